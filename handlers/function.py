@@ -1,0 +1,114 @@
+"""What a mapping invokes: one interface, and one type of result whatever ran the function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+PAYLOAD_LIMIT_BYTES = 6 * 1024 * 1024
+"""Lambda's limit on a synchronous event and on a response (lambda-behaviour 2.1, 8.1: "6 MB" is MiB)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """The function returned. ``body`` is what it returned, byte for byte; it may not be JSON."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionError:
+    """The function ran and failed: it raised, timed out, exited, could not be initialised or answered too much.
+
+    ``document`` is Lambda's own error document (lambda-behaviour 8.1), as JSON.
+    """
+
+    error_type: str
+    message: str
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """The function did not run because it is at its limit (429). Costs a stream batch no attempt."""
+
+    message: str
+    retry_after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InfrastructureError:
+    """The function did not run, or nobody can tell, through no fault of its own. Costs a stream batch no attempt."""
+
+    message: str
+    retry_after_seconds: float | None = None
+
+
+Result: TypeAlias = Payload | FunctionError | Throttle | InfrastructureError
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One finished invocation.
+
+    ``log`` holds the function's log lines, newest last, as far as the way of running it gives any (bounded).
+    """
+
+    request_id: str
+    result: Result
+    duration_seconds: float
+    log: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionStatus:
+    """What a function's runner is doing now. ``workers`` is the number of started workers (0 where there are none)."""
+
+    workers: int
+    busy: int
+    started_total: int = 0
+    problem: str | None = None
+
+
+class Function(Protocol):
+    """A function that can be invoked, up to ``concurrency`` at a time.
+
+    Entered before its first invocation and left after its last (``async with``). Entering does not wait for workers and fails
+    only with :class:`handlers.errors.FunctionUnusable`, for what no retry can cure (a missing folder, a handler that is not
+    callable, in process). Leaving stops whatever it started, killed whole, and waits for that.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its key under ``functions`` in the configuration."""
+
+    @property
+    def arn(self) -> str:
+        """Its unqualified ARN, as invocations and on-failure records name it."""
+
+    @property
+    def concurrency(self) -> int:
+        """How many invocations may run at a time. A caller never exceeds it."""
+
+    @property
+    def timeout_seconds(self) -> float:
+        """After how long an invocation is stopped and becomes a :class:`FunctionError`."""
+
+    async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
+        """Run the function once on an encoded event, and never raise for what the function does.
+
+        Cancelling the call stops the invocation for good: when the cancellation has been delivered, the function is no longer
+        running on this event (a worker that ran it has been killed; for a remote function the connection has been closed).
+        """
+
+    def status(self) -> FunctionStatus:
+        """What is running, for the console and the metrics; cheap."""
+
+    async def __aenter__(self) -> Function: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...

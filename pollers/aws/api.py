@@ -1,0 +1,161 @@
+"""The calls that pollers make, as protocols: aiobotocore behind them in production, in-memory services in ``tests/``.
+
+Records come as the JSON that the service sent (DESIGN decision 1): a ``Wire`` is a decoded JSON object, never altered.
+Every call raises :class:`pollers.aws.errors.AwsError` and nothing else for what the service or the network does.
+A call may be cancelled only where a lost reply does no harm (never a receive).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+Wire: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFailed:
+    """One entry of a batch call was refused. ``index`` is its position in the call."""
+
+    index: int
+    code: str
+    message: str
+    sender_fault: bool
+
+
+class SqsApi(Protocol):
+    """SQS in one region, at one endpoint."""
+
+    async def queue_url(self, name: str, owner: str) -> str:
+        """The queue's URL (GetQueueUrl with QueueOwnerAWSAccountId)."""
+
+    async def attributes(self, url: str) -> dict[str, str]:
+        """GetQueueAttributes with All."""
+
+    async def receive(
+        self, url: str, *, maximum: int, wait_seconds: int, visibility_seconds: int | None = None
+    ) -> list[Wire]:
+        """ReceiveMessage with all attributes: at most 10 ``maximum``, long poll of at most 20 ``wait_seconds``."""
+
+    async def delete(self, url: str, handles: Sequence[str]) -> list[EntryFailed]:
+        """DeleteMessageBatch, 1 to 10 handles; what failed."""
+
+    async def change_visibility(self, url: str, entries: Sequence[tuple[str, int]]) -> list[EntryFailed]:
+        """ChangeMessageVisibilityBatch, 1 to 10 (handle, seconds); what failed."""
+
+    async def send(self, url: str, body: str) -> None:
+        """SendMessage, for on-failure destinations."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardListing:
+    """One shard of a page: its id, its parents still named, and its range of sequence numbers (``ended_at`` None: open)."""
+
+    shard_id: str
+    parent_ids: tuple[str, ...]
+    started_at: str
+    ended_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamDescription:
+    """A stream as its service describes it. ``identity`` changes when the stream is deleted and created again."""
+
+    arn: str
+    identity: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartAt:
+    """A position in a shard. ``kind`` is TRIM_HORIZON, LATEST, AT_TIMESTAMP, AT_SEQUENCE_NUMBER or AFTER_SEQUENCE_NUMBER.
+
+    ``sequence_number`` is the service's own string; ``timestamp`` is seconds since the epoch.
+    """
+
+    kind: str
+    sequence_number: str | None = None
+    timestamp: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One reply of GetRecords. ``next_iterator`` None: the shard has ended. ``children`` None: the reply did not say."""
+
+    records: list[Wire]
+    next_iterator: str | None
+    behind_seconds: float | None
+    children: tuple[ShardListing, ...] | None = None
+    size_bytes: int = 0
+
+
+class StreamApi(Protocol):
+    """Kinesis or DynamoDB Streams in one region, at one endpoint: what a source has to say of itself."""
+
+    async def describe(self, arn: str) -> StreamDescription:
+        """The stream's identity and status."""
+
+    async def shards(self, arn: str) -> list[ShardListing]:
+        """Every shard that the stream lists, over all pages."""
+
+    async def iterator(self, arn: str, shard_id: str, start: StartAt) -> str:
+        """A shard iterator. Raises Trimmed or NotFound for positions and shards that have gone."""
+
+    async def records(self, arn: str, iterator: str, limit: int) -> Page:
+        """GetRecords."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """One event of an enhanced fan-out subscription. ``continuation`` None: the shard has ended."""
+
+    records: list[Wire]
+    continuation: str | None
+    behind_seconds: float
+    children: tuple[ShardListing, ...] | None = None
+    size_bytes: int = 0
+
+
+class FanOutApi(StreamApi, Protocol):
+    """Kinesis, with enhanced fan-out."""
+
+    def subscribe(
+        self, consumer_arn: str, shard_id: str, start: StartAt
+    ) -> AbstractAsyncContextManager[AsyncIterator[Pushed]]:
+        """SubscribeToShard. The iterator ends with the subscription (five minutes), or raises Unavailable when it is torn."""
+
+
+class SnsApi(Protocol):
+    """SNS in one region, at one endpoint."""
+
+    async def publish(self, topic_arn: str, message: str) -> None:
+        """Publish."""
+
+    async def check_topic(self, topic_arn: str) -> None:
+        """Raises NotFound or AccessDenied when the topic cannot be used (GetTopicAttributes)."""
+
+
+class S3Api(Protocol):
+    """S3 at one endpoint."""
+
+    async def put(self, bucket: str, key: str, body: bytes) -> None:
+        """PutObject."""
+
+    async def check_bucket(self, bucket: str) -> None:
+        """Raises NotFound or AccessDenied when the bucket cannot be used (HeadBucket)."""
+
+
+class Aws(Protocol):
+    """Every client, one for each service, region and endpoint, made before polling starts and closed together."""
+
+    async def sqs(self, region: str) -> SqsApi: ...
+
+    async def kinesis(self, region: str) -> FanOutApi: ...
+
+    async def dynamodb_streams(self, region: str) -> StreamApi: ...
+
+    async def sns(self, region: str) -> SnsApi: ...
+
+    async def s3(self, region: str) -> S3Api: ...

@@ -1,0 +1,21 @@
+"""Wall-clock time, handed in so that a simulation can move it. Durations are measured with ``anyio.current_time()`` instead."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """A wall clock; it may jump."""
+
+    def time(self) -> float:
+        """Seconds since the epoch."""
+
+
+class SystemClock:
+    """The machine's own wall clock."""
+
+    def time(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()

@@ -1,0 +1,14 @@
+"""What the runtime may have to deal with from a poller."""
+
+from __future__ import annotations
+
+
+class PollerError(Exception):
+    """Root of the errors that this package raises."""
+
+
+class SourceUnusable(PollerError):  # noqa: N818 - named for what the reader must do next: repair the source
+    """The event source cannot be read as configured and waiting does not help by itself (missing, denied, disabled).
+
+    The mapping reports it once, clearly, and retries slowly while other mappings run.
+    """
