@@ -1,0 +1,108 @@
+"""Lambda's own error documents, for runners that have to write one themselves (lambda-behaviour 8.1).
+
+Each function returns the :class:`FunctionError` that its document describes, so that type, message and document always agree.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from handlers.function import PAYLOAD_LIMIT_BYTES, FunctionError
+
+EXIT_ERROR = "Runtime.ExitError"
+OUT_OF_MEMORY = "Runtime.OutOfMemory"
+TIMED_OUT = "Sandbox.Timedout"
+RESPONSE_TOO_LARGE = "Function.ResponseSizeTooLarge"
+UNKNOWN = "Unhandled"
+
+
+def raised(error_type: str, message: str, stack_trace: list[str], request_id: str) -> FunctionError:
+    """The function raised: the document that AWS's Python runtime client writes, keys in its order."""
+    return _error(errorMessage=message, errorType=error_type, requestId=request_id, stackTrace=stack_trace)
+
+
+def timed_out(timeout_seconds: float, request_id: str) -> FunctionError:
+    """The invocation was stopped at the function's timeout, written with two decimals as Lambda does."""
+    return _error(
+        errorType=TIMED_OUT,
+        errorMessage=f"RequestId: {request_id} Error: Task timed out after {timeout_seconds:.2f} seconds",
+    )
+
+
+def exited(request_id: str, reason: str | None = None, *, error_type: str = EXIT_ERROR) -> FunctionError:
+    """The runtime's process ended during the invocation.
+
+    ``reason`` is Lambda's wording of how ("exit status 127", "signal: killed"); None when it ended with status 0.
+    """
+    how = f"with error: {reason}" if reason else "without providing a reason"
+    return _error(errorType=error_type, errorMessage=f"RequestId: {request_id} Error: Runtime exited {how}")
+
+
+def init_failed(document: bytes) -> FunctionError:
+    """The runtime posted ``document`` to ``/runtime/init/error``: that body, with an empty ``requestId``."""
+    found = _members(document)
+    if found is None:
+        return _error(errorMessage=_text(document), errorType="Runtime.Unknown", requestId="")
+    return _error(**{**found, "requestId": ""})
+
+
+def response_too_large(limit_bytes: int = PAYLOAD_LIMIT_BYTES) -> FunctionError:
+    """The function answered more than ``limit_bytes``."""
+    return _error(
+        errorType=RESPONSE_TOO_LARGE,
+        errorMessage=f"Response payload size exceeded maximum allowed payload size ({limit_bytes} bytes).",
+    )
+
+
+def reported(document: bytes, *, error_type: str | None = None) -> FunctionError:
+    """An error that the function or its runtime reported itself: ``document`` stays as it is when it is a JSON object.
+
+    ``error_type`` (a header's) serves where the document names none. Anything but an object becomes the ``errorMessage`` of one.
+    """
+    found = _members(document)
+    if found is None:
+        return _error(errorMessage=_text(document), errorType=error_type or UNKNOWN)
+    kind, message = found.get("errorType"), found.get("errorMessage")
+    return FunctionError(
+        kind if isinstance(kind, str) and kind else error_type or UNKNOWN,
+        message if isinstance(message, str) else "",
+        document,
+    )
+
+
+def _error(**members: Any) -> FunctionError:  # noqa: ANN401 - a document's members are JSON of any kind
+    kind, message = members.get("errorType"), members.get("errorMessage")
+    return FunctionError(
+        kind if isinstance(kind, str) and kind else UNKNOWN,
+        message if isinstance(message, str) else "",
+        _encode(members),
+    )
+
+
+def _encode(members: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(members)
+    except orjson.JSONEncodeError:  # user text may hold lone surrogates, which are not UTF-8
+        return orjson.dumps(_cleaned(members))
+
+
+def _cleaned(value: Any) -> Any:  # noqa: ANN401 - walks JSON of any kind
+    if isinstance(value, str):
+        return str(value).encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_cleaned(key): _cleaned(item) for key, item in value.items()}
+    return [_cleaned(item) for item in value] if isinstance(value, list) else value
+
+
+def _members(document: bytes) -> dict[str, Any] | None:
+    try:
+        found = orjson.loads(document)
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _text(document: bytes) -> str:
+    return document.decode("utf-8", "replace")
