@@ -1,6 +1,6 @@
 """Lambda's own error documents, for runners that have to write one themselves (lambda-behaviour 8.1).
 
-Each function returns the :class:`FunctionError` that its document describes, so that type, message and document always agree.
+Each function returns the :class:`FunctionError` that its document describes: type, message and document always agree.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ EXIT_ERROR = "Runtime.ExitError"
 OUT_OF_MEMORY = "Runtime.OutOfMemory"
 TIMED_OUT = "Sandbox.Timedout"
 RESPONSE_TOO_LARGE = "Function.ResponseSizeTooLarge"
-UNKNOWN = "Unhandled"
+UNHANDLED = "Unhandled"
 
 
 def raised(error_type: str, message: str, stack_trace: list[str], request_id: str) -> FunctionError:
     """The function raised: the document that AWS's Python runtime client writes, keys in its order."""
-    return _error(errorMessage=message, errorType=error_type, requestId=request_id, stackTrace=stack_trace)
+    return _error(
+        {"errorMessage": message, "errorType": error_type, "requestId": request_id, "stackTrace": stack_trace}
+    )
 
 
 def timed_out(timeout_seconds: float, request_id: str) -> FunctionError:
     """The invocation was stopped at the function's timeout, written with two decimals as Lambda does."""
-    return _error(
-        errorType=TIMED_OUT,
-        errorMessage=f"RequestId: {request_id} Error: Task timed out after {timeout_seconds:.2f} seconds",
-    )
+    message = f"RequestId: {request_id} Error: Task timed out after {timeout_seconds:.2f} seconds"
+    return _error({"errorType": TIMED_OUT, "errorMessage": message})
 
 
 def exited(request_id: str, reason: str | None = None, *, error_type: str = EXIT_ERROR) -> FunctionError:
@@ -37,60 +37,56 @@ def exited(request_id: str, reason: str | None = None, *, error_type: str = EXIT
     ``reason`` is Lambda's wording of how ("exit status 127", "signal: killed"); None when it ended with status 0.
     """
     how = f"with error: {reason}" if reason else "without providing a reason"
-    return _error(errorType=error_type, errorMessage=f"RequestId: {request_id} Error: Runtime exited {how}")
+    return _error({"errorType": error_type, "errorMessage": f"RequestId: {request_id} Error: Runtime exited {how}"})
 
 
 def init_failed(document: bytes) -> FunctionError:
     """The runtime posted ``document`` to ``/runtime/init/error``: that body, with an empty ``requestId``."""
     found = _members(document)
     if found is None:
-        return _error(errorMessage=_text(document), errorType="Runtime.Unknown", requestId="")
-    return _error(**{**found, "requestId": ""})
+        found = {"errorMessage": _text(document), "errorType": "Runtime.Unknown"}
+    return _error({**found, "requestId": ""})
 
 
 def response_too_large(limit_bytes: int = PAYLOAD_LIMIT_BYTES) -> FunctionError:
     """The function answered more than ``limit_bytes``."""
-    return _error(
-        errorType=RESPONSE_TOO_LARGE,
-        errorMessage=f"Response payload size exceeded maximum allowed payload size ({limit_bytes} bytes).",
-    )
+    message = f"Response payload size exceeded maximum allowed payload size ({limit_bytes} bytes)."
+    return _error({"errorType": RESPONSE_TOO_LARGE, "errorMessage": message})
 
 
 def reported(document: bytes, *, error_type: str | None = None) -> FunctionError:
     """An error that the function or its runtime reported itself: ``document`` stays as it is when it is a JSON object.
 
-    ``error_type`` (a header's) serves where the document names none. Anything but an object becomes the ``errorMessage`` of one.
+    ``error_type`` (a header's) serves where the document names none. Anything but an object becomes an ``errorMessage``.
     """
     found = _members(document)
     if found is None:
-        return _error(errorMessage=_text(document), errorType=error_type or UNKNOWN)
-    kind, message = found.get("errorType"), found.get("errorMessage")
-    return FunctionError(
-        kind if isinstance(kind, str) and kind else error_type or UNKNOWN,
-        message if isinstance(message, str) else "",
-        document,
-    )
+        return _error({"errorMessage": _text(document), "errorType": error_type or UNHANDLED})
+    return FunctionError(_named(found, error_type or UNHANDLED), _message(found), document)
 
 
-def _error(**members: Any) -> FunctionError:  # noqa: ANN401 - a document's members are JSON of any kind
-    kind, message = members.get("errorType"), members.get("errorMessage")
-    return FunctionError(
-        kind if isinstance(kind, str) and kind else UNKNOWN,
-        message if isinstance(message, str) else "",
-        _encode(members),
-    )
-
-
-def _encode(members: dict[str, Any]) -> bytes:
+def _error(members: dict[str, Any]) -> FunctionError:
     try:
-        return orjson.dumps(members)
-    except orjson.JSONEncodeError:  # user text may hold lone surrogates, which are not UTF-8
-        return orjson.dumps(_cleaned(members))
+        document = orjson.dumps(members)
+    except orjson.JSONEncodeError:  # user text may hold lone surrogates, which no UTF-8 can carry
+        members = _cleaned(members)
+        document = orjson.dumps(members)
+    return FunctionError(_named(members, UNHANDLED), _message(members), document)
+
+
+def _named(members: dict[str, Any], otherwise: str) -> str:
+    kind = members.get("errorType")
+    return kind if isinstance(kind, str) and kind else otherwise
+
+
+def _message(members: dict[str, Any]) -> str:
+    message = members.get("errorMessage")
+    return message if isinstance(message, str) else ""
 
 
 def _cleaned(value: Any) -> Any:  # noqa: ANN401 - walks JSON of any kind
     if isinstance(value, str):
-        return str(value).encode("utf-8", "replace").decode()
+        return value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):
         return {_cleaned(key): _cleaned(item) for key, item in value.items()}
     return [_cleaned(item) for item in value] if isinstance(value, list) else value
