@@ -1,0 +1,13 @@
+"""Filter criteria: which records of a source a mapping's function is to see (lambda-behaviour 6).
+
+:func:`compile_filters` turns a mapping's patterns into one :class:`RecordFilter`, once; a poller asks it
+for every record.
+:func:`check_mapping` says what is wrong with the patterns of a mapping while its configuration is loaded.
+:class:`Pattern` is one event pattern by itself.
+"""
+
+from pollers.filtering.check import Finding, check_mapping
+from pollers.filtering.pattern import Pattern, PatternError
+from pollers.filtering.records import RecordFilter, compile_filters
+
+__all__ = ["Finding", "Pattern", "PatternError", "RecordFilter", "check_mapping", "compile_filters"]
