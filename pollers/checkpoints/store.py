@@ -1,0 +1,136 @@
+"""The seam between a stream's engine and where its checkpoints live (DESIGN decision 4).
+
+Made for fenced leases, so that a table shared by replicas fits behind it as well as one file of one process: whoever
+writes shows a :class:`Lease`, and a store refuses a lease whose counter is no longer the current one. A mapping's
+checkpoints are bound to its name and to the stream's identity: a stream that was deleted and created again finds none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+
+from pollers.aws.api import StartAt
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from types import TracebackType
+
+TRIM_HORIZON = StartAt("TRIM_HORIZON")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWindow:
+    """An unfinished tumbling window: bounds in seconds since the epoch, and the function's last ``state`` as JSON."""
+
+    start: float
+    end: float
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ShardCheckpoint:
+    """How far one shard is done.
+
+    ``sequence_number`` is the service's own string of the last record done (records below it are done too), None before
+    the first. ``start`` is where reading began, pinned at the first start; it counts as long as nothing is done.
+    ``ended``: every record of the shard is done. ``window`` belongs to exactly this sequence number. ``parents`` as the
+    stream listed them.
+    """
+
+    sequence_number: str | None = None
+    start: StartAt = TRIM_HORIZON
+    ended: bool = False
+    window: OpenWindow | None = None
+    parents: tuple[str, ...] = ()
+
+    @property
+    def resume(self) -> StartAt:
+        """Where to read on: after the last record done, or where reading began."""
+        if self.sequence_number is None:
+            return self.start
+        return StartAt("AFTER_SEQUENCE_NUMBER", sequence_number=self.sequence_number)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lease:
+    """The right to write one shard's checkpoint until another takes it. ``lost`` is set when the store learns of that."""
+
+    shard_id: str
+    owner: str
+    counter: int
+    lost: anyio.Event = field(default_factory=anyio.Event, repr=False)
+
+
+class MappingCheckpoints(Protocol):
+    """The checkpoints of one mapping on one stream.
+
+    Every write is durable when its call returns, and did not happen at all when it raises
+    (:class:`~pollers.checkpoints.errors.StoreUnwritable`: try again later;
+    :class:`~pollers.checkpoints.errors.LeaseLost`: stop). A write whose caller is cancelled may or may not happen, whole.
+    Writes made at the same time share the cost of one.
+    """
+
+    async def load(self) -> dict[str, ShardCheckpoint]:
+        """Every shard that was ever pinned and not forgotten, whoever holds its lease."""
+
+    async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> None:
+        """Write the first checkpoints of these shards, all or none, leaving alone those that have one.
+
+        Afterwards the mapping is not fresh any more (even with no shards), and a position asked for by a reset is used up.
+        """
+
+    async def take(self, shard_ids: Collection[str]) -> dict[str, Lease]:
+        """Take the leases of pinned shards. Those that another live owner holds, or that are not pinned, are left out."""
+
+    async def save(self, lease: Lease, checkpoint: ShardCheckpoint) -> None:
+        """Move the shard's checkpoint. Raises LeaseLost when ``lease`` is not the current one."""
+
+    async def end(self, lease: Lease, checkpoint: ShardCheckpoint, children: Mapping[str, ShardCheckpoint]) -> None:
+        """Mark the shard ended (whatever ``checkpoint.ended`` says) and pin its children, in one step.
+
+        A crash can so never lose the children of a shard that is not read again. Raises LeaseLost as ``save`` does.
+        """
+
+    async def release(self, leases: Collection[Lease]) -> None:
+        """Give leases up, so that others need not wait for them to run out. Lost ones are skipped."""
+
+    async def forget(self, shard_ids: Collection[str]) -> None:
+        """Drop the checkpoints of shards that the stream no longer lists and that nobody waits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A mapping's checkpoints, and what there is to say about them.
+
+    ``fresh``: nothing was ever pinned on this stream; the starting position must be pinned. ``previous_identity``: fresh,
+    and the mapping has read another stream (or an earlier one of the same name) before. ``start``: a position asked for
+    by ``headrace checkpoints reset --to``, used instead of the configured one when a fresh mapping is pinned.
+    """
+
+    checkpoints: MappingCheckpoints
+    fresh: bool
+    previous_identity: str | None = None
+    start: StartAt | None = None
+
+
+class CheckpointStore(Protocol):
+    """Where checkpoints live. Entered before any mapping starts and left after all have stopped (``async with``).
+
+    Entering raises :class:`~pollers.checkpoints.errors.StoreBusy`,
+    :class:`~pollers.checkpoints.errors.StoreUnreadable` or :class:`~pollers.checkpoints.errors.StoreUnwritable`.
+    """
+
+    async def open(self, mapping: str, identity: str) -> Opened:
+        """The checkpoints of ``mapping`` on the stream of this ``identity``.
+
+        Opening a mapping again fences what was opened before: its leases are lost (a replaced poller cannot write).
+        """
+
+    async def __aenter__(self) -> CheckpointStore: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
