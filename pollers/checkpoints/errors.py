@@ -10,7 +10,7 @@ class CheckpointError(PollerError):
 
 
 class LeaseLost(CheckpointError):  # noqa: N818 - named for what the reader must do next: stop the shard's reader
-    """Another owner holds the shard now: nothing was written, and nothing that this owner does for it counts any more."""
+    """Another owner holds the shard now: nothing was written, and what this owner does for it no longer counts."""
 
 
 class StoreBusy(CheckpointError):  # noqa: N818 - named for what the reader must do next: use another file or end the owner

@@ -56,7 +56,7 @@ class ShardCheckpoint:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lease:
-    """The right to write one shard's checkpoint until another takes it. ``lost`` is set when the store learns of that."""
+    """The right to write one shard's checkpoint until another takes it; ``lost`` is set when the store learns so."""
 
     shard_id: str
     owner: str
@@ -69,7 +69,7 @@ class MappingCheckpoints(Protocol):
 
     Every write is durable when its call returns, and did not happen at all when it raises
     (:class:`~pollers.checkpoints.errors.StoreUnwritable`: try again later;
-    :class:`~pollers.checkpoints.errors.LeaseLost`: stop). A write whose caller is cancelled may or may not happen, whole.
+    :class:`~pollers.checkpoints.errors.LeaseLost`: stop). A write whose caller is cancelled happens whole or not.
     Writes made at the same time share the cost of one.
     """
 
@@ -79,11 +79,11 @@ class MappingCheckpoints(Protocol):
     async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> None:
         """Write the first checkpoints of these shards, all or none, leaving alone those that have one.
 
-        Afterwards the mapping is not fresh any more (even with no shards), and a position asked for by a reset is used up.
+        Afterwards the mapping is not fresh any more (even with no shards), and the position of a reset is used up.
         """
 
     async def take(self, shard_ids: Collection[str]) -> dict[str, Lease]:
-        """Take the leases of pinned shards. Those that another live owner holds, or that are not pinned, are left out."""
+        """Take the leases of pinned shards, leaving out those that are not pinned or have another live owner."""
 
     async def save(self, lease: Lease, checkpoint: ShardCheckpoint) -> None:
         """Move the shard's checkpoint. Raises LeaseLost when ``lease`` is not the current one."""
@@ -105,9 +105,9 @@ class MappingCheckpoints(Protocol):
 class Opened:
     """A mapping's checkpoints, and what there is to say about them.
 
-    ``fresh``: nothing was ever pinned on this stream; the starting position must be pinned. ``previous_identity``: fresh,
-    and the mapping has read another stream (or an earlier one of the same name) before. ``start``: a position asked for
-    by ``headrace checkpoints reset --to``, used instead of the configured one when a fresh mapping is pinned.
+    ``fresh``: nothing was ever pinned on this stream; the starting position must be pinned. ``previous_identity``:
+    fresh, and the mapping has read another stream (or an earlier one of the same name) before. ``start``: a position
+    asked for by ``headrace checkpoints reset --to``, used instead of the configured one when a fresh mapping is pinned.
     """
 
     checkpoints: MappingCheckpoints
