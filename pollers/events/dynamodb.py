@@ -1,0 +1,99 @@
+"""DynamoDB stream records as Lambda event records (lambda-behaviour 5.3).
+
+Attribute values stay typed as the service sent them (numbers are strings, binary values base64). What differs from the
+wire: the creation time is a JSON float, ``userIdentity`` has lower-case members, and the source's ARN is added.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from config.arns import parse_arn
+from pollers.events.encoding import RecordEncoder, ShardEncoder, json_bytes
+
+if TYPE_CHECKING:
+    from pollers.aws.api import Wire
+
+_CREATED = "ApproximateCreationDateTime"
+_MEMBERS = ("Keys", "NewImage", "OldImage", "SequenceNumber", "SizeBytes", "StreamViewType")
+_WITH_BOTH_IMAGES = len(_MEMBERS) + 1
+
+
+def encoder(event_source_arn: str) -> ShardEncoder:
+    """The encoders of one mapping, given the stream's ARN. Its records do not name their shard."""
+    encode = _record_encoder(event_source_arn)
+
+    def of_shard(_shard_id: str) -> RecordEncoder:
+        return encode
+
+    return of_shard
+
+
+def _record_encoder(event_source_arn: str) -> RecordEncoder:
+    """An encoder with everything but the record's own members ready (1.5 µs for 900 B with both images)."""
+    dumps = orjson.dumps
+    join = b"".join
+    region = json_bytes(parse_arn(event_source_arn).region)
+    end = b',"eventSourceARN":%b}' % json_bytes(event_source_arn)
+    heads: dict[tuple[str, str], bytes] = {}
+
+    def encode(record: Wire) -> bytes:
+        name = record["eventName"], record["eventVersion"]
+        head = heads.get(name)
+        if head is None:
+            head = heads[name] = _head(*name, region)
+        event_id = json_bytes(record["eventID"])
+        try:
+            change = dumps(_change(record["dynamodb"]))
+        except TypeError:
+            change = json_bytes(_change(record["dynamodb"]))
+        if record.get("userIdentity"):
+            return join((b'{"eventID":', event_id, head, change, _identity(record["userIdentity"]), end))
+        return join((b'{"eventID":', event_id, head, change, end))
+
+    return encode
+
+
+def _head(event_name: str, event_version: str, region: bytes) -> bytes:
+    """What lies between a record's id and its change."""
+    return b',"eventName":%b,"eventVersion":%b,"eventSource":"aws:dynamodb","awsRegion":%b,"dynamodb":' % (
+        json_bytes(event_name),
+        json_bytes(event_version),
+        region,
+    )
+
+
+def _change(wire: dict[str, Any]) -> dict[str, Any]:
+    """The ``dynamodb`` member in the order of Lambda's events, without the members that the service left out."""
+    if len(wire) != _WITH_BOTH_IMAGES:
+        return _present(wire)
+    # The most expensive records, spelled out: a loop over the members takes longer than encoding them.
+    try:
+        return {
+            _CREATED: float(wire[_CREATED]),
+            "Keys": wire["Keys"],
+            "NewImage": wire["NewImage"],
+            "OldImage": wire["OldImage"],
+            "SequenceNumber": wire["SequenceNumber"],
+            "SizeBytes": wire["SizeBytes"],
+            "StreamViewType": wire["StreamViewType"],
+        }
+    except KeyError:
+        return _present(wire)
+
+
+def _present(wire: dict[str, Any]) -> dict[str, Any]:
+    """The members that the service sent: an image that the view leaves out is absent, not null."""
+    change: dict[str, Any] = {_CREATED: float(wire[_CREATED])} if _CREATED in wire else {}
+    for member in _MEMBERS:
+        value = wire.get(member)
+        if value is not None:
+            change[member] = value
+    return change
+
+
+def _identity(wire: dict[str, Any]) -> bytes:
+    """``userIdentity`` with the member names of Lambda's events, which are not the API's."""
+    return b',"userIdentity":' + json_bytes({"type": wire.get("Type"), "principalId": wire.get("PrincipalId")})
