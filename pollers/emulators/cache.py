@@ -1,0 +1,99 @@
+"""Where emulators are installed, and how an installation happens exactly once however many processes want it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pollers.emulators.errors import InstallFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pollers.emulators.recipes import Recipe
+
+STEP_TIMEOUT_SECONDS = 900
+LOG_TAIL_CHARACTERS = 2000
+
+
+def cache_folder() -> Path:
+    """``$HEADRACE_CACHE``, else ``.cache`` of a source checkout, else ``headrace`` in the user's cache folder (XDG)."""
+    if named := os.environ.get("HEADRACE_CACHE"):
+        return Path(named).absolute()
+    checkout = Path(__file__).resolve().parents[2]
+    if (checkout / "pyproject.toml").is_file() and (checkout / "Makefile").is_file():
+        return checkout / ".cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headrace"
+
+
+def installed(recipe: Recipe) -> Path:
+    """The folder that ``recipe`` is installed in; installs it first where that has not happened yet.
+
+    Raises :class:`InstallFailed`. A process that comes while another installs waits for it.
+    """
+    emulators = cache_folder() / "emulators"
+    emulators.mkdir(parents=True, exist_ok=True)
+    label = f"{recipe.name}-{recipe.version}"
+    folder = emulators / label
+    stamp = folder / ".installed"
+    # The interpreter is part of the stamp: a virtual environment outlives neither its move nor its removal.
+    wanted = f"{recipe.revision}\n{sys.version}\n{Path(sys.executable).resolve()}\n{folder}\n"
+    with _locked(emulators / f"{label}.lock"):
+        if not (stamp.is_file() and stamp.read_text() == wanted):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            recipe.install(folder)
+            stamp.write_text(wanted)
+    return folder
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock, which the kernel drops if this process dies."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def step(arguments: Sequence[str | Path], *, folder: Path, environment: dict[str, str] | None = None) -> None:
+    """Run one command of an installation in ``folder``, with its output in ``install.log``. Raises InstallFailed."""
+    command = [str(argument) for argument in arguments]
+    program = shutil.which(command[0])
+    if program is None:
+        raise InstallFailed(
+            f"{folder.name} cannot be installed: {command[0]!r} is not on the PATH (needed: {' '.join(command)})"
+        )
+    log = folder / "install.log"
+    with log.open("a") as output:
+        output.write(f"$ {' '.join(command)}\n")
+        output.flush()
+        try:
+            code = subprocess.run(  # noqa: S603 - the commands are this package's own
+                [program, *command[1:]],
+                cwd=folder,
+                env={**os.environ, **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=STEP_TIMEOUT_SECONDS,
+                check=False,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            raise InstallFailed(
+                f"{folder.name} cannot be installed: {command[0]} took over {STEP_TIMEOUT_SECONDS} s (log: {log})"
+            ) from None
+    if code != 0:
+        raise InstallFailed(
+            f"{folder.name} cannot be installed: {' '.join(command)} exited with {code} (log: {log})\n{tail(log)}"
+        )
+
+
+def tail(log: Path) -> str:
+    """The end of a log, for an error message."""
+    return log.read_text(errors="replace")[-LOG_TAIL_CHARACTERS:] if log.is_file() else ""

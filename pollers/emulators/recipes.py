@@ -1,0 +1,217 @@
+"""One class for each emulator: how it is installed, started and asked for its health."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from pollers.emulators.cache import step
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ACCOUNT = "000000000000"
+"""The account that every emulator believes to be in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A process to start."""
+
+    arguments: tuple[str, ...]
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+class Recipe(Protocol):
+    """What the cache and the process supervisor need to know of an emulator."""
+
+    @property
+    def name(self) -> str:
+        """A word for folders and messages."""
+
+    @property
+    def version(self) -> str:
+        """The one version that is installed."""
+
+    @property
+    def revision(self) -> str:
+        """Changes when the steps of :meth:`install` do."""
+
+    @property
+    def health_path(self) -> str:
+        """Answers 200 to a GET when the emulator is ready."""
+
+    @property
+    def start_seconds(self) -> float:
+        """How long a start may take on a loaded machine."""
+
+    def install(self, folder: Path) -> None:
+        """Install into ``folder``, which exists and is empty. Raises :class:`pollers.emulators.InstallFailed`."""
+
+    def launch(self, folder: Path, port: int, spare_port: int, state: Path) -> Launch:
+        """The process to start on ``port`` of 127.0.0.1; ``state`` is an empty folder of this run's own."""
+
+
+def _environment_python(folder: Path) -> Path:
+    return folder / "venv" / "bin" / "python"
+
+
+def _make_environment(folder: Path) -> None:
+    step([sys.executable, "-m", "venv", folder / "venv"], folder=folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Ministack:
+    """SQS, DynamoDB Streams, Kinesis (without resharding), SNS and S3 in half a second."""
+
+    name: str = "ministack"
+    version: str = "1.5.33"
+    revision: str = "1"
+    health_path: str = "/_ministack/health"
+    start_seconds: float = 30
+
+    def install(self, folder: Path) -> None:
+        """In an environment of its own: ministack pins another botocore than aiobotocore does."""
+        _make_environment(folder)
+        step([_environment_python(folder), "-m", "pip", "install", f"ministack=={self.version}"], folder=folder)
+
+    def launch(self, folder: Path, port: int, spare_port: int, state: Path) -> Launch:
+        """Its console script, which pip wrote beside the interpreter."""
+        return Launch(
+            (str(_environment_python(folder)), str(folder / "venv" / "bin" / "ministack")),
+            state,
+            {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port)},
+        )
+
+
+_LOOPBACK_ONLY = """\
+// Makes every server of this process listen on 127.0.0.1: kinesis-local itself would take all interfaces.
+const { Server } = require("node:net");
+const listen = Server.prototype.listen;
+Server.prototype.listen = function (...parameters) {
+  const done = parameters.find((parameter) => typeof parameter === "function");
+  const first = parameters[0];
+  const where = first !== null && typeof first === "object" ? { ...first } : { port: first };
+  where.host = "127.0.0.1";
+  return done ? listen.call(this, where, done) : listen.call(this, where);
+};
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KinesisLocal:
+    """Kinesis with everything about shards: split, merge, lineage, iterator expiry."""
+
+    name: str = "kinesis-local"
+    version: str = "0.6.2"
+    revision: str = "2"
+    health_path: str = "/healthcheck"
+    start_seconds: float = 30
+
+    def install(self, folder: Path) -> None:
+        """One npm package without dependencies."""
+        step(
+            [
+                "npm",
+                "install",
+                "--no-audit",
+                "--no-fund",
+                "--no-package-lock",
+                "--prefix",
+                folder,
+                f"kinesis-local@{self.version}",
+            ],
+            folder=folder,
+        )
+        (folder / "loopback.cjs").write_text(_LOOPBACK_ONLY)
+
+    def launch(self, folder: Path, port: int, spare_port: int, state: Path) -> Launch:
+        """From its own folder, where it looks for its certificate; changes take 50 ms in place of half a second."""
+        package = folder / "node_modules" / "kinesis-local"
+        durations = [
+            f"{change}_DURATION"
+            for change in (
+                "CREATE_STREAM",
+                "DELETE_STREAM",
+                "REGISTER_STREAM_CONSUMER",
+                "DEREGISTER_STREAM_CONSUMER",
+                "MERGE_SHARDS",
+                "SPLIT_SHARD",
+                "UPDATE_SHARD_COUNT",
+            )
+        ]
+        return Launch(
+            ("node", "--require", str(folder / "loopback.cjs"), "main.js"),
+            package,
+            {
+                "KINESIS_MOCK_PLAIN_PORT": str(port),
+                "KINESIS_MOCK_TLS_PORT": str(spare_port),
+                "AWS_ACCOUNT_ID": ACCOUNT,
+                "SHARD_LIMIT": "5000",
+                "LOG_LEVEL": "ERROR",
+                **dict.fromkeys(durations, "50ms"),
+            },
+        )
+
+
+_OUTSIDE_DOCKER = {"OVERRIDE_IN_DOCKER": "0", "DISABLE_EVENTS": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class LocalStack:
+    """LocalStack outside its container: SQS, Kinesis, SNS and S3, without what needs Docker (Lambda, DynamoDB)."""
+
+    name: str = "localstack"
+    version: str = "4.9.2"
+    revision: str = "2"
+    health_path: str = "/_localstack/health"
+    start_seconds: float = 90
+
+    def install(self, folder: Path) -> None:
+        """Resolved as of its release, since newer dependencies break it; with the kinesis-local that it runs."""
+        _make_environment(folder)
+        python = _environment_python(folder)
+        step([python, "-m", "pip", "install", "uv"], folder=folder)
+        index = os.environ.get("PIP_INDEX_URL")
+        step(
+            [
+                *(python, "-m", "uv", "pip", "install", "--python", python),
+                *("--exclude-newer", "2025-10-20", f"localstack-core[runtime]=={self.version}"),
+            ],
+            folder=folder,
+            environment={"UV_DEFAULT_INDEX": index} if index and "UV_DEFAULT_INDEX" not in os.environ else None,
+        )
+        root = folder / "filesystem"
+        root.mkdir()
+        (folder / "loopback.cjs").write_text(_LOOPBACK_ONLY)
+        step(
+            [python, "-m", "localstack.cli.lpm", "install", "kinesis-mock"],
+            folder=folder,
+            environment=_OUTSIDE_DOCKER | {"FILESYSTEM_ROOT": str(root), "TMPDIR": str(root)},
+        )
+
+    def launch(self, folder: Path, port: int, spare_port: int, state: Path) -> Launch:
+        """With a file system of this run's own, in which only the installed libraries are shared."""
+        libraries = state / "usr" / "lib" / "localstack"
+        libraries.parent.mkdir(parents=True)
+        libraries.symlink_to(folder / "filesystem" / "usr" / "lib" / "localstack")
+        return Launch(
+            (str(_environment_python(folder)), "-m", "localstack.runtime.main"),
+            state,
+            {
+                **_OUTSIDE_DOCKER,
+                "FILESYSTEM_ROOT": str(state),
+                "TMPDIR": str(state),
+                "GATEWAY_LISTEN": f"127.0.0.1:{port}",
+                "LOCALSTACK_HOST": f"localhost:{port}",
+                "SQS_ENDPOINT_STRATEGY": "path",
+                "GATEWAY_SERVER": "hypercorn",
+                "SKIP_SSL_CERT_DOWNLOAD": "1",
+                "DNS_ADDRESS": "0",
+                "KINESIS_LATENCY": "50",
+                "NODE_OPTIONS": f"--require {folder / 'loopback.cjs'}",
+            },
+        )

@@ -1,0 +1,28 @@
+"""What every test has: the emulators, and an environment without anybody's AWS account."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.emulators import ENVIRONMENT, kinesis_local, localstack, ministack
+
+__all__ = ["kinesis_local", "localstack", "ministack"]
+
+for name in [name for name in os.environ if name.startswith("AWS_")]:
+    del os.environ[name]
+os.environ.update(ENVIRONMENT)
+
+EMULATORS = frozenset({"ministack", "kinesis_local", "localstack"})
+EMULATOR_TIMEOUT_SECONDS = 900
+"""The first test that uses an emulator may install it."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs an emulator, and give it the time that an installation may take."""
+    for item in items:
+        if EMULATORS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("emulator")
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(EMULATOR_TIMEOUT_SECONDS, func_only=False))

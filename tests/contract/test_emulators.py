@@ -1,0 +1,113 @@
+"""The emulators that the demo and the other tests stand on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pollers.emulators import InstallFailed, KinesisLocal, Ministack, StartFailed, cache_folder, installed, started
+from pollers.emulators.cache import step
+from pollers.emulators.recipes import Launch
+from tests.emulators import plain_client, unique
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pollers.emulators import Emulator
+
+
+async def test_every_emulator_answers_its_services(
+    ministack: Emulator, kinesis_local: Emulator, localstack: Emulator
+) -> None:
+    """Each emulator that tests use takes a call of each service that it is there for."""
+    for emulator in (ministack, localstack):
+        async with plain_client(emulator, "sqs") as sqs:
+            url = (await sqs.create_queue(QueueName=unique("alive")))["QueueUrl"]
+            await sqs.send_message(QueueUrl=url, MessageBody="x")
+            assert len((await sqs.receive_message(QueueUrl=url))["Messages"]) == 1
+    for emulator in (ministack, localstack, kinesis_local):
+        async with plain_client(emulator, "kinesis") as kinesis:
+            name = unique("alive")
+            await kinesis.create_stream(StreamName=name, ShardCount=1)
+            assert (await kinesis.describe_stream_summary(StreamName=name))["StreamDescriptionSummary"][
+                "StreamName"
+            ] == name
+
+
+def test_an_installation_happens_once(ministack: Emulator) -> None:
+    """A second call finds the stamp of the first and changes nothing."""
+    folder = installed(Ministack())
+    stamp = folder / ".installed"
+    before = stamp.stat().st_mtime_ns
+    assert installed(Ministack()) == folder
+    assert stamp.stat().st_mtime_ns == before
+
+
+def test_the_cache_can_be_named_and_falls_back_to_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """HEADRACE_CACHE wins; a source checkout keeps its own .cache."""
+    monkeypatch.delenv("HEADRACE_CACHE", raising=False)
+    assert cache_folder().name == ".cache"
+    monkeypatch.setenv("HEADRACE_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path
+
+
+def test_a_failing_installation_says_which_step_and_why(tmp_path: Path) -> None:
+    """The command, its exit code, its last output and the log's place are in the message."""
+    with pytest.raises(InstallFailed, match=r"(?s)exited with 3 \(log: .*install\.log\).*no such mirror"):
+        step([sys.executable, "-c", "print('no such mirror'); raise SystemExit(3)"], folder=tmp_path)
+
+
+def test_a_missing_program_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without npm on the PATH the message names npm."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InstallFailed, match="'npm' is not on the PATH"):
+        KinesisLocal().install(tmp_path)
+
+
+class _Broken(Ministack):
+    """An emulator that ends at once."""
+
+    def install(self, folder: Path) -> None:
+        (folder / "nothing").touch()
+
+    def launch(self, folder: Path, port: int, spare_port: int, state: Path) -> Launch:
+        return Launch((sys.executable, "-c", "raise SystemExit('out of luck')"), state)
+
+
+def test_an_emulator_that_does_not_start_shows_its_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The reason that the emulator printed is in the message."""
+    monkeypatch.setenv("HEADRACE_CACHE", str(tmp_path))
+    with pytest.raises(StartFailed, match="out of luck"), started(_Broken(version="0")):
+        pytest.fail("started an emulator that cannot start")
+
+
+def test_an_emulator_dies_with_the_process_that_started_it(ministack: Emulator) -> None:
+    """After kill -9 of its owner nothing answers on its port any more."""
+    code = (
+        "import sys, time\n"
+        "from pollers.emulators import Ministack, started\n"
+        "with started(Ministack()) as emulator:\n"
+        "    print(emulator.port, flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        port = int(owner.stdout.readline())
+        assert _listens(port)
+        os.kill(owner.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while _listens(port):
+        assert time.monotonic() < deadline, "the emulator outlived its owner"
+        time.sleep(0.05)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
