@@ -1,0 +1,36 @@
+"""The seam between a stream's engine and where its failure records go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from pollers.errors import SourceUnusable
+
+if TYPE_CHECKING:
+    from pollers.destinations.record import FailureRecord
+
+
+class DestinationUnusable(SourceUnusable):
+    """The on-failure destination cannot take records as configured: no batch could be discarded, so nothing is read."""
+
+
+class Destination(Protocol):
+    """Where the failure records of one mapping go."""
+
+    @property
+    def arn(self) -> str:
+        """As it is configured."""
+
+    async def check(self) -> str | None:
+        """Ask whether the destination exists, before anything is read.
+
+        Raises :class:`DestinationUnusable` when it cannot be used, and :class:`pollers.aws.errors.AwsError` for what may
+        pass. Returns a warning when nobody can tell: the permission to deliver, which is all that Lambda needs for a
+        queue or a topic, does not include the permission to look.
+        """
+
+    async def deliver(self, failure: FailureRecord, event: bytes) -> None:
+        """Deliver one record. ``event`` is the whole event of the discarded batch; only S3 keeps it.
+
+        Raises :class:`pollers.aws.errors.AwsError`; the checkpoint must not move before the call returned.
+        """

@@ -1,0 +1,90 @@
+"""The on-failure record of a discarded batch, exactly as Lambda writes it (lambda-behaviour 4.10)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import orjson
+
+RETRY_ATTEMPTS_EXHAUSTED = "RetryAttemptsExhausted"
+RECORD_AGE_EXCEEDED = "RecordAgeExceeded"
+OVERSIZED = "Oversized"
+"""A record whose event alone exceeds 6 MiB (lambda-behaviour 4.8). AWS publishes no text for it; this one is ours."""
+
+UNHANDLED = "Unhandled"
+"""``functionError`` of an invocation that raised, timed out or crashed."""
+
+_BATCH_INFO = {"kinesis": "KinesisBatchInfo", "dynamodb": "DDBStreamBatchInfo"}
+
+
+@dataclass(frozen=True, slots=True)
+class FailureRecord:
+    """What there is to say of a batch discarded at ``timestamp`` (seconds since the epoch, like arrivals).
+
+    ``invoke_count`` is the number of attempts since the batch's last progress; no attempt at all is written as one.
+    ``request_id`` is the last invocation's, or a fresh one where there was none. ``function_error`` is "Unhandled" when
+    the invocation failed and None when the function returned and its response failed the batch.
+    """
+
+    source: Literal["kinesis", "dynamodb"]
+    stream_arn: str
+    shard_id: str
+    start_sequence_number: str
+    end_sequence_number: str
+    first_arrival: float | None
+    last_arrival: float | None
+    batch_size: int
+    function_arn: str
+    request_id: str
+    condition: str
+    invoke_count: int
+    timestamp: float
+    function_error: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The record in Lambda's order. ``responseContext`` exists only where a response decided the batch's fate."""
+        record: dict[str, Any] = {
+            "requestContext": {
+                "requestId": self.request_id,
+                "functionArn": self.function_arn,
+                "condition": self.condition,
+                "approximateInvokeCount": max(1, self.invoke_count),
+            }
+        }
+        if self.condition == RETRY_ATTEMPTS_EXHAUSTED:
+            record["responseContext"] = {
+                "statusCode": 200,
+                "executedVersion": "$LATEST",
+                "functionError": self.function_error,
+            }
+        record["version"] = "1.0"
+        record["timestamp"] = _milliseconds(self.timestamp)
+        record[_BATCH_INFO[self.source]] = {
+            "shardId": self.shard_id,
+            "startSequenceNumber": self.start_sequence_number,
+            "endSequenceNumber": self.end_sequence_number,
+            "approximateArrivalOfFirstRecord": self._arrival(self.first_arrival),
+            "approximateArrivalOfLastRecord": self._arrival(self.last_arrival),
+            "batchSize": self.batch_size,
+            "streamArn": self.stream_arn,
+        }
+        return record
+
+    def encode(self) -> bytes:
+        """The record as JSON; what SQS and SNS are sent. Never holds the batch's data."""
+        return orjson.dumps(self.as_dict())
+
+    def _arrival(self, seconds: float | None) -> str | None:
+        if seconds is None:
+            return None
+        return _milliseconds(seconds) if self.source == "kinesis" else _whole_seconds(seconds)
+
+
+def _milliseconds(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def _whole_seconds(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,52 @@
+"""Failure records to a standard SQS queue: the record is the message's body."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pollers.aws.errors import AccessDenied, NotFound, Refused
+from pollers.destinations.destination import DestinationUnusable
+
+if TYPE_CHECKING:
+    from config.arns import Arn
+    from pollers.aws.api import SqsApi
+    from pollers.destinations.record import FailureRecord
+
+
+class QueueDestination:
+    """A queue that takes failure records; implements ``Destination``."""
+
+    def __init__(self, arn: Arn, sqs: SqsApi) -> None:
+        self._arn = arn
+        self._sqs = sqs
+        self._url: str | None = None
+
+    @property
+    def arn(self) -> str:
+        """The queue's ARN."""
+        return self._arn.text
+
+    async def check(self) -> str | None:
+        """See ``Destination.check``."""
+        try:
+            self._url = await self._sqs.queue_url(self._arn.resource, self._arn.account)
+        except (NotFound, Refused) as error:
+            raise DestinationUnusable(
+                f"the on-failure queue {self.arn} cannot be used ({error}); create it, or correct destination_config"
+            ) from error
+        except AccessDenied as error:
+            self._url = _usual_url(self._arn)
+            return f"whether the on-failure queue {self.arn} exists cannot be asked ({error})"
+        return None
+
+    async def deliver(self, failure: FailureRecord, event: bytes) -> None:
+        """See ``Destination.deliver``; the event is left out."""
+        if self._url is None:
+            await self.check()
+        await self._sqs.send(self._url or _usual_url(self._arn), failure.encode().decode())
+
+
+def _usual_url(arn: Arn) -> str:
+    """The queue's URL where GetQueueUrl is not permitted (Lambda needs but sqs:SendMessage for a destination)."""
+    domain = "amazonaws.com.cn" if arn.partition == "aws-cn" else "amazonaws.com"
+    return f"https://sqs.{arn.region}.{domain}/{arn.account}/{arn.resource}"
