@@ -55,9 +55,9 @@ def response_too_large(limit_bytes: int = PAYLOAD_LIMIT_BYTES) -> FunctionError:
 
 
 def reported(document: bytes, *, error_type: str | None = None) -> FunctionError:
-    """An error that the function or its runtime reported itself: ``document`` stays as it is when it is a JSON object.
+    """An error that the function or its runtime reported itself; a ``document`` that is a JSON object stays as it is.
 
-    ``error_type`` (a header's) serves where the document names none. Anything but an object becomes an ``errorMessage``.
+    ``error_type`` (a header's) serves where the document names none. Anything but an object becomes a message.
     """
     found = _members(document)
     if found is None:
