@@ -24,7 +24,7 @@ class Destination(Protocol):
     async def check(self) -> str | None:
         """Ask whether the destination exists, before anything is read.
 
-        Raises :class:`DestinationUnusable` when it cannot be used, and :class:`pollers.aws.errors.AwsError` for what may
+        Raises :class:`DestinationUnusable` when it cannot be used and :class:`pollers.aws.errors.AwsError` for what may
         pass. Returns a warning when nobody can tell: the permission to deliver, which is all that Lambda needs for a
         queue or a topic, does not include the permission to look.
         """
