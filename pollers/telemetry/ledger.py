@@ -46,9 +46,7 @@ class Ledger:
     @property
     def in_flight(self) -> int:
         """Events held and not yet accounted for."""
-        return (
-            self.received - self.deleted - self.checkpointed - self.discarded - self.returned - self.expired
-        )
+        return self.received - self.deleted - self.checkpointed - self.discarded - self.returned - self.expired
 
     def balances(self, held: int) -> bool:
         """Whether the books agree with ``held``, the number of events that the poller itself counts as held."""

@@ -1,0 +1,50 @@
+"""The command line: ``headrace COMMAND``. Each command is one file in ``pollers/commands``, imported when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+COMMANDS = {
+    "run": "Run every mapping until SIGTERM or SIGINT.",
+    "check": "Validate a configuration; with --online also ask AWS.",
+    "demo": "The whole thing on an embedded AWS emulator, with a live view.",
+    "invoke": "Run one function once.",
+    "schema": "Print the JSON Schema of the configuration.",
+    "checkpoints": "Show or reset the checkpoints of stream mappings.",
+    "filter": "Match events against an event pattern.",
+    "status": "Show what a running Headrace is doing.",
+    "top": "Watch a running Headrace live.",
+    "pause": "Stop polling for one mapping of a running Headrace.",
+    "resume": "Poll again for a paused mapping.",
+    "drain": "Stop polling for every mapping and finish what is held.",
+    "reload": "Apply a changed configuration to a running Headrace.",
+    "explain": "Tell what happened to one event, and why.",
+}
+
+
+class Commands(click.Group):
+    """Finds a command's module only when it is used, so that ``headrace filter`` does not pay for the AWS SDK."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command, in the order of their use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"pollers.commands.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="headrace", prog_name="headrace")
+def main() -> None:
+    """Run AWS Lambda's event source mappings outside Lambda."""

@@ -1,0 +1,45 @@
+"""``headrace demo``: the whole thing on embedded emulators."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import anyio
+import click
+
+
+@click.command("demo")
+@click.option(
+    "--messages",
+    type=click.IntRange(100, 100_000),
+    default=2_000,
+    show_default=True,
+    help="Messages to the first queue.",
+)
+def command(messages: int) -> None:
+    """Send some thousand events, a few of them poison, through queues and streams to sample functions.
+
+    Shows a live view, ends by itself and proves that the books balance: exit 0 only if every event was handled or is in a
+    dead-letter queue, each poison one after exactly its allowed deliveries. Needs no AWS account, no Docker and no root.
+    """
+    from rich.console import Console
+
+    from pollers.commands.run import backend_options
+    from pollers.demo.main import run_demo
+    from pollers.emulators import EmulatorUnavailable
+    from pollers.telemetry.logging import configure_logging
+
+    configure_logging("warning")
+    console = Console()
+    try:
+        sys.exit(anyio.run(run_demo, console, examples_folder(), messages, backend_options=backend_options()))
+    except EmulatorUnavailable as error:
+        click.echo(f"The demo needs an emulator that cannot be had: {error}", err=True)
+        sys.exit(1)
+
+
+def examples_folder() -> Path:
+    """The sample functions: in a checkout beside the packages, in an installed wheel inside ``pollers``."""
+    checkout = Path(__file__).parents[2] / "examples"
+    return checkout if checkout.is_dir() else Path(__file__).parents[1] / "demo_functions"

@@ -1,0 +1,75 @@
+"""``headrace run``: every mapping, until a signal or until idle."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import click
+import structlog
+
+from pollers.commands.loading import load_or_exit
+from pollers.reloading import reload_from
+
+if TYPE_CHECKING:
+    from config import Loaded
+    from pollers.runtime import Runtime
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@click.command("run")
+@click.argument("config", type=click.Path(path_type=Path), default=Path("headrace.yaml"))
+@click.option(
+    "--until-idle",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Stop by itself once every source is caught up and has been quiet for SECONDS.",
+)
+def command(config: Path, until_idle: float | None) -> None:
+    """Run every mapping of CONFIG (a file or a folder of files) until SIGTERM or SIGINT."""
+    from pollers.telemetry.logging import configure_logging
+
+    configure_logging()
+    loaded = load_or_exit(config)
+    sys.exit(anyio.run(partial(_main, config, loaded, until_idle), backend_options=backend_options()))
+
+
+def backend_options() -> dict[str, bool]:
+    """uvloop wherever it installs, unless HEADRACE_UVLOOP=0."""
+    if os.environ.get("HEADRACE_UVLOOP", "1") == "0":
+        return {}
+    try:
+        import uvloop  # noqa: F401 - asked for by name below
+    except ImportError:
+        return {}
+    return {"use_uvloop": True}
+
+
+async def _main(path: Path, loaded: Loaded, until_idle: float | None) -> int:
+    from pollers.assembly import assembled
+
+    for note in loaded.notes:
+        log.info("configuration note", note=str(note))
+    async with assembled(loaded.config) as runtime, anyio.create_task_group() as group:
+        await group.start(_signals, runtime, path)
+        exit_code = await runtime.run(until_idle=until_idle)
+        group.cancel_scope.cancel()
+    log.info("headrace stopped", exit_code=exit_code)
+    return exit_code
+
+
+async def _signals(runtime: Runtime, path: Path, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:
+        task_status.started()
+        async for number in received:
+            log.info("signal", signal=signal.Signals(number).name)
+            if number == signal.SIGHUP:
+                await reload_from(runtime, path)
+            else:
+                runtime.stop()

@@ -1,0 +1,103 @@
+"""What was sent against what became of it: the proof at the end of the demo (decider)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+
+@dataclass(slots=True)
+class Sent:
+    """What went into one source. ``lanes`` holds the ids in order for each key whose order counts (group, partition key, item)."""
+
+    ids: set[str] = field(default_factory=set)
+    poison: set[str] = field(default_factory=set)
+    lanes: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, identifier: str, *, lane: str | None = None, poison: bool = False) -> None:
+        """Note one event before it is sent."""
+        self.ids.add(identifier)
+        if poison:
+            self.poison.add(identifier)
+        if lane is not None:
+            self.lanes.setdefault(lane, []).append(identifier)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event as a function saw it, and what it said of it."""
+
+    identifier: str
+    accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One mapping's closing line. ``faults`` say in words what does not add up; none means that the books balance."""
+
+    mapping: str
+    sent: int
+    handled: int
+    dead: int
+    again: int
+    poison: int
+    faults: tuple[str, ...]
+
+
+def close_account(
+    mapping: str,
+    sent: Sent,
+    deliveries: Sequence[Delivery],
+    dead_letters: Iterable[str],
+    *,
+    maximum_receives: int | None = None,
+) -> Account:
+    """Compare. Every event is handled or dead, none is both or neither; each poison one was delivered exactly ``maximum_receives``
+    times; within a lane the first acceptances come in the order of sending. ``again`` counts accepted events delivered again
+    after they were accepted (at least once allows them)."""
+    accepted = Counter(d.identifier for d in deliveries if d.accepted)
+    refused = Counter(d.identifier for d in deliveries if not d.accepted)
+    dead = set(dead_letters)
+    faults = [
+        *_named("lost", sent.ids - accepted.keys() - dead),
+        *_named("both handled and dead", accepted.keys() & dead),
+        *_named("never sent", (accepted.keys() | dead) - sent.ids),
+        *_named("poison that was not dead-lettered", sent.poison - dead),
+        *_named("dead-lettered without being poison", dead - sent.poison),
+        *_named("out of order", _out_of_order(sent.lanes, deliveries)),
+    ]
+    if maximum_receives is not None:
+        wrong = {f"{i} ({refused[i]} times)" for i in sent.poison if refused[i] != maximum_receives}
+        faults += _named(f"poison not delivered exactly {maximum_receives} times", wrong)
+    again = sum(count - 1 for count in accepted.values())
+    return Account(mapping, len(sent.ids), len(accepted), len(dead), again, len(sent.poison), tuple(faults))
+
+
+def _named(what: str, identifiers: Iterable[str]) -> list[str]:
+    found = sorted(identifiers)
+    if not found:
+        return []
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return [f"{len(found)} {what}: {', '.join(found[:3])}{more}"]
+
+
+def _out_of_order(lanes: Mapping[str, Sequence[str]], deliveries: Sequence[Delivery]) -> set[str]:
+    place: dict[str, tuple[str, int]] = {
+        identifier: (lane, index) for lane, identifiers in lanes.items() for index, identifier in enumerate(identifiers)
+    }
+    furthest: dict[str, int] = {}
+    seen: set[str] = set()
+    wrong: set[str] = set()
+    for delivery in deliveries:
+        if not delivery.accepted or delivery.identifier in seen or delivery.identifier not in place:
+            continue
+        seen.add(delivery.identifier)
+        lane, index = place[delivery.identifier]
+        if index < furthest.get(lane, -1):
+            wrong.add(delivery.identifier)
+        furthest[lane] = max(index, furthest.get(lane, -1))
+    return wrong

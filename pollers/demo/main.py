@@ -1,0 +1,183 @@
+"""The demo from start to end: emulators, sources, the runtime, the live view, the books."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import AsyncExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import anyio
+import orjson
+from anyio import to_thread
+
+from config import load
+from pollers.assembly import assembled
+from pollers.demo.books import Account, Delivery, close_account
+from pollers.demo.show import Show, books
+from pollers.demo.streams import ClickStream, TableStream
+from pollers.demo.world import QueueSource, World
+from pollers.emulators import KinesisLocal, Ministack, installed, started
+from pollers.telemetry.live import LiveSink
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rich.console import Console
+
+    from pollers.emulators import Emulator, Recipe
+    from pollers.runtime import Runtime
+
+    AnySource: TypeAlias = QueueSource | ClickStream | TableStream
+
+LOOK_SECONDS = 0.5
+PATIENCE_SECONDS = 180.0
+"""How long the demo waits for its books to close before it says that they do not."""
+
+
+async def run_demo(console: Console, examples: Path, messages: int) -> int:
+    """Run it all; the exit code is 0 only if every event is accounted for."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headrace-demo-")))
+        stack.enter_context(_journal_of_in_process_functions(folder))
+        ministack = await _start(console, stack, Ministack())
+        kinesis = await _start(console, stack, KinesisLocal())
+        world = await stack.enter_async_context(World(ministack.endpoint_url))
+        sources = _sources(world, kinesis.endpoint_url, messages)
+        for source in sources:
+            await source.create()
+        environment = {
+            "DEMO_FOLDER": str(folder),
+            "DEMO_ENDPOINT": ministack.endpoint_url,
+            "DEMO_KINESIS_ENDPOINT": kinesis.endpoint_url,
+            "DEMO_TABLE_STREAM": sources[-1].source.arn,
+        }
+        loaded = load(examples / "demo" / "headrace.yaml", environ=environment)
+        live = LiveSink()
+        runtime = await stack.enter_async_context(assembled(loaded.config, sinks=(live,)))
+        await _work(console, runtime, live, sources, folder)
+        accounts = await _accounts(sources, folder)
+        return _close(console, runtime, accounts)
+
+
+@contextmanager
+def _journal_of_in_process_functions(folder: Path) -> Iterator[None]:
+    """Functions in this process share its environment: the journal's place, and credentials that the emulators take."""
+    ours = {"JOURNAL": str(folder / "audit.journal"), "AWS_ACCESS_KEY_ID": "demo", "AWS_SECRET_ACCESS_KEY": "demo"}
+    before = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+async def _start(console: Console, stack: AsyncExitStack, recipe: Recipe) -> Emulator:
+    with console.status(f"Starting {recipe.name} {recipe.version} (installed once, into a cache) ..."):
+        await to_thread.run_sync(installed, recipe)
+        starting = started(recipe)
+        emulator = await to_thread.run_sync(starting.__enter__)
+        stack.push_async_callback(partial(to_thread.run_sync, starting.__exit__, None, None, None))
+    console.print(f"[green]✓[/green] {recipe.name} {recipe.version} on {emulator.endpoint_url}")
+    return emulator
+
+
+def _sources(world: World, kinesis_url: str, messages: int) -> list[AnySource]:
+    return [
+        QueueSource(world, "orders-queue", "orders", messages, poison=max(1, messages // 200)),
+        QueueSource(world, "payments-fifo", "payments.fifo", messages // 2, poison=3),
+        ClickStream(world, "clicks", kinesis_url, messages * 2),
+        TableStream(world, "customers", messages // 2),
+    ]
+
+
+async def _work(console: Console, runtime: Runtime, live: LiveSink, sources: list[AnySource], folder: Path) -> None:
+    """Fill the sources while the runtime runs, until everything is accounted for or patience runs out."""
+    progress = _Progress(sources, folder)
+    show = Show(console, runtime, live, [source.source for source in sources])
+    async with anyio.create_task_group() as group:
+        group.start_soon(runtime.run)
+        async with anyio.create_task_group() as view:
+            view.start_soon(show.run, progress.settled)
+            async with anyio.create_task_group() as senders:
+                senders.start_soon(progress.watch)
+                for source in sources:
+                    senders.start_soon(source.fill)
+            view.cancel_scope.cancel()
+        runtime.stop()
+
+
+class _Progress:
+    """Counts what is accounted for: handled according to the functions' own journals, or in a dead-letter queue."""
+
+    def __init__(self, sources: list[AnySource], folder: Path) -> None:
+        self._sources = sources
+        self._folder = folder
+        self._handled: set[str] = set()
+        self._read: dict[Path, int] = {}
+        self._dead = 0
+        self._queued = 0
+
+    def settled(self) -> int:
+        """Events accounted for so far."""
+        return len(self._handled) + self._dead
+
+    async def watch(self) -> None:
+        """Look until all are, and no queue holds anything any more."""
+        total = sum(source.source.total for source in self._sources)
+        with anyio.move_on_after(PATIENCE_SECONDS):
+            while True:
+                await self._look()
+                if self.settled() >= total and not self._queued:
+                    return
+                await anyio.sleep(LOOK_SECONDS)
+
+    async def _look(self) -> None:
+        for journal in self._folder.glob("*.journal"):
+            lines, self._read[journal] = _new_lines(journal, self._read.get(journal, 0))
+            self._handled.update(line["id"] for line in lines if line["ok"])
+        looks = [await source.look() for source in self._sources if isinstance(source, QueueSource)]
+        self._queued, self._dead = sum(depth for depth, _ in looks), sum(dead for _, dead in looks)
+
+
+def _new_lines(journal: Path, start: int) -> tuple[list[Mapping[str, object]], int]:
+    with journal.open("rb") as file:
+        file.seek(start)
+        text = file.read()
+    whole = text[: text.rfind(b"\n") + 1]
+    return [orjson.loads(line) for line in whole.splitlines()], start + len(whole)
+
+
+def _all_lines(folder: Path) -> list[Mapping[str, object]]:
+    return [line for journal in folder.glob("*.journal") for line in _new_lines(journal, 0)[0]]
+
+
+async def _accounts(sources: list[AnySource], folder: Path) -> list[Account]:
+    lines = _all_lines(folder)
+    accounts = []
+    for source in sources:
+        what = source.source
+        deliveries = [Delivery(str(line["id"]), bool(line["ok"])) for line in lines if line["source"] == what.arn]
+        dead = await source.dead_letters() if isinstance(source, QueueSource) else []
+        accounts.append(
+            close_account(what.mapping, what.sent, deliveries, dead, maximum_receives=what.maximum_receives)
+        )
+    return accounts
+
+
+def _close(console: Console, runtime: Runtime, accounts: list[Account]) -> int:
+    console.print(books(accounts, runtime))
+    balanced = runtime.exit_code == 0 and not any(account.faults for account in accounts)
+    if balanced:
+        console.print(
+            "[bold green]Every event sent was handled, or dead-lettered after exactly its allowed deliveries.[/bold green]"
+        )
+        return 0
+    console.print("[bold red]The books do not balance.[/bold red]")
+    return 1

@@ -1,0 +1,104 @@
+"""What the demo shows: a live view while it works, and the books at the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live as LiveDisplay
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from pollers.telemetry.live import Live
+from pollers.telemetry.view import Row, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pollers.demo.books import Account
+    from pollers.demo.world import Source
+    from pollers.runtime import Runtime
+    from pollers.telemetry.live import LiveSink
+
+FRAMES_PER_SECOND = 8
+LINE_SECONDS = 2.0
+
+
+class Show:
+    """Draws the runtime's mappings until told to end; a line every two seconds where there is no terminal."""
+
+    def __init__(self, console: Console, runtime: Runtime, live: LiveSink, sources: Sequence[Source]) -> None:
+        self._console = console
+        self._runtime = runtime
+        self._live = live
+        self._sources = {source.mapping: source for source in sources}
+        self._progress = Progress(
+            TextColumn("[bold]{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeElapsedColumn()
+        )
+        self._task = self._progress.add_task("accounted for", total=sum(source.total for source in sources))
+
+    async def run(self, settled: Callable[[], int]) -> None:
+        """Show ``settled()`` of all events until cancelled."""
+        if not self._console.is_terminal:
+            await self._lines(settled)
+        with LiveDisplay(console=self._console, auto_refresh=False, transient=True) as display:
+            while True:
+                self._progress.update(self._task, completed=settled())
+                display.update(Group(table(self._rows()), self._progress), refresh=True)
+                await anyio.sleep(1 / FRAMES_PER_SECOND)
+
+    async def _lines(self, settled: Callable[[], int]) -> None:
+        total = sum(source.total for source in self._sources.values())
+        while True:
+            await anyio.sleep(LINE_SECONDS)
+            parts = [
+                f"{row.name}: {row.done} done, {row.in_flight} in flight, {row.batches_per_second:.0f} batches/s"
+                for row in self._rows()
+            ]
+            self._console.print(f"{settled()} of {total} accounted for | " + " | ".join(parts), soft_wrap=True)
+
+    def _rows(self) -> list[Row]:
+        return [self._row(name) for name in self._sources]
+
+    def _row(self, name: str) -> Row:
+        runner, live = self._runtime.mappings[name], self._live.mappings.get(name, Live())
+        open_shards = f"{len(live.shards - live.ended)} of {len(live.shards)}" if live.shards else None
+        return Row(
+            name,
+            runner.state.value,
+            received=runner.ledger.received,
+            done=live.done,
+            in_flight=runner.ledger.in_flight,
+            batches_per_second=live.batches_per_second(anyio.current_time()),
+            failures=runner.ledger.failed,
+            depth=self._sources[name].depth,
+            iterator_age=live.iterator_age,
+            shards=open_shards,
+        )
+
+
+def books(accounts: Sequence[Account], runtime: Runtime) -> Table:
+    """The closing table."""
+    view = Table(title="The books", box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    view.add_column("mapping", style="bold")
+    for name in ("sent", "handled", "dead-lettered", "poison", "seen again", "ledger"):
+        view.add_column(name, justify="right")
+    view.add_column("balance")
+    for account in accounts:
+        ledger = runtime.mappings[account.mapping].ledger
+        done = ledger.deleted + ledger.checkpointed
+        balance = (
+            Text("; ".join(account.faults), style="bold red")
+            if account.faults
+            else Text("balanced", style="bold green")
+        )
+        view.add_row(
+            account.mapping,
+            *(f"{n:,}" for n in (account.sent, account.handled, account.dead, account.poison, account.again)),
+            f"{ledger.received:,} received = {done:,} done + {ledger.returned:,} returned + {ledger.expired:,} expired",
+            balance,
+        )
+    return view

@@ -1,0 +1,45 @@
+"""Applying a changed configuration to a running Headrace: whole, or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+from anyio import to_thread
+
+from config import ConfigError, Loaded, load
+from pollers.filtering import check_mapping
+from pollers.runtime import ReloadRefused, Runtime
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What a reload did. With ``faults``, nothing: the old configuration runs on."""
+
+    added: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+async def reload_from(runtime: Runtime, path: Path) -> Reloaded:
+    """Read the configuration again and apply what changed. Never raises for what is in the files."""
+    try:
+        loaded = await to_thread.run_sync(_load, path)
+        return Reloaded(**await runtime.reload(loaded.config))
+    except ConfigError as error:
+        faults = [str(fault) for fault in error.faults]
+    except ReloadRefused as error:
+        faults = [str(error)]
+    log.error("configuration refused, the old one runs on", faults=faults)
+    return Reloaded(faults=faults)
+
+
+def _load(path: Path) -> Loaded:
+    return load(path, checks=(check_mapping,))

@@ -1,0 +1,291 @@
+"""The process: functions, clients and mappings, started together, supervised, reloaded and stopped in numbered steps."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import anyio
+import structlog
+
+from pollers.clock import Clock, SystemClock
+from pollers.function_host import FunctionHost
+from pollers.mapping import MappingRunner, MappingState
+from pollers.permits import Permits
+from pollers.sources import keeps_checkpoints
+from pollers.telemetry.facts import Facts, Sink
+from pollers.telemetry.ledger import Ledger
+from pollers.telemetry.quiet import Quiet
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from anyio.abc import TaskGroup
+
+    from config.models import Config, Mapping
+    from pollers.function_host import FunctionMaker
+    from pollers.mapping import PollerMaker
+
+log = structlog.stdlib.get_logger(__name__)
+
+LEDGER_SECONDS = 60.0
+"""How often each mapping's ledger is logged."""
+HANDING_BACK_SECONDS = 15.0
+"""How long acknowledging and handing back may take once the grace period is over; after that the process ends as by a crash."""
+IDLE_CHECK_SECONDS = 0.5
+"""How often ``--until-idle`` looks."""
+
+
+class ReloadRefused(Exception):  # noqa: N818 - the old configuration runs on
+    """The new configuration changes what only a restart can change."""
+
+
+class Runtime:
+    """Runs a configuration's mappings until stopped.
+
+    Pollers and functions are made by what is handed in, so that simulations run the same code. ``sinks`` get every fact.
+    ``has_store``: whether ``make_poller`` can serve sources that keep checkpoints.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        make_poller: PollerMaker,
+        make_function: FunctionMaker,
+        *,
+        has_store: bool = False,
+        sinks: tuple[Sink, ...] = (),
+        clock: Clock | None = None,
+        seed: random.Random | None = None,
+    ) -> None:
+        self.config = config
+        self.mappings: dict[str, MappingRunner] = {}
+        self.hosts: dict[str, FunctionHost] = {}
+        self.exit_code = 0
+        self.stopping = False
+        self._make_poller = make_poller
+        self._has_store = has_store
+        self._make_function = make_function
+        self._sinks = sinks
+        self._clock = clock or SystemClock()
+        self._random = seed or random.Random()  # noqa: S311 - jitter, not secrets
+        self._quiet = Quiet()
+        self._group: TaskGroup | None = None
+        self._finished: dict[str, anyio.Event] = {}
+        self._host_finished: dict[str, anyio.Event] = {}
+        self._stop_asked = anyio.Event()
+        self._hurry_asked = anyio.Event()
+        self._reloading = anyio.Lock()
+        self._ended: list[MappingRunner] = []
+
+    async def run(self, *, until_idle: float | None = None) -> int:
+        """Run until :meth:`stop`; returns the exit code of DESIGN's command line."""
+        async with anyio.create_task_group() as group:
+            self._group = group
+            self._start_all()
+            if until_idle is not None:
+                group.start_soon(self._end_when_idle, until_idle)
+            group.start_soon(self._log_ledgers)
+            await self._stop_asked.wait()
+            await self._shut_down()
+            group.cancel_scope.cancel()
+        return self.exit_code
+
+    def stop(self) -> None:
+        """Ask for the numbered shutdown (DESIGN decision 9). A second call skips the wait for running invocations."""
+        if self._stop_asked.is_set():
+            self._hurry_asked.set()
+        self._stop_asked.set()
+
+    # -- starting and reloading ------------------------------------------------------------------------------------------
+
+    def _start_all(self) -> None:
+        for mapping in self.config.event_source_mappings.values():
+            self._add(mapping)
+        log.info("headrace started", mappings=len(self.mappings), functions=len(self.hosts))
+
+    def _add(self, mapping: Mapping) -> None:
+        ledger = Ledger()
+        old = self.mappings.get(mapping.name)
+        if old is not None:
+            ledger = old.ledger
+        facts = Facts(mapping.name, [ledger, self._quiet, *self._sinks])
+        runner = MappingRunner(
+            mapping,
+            self._host(mapping.function_name),
+            self._make_poller,
+            facts,
+            ledger,
+            clock=self._clock,
+            seed=self._random,
+        )
+        self.mappings[mapping.name] = runner
+        finished = self._finished[mapping.name] = anyio.Event()
+        self._spawn(runner.run, finished)
+
+    def _host(self, name: str) -> FunctionHost:
+        if name not in self.hosts:
+            model = self.config.functions[name]
+            host = FunctionHost(name, model, self._make_function, Permits(model.concurrency))
+            self.hosts[name] = host
+            finished = self._host_finished[name] = anyio.Event()
+            self._spawn(host.run, finished)
+        return self.hosts[name]
+
+    def _spawn(self, run: Callable[[], Awaitable[None]], finished: anyio.Event) -> None:
+        async def task() -> None:
+            try:
+                await run()
+            finally:
+                finished.set()
+
+        if self._group is None:
+            raise RuntimeError("the runtime is not running")
+        self._group.start_soon(task)
+
+    async def reload(self, config: Config) -> dict[str, list[str]]:
+        """Apply a changed configuration: only added, removed and changed mappings stop or start. Says what it did.
+
+        Raises ReloadRefused, with everything running on as before, for changes that need a restart.
+        """
+        async with self._reloading:
+            if self.stopping:
+                raise ReloadRefused("shutting down")
+            self._check_reloadable(config)
+            return await self._apply(config)
+
+    def _check_reloadable(self, config: Config) -> None:
+        changed = [
+            part for part in ("aws", "runtime", "console") if getattr(config, part) != getattr(self.config, part)
+        ]
+        if changed:
+            raise ReloadRefused(f"{' and '.join(changed)} changed: restart Headrace to apply that")
+        if not self._has_store and any(keeps_checkpoints(m) for m in config.event_source_mappings.values()):
+            raise ReloadRefused("the first stream mapping needs a checkpoint store: restart Headrace to apply that")
+
+    async def _apply(self, config: Config) -> dict[str, list[str]]:
+        old, new = self.config.event_source_mappings, config.event_source_mappings
+        functions = {name for name in self.hosts if config.functions.get(name) != self.config.functions.get(name)}
+        removed = [name for name in old if name not in new]
+        changed = [
+            name for name in old if name in new and (old[name] != new[name] or new[name].function_name in functions)
+        ]
+        added = [name for name in new if name not in old]
+        for name in [*removed, *changed]:
+            self.mappings[name].end()
+        for name in [*removed, *changed]:
+            await self._finished[name].wait()
+        self.config = config
+        still_used = {m.function_name for m in new.values()}
+        await self._close_hosts([name for name in self.hosts if name in functions or name not in still_used])
+        for name in removed:
+            self._ended.append(self.mappings.pop(name))
+        for name in [*changed, *added]:
+            self._add(new[name])
+        log.info("configuration reloaded", added=added, removed=removed, changed=changed)
+        return {"added": added, "removed": removed, "changed": changed}
+
+    async def _close_hosts(self, names: list[str]) -> None:
+        for name in names:
+            self.hosts[name].close()
+        for name in names:
+            await self._host_finished[name].wait()
+            del self.hosts[name]
+
+    # -- watching --------------------------------------------------------------------------------------------------------
+
+    async def _log_ledgers(self) -> None:
+        while True:
+            await anyio.sleep(LEDGER_SECONDS)
+            for runner in self.mappings.values():
+                log.info("ledger", mapping=runner.name, state=runner.state.value, **runner.ledger.as_dict())
+
+    async def _end_when_idle(self, quiet_seconds: float) -> None:
+        self._quiet.mark()
+        while not self._stop_asked.is_set():
+            await anyio.sleep(min(IDLE_CHECK_SECONDS, quiet_seconds / 4))
+            if self._quiet.seconds() >= quiet_seconds and await self._idle():
+                log.info("every source is caught up", quiet_seconds=quiet_seconds)
+                self.stop()
+
+    async def _idle(self) -> bool:
+        for runner in self.mappings.values():
+            if runner.state in (MappingState.PAUSED, MappingState.DISABLED):
+                continue
+            if runner.state is MappingState.BACKING_OFF and runner.problem is not None:
+                self.exit_code = 1
+                log.error(
+                    "mapping cannot run, so its source is not caught up", mapping=runner.name, error=runner.problem
+                )
+                continue
+            if runner.poller is None or runner.poller.held() or not await self._caught_up(runner):
+                self.exit_code = 0
+                self._quiet.mark()
+                return False
+        return True
+
+    async def _caught_up(self, runner: MappingRunner) -> bool:
+        try:
+            return runner.poller is not None and await runner.poller.caught_up()
+        except Exception as problem:
+            log.warning("cannot tell whether the source is caught up", mapping=runner.name, error=str(problem))
+            return False
+
+    # -- stopping --------------------------------------------------------------------------------------------------------
+
+    async def _shut_down(self) -> None:
+        """DESIGN decision 9. Steps 1 to 5 are each poller's own; here they are begun, bounded and followed by 6 and 7."""
+        self.stopping = True
+        grace = self.config.runtime.shutdown_grace
+        log.info("shutdown 1: no new receive or read", grace_seconds=grace)
+        for runner in self.mappings.values():
+            runner.end()
+        await self._wait_for_mappings(grace)
+        for host in self.hosts.values():
+            host.close()
+        log.info("shutdown 6: workers stop")
+        for finished in self._host_finished.values():
+            await finished.wait()
+        self._final_ledger()
+
+    async def _wait_for_mappings(self, grace: float) -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._hurry_when_asked)
+            with anyio.move_on_after(grace):
+                await self._all_finished()
+            if not self._all_are_finished():
+                log.warning(
+                    "shutdown 3: the grace period is over, running invocations are stopped", grace_seconds=grace
+                )
+                self._hurry()
+                with anyio.move_on_after(HANDING_BACK_SECONDS):
+                    await self._all_finished()
+            group.cancel_scope.cancel()
+        if not self._all_are_finished():
+            unfinished = [name for name, finished in self._finished.items() if not finished.is_set()]
+            log.error("mappings did not hand everything back in time", mappings=unfinished)
+            self.exit_code = 1
+
+    async def _hurry_when_asked(self) -> None:
+        await self._hurry_asked.wait()
+        log.warning("second signal: running invocations are stopped")
+        self._hurry()
+
+    def _hurry(self) -> None:
+        for runner in self.mappings.values():
+            runner.hurry()
+
+    async def _all_finished(self) -> None:
+        for finished in self._finished.values():
+            await finished.wait()
+
+    def _all_are_finished(self) -> bool:
+        return all(finished.is_set() for finished in self._finished.values())
+
+    def _final_ledger(self) -> None:
+        for runner in [*self.mappings.values(), *self._ended]:
+            balanced = runner.ledger.balances(0)
+            if not balanced:
+                self.exit_code = 1
+            say = log.info if balanced else log.error
+            say("shutdown 7: ledger", mapping=runner.name, balanced=balanced, **runner.ledger.as_dict())

@@ -1,0 +1,51 @@
+"""Which poller serves which source: the one place that a new source is entered in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from config.models import Mapping, SqsMapping
+
+if TYPE_CHECKING:
+    from pollers.aws.api import Aws
+    from pollers.checkpoints.store import CheckpointStore
+    from pollers.poller import Poller, Surroundings
+
+INVOCATIONS_PER_PROVISIONED_POLLER = 10
+"""lambda-behaviour 2.3: a provisioned poller serves at most 10 concurrent invocations."""
+
+
+def concurrency_limit(mapping: Mapping) -> int | None:
+    """How many invocations the mapping itself allows at a time; None: as many as its function."""
+    if not isinstance(mapping, SqsMapping):
+        return None
+    if mapping.provisioned_poller_config is not None and mapping.provisioned_poller_config.maximum_pollers is not None:
+        return mapping.provisioned_poller_config.maximum_pollers * INVOCATIONS_PER_PROVISIONED_POLLER
+    return mapping.scaling_config.maximum_concurrency
+
+
+def keeps_checkpoints(mapping: Mapping) -> bool:
+    """Whether the mapping needs a checkpoint store."""
+    return not isinstance(mapping, SqsMapping)
+
+
+async def make_poller(mapping: Mapping, aws: Aws, store: CheckpointStore | None, surroundings: Surroundings) -> Poller:
+    """A new poller for ``mapping``. Every client that it needs is made here, before polling starts."""
+    if isinstance(mapping, SqsMapping):
+        return await _sqs(mapping, aws, surroundings)
+    if store is None:
+        raise ValueError(f"mapping {mapping.name} reads a stream and needs a checkpoint store")
+    return await _stream(mapping, aws, store, surroundings)
+
+
+async def _sqs(mapping: SqsMapping, aws: Aws, surroundings: Surroundings) -> Poller:
+    from pollers.filtering import compile_filters
+    from pollers.sqs.poller import SqsPoller
+
+    return SqsPoller(mapping, await aws.sqs(mapping.arn.region), surroundings, compile_filters(mapping))
+
+
+async def _stream(
+    mapping: KinesisMapping | DynamoDBMapping, aws: Aws, store: CheckpointStore, surroundings: Surroundings
+) -> Poller:
+    raise NotImplementedError

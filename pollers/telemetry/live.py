@@ -1,0 +1,68 @@
+"""What the live view shows of a mapping, folded from facts; shared by ``headrace demo`` and ``headrace top``."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import anyio
+
+from pollers.telemetry.facts import Checkpointed, Deleted, Discarded, Fact, Invoked, Polled, ShardEnded, ShardSeen
+
+RATE_SECONDS = 5.0
+"""Over how long batches a second are averaged."""
+
+
+@dataclass(slots=True)
+class Live:
+    """One mapping's moving numbers."""
+
+    batches: int = 0
+    failed_batches: int = 0
+    done: int = 0
+    behind: dict[str, float] = field(default_factory=dict)
+    shards: set[str] = field(default_factory=set)
+    ended: set[str] = field(default_factory=set)
+    recent: deque[float] = field(default_factory=deque)
+
+    def batches_per_second(self, now: float) -> float:
+        """Finished invocations a second, over the last few seconds."""
+        while self.recent and self.recent[0] < now - RATE_SECONDS:
+            self.recent.popleft()
+        return len(self.recent) / RATE_SECONDS
+
+    @property
+    def iterator_age(self) -> float | None:
+        """How far the reader furthest behind its shard's tip is behind, in seconds; None without streams."""
+        return max(self.behind.values()) if self.behind else None
+
+
+@dataclass(slots=True)
+class LiveSink:
+    """Keeps a :class:`Live` for each mapping."""
+
+    mappings: dict[str, Live] = field(default_factory=dict)
+
+    def __call__(self, mapping: str, fact: Fact) -> None:
+        """Fold one fact in."""
+        live = self.mappings.setdefault(mapping, Live())
+        match fact:
+            case Invoked():
+                live.batches += 1
+                live.failed_batches += fact.outcome != "success"
+                live.recent.append(anyio.current_time())
+            case Deleted():
+                live.done += len(fact.ids)
+            case Checkpointed():
+                live.done += fact.count
+            case Discarded():
+                live.done += len(fact.ids)
+            case Polled(behind_seconds=float(behind)):
+                live.behind[fact.source] = behind
+            case ShardSeen():
+                live.shards.add(fact.source)
+            case ShardEnded():
+                live.ended.add(fact.source)
+                live.behind.pop(fact.source, None)
+            case _:
+                pass

@@ -1,0 +1,71 @@
+"""Logs: coloured and readable on a terminal, one JSON object a line on stderr elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
+
+import orjson
+import structlog
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, Processor
+
+LEVEL_VARIABLE = "HEADRACE_LOG_LEVEL"
+NOISY = ("botocore", "aiobotocore", "aiohttp", "asyncio", "urllib3")
+"""Libraries whose routine lines are not ours to repeat."""
+
+
+def configure_logging(level: str | None = None, *, stream: TextIO | None = None) -> None:
+    """Send structlog's and the standard library's records to ``stream`` (stderr), from ``level`` (HEADRACE_LOG_LEVEL, info) up."""
+    stream = stream or sys.stderr
+    threshold = logging.getLevelNamesMapping().get(
+        (level or os.environ.get(LEVEL_VARIABLE, "info")).upper(), logging.INFO
+    )
+    on_terminal = stream.isatty()
+    shared = _shared(on_terminal)
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering(on_terminal)],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(threshold)
+    for name in NOISY:
+        logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
+
+
+def _shared(on_terminal: bool) -> list[Processor]:
+    stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S.%f" if on_terminal else "iso", utc=not on_terminal)
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        stamp,
+        structlog.processors.StackInfoRenderer(),
+    ]
+
+
+def _rendering(on_terminal: bool) -> list[Processor]:
+    if on_terminal:
+        return [structlog.dev.ConsoleRenderer(colors=True)]
+    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(serializer=_json)]
+
+
+def _json(event: EventDict, **_: Any) -> str:  # noqa: ANN401 - structlog's own signature
+    """One line, whatever is in it: what JSON cannot carry is shown by its repr."""
+    try:
+        return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+    except orjson.JSONEncodeError:
+        return orjson.dumps({str(key): repr(value) for key, value in event.items()}).decode("utf-8", "backslashreplace")

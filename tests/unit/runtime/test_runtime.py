@@ -1,0 +1,291 @@
+"""The runtime: mappings start, fail, restart, pause, reload and stop without touching one another."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from handlers.errors import FunctionUnusable
+from pollers.aws.errors import AccessDenied
+from pollers.errors import SourceUnusable
+from pollers.mapping import MappingState
+from pollers.runtime import ReloadRefused, Runtime
+from pollers.telemetry.facts import Deleted, Received, Returned
+from tests import virtual_time
+from tests.unit.runtime.fakes import Bench, FakeFunction, config, mapping
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from config.models import Config
+
+
+@asynccontextmanager
+async def running(runtime: Runtime, *, until_idle: float | None = None) -> AsyncIterator[list[int]]:
+    """The runtime at work; its exit code is appended to the list when it ends."""
+    codes: list[int] = []
+
+    async def run() -> None:
+        codes.append(await runtime.run(until_idle=until_idle))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(run)
+        await virtual_time.settle()
+        yield codes
+
+
+def make_runtime(configuration: Config, bench: Bench, functions: list[FakeFunction] | None = None) -> Runtime:
+    made = functions if functions is not None else []
+
+    def make_function(name: str, model: object) -> FakeFunction:
+        made.append(FakeFunction(name, model))  # type: ignore[arg-type]
+        return made[-1]
+
+    return Runtime(configuration, bench.make, make_function, clock=virtual_time.VirtualClock())
+
+
+@virtual_time.test
+async def test_a_stop_ends_every_mapping_then_the_functions_and_exits_0(tmp_path: Path) -> None:
+    """An idle runtime stops at once, in order."""
+    bench, functions = Bench(), list[FakeFunction]()
+    runtime = make_runtime(config(tmp_path, mapping("a"), mapping("b")), bench, functions)
+    async with running(runtime) as codes:
+        runtime.stop()
+    assert codes == [0]
+    assert bench.last("a").ended
+    assert bench.last("b").ended
+    assert [function.left for function in functions] == [1]
+
+
+@virtual_time.test
+async def test_a_function_is_shared_by_its_mappings(tmp_path: Path) -> None:
+    """Two mappings of one function enter it once and claim from the same permits."""
+    bench, functions = Bench(), list[FakeFunction]()
+    runtime = make_runtime(config(tmp_path, mapping("a"), mapping("b")), bench, functions)
+    async with running(runtime):
+        first, second = (bench.last(name).surroundings for name in "ab")
+        assert first.function is second.function
+        for _ in range(functions[0].concurrency):
+            assert first.claim.try_acquire()
+        assert not second.claim.try_acquire()
+        for _ in range(functions[0].concurrency):
+            first.claim.release()
+        runtime.stop()
+
+
+@virtual_time.test
+async def test_one_mappings_failure_never_stops_another(tmp_path: Path) -> None:
+    """A mapping that breaks down restarts with back-off while its neighbour keeps its one poller."""
+    bench = Bench(failures={"bad": [RuntimeError("boom"), RuntimeError("boom")]})
+    runtime = make_runtime(config(tmp_path, mapping("bad"), mapping("good")), bench)
+    async with running(runtime) as codes:
+        await virtual_time.eventually(lambda: len(bench.pollers["bad"]) == 3, within=60)
+        await virtual_time.settle()
+        assert runtime.mappings["bad"].state is MappingState.RUNNING
+        assert runtime.mappings["bad"].restarts == 2
+        assert len(bench.pollers["good"]) == 1
+        runtime.stop()
+    assert codes == [0]
+
+
+@virtual_time.test
+async def test_an_unusable_source_is_retried_slowly_and_comes_back(tmp_path: Path) -> None:
+    """Denied access and missing queues are tried again until they are mended."""
+    bench = Bench(failures={"q": [SourceUnusable("no such queue"), AccessDenied("AccessDenied", "not you")]})
+    runtime = make_runtime(config(tmp_path, mapping("q")), bench)
+    async with running(runtime):
+        assert runtime.mappings["q"].state is MappingState.BACKING_OFF
+        assert runtime.mappings["q"].problem == "no such queue"
+        await virtual_time.eventually(lambda: runtime.mappings["q"].state is MappingState.RUNNING, within=60)
+        runtime.stop()
+
+
+@virtual_time.test
+async def test_an_unusable_function_stops_just_its_mappings_and_is_tried_again(tmp_path: Path) -> None:
+    """Repairing the code on disk is enough: the function is entered anew at the next attempt."""
+    bench, attempts = Bench(), list[str]()
+
+    def make_function(name: str, model: object) -> FakeFunction:
+        attempts.append(name)
+        problem = FunctionUnusable("no module named app") if attempts.count("broken") < 3 and name == "broken" else None
+        return FakeFunction(name, model, problem=problem)  # type: ignore[arg-type]
+
+    runtime = Runtime(config(tmp_path, mapping("a", "broken"), mapping("b"), broken={}), bench.make, make_function)
+    async with running(runtime):
+        assert runtime.mappings["a"].problem == "no module named app"
+        assert runtime.mappings["b"].state is MappingState.RUNNING
+        await virtual_time.eventually(lambda: runtime.mappings["a"].state is MappingState.RUNNING, within=60)
+        runtime.stop()
+
+
+@virtual_time.test
+async def test_the_grace_period_ends_in_a_hurry(tmp_path: Path) -> None:
+    """Invocations that do not finish within the grace period are stopped, and what they held goes back."""
+    bench = Bench(stubborn={"slow"})
+    runtime = make_runtime(config(tmp_path, mapping("slow")), bench)
+    async with running(runtime) as codes:
+        began = anyio.current_time()
+        runtime.stop()
+    assert anyio.current_time() - began == pytest.approx(30, abs=1)
+    assert bench.last("slow").hurried
+    assert codes == [0]
+
+
+@virtual_time.test
+async def test_a_second_signal_skips_the_wait(tmp_path: Path) -> None:
+    """Asking twice hurries at once."""
+    bench = Bench(stubborn={"slow"})
+    runtime = make_runtime(config(tmp_path, mapping("slow")), bench)
+    async with running(runtime) as codes:
+        began = anyio.current_time()
+        runtime.stop()
+        await virtual_time.settle()
+        runtime.stop()
+        runtime.stop()
+    assert anyio.current_time() - began < 1
+    assert codes == [0]
+
+
+@virtual_time.test
+async def test_a_stop_requested_while_a_mapping_waits_to_restart_is_not_lost(tmp_path: Path) -> None:
+    """The back-off of a broken mapping does not hold the process up."""
+    bench = Bench(failures={"q": [SourceUnusable("gone")] * 50})
+    runtime = make_runtime(config(tmp_path, mapping("q")), bench)
+    async with running(runtime) as codes:
+        began = anyio.current_time()
+        runtime.stop()
+    assert anyio.current_time() - began < 1
+    assert codes == [0]
+
+
+@virtual_time.test
+async def test_a_stop_before_the_first_poll_is_not_lost(tmp_path: Path) -> None:
+    """A signal that comes while everything starts ends everything."""
+    bench = Bench()
+    runtime = make_runtime(config(tmp_path, mapping("q")), bench)
+    runtime.stop()
+    assert await runtime.run() == 0
+
+
+@virtual_time.test
+async def test_books_that_do_not_balance_fail_the_exit_code(tmp_path: Path) -> None:
+    """Exit 0 says that every received event is accounted for."""
+    bench = Bench()
+    runtime = make_runtime(config(tmp_path, mapping("q")), bench)
+    async with running(runtime) as codes:
+        facts = bench.last("q").surroundings.facts
+        facts.emit(Received("", ["1", "2"], 10))
+        facts.emit(Deleted(["1"]))
+        runtime.stop()
+    assert codes == [1]
+
+
+@virtual_time.test
+async def test_until_idle_ends_after_the_quiet_time(tmp_path: Path) -> None:
+    """Caught up and quiet for the given seconds: exit 0 by itself."""
+    bench = Bench()
+    runtime = make_runtime(config(tmp_path, mapping("q")), bench)
+    began = anyio.current_time()
+    async with running(runtime, until_idle=5) as codes:
+        bench.last("q").behind = True
+        await anyio.sleep(20)
+        assert not codes
+        bench.last("q").behind = False
+        facts = bench.last("q").surroundings.facts
+        facts.emit(Received("", ["1"], 10))
+        facts.emit(Returned("", ["1"], None, "failed"))
+    assert codes == [0]
+    assert 25 <= anyio.current_time() - began < 28
+
+
+@virtual_time.test
+async def test_until_idle_with_a_mapping_that_cannot_run_exits_1(tmp_path: Path) -> None:
+    """A backfill whose queue is missing must not look done."""
+    bench = Bench(failures={"q": [SourceUnusable("no such queue")] * 100})
+    runtime = make_runtime(config(tmp_path, mapping("q"), mapping("fine")), bench)
+    async with running(runtime, until_idle=5) as codes:
+        pass
+    assert codes == [1]
+
+
+@virtual_time.test
+async def test_pause_hands_back_and_resume_polls_anew(tmp_path: Path) -> None:
+    """A paused mapping has no poller; resuming makes a new one, and its neighbour never notices."""
+    bench = Bench()
+    runtime = make_runtime(config(tmp_path, mapping("a"), mapping("b")), bench)
+    async with running(runtime):
+        runtime.mappings["a"].pause()
+        await virtual_time.settle()
+        assert runtime.mappings["a"].state is MappingState.PAUSED
+        assert bench.last("a").ended
+        runtime.mappings["a"].resume()
+        await virtual_time.settle()
+        assert runtime.mappings["a"].state is MappingState.RUNNING
+        assert (len(bench.pollers["a"]), len(bench.pollers["b"])) == (2, 1)
+        runtime.mappings["a"].pause()
+        await virtual_time.settle()
+        runtime.stop()
+
+
+@virtual_time.test
+async def test_a_disabled_mapping_does_not_poll(tmp_path: Path) -> None:
+    """``enabled: false`` is listed and does nothing."""
+    bench = Bench()
+    runtime = make_runtime(config(tmp_path, mapping("off", enabled=False)), bench)
+    async with running(runtime) as codes:
+        assert runtime.mappings["off"].state is MappingState.DISABLED
+        runtime.stop()
+    assert codes == [0]
+    assert not bench.pollers
+
+
+@virtual_time.test
+async def test_reload_touches_only_what_changed(tmp_path: Path) -> None:
+    """Added mappings start, removed ones stop, changed ones restart, the rest keep their pollers and functions."""
+    bench, functions = Bench(), list[FakeFunction]()
+    before = config(tmp_path, mapping("same"), mapping("changed", batch_size=1), mapping("gone", "other"), other={})
+    after = config(tmp_path, mapping("same"), mapping("changed", batch_size=2), mapping("new", "third"), third={})
+    runtime = make_runtime(before, bench, functions)
+    async with running(runtime):
+        did = await runtime.reload(after)
+        await virtual_time.settle()
+        assert did == {"added": ["new"], "removed": ["gone"], "changed": ["changed"]}
+        assert {name: len(pollers) for name, pollers in bench.pollers.items()} == {
+            "same": 1,
+            "changed": 2,
+            "gone": 1,
+            "new": 1,
+        }
+        assert bench.last("gone").ended
+        assert {function.name: function.left for function in functions} == {"orders": 0, "other": 1, "third": 0}
+        runtime.stop()
+
+
+@virtual_time.test
+async def test_reload_of_a_changed_function_restarts_its_mappings_with_a_new_one(tmp_path: Path) -> None:
+    """The old function is left before the new one is entered."""
+    bench, functions = Bench(), list[FakeFunction]()
+    runtime = make_runtime(config(tmp_path, mapping("a")), bench, functions)
+    async with running(runtime):
+        await runtime.reload(config(tmp_path, mapping("a"), orders={"timeout": 60}))
+        await virtual_time.settle()
+        assert [(f.timeout_seconds, f.entered, f.left) for f in functions] == [(3, 1, 1), (60, 1, 0)]
+        runtime.stop()
+
+
+@virtual_time.test
+async def test_reload_refuses_what_needs_a_restart(tmp_path: Path) -> None:
+    """A change of region is refused whole, with everything running on."""
+    bench = Bench()
+    runtime = make_runtime(config(tmp_path, mapping("a")), bench)
+    other = config(tmp_path, mapping("b"))
+    async with running(runtime):
+        with pytest.raises(ReloadRefused, match="aws changed"):
+            await runtime.reload(other.model_copy(update={"aws": other.aws.model_copy(update={"region": "eu-west-1"})}))
+        assert len(bench.pollers["a"]) == 1
+        assert not bench.last("a").ended
+        runtime.stop()
