@@ -61,11 +61,16 @@ class ShardListing:
 
 @dataclass(frozen=True, slots=True)
 class StreamDescription:
-    """A stream as its service describes it. ``identity`` changes when the stream is deleted and created again."""
+    """A stream as its service describes it. ``identity`` changes when the stream is deleted and created again.
+
+    ``retention_seconds``: how long records are kept (Kinesis: RetentionPeriodHours of DescribeStreamSummary; DynamoDB
+    Streams: 24 hours), None when the service did not say.
+    """
 
     arn: str
     identity: str
     status: str
+    retention_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +87,17 @@ class StartAt:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One reply of GetRecords. ``next_iterator`` None: the shard has ended. ``children`` None: the reply did not say."""
+    """One reply of GetRecords. ``next_iterator`` None: the shard has ended. ``children`` None: the reply did not say.
+
+    ``size_bytes`` is the reply's length on the wire, ``decode_seconds`` how long decoding it held the event loop.
+    """
 
     records: list[Wire]
     next_iterator: str | None
     behind_seconds: float | None
     children: tuple[ShardListing, ...] | None = None
     size_bytes: int = 0
+    decode_seconds: float = 0.0
 
 
 class StreamApi(Protocol):

@@ -1,0 +1,119 @@
+"""Which shards may be read: children only after all their parents ended (lambda-behaviour 4.6). A decider."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from pollers.aws.api import ShardListing
+
+
+GONE_AFTER_LISTINGS = 3
+"""Complete listings that must miss an ended shard before it counts as gone: listings lag behind what parents announce."""
+
+
+@dataclass(slots=True)
+class _Shard:
+    parents: tuple[str, ...]
+    ended: bool = False
+    reading: bool = False
+    missed: int = 0
+
+
+class Lineage:
+    """The shards of one stream as far as they are known, and who waits for whom.
+
+    A parent that is neither listed nor announced nor being read any more has left the stream's retention and counts as
+    ended. A shard that another named as its child (``announce``) is known before any listing shows it.
+    """
+
+    def __init__(self) -> None:
+        self._shards: dict[str, _Shard] = {}
+
+    def __contains__(self, shard_id: str) -> bool:
+        return shard_id in self._shards
+
+    def __len__(self) -> int:
+        return len(self._shards)
+
+    def restore(self, shard_id: str, parents: tuple[str, ...], *, ended: bool) -> None:
+        """A shard that a checkpoint remembers, whether or not the stream lists it still."""
+        self._shards[shard_id] = _Shard(parents, ended)
+
+    def announce(self, shards: Iterable[ShardListing]) -> list[str]:
+        """Children that their parent named at its end; returns those that are new."""
+        return [shard.shard_id for shard in shards if self._add(shard.shard_id, shard.parent_ids)]
+
+    def listing(self, shards: Collection[ShardListing]) -> list[str]:
+        """A complete listing; returns the shards that are new."""
+        now = {shard.shard_id for shard in shards}
+        for shard_id, known in self._shards.items():
+            known.missed = 0 if shard_id in now else known.missed + 1
+        return [shard.shard_id for shard in shards if self._add(shard.shard_id, shard.parent_ids)]
+
+    def _add(self, shard_id: str, parents: tuple[str, ...]) -> bool:
+        known = self._shards.get(shard_id)
+        if known is None:
+            self._shards[shard_id] = _Shard(parents)
+            return True
+        if not known.parents:
+            known.parents = parents
+        return False
+
+    def started(self, shard_id: str) -> None:
+        """The shard is being read."""
+        self._shards[shard_id].reading = True
+
+    def stopped(self, shard_id: str) -> None:
+        """The shard is not being read any more, and has not ended."""
+        self._shards[shard_id].reading = False
+
+    def ended(self, shard_id: str) -> None:
+        """Every record of the shard is done, and that is written down."""
+        shard = self._shards[shard_id]
+        shard.ended, shard.reading = True, False
+
+    def parents(self, shard_id: str) -> tuple[str, ...]:
+        """The shard's parents as they were first named."""
+        return self._shards[shard_id].parents
+
+    def waiting_for(self, shard_id: str) -> list[str]:
+        """The parents that must end before this shard may be read."""
+        return [parent for parent in self._shards[shard_id].parents if not self._finished(parent)]
+
+    def _finished(self, shard_id: str) -> bool:
+        shard = self._shards.get(shard_id)
+        return shard is None or shard.ended
+
+    def readable(self) -> list[str]:
+        """The shards that may be read and are not."""
+        return [
+            shard_id
+            for shard_id, shard in self._shards.items()
+            if not (shard.ended or shard.reading or self.waiting_for(shard_id))
+        ]
+
+    def unfinished(self) -> list[str]:
+        """The shards that have not ended, read or not."""
+        return [shard_id for shard_id, shard in self._shards.items() if not shard.ended]
+
+    def all_done(self) -> bool:
+        """Whether every shard has ended."""
+        return all(shard.ended for shard in self._shards.values())
+
+    def gone(self) -> list[str]:
+        """Ended shards that the stream lists no longer and that no unfinished child names: their checkpoints may go."""
+        needed = {parent for shard in self._shards.values() if not shard.ended for parent in shard.parents}
+        return [
+            shard_id
+            for shard_id, shard in self._shards.items()
+            if shard.ended and shard.missed >= GONE_AFTER_LISTINGS and shard_id not in needed
+        ]
+
+    def forget(self, shard_ids: Iterable[str]) -> None:
+        """Forget shards that have gone."""
+        for shard_id in shard_ids:
+            del self._shards[shard_id]
