@@ -1,0 +1,85 @@
+"""Mappings and the streams that they have read: what is found when one is opened or reset in the SQLite store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pollers.aws.api import StartAt
+
+if TYPE_CHECKING:
+    import sqlite3
+
+KEPT_STREAMS = 20
+"""How many streams' checkpoints a mapping keeps: pointing it at another stream by mistake, and back, costs nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What there is of a mapping on a stream; ``stream`` is its row."""
+
+    stream: int
+    number: int
+    fresh: bool
+    previous_identity: str | None
+    start: StartAt | None
+
+
+def open_stream(connection: sqlite3.Connection, mapping: str, identity: str, now: float) -> Opening:
+    """Find or make the mapping's row for this stream, and take all leases of the mapping from whoever had them."""
+    connection.execute("INSERT INTO mappings (name) VALUES (?) ON CONFLICT DO NOTHING", (mapping,))
+    connection.execute(
+        "UPDATE shards SET lease_counter = lease_counter + 1, lease_owner = NULL "
+        "WHERE stream IN (SELECT id FROM streams WHERE mapping = ?)",
+        (mapping,),
+    )
+    stream, pinned, number = connection.execute(
+        "INSERT INTO streams (mapping, identity, opened_at, openings) VALUES (?, ?, ?, 1) "
+        "ON CONFLICT DO UPDATE SET opened_at = excluded.opened_at, openings = openings + 1 "
+        "RETURNING id, pinned, openings",
+        (mapping, identity, now),
+    ).fetchone()
+    _drop_oldest(connection, mapping)
+    if pinned:
+        return Opening(stream, number, fresh=False, previous_identity=None, start=None)
+    return Opening(
+        stream,
+        number,
+        fresh=True,
+        previous_identity=_previous(connection, mapping, stream),
+        start=_reset_to(connection, mapping),
+    )
+
+
+def reset_mapping(connection: sqlite3.Connection, mapping: str, start: StartAt | None) -> None:
+    """Forget every checkpoint of the mapping; it is pinned at ``start`` (or as configured) when it is next opened."""
+    connection.execute("DELETE FROM streams WHERE mapping = ?", (mapping,))
+    kind, timestamp = (None, None) if start is None else (start.kind, start.timestamp)
+    connection.execute(
+        "INSERT INTO mappings (name, reset_kind, reset_timestamp) VALUES (?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET reset_kind = excluded.reset_kind, reset_timestamp = excluded.reset_timestamp",
+        (mapping, kind, timestamp),
+    )
+
+
+def _previous(connection: sqlite3.Connection, mapping: str, stream: int) -> str | None:
+    row = connection.execute(
+        "SELECT identity FROM streams WHERE mapping = ? AND id != ? AND pinned ORDER BY opened_at DESC, id DESC LIMIT 1",
+        (mapping, stream),
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _reset_to(connection: sqlite3.Connection, mapping: str) -> StartAt | None:
+    kind, timestamp = connection.execute(
+        "SELECT reset_kind, reset_timestamp FROM mappings WHERE name = ?", (mapping,)
+    ).fetchone()
+    return None if kind is None else StartAt(kind, timestamp=timestamp)
+
+
+def _drop_oldest(connection: sqlite3.Connection, mapping: str) -> None:
+    connection.execute(
+        "DELETE FROM streams WHERE mapping = ? AND id NOT IN "
+        "(SELECT id FROM streams WHERE mapping = ? ORDER BY opened_at DESC, id DESC LIMIT ?)",
+        (mapping, mapping, KEPT_STREAMS),
+    )

@@ -1,0 +1,88 @@
+"""The writing thread's end of the SQLite store: the lock, the connection, and transactions that many writes share."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING, Any
+
+from pollers.checkpoints import schema
+from pollers.checkpoints.errors import CheckpointError, StoreUnwritable
+from pollers.checkpoints.lock import OwnerLock
+from pollers.checkpoints.writer import Operation, Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class SqliteSession:
+    """Holds the file from :meth:`start` to :meth:`stop`; implements ``Session``. Everything happens in one thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._open = ExitStack()
+        self._connection: sqlite3.Connection
+        self._identity: tuple[int, int]
+
+    def start(self) -> None:
+        """Lock and open the file. Raises StoreBusy, StoreUnreadable or StoreUnwritable, and then holds nothing."""
+        with ExitStack() as opening:
+            opening.enter_context(OwnerLock(self._path))
+            self._connection = opening.enter_context(closing(schema.connect(self._path)))
+            self._identity = self._found()
+            self._open = opening.pop_all()
+
+    def stop(self) -> None:
+        """Close the file (its log is folded into it) and give up the lock."""
+        self._open.close()
+
+    def run(self, operations: list[Operation[Any]]) -> list[Outcome]:
+        """Run all in one transaction. One that no transaction can hold does not spoil it for the others."""
+        try:
+            return self._transact(operations)
+        except sqlite3.OperationalError as error:
+            # The disk's fault, not one operation's: nothing of this transaction happened.
+            return [Outcome(error=schema.translated(error, self._path)) for _ in operations]
+        except CheckpointError as error:
+            return [Outcome(error=type(error)(*error.args)) for _ in operations]
+        except Exception as error:
+            if len(operations) == 1:
+                known = schema.translated(error, self._path) if isinstance(error, sqlite3.DatabaseError) else error
+                return [Outcome(error=known)]
+            return [outcome for operation in operations for outcome in self.run([operation])]
+
+    def _transact(self, operations: list[Operation[Any]]) -> list[Outcome]:
+        self._require_in_place()
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            outcomes = [self._one(operation) for operation in operations]
+            self._connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+        return outcomes
+
+    def _one(self, operation: Operation[Any]) -> Outcome:
+        """Run one operation. An error of ours (a lost lease) is its own affair: it has written nothing."""
+        try:
+            return Outcome(operation(self._connection))
+        except CheckpointError as error:
+            return Outcome(error=error)
+
+    def _require_in_place(self) -> None:
+        """A file that was removed or replaced goes on taking writes that nobody will ever read: refuse to claim them."""
+        if self._found() != self._identity:
+            raise StoreUnwritable(
+                f"{self._path} was removed or replaced while Headrace was using it; no checkpoint was moved. "
+                "Put it back, or restart Headrace"
+            )
+
+    def _found(self) -> tuple[int, int]:
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            return (0, 0)
+        return (found.st_dev, found.st_ino)
