@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import dataclass, field
 from typing import Protocol
+
+import anyio
 
 
 class Claim(Protocol):
@@ -32,3 +36,150 @@ class Claim(Protocol):
 
     def release(self) -> None:
         """Give one back."""
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter:
+    since: int
+    urgent: bool
+    granted: anyio.Event = field(default_factory=anyio.Event)
+
+
+class Permits:
+    """One function's permits. Each mapping that invokes the function takes a :class:`Share` of them.
+
+    A free permit goes to an urgent waiter before any other; among equals to the mapping that holds the fewest, and then to who
+    waits longest. So mappings that all want more end up with equal shares, whatever their invocations take. A mapping that urgent
+    waiters were preferred to ``PATIENCE`` times in a row comes next all the same: urgency never starves anybody.
+    """
+
+    PATIENCE = 8
+
+    def __init__(self, concurrency: int) -> None:
+        self._concurrency = concurrency
+        self._held = 0
+        self._shares: list[Share] = []
+        self._turn = 0
+        self._passed_over = 0
+
+    @property
+    def concurrency(self) -> int:
+        """How many permits there are."""
+        return self._concurrency
+
+    @property
+    def held(self) -> int:
+        """How many all mappings hold together."""
+        return self._held
+
+    def resize(self, concurrency: int) -> None:
+        """Change how many permits there are. With fewer, those that are held stay so until they are given back."""
+        self._concurrency = concurrency
+        self._hand_out()
+
+    def share(self, maximum: int | None = None) -> Share:
+        """A mapping's claim to permits, at most ``maximum`` at a time (its maximum concurrency)."""
+        share = Share(self, maximum)
+        self._shares.append(share)
+        return share
+
+    def _take(self, share: Share) -> None:
+        self._held += 1
+        share._held += 1
+
+    def _hand_out(self) -> None:
+        """Grant what can be granted. Afterwards no permit is free, or who waits is at its own limit."""
+        while self._held < self._concurrency and (share := self._next()) is not None:
+            waiter = share._pop()
+            self._take(share)
+            waiter.granted.set()
+
+    def _next(self) -> Share | None:
+        waiting = [share for share in self._shares if share._waiting and share._held < share.limit]
+        if not waiting:
+            return None
+        urgent = [share for share in waiting if share._waiting[0].urgent]
+        patient = [share for share in waiting if not share._waiting[0].urgent]
+        if urgent and patient and self._passed_over < self.PATIENCE:
+            self._passed_over += 1
+        else:
+            self._passed_over = 0
+            urgent = urgent if not patient else []
+        return min(urgent or patient, key=lambda share: (share._held, share._waiting[0].since))
+
+
+class Share:
+    """One mapping's :class:`Claim` to the permits of a function."""
+
+    def __init__(self, permits: Permits, maximum: int | None) -> None:
+        self._permits = permits
+        self._maximum = maximum
+        self._held = 0
+        self._waiting: deque[_Waiter] = deque()
+
+    @property
+    def limit(self) -> int:
+        """How many permits this mapping may hold at most now."""
+        concurrency = self._permits._concurrency
+        return concurrency if self._maximum is None else min(self._maximum, concurrency)
+
+    @property
+    def held(self) -> int:
+        """How many it holds now."""
+        return self._held
+
+    @property
+    def contended(self) -> bool:
+        """Whether another mapping waits for a permit of the same function, and not for one of its own to come back."""
+        return any(share._waiting and share._held < share.limit for share in self._permits._shares if share is not self)
+
+    async def acquire(self, *, urgent: bool = False) -> None:
+        """Wait for a permit. When it is cancelled, none is held."""
+        if self.try_acquire():
+            return
+        waiter = _Waiter(self._permits._turn, urgent)
+        self._permits._turn += 1
+        self._enqueue(waiter)
+        try:
+            await waiter.granted.wait()
+        except BaseException:
+            if waiter.granted.is_set():
+                self.release()
+            else:
+                self._waiting.remove(waiter)
+                self._permits._hand_out()
+            raise
+
+    def try_acquire(self) -> bool:
+        """Take a permit if one is free and nobody waits who could use it."""
+        if self._permits._held >= self._permits._concurrency or self._held >= self.limit:
+            return False
+        self._permits._take(self)
+        return True
+
+    def release(self) -> None:
+        """Give one back, to who is next."""
+        if self._held <= 0:
+            raise RuntimeError("a permit is given back that is not held")
+        self._held -= 1
+        self._permits._held -= 1
+        self._permits._hand_out()
+
+    def close(self) -> None:
+        """Leave: whatever is still held goes back. For when the mapping ends."""
+        if self in self._permits._shares:
+            self._permits._shares.remove(self)
+            self._permits._held -= self._held
+            self._held = 0
+            self._permits._hand_out()
+
+    def _enqueue(self, waiter: _Waiter) -> None:
+        """Urgent ones before the others, each kind in the order that it came."""
+        if not waiter.urgent:
+            self._waiting.append(waiter)
+            return
+        ahead = sum(1 for other in self._waiting if other.urgent)
+        self._waiting.insert(ahead, waiter)
+
+    def _pop(self) -> _Waiter:
+        return self._waiting.popleft()
