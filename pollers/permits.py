@@ -77,7 +77,7 @@ class Permits:
         self._concurrency = concurrency
         self._hand_out()
 
-    def share(self, maximum: int | None = None) -> Share:
+    def claim(self, maximum: int | None = None) -> Share:
         """A mapping's claim to permits, at most ``maximum`` at a time (its maximum concurrency)."""
         share = Share(self, maximum)
         self._shares.append(share)
