@@ -165,6 +165,15 @@ class ShardEnded:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """What the queue says that it holds (approximate): ready to be received, received by somebody, delayed."""
+
+    visible: int
+    in_flight: int
+    delayed: int
+
+
 class State(StrEnum):
     """What a task of a mapping is doing."""
 
@@ -211,6 +220,7 @@ Fact: TypeAlias = (
     | DestinationFailed
     | ShardSeen
     | ShardEnded
+    | Depth
     | Doing
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import anyio
 
-from pollers.telemetry.facts import Doing, Fact, Polled, PollFailed, ShardSeen
+from pollers.telemetry.facts import Depth, Doing, Fact, Polled, PollFailed, ShardSeen
 
 
 class Quiet:
@@ -25,5 +25,5 @@ class Quiet:
         """Note a fact. Polls that bring nothing, and words about what a task is doing, do not disturb the quiet."""
         if isinstance(fact, Polled) and not fact.count:
             return
-        if not isinstance(fact, Doing | PollFailed | ShardSeen):
+        if not isinstance(fact, Depth | Doing | PollFailed | ShardSeen):
             self.mark()
