@@ -17,6 +17,7 @@ SCHEMA_VERSION = 1
 """Raised with every change that an older Headrace could not read."""
 
 _BUSY_SECONDS = 5.0
+_MAGIC = b"SQLite format 3\0"
 
 _TABLES = (
     """CREATE TABLE mappings (
@@ -59,6 +60,7 @@ def connect(path: Path) -> sqlite3.Connection:
     Raises StoreUnreadable for a file that is damaged, newer or not Headrace's (it is left as it is), StoreUnwritable when
     the file system does not let us.
     """
+    _require_database(path)
     try:
         connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
     except sqlite3.Error as error:
@@ -93,14 +95,24 @@ def connect_to_look(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _require_database(path: Path) -> None:
+    """Refuse what does not begin as a database does; SQLite itself takes a few bytes of anything for an empty one."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_MAGIC))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreUnwritable(f"{path} cannot be read ({error.strerror})") from error
+    if head not in (b"", _MAGIC):
+        raise _damaged(path, "it does not begin as a database does")
+
+
 def translated(error: sqlite3.Error, path: Path) -> CheckpointError:
     """The error of ours that says what to do about one of SQLite's."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT):
-        return StoreUnreadable(
-            f"{path} is damaged or not a checkpoint file of Headrace ({error}); it was left as it is. "
-            "Restore it, or move it away to start afresh from each mapping's starting position"
-        )
+        return _damaged(path, str(error))
     return StoreUnwritable(f"{path} could not be written ({error}); no checkpoint was moved")
 
 
@@ -149,10 +161,14 @@ def _recognise(connection: sqlite3.Connection, path: Path) -> None:
         )
     found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
-        raise StoreUnreadable(
-            f"{path} is damaged ({found}); it was left as it is. "
-            "Restore it, or move it away to start afresh from each mapping's starting position"
-        )
+        raise _damaged(path, str(found))
+
+
+def _damaged(path: Path, why: str) -> StoreUnreadable:
+    return StoreUnreadable(
+        f"{path} is damaged, or no checkpoint file of Headrace ({why}); it was left as it is. "
+        "Restore it, or move it away to start afresh from each mapping's starting position"
+    )
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
