@@ -66,7 +66,8 @@ class MappingRunner:
         self.model = model
         self.host = host
         self.ledger = ledger
-        self.state = MappingState.STARTING if model.enabled else MappingState.DISABLED
+        self._state = MappingState.STARTING if model.enabled else MappingState.DISABLED
+        self.state_since = 0.0
         self.problem: str | None = None
         self.restarts = 0
         self.poller: Poller | None = None
@@ -89,6 +90,15 @@ class MappingRunner:
     def name(self) -> str:
         """The mapping's name."""
         return self.model.name
+
+    @property
+    def state(self) -> MappingState:
+        """What it is doing as a whole; since when is :attr:`state_since` (monotonic seconds)."""
+        return self._state
+
+    def _enter(self, state: MappingState) -> None:
+        if state is not self._state or not self.state_since:
+            self._state, self.state_since = state, anyio.current_time()
 
     def end(self) -> None:
         """Stop in order, for good: :meth:`run` returns once nothing is held any more."""
@@ -126,10 +136,10 @@ class MappingRunner:
                 await self._attempt()
             else:
                 await self._rest()
-        self.state = MappingState.STOPPED
+        self._enter(MappingState.STOPPED)
 
     async def _rest(self) -> None:
-        self.state = MappingState.PAUSED if self.model.enabled else MappingState.DISABLED
+        self._enter(MappingState.PAUSED if self.model.enabled else MappingState.DISABLED)
         self._changed = anyio.Event()
         if not (self._wanted or self._ending):
             await self._changed.wait()
@@ -146,7 +156,7 @@ class MappingRunner:
             self._failures, self._reported = 0, None
 
     async def _once(self) -> None:
-        self.state = MappingState.STARTING
+        self._enter(MappingState.STARTING)
         self._say(State.STARTING, "")
         self._stop = stop = Stop()
         if self._ending or not self._wanted:
@@ -157,7 +167,8 @@ class MappingRunner:
         surroundings = Surroundings(function, claim, self._facts, stop, self._clock, self._random)
         try:
             self.poller = await self._make_poller(self.model, surroundings)
-            self.state, self.problem, self.started_at = MappingState.RUNNING, None, self._clock.time()
+            self._enter(MappingState.RUNNING)
+            self.problem, self.started_at = None, self._clock.time()
             self._say(State.ENDED, "")
             if not self._failures:
                 self._log.info("mapping started", source=self.model.event_source_arn, function=self.host.name)
@@ -176,7 +187,7 @@ class MappingRunner:
         async with anyio.create_task_group() as group:
             group.start_soon(self._stop_when_broken, stop, broken)
             await stop.requested.wait()
-            self.state = MappingState.STOPPING
+            self._enter(MappingState.STOPPING)
 
     async def _stop_when_broken(self, stop: Stop, broken: anyio.Event) -> None:
         await broken.wait()
@@ -206,7 +217,7 @@ class MappingRunner:
 
     def _report(self, problem: Exception, *, unusable: bool, delay: float) -> None:
         self.problem = str(problem) or type(problem).__name__
-        self.state = MappingState.BACKING_OFF
+        self._enter(MappingState.BACKING_OFF)
         self._say(State.BACKING_OFF, self.problem, delay)
         if not unusable:
             self._log.error("mapping broke down and starts again", retry_seconds=round(delay, 1), exc_info=problem)

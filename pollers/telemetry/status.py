@@ -1,0 +1,230 @@
+"""Everything that the console, ``headrace status``, ``headrace top``, health and the gauges show: one snapshot, as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from config.models import SqsMapping
+from pollers.clock import Clock, SystemClock
+from pollers.mapping import MappingRunner, MappingState
+from pollers.telemetry.facts import State
+from pollers.telemetry.health import LOOP_LAG_BOUND_SECONDS, Problem, Vitals, stalls, unready
+from pollers.telemetry.sentences import Surrounding, sentence
+from pollers.telemetry.series import quantile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pollers.function_host import FunctionHost
+    from pollers.runtime import Runtime
+    from pollers.telemetry.board import Board, Failure, MappingBoard
+    from pollers.telemetry.pulse import Pulse
+
+RATE_SECONDS = 15.0
+"""Over how long rates and latencies are taken."""
+PAYLOAD_LIMIT = 512
+
+
+class Status:
+    """Reads the runtime and the board. Every method is synchronous and cheap."""
+
+    def __init__(
+        self, runtime: Runtime, board: Board, pulse: Pulse, *, payloads: bool = False, clock: Clock | None = None
+    ) -> None:
+        self._runtime = runtime
+        self._board = board
+        self._pulse = pulse
+        self._payloads = payloads
+        self._clock = clock or SystemClock()
+        self.started_at = self._clock.time()
+
+    def problems(self) -> list[Problem]:
+        """Why the process is not live; none when it is."""
+        now = anyio.current_time()
+        found = [
+            problem
+            for runner in self._runtime.mappings.values()
+            for problem in stalls(self._board.of(runner.name), self._vitals(runner), now)
+        ]
+        found += [Problem(None, f"the {task} has died") for task in self._pulse.dead()]
+        lag = self._pulse.lag(now)
+        if lag > LOOP_LAG_BOUND_SECONDS:
+            found.append(Problem(None, f"the event loop was held for {lag:.1f} s"))
+        return found
+
+    def unready(self) -> list[Problem]:
+        """Why the process is not ready; none when it is. Includes what makes it not live."""
+        found = self.problems()
+        if self._runtime.stopping:
+            found.append(Problem(None, "shutting down"))
+        for runner in self._runtime.mappings.values():
+            found += unready(self._board.of(runner.name), self._vitals(runner))
+        return found
+
+    def _vitals(self, runner: MappingRunner) -> Vitals:
+        function = runner.host.function
+        timeout = function.timeout_seconds if function is not None else runner.host.model.timeout
+        return Vitals(
+            runner.name,
+            runner.state,
+            runner.problem,
+            runner.state_since,
+            timeout,
+            self._runtime.config.runtime.shutdown_grace,
+        )
+
+    def snapshot(self, *, series: bool = False) -> dict[str, Any]:
+        """All of it. With ``series``, also each mapping's last fifteen minutes."""
+        live, ready = self.problems(), self.unready()
+        return {
+            "now": self._clock.time(),
+            "started_at": self.started_at,
+            "stopping": self._runtime.stopping,
+            "live": not live,
+            "ready": not ready,
+            "problems": [asdict(problem) for problem in ready],
+            "loop_lag_seconds": round(self._pulse.lag(anyio.current_time()), 4),
+            "mappings": [self._mapping(runner, series=series) for runner in self._runtime.mappings.values()],
+            "functions": [_function(host) for host in self._runtime.hosts.values()],
+        }
+
+    def _mapping(self, runner: MappingRunner, *, series: bool) -> dict[str, Any]:
+        now = anyio.current_time()
+        board = self._board.of(runner.name)
+        model = runner.model
+        told = {
+            "name": runner.name,
+            "source": model.event_source_arn,
+            "kind": model.arn.service if not isinstance(model, SqsMapping) else ("sqs-fifo" if model.fifo else "sqs"),
+            "function": runner.host.name,
+            "state": runner.state.value,
+            "sentence": self.sentence(runner),
+            "problem": runner.problem,
+            "restarts": runner.restarts,
+            "ledger": {**runner.ledger.as_dict(), "balanced": self._balanced(runner)},
+            "depth": asdict(board.depth) if board.depth is not None else None,
+            "iterator_age_seconds": board.iterator_age,
+            "batches_in_flight": len(board.flights),
+            "oldest_batch_seconds": board.oldest_flight(now),
+            **_rates(board, now),
+            "shards": [{"id": shard, **asdict(what)} for shard, what in board.shards.items()],
+            "failures": [self._failure(failure) for failure in reversed(board.failures)],
+        }
+        if series:
+            told["series"] = board.series.as_columns(now)
+        return told
+
+    def _balanced(self, runner: MappingRunner) -> bool:
+        held = runner.poller.held() if runner.poller is not None else 0
+        return runner.ledger.balances(runner.unbalanced + held)
+
+    def sentence(self, runner: MappingRunner) -> str:
+        """Why the mapping is idle, or what it is busy with."""
+        function = runner.host.function
+        around = Surrounding(
+            runner.state,
+            runner.problem,
+            function.status() if function is not None else None,
+            runner.host.model.concurrency,
+            stream=not isinstance(runner.model, SqsMapping),
+        )
+        return sentence(self._board.of(runner.name), around, anyio.current_time())
+
+    def _failure(self, failure: Failure) -> dict[str, Any]:
+        told = {
+            "at": failure.at,
+            "request_id": failure.request_id,
+            "outcome": failure.outcome,
+            "error": failure.error,
+            "count": failure.count,
+            "ids": list(failure.ids),
+        }
+        if self._payloads:
+            told["payload"] = failure.payload[:PAYLOAD_LIMIT].decode("utf-8", "replace")
+        return told
+
+    def gauges(self) -> Iterator[tuple[str, str, str, dict[str, float]]]:
+        """What metrics ask at each scrape."""
+        runners = self._runtime.mappings.values()
+        boards = {runner.name: self._board.of(runner.name) for runner in runners}
+        yield "events_in_flight", "Events held now", "mapping", {r.name: r.ledger.in_flight for r in runners}
+        yield (
+            "batches_in_flight",
+            "Batches with the function now",
+            "mapping",
+            {n: len(b.flights) for n, b in boards.items()},
+        )
+        yield (
+            "ledger_balance",
+            "1 while every received event is accounted for",
+            "mapping",
+            {r.name: float(self._balanced(r)) for r in runners},
+        )
+        yield (
+            "up",
+            "1 while the mapping is polling",
+            "mapping",
+            {r.name: float(r.state is MappingState.RUNNING) for r in runners},
+        )
+        yield "restarts", "Failures of the mapping so far", "mapping", {r.name: r.restarts for r in runners}
+        depths = {n: b.depth for n, b in boards.items() if b.depth is not None}
+        yield (
+            "queue_depth",
+            "Messages ready in the queue (approximate)",
+            "mapping",
+            {n: d.visible for n, d in depths.items()},
+        )
+        ages = {n: b.iterator_age for n, b in boards.items()}
+        yield (
+            "shard_lag_seconds",
+            "How far the shard furthest behind is behind its tip",
+            "mapping",
+            {n: a for n, a in ages.items() if a is not None},
+        )
+        waiting = {
+            n: sum(1 for task in b.tasks.values() if task.doing.state is State.WAITING_FOR_PERMIT)
+            for n, b in boards.items()
+        }
+        yield "waiting_for_permit", "Tasks that wait for a permit", "mapping", {n: float(w) for n, w in waiting.items()}
+        functions = {
+            name: host.function.status() for name, host in self._runtime.hosts.items() if host.function is not None
+        }
+        yield "workers", "Started workers", "function", {n: s.workers for n, s in functions.items()}
+        yield "workers_busy", "Workers with an invocation", "function", {n: s.busy for n, s in functions.items()}
+        yield (
+            "loop_lag_seconds",
+            "How late the event loop's timers were at worst lately",
+            "",
+            {"": self._pulse.lag(anyio.current_time())},
+        )
+
+
+def _rates(board: MappingBoard, now: float) -> dict[str, Any]:
+    buckets = board.series.recent(now, RATE_SECONDS)
+    seconds = 5.0 * len(buckets)
+    durations = [duration for bucket in buckets for duration in bucket.durations]
+    return {
+        "received_per_second": sum(bucket.received for bucket in buckets) / seconds,
+        "done_per_second": sum(bucket.done for bucket in buckets) / seconds,
+        "batches_per_second": sum(bucket.invocations for bucket in buckets) / seconds,
+        "failed_recently": sum(bucket.failed for bucket in buckets),
+        "latency_seconds": {f"p{share}": quantile(durations, share / 100) for share in (50, 95, 99)},
+    }
+
+
+def _function(host: FunctionHost) -> dict[str, Any]:
+    function = host.function
+    status = function.status() if function is not None else None
+    return {
+        "name": host.name,
+        "runtime": getattr(host.model, "runtime", "python"),
+        "concurrency": host.model.concurrency,
+        "permits_held": host.permits.held,
+        "workers": status.workers if status is not None else 0,
+        "busy": status.busy if status is not None else 0,
+        "started_total": status.started_total if status is not None else 0,
+        "problem": (status.problem if status is not None else None) or host.problem,
+    }
