@@ -163,7 +163,7 @@ class MappingRunner:
             return
         broken = self.host.broken
         function = await self.host.get()
-        claim = self.host.permits.share(concurrency_limit(self.model))
+        claim = self.host.permits.claim(concurrency_limit(self.model))
         surroundings = Surroundings(function, claim, self._facts, stop, self._clock, self._random)
         try:
             self.poller = await self._make_poller(self.model, surroundings)
