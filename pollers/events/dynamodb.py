@@ -67,15 +67,16 @@ def _head(event_name: str, event_version: str, region: bytes) -> bytes:
 
 def _change(wire: dict[str, Any]) -> dict[str, Any]:
     """The ``dynamodb`` member in the order of Lambda's events, without the members that the service left out."""
-    if len(wire) != _WITH_BOTH_IMAGES:
+    new, old = wire.get("NewImage"), wire.get("OldImage")
+    if new is None or old is None or len(wire) != _WITH_BOTH_IMAGES:
         return _present(wire)
     # The most expensive records, spelled out: a loop over the members takes longer than encoding them.
     try:
         return {
             _CREATED: float(wire[_CREATED]),
             "Keys": wire["Keys"],
-            "NewImage": wire["NewImage"],
-            "OldImage": wire["OldImage"],
+            "NewImage": new,
+            "OldImage": old,
             "SequenceNumber": wire["SequenceNumber"],
             "SizeBytes": wire["SizeBytes"],
             "StreamViewType": wire["StreamViewType"],
