@@ -7,7 +7,8 @@ for every record.
 """
 
 from pollers.filtering.check import Finding, check_mapping
-from pollers.filtering.pattern import Pattern, PatternError
+from pollers.filtering.errors import PatternError
+from pollers.filtering.pattern import Pattern
 from pollers.filtering.records import RecordFilter, compile_filters
 
 __all__ = ["Finding", "Pattern", "PatternError", "RecordFilter", "check_mapping", "compile_filters"]

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pollers.filtering.errors import PatternError, PatternPath, path_text
+from pollers.filtering.records import refuse_for
+from pollers.filtering.sources import KINESIS, Source, source_of
+from pollers.filtering.syntax import Parsed, parse
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from config.models import Mapping
 
@@ -13,11 +18,47 @@ if TYPE_CHECKING:
 class Finding(NamedTuple):
     """``path`` is relative to the mapping and goes on inside the pattern; a note stops nothing from loading."""
 
-    path: tuple[str | int, ...]
+    path: PatternPath
     message: str
     is_note: bool
 
 
 def check_mapping(mapping: Mapping) -> Iterable[Finding]:
-    """Every fault of the mapping's patterns, and a note for every operator that Lambda's own table does not list."""
-    raise NotImplementedError
+    """Every fault of the mapping's patterns, and notes on what works here but deserves the author's attention.
+
+    Notes: operators that Lambda's own table does not list, keys given twice, members that the source's records do not have.
+    """
+    source = source_of(mapping)
+    for index, filter_ in enumerate(mapping.filter_criteria.filters):
+        within = ("filter_criteria", "filters", index, "pattern")
+        try:
+            parsed = parse(filter_.pattern)
+            for rule in parsed.rules:
+                refuse_for(source, rule)
+        except PatternError as fault:
+            yield Finding((*within, *fault.path), fault_message(fault), is_note=False)
+        else:
+            for path, message in notes_on(parsed, source):
+                yield Finding((*within, *path), message, is_note=True)
+
+
+def fault_message(fault: PatternError) -> str:
+    """Lambda's own words for an invalid pattern (lambda-behaviour 1.3), and then the reason."""
+    where = f"{path_text(fault.path)}: " if fault.path else ""
+    return f"Invalid filter pattern definition. {where}{fault.reason}"
+
+
+def notes_on(parsed: Parsed, source: Source | None) -> Iterator[tuple[PatternPath, str]]:
+    """The notes on one pattern, on records of ``source``."""
+    for note in parsed.notes:
+        yield note.path, note.message
+    if source is None:
+        return
+    members = dict.fromkeys(path.partition(".")[0] for rule in parsed.rules for path in rule)
+    for name in members:
+        if name not in source.members:
+            hint = " (its inner members are matched at the top: write {...})"
+            yield (
+                (name,),
+                f"records of this source have no {name}{hint if source is KINESIS else ''}: it counts as absent",
+            )

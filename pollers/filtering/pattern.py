@@ -1,31 +1,50 @@
-"""One event pattern."""
+"""One event pattern, matched on events as they stand."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
+from pollers.filtering.explaining import first_failure
+from pollers.filtering.fields import lookup
+from pollers.filtering.rules import ReadyRule, any_matches, ready
+from pollers.filtering.syntax import parse
 
-class PatternError(ValueError):
-    """An event pattern is invalid: ``path`` leads to the fault inside it, ``reason`` says what would be right."""
-
-    def __init__(self, path: tuple[str | int, ...], reason: str) -> None:
-        super().__init__(reason)
-        self.path = path
-        self.reason = reason
+if TYPE_CHECKING:
+    from pollers.filtering.leaves import Note
+    from pollers.filtering.numbers import Json
 
 
 class Pattern:
-    """A compiled event pattern."""
+    """A compiled event pattern. Immutable; ``notes`` say what its author should know.
+
+    Events are decoded JSON: exact dict, list, str, int, float, bool and None. A pattern with literal numbers that are not
+    plain integers (``needs_number_texts``) tells their spellings apart only in events from ``numbers.decode``.
+    """
+
+    __slots__ = ("_rules", "needs_number_texts", "notes")
+
+    def __init__(self, rules: tuple[ReadyRule, ...], notes: tuple[Note, ...]) -> None:
+        self._rules = rules
+        self.notes = notes
+        self.needs_number_texts = any(leaf.needs_number_texts for rule in rules for leaf in rule.source.values())
 
     @classmethod
     def compile(cls, text: str) -> Pattern:
         """Compile the pattern's JSON text. Raises :class:`PatternError`."""
-        raise NotImplementedError
+        parsed = parse(text)
+        rules = tuple(
+            ready(rule, lambda path: lookup(path.split(".")), late=lambda _path: False) for rule in parsed.rules
+        )
+        return cls(rules, tuple(parsed.notes))
 
-    def matches(self, event: Any) -> bool:  # noqa: ANN401 - any JSON value
-        """Whether the decoded JSON value matches."""
-        raise NotImplementedError
+    def matches(self, event: Json) -> bool:
+        """Whether the decoded JSON value matches; only an object can."""
+        return type(event) is dict and any_matches(self._rules, event, _itself)
 
-    def explain(self, event: Any) -> str | None:  # noqa: ANN401 - any JSON value
+    def explain(self, event: Json) -> str | None:
         """The first condition that ``event`` fails, as text; None when it matches."""
-        raise NotImplementedError
+        return first_failure(self._rules, event)
+
+
+def _itself(event: Json) -> Json:
+    return event

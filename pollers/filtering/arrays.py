@@ -1,0 +1,163 @@
+"""Matching a rule on an event whose arrays hold objects: all fields must come from the same elements (lambda-behaviour 6.3).
+
+Two fields of one rule may not lie in different elements of one array. Fields are taken in the order of their paths, as the
+rule engine does: a field that must be absent has to be absent from those elements that the fields before it were found in,
+and from all elements of arrays that none of them is in.
+
+The work is bounded by the event's size, not by the combinations of its elements: after each field only those choices of
+elements are kept apart that a later field can tell apart. Only events with dotted keys that read in several ways could
+still multiply them; see :data:`STEP_LIMIT`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pollers.filtering.numbers import Json
+    from pollers.filtering.predicates import Test
+
+STEP_LIMIT: Final = 1_000_000
+"""Array elements looked at for one rule before giving up. The event then counts as matching: delivered, never lost."""
+
+_Choice: TypeAlias = tuple[str, int, int]
+"""An array (the path that it lies under, and its identity) and the position of one of its elements."""
+
+_Chosen: TypeAlias = frozenset[_Choice]
+
+# A chain leads from a value back to the event's top: (the chain so far, the innermost choice).
+_Chain: TypeAlias = "tuple[_Chain, _Choice] | None"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OrderedField:
+    """A field of a rule. ``kept`` are the paths of arrays that later fields may lie in, too."""
+
+    path: tuple[str, ...]
+    test: Test
+    accepts_absent: bool
+    kept: frozenset[str]
+
+
+class _StepLimitReached(Exception):  # noqa: N818 - never leaves this module
+    pass
+
+
+def in_order(fields: Sequence[tuple[str, Test, bool]]) -> tuple[OrderedField, ...]:
+    """A rule's fields (path, test, whether absence will do) in the order in which they are matched."""
+    by_path = sorted(fields, key=lambda field: _code_units(field[0]))
+    paths = [tuple(path.split(".")) for path, _test, _absent in by_path]
+    return tuple(
+        OrderedField(paths[index], test, accepts_absent, _inner_paths(paths[index + 1 :]))
+        for index, (_path, test, accepts_absent) in enumerate(by_path)
+    )
+
+
+def _code_units(path: str) -> bytes:
+    """The order of the rule engine's strings, which are of UTF-16 code units."""
+    return path.encode("utf-16-be", "surrogatepass")
+
+
+def _inner_paths(paths: Sequence[tuple[str, ...]]) -> frozenset[str]:
+    return frozenset(".".join(path[:length]) for path in paths for length in range(1, len(path)))
+
+
+def consistent(fields: Sequence[OrderedField], event: Json) -> bool:
+    """Whether elements can be chosen so that all ``fields`` match in them. ``event`` is an object."""
+    choices: set[_Chosen] = {frozenset()}
+    steps = _Steps(STEP_LIMIT)
+    try:
+        for field in fields:
+            choices = {chosen for before in choices for chosen in _after(field, event, before, steps)}
+            if not choices:
+                return False
+    except _StepLimitReached:
+        return True
+    return True
+
+
+def values_at(path: tuple[str, ...], event: Json) -> Iterator[Json]:
+    """Every leaf value that ``path`` leads to, whichever elements of arrays it lies in."""
+    for value, _chain in _occurrences(path, event, {}, _Steps(limit=None)):
+        yield value
+
+
+def _after(field: OrderedField, event: Json, before: _Chosen, steps: _Steps) -> Iterator[_Chosen]:
+    """The choices that are left when ``field`` is matched on top of ``before``."""
+    fixed = {array: position for _path, array, position in before}
+    kept = frozenset(choice for choice in before if choice[0] in field.kept)
+    present = False
+    for value, chain in _occurrences(field.path, event, fixed, steps):
+        present = True
+        if field.test(value):
+            yield _extended(kept, chain, field.kept)
+            if not field.kept:
+                return
+    if field.accepts_absent and not present:
+        yield kept
+
+
+def _extended(kept: _Chosen, chain: _Chain, inner: frozenset[str]) -> _Chosen:
+    added: list[_Choice] = []
+    while chain is not None:
+        chain, choice = chain
+        if choice[0] in inner:
+            added.append(choice)
+    return kept.union(added)
+
+
+class _Steps:
+    """Counts array elements looked at, up to a limit if there is one."""
+
+    __slots__ = ("limit", "taken")
+
+    def __init__(self, limit: int | None) -> None:
+        self.taken = 0
+        self.limit = limit
+
+    def take(self, count: int) -> None:
+        self.taken += count
+        if self.limit is not None and self.taken > self.limit:
+            raise _StepLimitReached
+
+
+def _occurrences(
+    path: tuple[str, ...], event: Json, fixed: dict[int, int], steps: _Steps
+) -> Iterator[tuple[Json, _Chain]]:
+    """Leaf values at ``path`` with the elements that they lie in, inside the elements ``fixed`` of their arrays.
+
+    An array's own leaf values do not lie in an element: any of them may be used beside any other.
+    """
+    length = len(path)
+    prefixes = [".".join(path[:depth]) for depth in range(length + 1)]
+    # Not recursive: arrays may be nested as deep as the parser goes.
+    waiting: list[tuple[Json, int, _Chain]] = [(event, 0, None)]
+    while waiting:
+        value, depth, chain = waiting.pop()
+        kind = type(value)
+        if kind is dict:
+            for end in range(depth + 1, length + 1):
+                key = path[depth] if end == depth + 1 else ".".join(path[depth:end])
+                if key in value:
+                    waiting.append((value[key], end, chain))
+        elif kind is list:
+            at_end = depth == length
+            array = id(value)
+            position = fixed.get(array)
+            if position is not None and not at_end:
+                steps.take(1)
+                elements = [(position, value[position])]
+            else:
+                steps.take(len(value))
+                elements = list(enumerate(value))
+            for index, element in elements:
+                if type(element) is dict or type(element) is list:
+                    if position is None or position == index:
+                        waiting.append((element, depth, (chain, (prefixes[depth], array, index))))
+                elif at_end:
+                    yield element, chain
+        elif depth == length:
+            yield value, chain

@@ -1,0 +1,95 @@
+"""Finding a field's leaf values in an event, without regard to which elements of arrays they come from.
+
+Keys are joined by dots: the path ``a.b`` is the member ``b`` of ``a`` as well as the member ``a.b`` (lambda-behaviour 6.3).
+What arrays of objects hold, and what is to be found under two such readings, needs :mod:`pollers.filtering.arrays`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Sequence
+from typing import Final, Literal, TypeAlias
+
+from pollers.filtering.numbers import Json
+
+
+class Found(enum.Enum):
+    """What there may be in place of leaf values."""
+
+    NOTHING = "no leaf value"
+    SEVERAL = "values of different elements of an array, or under different keys"
+
+
+NOTHING: Final = Found.NOTHING
+SEVERAL: Final = Found.SEVERAL
+
+Lookup: TypeAlias = Callable[[Json], Json]
+"""From a value to what a path leads to in it: NOTHING, SEVERAL, a list of leaf values (not empty), or a single leaf value."""
+
+_Step: TypeAlias = tuple[str, tuple[str, ...]]
+
+
+def lookup(path: Sequence[str]) -> Lookup:
+    """The lookup of a path, which may be empty: then it is about the value itself."""
+    steps = [(key, _joined(path[index:])) for index, key in enumerate(path)]
+    if not steps:
+        return leaf_values
+    if len(steps) == 1:
+        return _one_step(path[0])
+    return _steps(tuple(steps))
+
+
+def _joined(rest: Sequence[str]) -> tuple[str, ...]:
+    """Keys that take more than one step at once."""
+    return tuple(".".join(rest[:count]) for count in range(2, len(rest) + 1))
+
+
+def _one_step(key: str) -> Lookup:
+    def find(value: Json) -> Json:
+        if type(value) is dict:
+            child = value.get(key, NOTHING)
+            kind = type(child)
+            return leaf_values(child) if kind is list or kind is dict else child
+        return _not_an_object(value)
+
+    return find
+
+
+def _steps(steps: tuple[_Step, ...]) -> Lookup:
+    def find(value: Json) -> Json:
+        for key, joined in steps:
+            if type(value) is not dict:
+                return _not_an_object(value)
+            for longer in joined:
+                if longer in value:
+                    return SEVERAL
+            value = value.get(key, NOTHING)
+        kind = type(value)
+        return leaf_values(value) if kind is list or kind is dict else value
+
+    return find
+
+
+def _not_an_object(value: Json) -> Literal[Found.NOTHING, Found.SEVERAL]:
+    """What is below a value that has no members: nothing, unless it is an array that holds objects or arrays."""
+    if type(value) is list and any(type(element) in _CONTAINERS for element in value):
+        return SEVERAL
+    return NOTHING
+
+
+def leaf_values(value: Json) -> Json:
+    """The leaf values that a value itself is or holds. An object has none; an array has those of its elements."""
+    kind = type(value)
+    if kind is dict:
+        return NOTHING
+    if kind is not list:
+        return value
+    kinds = set(map(type, value))
+    if list in kinds:
+        return SEVERAL
+    if dict in kinds:
+        value = [element for element in value if type(element) is not dict]
+    return value or NOTHING
+
+
+_CONTAINERS = (dict, list)

@@ -1,0 +1,104 @@
+"""JSON text to values for matching, with the text of its numbers where a pattern asks for it.
+
+Literal numbers match by their text: 300, 300.0 and 3.0e2 differ (lambda-behaviour 6.3). The fast parser forgets the text,
+but an integer of at most 64 bits has one spelling only, so patterns whose literal numbers are such integers need nothing
+more. All other literal numbers need :func:`decode` with ``keep_number_texts``. The one spelling that is not told apart is
+``-0``: it is 0.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, NoReturn, TypeAlias
+
+import orjson
+
+Json: TypeAlias = Any
+"""A decoded JSON value: exact dict, list, str, int, float (or :class:`NumberText`), bool or None."""
+
+_LEAST_INTEGER = -(2**63)
+_GREATEST_INTEGER = 2**64 - 1
+_INTEGER_DIGITS = 20
+
+
+class NumberText(float):
+    """A number that remembers how it was written."""
+
+    __slots__ = ("text",)
+
+    text: str
+
+    @classmethod
+    def of(cls, text: str) -> NumberText:
+        """The number that ``text``, a JSON number, stands for (infinite if no double is near)."""
+        number = cls(text)
+        number.text = text
+        return number
+
+
+class NotJson:
+    """The type of :data:`NOT_JSON`."""
+
+    def __repr__(self) -> str:
+        return "NOT_JSON"
+
+
+NOT_JSON: Final = NotJson()
+"""What :func:`decode` gives for text that is not JSON."""
+
+
+def plain_integer(text: str) -> int | None:
+    """The integer that a JSON number is, if it is written as one and has at most 64 bits."""
+    if len(text) > _INTEGER_DIGITS or not text.lstrip("-").isdigit():
+        return None
+    value = int(text)
+    return value if _LEAST_INTEGER <= value <= _GREATEST_INTEGER else None
+
+
+def number_text(number: float) -> str:
+    """How a number was written, or, where that is not known, how Headrace writes it into an event."""
+    if isinstance(number, NumberText):
+        return number.text
+    if isinstance(number, int):
+        return str(number)
+    return orjson.dumps(number).decode()
+
+
+def decode(text: str | bytes, *, keep_number_texts: bool) -> Json | NotJson:
+    """The JSON value that ``text`` is, or NOT_JSON. Of a key given twice the last value counts. Never raises.
+
+    Text nested deeper than the parsers go (about 1,000 levels) is not JSON here, nor are bytes that are not UTF-8.
+    """
+    if keep_number_texts:
+        value = _decode_exactly(text)
+        return _decode_fast(text) if isinstance(value, NotJson) else value
+    value = _decode_fast(text)
+    return _decode_exactly(text) if isinstance(value, NotJson) else value
+
+
+def _decode_fast(text: str | bytes) -> Json | NotJson:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return NOT_JSON
+
+
+def _decode_exactly(text: str | bytes) -> Json | NotJson:
+    """Takes what the fast parser refuses of JSON's own grammar: lone surrogates as escapes, numbers that no double holds."""
+    try:
+        return _EXACT.decode(text.decode() if isinstance(text, bytes) else text)
+    except (ValueError, RecursionError):
+        return NOT_JSON
+
+
+def _integer(text: str) -> int | NumberText:
+    value = plain_integer(text)
+    return NumberText.of(text) if value is None else value
+
+
+def refuse_constant(name: str) -> NoReturn:
+    """For parsers that would take NaN and Infinity, which are not JSON."""
+    raise ValueError(f"{name} is not JSON")
+
+
+_EXACT = json.JSONDecoder(parse_int=_integer, parse_float=NumberText.of, parse_constant=refuse_constant)

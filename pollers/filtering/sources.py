@@ -1,0 +1,234 @@
+"""What patterns see of a record, for each source (lambda-behaviour 6.4).
+
+Patterns are written against Lambda's event records; pollers hold wire records. A :class:`View` says how each top-level
+member of an event record is had from a record, so that only what a pattern looks at is made, and made once.
+"""
+
+from __future__ import annotations
+
+import binascii
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from config.models import DynamoDBMapping, KinesisMapping, SqsMapping
+from pollers.events.kinesis import identity_arn
+from pollers.filtering.fields import NOTHING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from config.models import Mapping as SourceMapping
+    from pollers.aws.api import Wire
+    from pollers.filtering.numbers import Json
+
+Member: TypeAlias = "Callable[[Wire], Json]"
+"""From a record to one member of its event record; NOTHING when it has none. Never alters the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A kind of event source. ``data`` is the member that holds what was sent."""
+
+    name: str
+    data: str
+    members: frozenset[str]
+
+
+SQS: Final = Source(
+    "sqs",
+    "body",
+    frozenset(
+        [
+            "messageId",
+            "receiptHandle",
+            "body",
+            "attributes",
+            "messageAttributes",
+            "md5OfMessageAttributes",
+            "md5OfBody",
+            "eventSource",
+            "eventSourceARN",
+            "awsRegion",
+        ]
+    ),
+)
+KINESIS: Final = Source(
+    "kinesis",
+    "data",
+    frozenset(
+        [
+            "kinesisSchemaVersion",
+            "partitionKey",
+            "sequenceNumber",
+            "data",
+            "approximateArrivalTimestamp",
+            "eventSource",
+            "eventVersion",
+            "eventID",
+            "eventName",
+            "invokeIdentityArn",
+            "awsRegion",
+            "eventSourceARN",
+        ]
+    ),
+)
+DYNAMODB: Final = Source(
+    "dynamodb",
+    "dynamodb",
+    frozenset(
+        [
+            "eventID",
+            "eventName",
+            "eventVersion",
+            "eventSource",
+            "awsRegion",
+            "dynamodb",
+            "userIdentity",
+            "eventSourceARN",
+        ]
+    ),
+)
+SOURCES: Final[Mapping[str, Source]] = {source.name: source for source in (SQS, KINESIS, DYNAMODB)}
+
+
+def source_of(mapping: SourceMapping) -> Source:
+    """The kind of a mapping's event source."""
+    if isinstance(mapping, SqsMapping):
+        return SQS
+    return KINESIS if isinstance(mapping, KinesisMapping) else DYNAMODB
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How the members of event records are had from records.
+
+    ``data`` gives what was sent, not yet decoded: text or bytes; None where it needs no decoding. A member that is not in
+    ``members`` is not known, and counts as absent.
+    """
+
+    source: Source
+    members: Mapping[str, Member]
+    data: Callable[[Wire], str | bytes] | None = field(default=None)
+
+
+def wire_view(mapping: SourceMapping) -> View:
+    """The view of a mapping's wire records, as its service sends them."""
+    if isinstance(mapping, SqsMapping):
+        return View(SQS, _sqs_members(mapping), lambda record: record.get("Body") or "")
+    if isinstance(mapping, KinesisMapping):
+        return View(KINESIS, _kinesis_members(mapping), lambda record: _from_base64(record.get("Data")))
+    return View(DYNAMODB, _dynamodb_members(mapping))
+
+
+def event_view(source: Source) -> View:
+    """The view of Lambda event records of ``source``, as functions get them."""
+    if source is KINESIS:
+        inner = frozenset(
+            ("kinesisSchemaVersion", "partitionKey", "sequenceNumber", "data", "approximateArrivalTimestamp")
+        )
+        members = {name: _inner(name) if name in inner else _plain(name) for name in KINESIS.members}
+        return View(KINESIS, members, lambda record: _from_base64(members["data"](record)))
+    return View(source, {name: _plain(name) for name in source.members}, _text_body if source is SQS else None)
+
+
+def _text_body(record: Wire) -> str:
+    body = record.get("body")
+    return body if isinstance(body, str) else ""
+
+
+def _plain(name: str) -> Member:
+    return lambda record: record.get(name, NOTHING)
+
+
+def _inner(name: str) -> Member:
+    def member(record: Wire) -> Json:
+        inner = record.get("kinesis")
+        return inner.get(name, NOTHING) if isinstance(inner, dict) else NOTHING
+
+    return member
+
+
+def _constant(value: Json) -> Member:
+    return lambda _record: value
+
+
+def _from_base64(data: Json) -> bytes:
+    """The bytes that a record's base64 text stands for; none for what is no base64."""
+    try:
+        return binascii.a2b_base64(data)
+    except (TypeError, ValueError):
+        return b""
+
+
+def _sqs_members(mapping: SqsMapping) -> dict[str, Member]:
+    # Without attributes, Lambda's record has the digest as null under a batching window, else not at all (5.1).
+    no_digest = None if mapping.maximum_batching_window_in_seconds else NOTHING
+    return {
+        "messageId": _plain("MessageId"),
+        "receiptHandle": _plain("ReceiptHandle"),
+        "attributes": _plain("Attributes"),
+        "messageAttributes": lambda record: _message_attributes(record.get("MessageAttributes") or {}),
+        "md5OfMessageAttributes": lambda record: record.get("MD5OfMessageAttributes", no_digest),
+        "md5OfBody": _plain("MD5OfBody"),
+        "eventSource": _constant("aws:sqs"),
+        "eventSourceARN": _constant(mapping.event_source_arn),
+        "awsRegion": _constant(mapping.arn.region),
+    }
+
+
+def _message_attributes(wire: Mapping[str, Mapping[str, Any]]) -> Json:
+    """Message attributes with the member names of Lambda's events (5.1); its empty lists hold no value to match."""
+    return {
+        name: {
+            event_name: attribute[wire_name]
+            for wire_name, event_name in _ATTRIBUTE_MEMBERS
+            if attribute.get(wire_name) is not None
+        }
+        for name, attribute in wire.items()
+    }
+
+
+_ATTRIBUTE_MEMBERS = (("StringValue", "stringValue"), ("BinaryValue", "binaryValue"), ("DataType", "dataType"))
+
+
+def _kinesis_members(mapping: KinesisMapping) -> dict[str, Member]:
+    """All but ``eventID``, which names the record's shard: the record does not."""
+    return {
+        "kinesisSchemaVersion": _constant("1.0"),
+        "partitionKey": lambda record: record.get("PartitionKey") or "",
+        "sequenceNumber": _plain("SequenceNumber"),
+        "approximateArrivalTimestamp": _plain("ApproximateArrivalTimestamp"),
+        "eventSource": _constant("aws:kinesis"),
+        "eventVersion": _constant("1.0"),
+        "eventName": _constant("aws:kinesis:record"),
+        "invokeIdentityArn": _constant(identity_arn(mapping.event_source_arn)),
+        "awsRegion": _constant(mapping.arn.region),
+        "eventSourceARN": _constant(mapping.event_source_arn),
+    }
+
+
+def _dynamodb_members(mapping: DynamoDBMapping) -> dict[str, Member]:
+    return {
+        "eventID": _plain("eventID"),
+        "eventName": _plain("eventName"),
+        "eventVersion": _plain("eventVersion"),
+        "eventSource": _constant("aws:dynamodb"),
+        "awsRegion": _constant(mapping.arn.region),
+        "dynamodb": lambda record: _change(record.get("dynamodb") or {}),
+        "userIdentity": lambda record: _identity(record.get("userIdentity")),
+        "eventSourceARN": _constant(mapping.event_source_arn),
+    }
+
+
+_CREATED = "ApproximateCreationDateTime"
+
+
+def _change(wire: Wire) -> Json:
+    """The change with its creation time as the number that Lambda's events have: a float (5.3)."""
+    created = wire.get(_CREATED)
+    return {**wire, _CREATED: float(created)} if isinstance(created, int) else wire
+
+
+def _identity(wire: Wire | None) -> Json:
+    """Who deleted the item, with the member names of Lambda's events, which are not the API's (5.3)."""
+    return {"type": wire.get("Type"), "principalId": wire.get("PrincipalId")} if wire else NOTHING
