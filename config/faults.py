@@ -1,0 +1,79 @@
+"""What can be said about a configuration: faults, which stop it from loading, and notes, which do not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Path: TypeAlias = tuple[str | int, ...]
+"""The way to an option: names of options and numbers of list items, in the models' own (snake_case) spelling."""
+
+
+class Place(NamedTuple):
+    """A line of a file; the first line is 1."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Remark:
+    """A sentence about one place of the configuration.
+
+    ``path`` is dotted and spelled as in the file (``event_source_mappings.orders.BatchSize``); it is empty where a remark is
+    about a file as a whole.
+    """
+
+    file: str
+    line: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}: "
+        return f"{where}{self.path}: {self.message}" if self.path else f"{where}{self.message}"
+
+
+class Fault(Remark):
+    """Something that stops the configuration from loading: what was found, and what would be right."""
+
+    __slots__ = ()
+
+
+class Note(Remark):
+    """Something that the reader should know, although the configuration loads."""
+
+    __slots__ = ()
+
+
+class Finding(NamedTuple):
+    """What a check says about a mapping. ``path`` is relative to the mapping, in the models' own spelling."""
+
+    path: Path
+    message: str
+    is_note: bool = False
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. ``faults`` holds every fault that was found, in the order of files and lines."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = sorted(set(faults))
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+def dotted(path: Path) -> str:
+    """A path as text: ``filters[0].pattern``."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            text += f".{step}" if text else step
+    return text

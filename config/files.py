@@ -1,0 +1,98 @@
+"""The files of a configuration: which they are, and their text as trees of values."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from config.faults import Fault, Place
+from config.interpolation import interpolate
+from config.json_text import parse_json
+from config.nodes import Table, Unparsable, describe
+from config.yaml_text import parse_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SUFFIXES = (".yaml", ".yml", ".json")
+SIZE_LIMIT_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One parsed file. ``folder`` is absolute; relative paths in the file are relative to it."""
+
+    file: str
+    folder: Path
+    table: Table
+
+
+def find_files(path: Path) -> list[Path]:
+    """The files of CONFIG: itself, or a folder's ``*.yaml``, ``*.yml`` and ``*.json`` by name, hidden ones left out.
+
+    Raises :class:`config.nodes.Unparsable` when there are none.
+    """
+    place = Place(str(path), 1)
+    try:
+        if not path.is_dir():
+            return [path]
+        found = sorted(p for p in path.iterdir() if p.suffix in SUFFIXES and not p.name.startswith(".") and p.is_file())
+    except (OSError, ValueError) as error:
+        raise Unparsable(
+            place, f"found a folder that cannot be read ({_reason(error)}), expected a readable one"
+        ) from error
+    if not found:
+        raise Unparsable(place, f"found a folder without files, expected at least one file *{', *'.join(SUFFIXES)}")
+    return found
+
+
+def read_source(path: Path, environ: Mapping[str, str]) -> Source:
+    """One file, parsed, with the environment's values filled in. Raises :class:`config.nodes.Unparsable`."""
+    file = str(path)
+    text = _decode(_read(path), file)
+    root = (parse_json if path.suffix == ".json" else parse_yaml)(text, file)
+    if root is None:
+        raise Unparsable(
+            Place(file, 1), "found an empty file, expected a mapping with event_source_mappings and functions"
+        )
+    if not isinstance(root, Table):
+        raise Unparsable(
+            root.place, f"found {describe(root)}, expected a mapping with event_source_mappings and functions"
+        )
+    interpolate(root, environ)
+    return Source(file, Path(os.path.abspath(path)).parent, root)
+
+
+def fault_of(error: Unparsable) -> Fault:
+    """The fault that an unreadable file is."""
+    return Fault(error.place.file, error.place.line, "", str(error))
+
+
+def _read(path: Path) -> bytes:
+    place = Place(str(path), 1)
+    try:
+        with path.open("rb") as opened:
+            data = opened.read(SIZE_LIMIT_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise Unparsable(
+            place, f"found a file that cannot be read ({_reason(error)}), expected a readable file"
+        ) from error
+    if len(data) > SIZE_LIMIT_BYTES:
+        raise Unparsable(place, f"found a file of more than {SIZE_LIMIT_BYTES >> 20} MiB, expected a smaller one")
+    return data
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
+def _decode(data: bytes, file: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise Unparsable(
+            Place(file, line), f"found the byte 0x{data[error.start]:02x}, expected text in UTF-8"
+        ) from error

@@ -1,0 +1,205 @@
+"""The ``event_source_mappings`` section: from a pasted or written mapping to its model, with every fault on the way."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from config import pasted
+from config.faults import Finding, Path, Place
+from config.models import Filter, FilterCriteria, KinesisMapping, SqsMapping
+from config.nodes import Node, Scalar, Table, describe, quoted
+from config.reader import Faulty, Reader, Reading
+from config.rules import refusals
+from config.shapes import options_of
+from config.sources import Kind, kind_of
+from config.spelling import recognise, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+
+    from config.models import Mapping as MappingModel
+    from config.shapes import Option
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_FUNCTION = re.compile(
+    r"(?:arn:[a-zA-Z0-9-]+:lambda:[a-z0-9-]*:)?(?:[0-9]{12}:)?(?:function:)?(?P<name>[a-zA-Z0-9-_]{1,140})(?::(?P<qualifier>[a-zA-Z0-9$_-]+))?"
+)
+_UNREADABLE_PATTERN = '{"eventSource":[{"exists":true}]}'
+
+
+@dataclass(slots=True)
+class MappingReader:
+    """Reads mappings one after another; knows the functions that they may name and the sources already taken.
+
+    ``functions`` is None when some file could not be read, so that nobody can tell which functions there are.
+    """
+
+    functions: Mapping[str, object] | None
+    checks: Iterable[Callable[[MappingModel], Iterable[tuple[Path, str, bool]]]]
+    now: datetime
+    _taken: dict[tuple[str, str], tuple[str, Place]] = field(default_factory=dict)
+
+    def read(self, name: str, node: Node, reader: Reader, path: Path) -> MappingModel | None:
+        """The mapping under ``name``, or None after a fault."""
+        report = reader.report
+        if not NAME.fullmatch(name):
+            report.fault(
+                path,
+                f"found the name {quoted(name)}, expected 1 to 128 letters, digits, '.', '_' and '-', a letter or digit first",
+            )
+        node, shown = pasted.unwrap(node, path, report, path)
+        if not isinstance(node, Table):
+            report.fault(path, f"found {describe(node)}, expected a mapping with event_source_arn and function_name")
+            return None
+        kind = _kind(node)
+        options, named = _options(kind, node)
+        reading = reader.section(options, node, path, shown, pasted.foreign(kind, named=named))
+        if reading is None:
+            return None
+        pasted.remark(node, path, report)
+        before = len(report.faults)
+        self._arn_fault(reading, reader, path)
+        self._resolve(reading, node, reader, path)
+        if kind is None:
+            return None
+        self._refuse_duplicate(name, kind, reading, reader, path)
+        self._say(refusals(kind, reading, self.now), reader, path)
+        self._check(name, kind, reading, reader, path)
+        sound = not reading.faulty and len(report.faults) == before
+        return kind.model(name=name, **reading.values) if sound else None
+
+    def _arn_fault(self, reading: Reading, reader: Reader, path: Path) -> None:
+        if "event_source_arn" in reading.values:
+            try:
+                kind_of(reading.values["event_source_arn"])
+            except ValueError as error:
+                reader.report.fault((*path, "event_source_arn"), str(error))
+
+    def _resolve(self, reading: Reading, node: Table, reader: Reader, path: Path) -> None:
+        """Replace the function's name or ARN by its key under ``functions``."""
+        text = reading.values.get("function_name")
+        if text is None:
+            return
+        at = (*path, "function_name")
+        found = _FUNCTION.fullmatch(text)
+        if found is None:
+            reader.report.fault(at, f"found {quoted(text)}, expected the name or the ARN of a function under functions")
+            reading.faulty["function_name"] = Faulty()
+            return
+        key, qualifier = found["name"], found["qualifier"]
+        reading.values["function_name"] = key
+        self._refuse_other_arn(key, node, reader, path)
+        if self.functions is not None and key not in self.functions:
+            defined = ", ".join(self.functions) or "none is"
+            message = (
+                f"found {quoted(key)}, expected a function that is defined under functions "
+                f"({defined}){suggestion(key, self.functions)}"
+            )
+            reader.report.fault(at, f"{message} (AWS: Function does not exist)")
+        elif qualifier is not None and qualifier != "$LATEST":
+            reader.report.note(
+                at, f"the qualifier {quoted(qualifier)} has no effect: functions.{key} runs as it is defined"
+            )
+
+    def _refuse_other_arn(self, key: str, node: Table, reader: Reader, path: Path) -> None:
+        if not _is_named(node):
+            return
+        for spelling in ("FunctionArn", "function_arn"):
+            entry = node.entries.get(spelling)
+            if entry is None or not isinstance(entry.node, Scalar) or not isinstance(entry.node.value, str):
+                continue
+            other = _FUNCTION.fullmatch(entry.node.value)
+            if other is None or other["name"] != key:
+                message = (
+                    f"found {spelling} {quoted(entry.node.value)}, expected the same function, or one of the two only"
+                )
+                reader.report.fault((*path, "function_name"), message, entry.place)
+
+    def _refuse_duplicate(self, name: str, kind: Kind, reading: Reading, reader: Reader, path: Path) -> None:
+        source, function = reading.values.get("event_source_arn"), reading.values.get("function_name")
+        if source is None or function is None:
+            return
+        place, _ = reader.report.locate((*path, "event_source_arn"))
+        other = self._taken.setdefault((source, function), (name, place))
+        if other[0] == name:
+            return
+        aws = (
+            f'An event source mapping with SQS arn (" {source} ") and function (" {function} ") already exists.'
+            if kind.is_queue
+            else f'The event source arn (" {source} ") and function (" {function} ") provided mapping already exists.'
+        )
+        message = (
+            f"found the source and the function of the mapping {other[0]} ({other[1]}), expected one mapping for the two "
+            f"(AWS: {aws})"
+        )
+        reader.report.fault((*path, "event_source_arn"), message)
+
+    def _check(self, name: str, kind: Kind, reading: Reading, reader: Reader, path: Path) -> None:
+        mapping = _stand_in(name, kind, reading)
+        for check in self.checks:
+            self._say((Finding(*finding) for finding in check(mapping)), reader, path)
+
+    def _say(self, findings: Iterable[Finding], reader: Reader, path: Path) -> None:
+        for at, message, is_note in findings:
+            if is_note:
+                reader.report.note((*path, *at), message)
+            else:
+                reader.report.fault((*path, *at), message)
+
+
+def _kind(node: Table) -> Kind | None:
+    """The kind of the source, looked up before anything else is read; None when there is no telling."""
+    option = options_of(SqsMapping)["event_source_arn"]
+    found, _ = recognise(node, dict.fromkeys(option.names, option.name))
+    value = found[0].entry.node if found else None
+    if not isinstance(value, Scalar) or not isinstance(value.value, str) or value.problem is not None:
+        return None
+    try:
+        return kind_of(value.value)
+    except ValueError:
+        return None
+
+
+def _options(kind: Kind | None, node: Table) -> tuple[dict[str, Option], bool]:
+    """The options of this kind of mapping (of all kinds when it is unknown), and whether it has a function_name.
+
+    Where it has, FunctionArn is what AWS reports, and where not, it says which function.
+    """
+    if kind is None:
+        both = {**options_of(KinesisMapping), **options_of(SqsMapping)}
+        options = {
+            name: replace(option, required=option.required and name in options_of(SqsMapping))
+            for name, option in both.items()
+        }
+    else:
+        options = dict(options_of(kind.model))
+    del options["name"]
+    named = _is_named(node)
+    if named:
+        option = options["function_name"]
+        options["function_name"] = replace(option, names=option.names[:2])
+    return options, named
+
+
+def _is_named(node: Table) -> bool:
+    return "function_name" in node.entries or "FunctionName" in node.entries
+
+
+def _stand_in(name: str, kind: Kind, reading: Reading) -> MappingModel:
+    """A mapping for checks: the real one, or where some settings are at fault, one with what could be read of it."""
+    values: dict[str, Any] = {"starting_position": "TRIM_HORIZON", "function_name": "unknown"} | reading.values
+    criteria = reading.faulty.get("filter_criteria")
+    if criteria is not None:
+        values["filter_criteria"] = _readable(criteria)
+    return kind.model.model_construct(name=name, **{k: v for k, v in values.items() if k in kind.model.model_fields})
+
+
+def _readable(criteria: Faulty) -> FilterCriteria:
+    """The filters that could be read; the others are replaced, so that each keeps its number."""
+    filters = getattr(criteria.best, "filters", [])
+    placeholder = Filter(pattern=_UNREADABLE_PATTERN)
+    kept = [item if isinstance(item, Filter) and hasattr(item, "pattern") else placeholder for item in filters]
+    return FilterCriteria.model_construct(filters=kept)

@@ -1,0 +1,150 @@
+"""A parsed file as a tree of values that know their place: what both YAML and JSON become before anything is checked."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from config.faults import Path, Place
+
+MAXIMUM_DEPTH = 100
+"""Nesting beyond this is refused; it keeps every walk over a tree far from Python's recursion limit."""
+
+MAXIMUM_NODES = 500_000
+"""Values in one file, aliases counted as often as they are used; it keeps a few lines of aliases from filling the memory."""
+
+SHOWN_CHARACTERS = 60
+
+JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Unparsable(Exception):  # noqa: N818 - named for what the reader must do next: repair the file
+    """A file's text is not what its format allows. ``place`` is where, the message what was found and expected."""
+
+    def __init__(self, place: Place, message: str) -> None:
+        super().__init__(message)
+        self.place = place
+
+
+@dataclass(slots=True, eq=False)
+class Scalar:
+    """A single value. ``text`` is how the file spells it; ``variables`` are those whose values went into it."""
+
+    place: Place
+    value: str | int | float | bool | None
+    text: str
+    variables: tuple[str, ...] = ()
+    problem: str | None = None
+    size: int = 1
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """A list."""
+
+    place: Place
+    items: list[Node] = field(default_factory=list)
+    size: int = 1
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One key of a mapping and its value."""
+
+    place: Place
+    node: Node
+
+
+@dataclass(slots=True, eq=False)
+class Table:
+    """A mapping, keys in the order of the file. ``repeated`` holds each key that came again, and where."""
+
+    place: Place
+    entries: dict[str, Entry] = field(default_factory=dict)
+    repeated: list[tuple[str, Place]] = field(default_factory=list)
+    size: int = 1
+
+
+Node: TypeAlias = Scalar | Sequence | Table
+
+
+def walk(node: Node, path: Path = ()) -> Iterator[tuple[Path, Node]]:
+    """Every node of a tree with the way to it; a node that aliases share comes once."""
+    seen: set[int] = set()
+    pending: list[tuple[Path, Node]] = [(path, node)]
+    while pending:
+        path, node = pending.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        yield path, node
+        if isinstance(node, Sequence):
+            pending.extend(((*path, number), item) for number, item in enumerate(node.items))
+        elif isinstance(node, Table):
+            pending.extend(((*path, key), entry.node) for key, entry in node.entries.items())
+
+
+def is_null(node: Node) -> bool:
+    """Whether the file says nothing here: an empty value or ``null``."""
+    return isinstance(node, Scalar) and node.value is None
+
+
+def describe(node: Node, *, secret: bool = False) -> str:
+    """What was found, for a fault: short, on one line, and without the value of a secret."""
+    if isinstance(node, Sequence):
+        return "a list" if node.items else "an empty list"
+    if isinstance(node, Table):
+        return _describe_table(node)
+    if node.value is None:
+        return "nothing"
+    if secret:
+        return "a value that is not shown"
+    if not isinstance(node.value, str):
+        return shortened(node.text)
+    origin = f" (from {', '.join('${' + name + '}' for name in node.variables)})" if node.variables else ""
+    return quoted(node.value) + origin
+
+
+def _describe_table(node: Table) -> str:
+    if len(node.entries) == 1:
+        (key,) = node.entries
+        if key == "Ref" or key.startswith("Fn::"):
+            return f"CloudFormation's {key}, which only CloudFormation can resolve"
+    return "a mapping" if node.entries else "an empty mapping"
+
+
+def quoted(text: str) -> str:
+    """A text as a fault shows it: quoted, escaped, shortened."""
+    return "'" + json.dumps(shortened(text), ensure_ascii=False)[1:-1].replace('\\"', '"') + "'"
+
+
+def shortened(text: str) -> str:
+    """A text of at most about a line."""
+    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+
+
+def json_text(node: Node) -> str:
+    """The node as JSON without spaces; numbers stay as they are written, since event patterns compare them as text.
+
+    Raises ValueError for a number that JSON does not have (``.inf``, ``.nan``).
+    """
+    if isinstance(node, Sequence):
+        return "[" + ",".join(map(json_text, node.items)) + "]"
+    if isinstance(node, Table):
+        members = (f"{_json_string(key)}:{json_text(entry.node)}" for key, entry in node.entries.items())
+        return "{" + ",".join(members) + "}"
+    if isinstance(node.value, str):
+        return _json_string(node.value)
+    if isinstance(node.value, int | float) and not isinstance(node.value, bool) and JSON_NUMBER.fullmatch(node.text):
+        return node.text
+    return json.dumps(node.value, allow_nan=False)
+
+
+def _json_string(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

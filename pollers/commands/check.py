@@ -1,0 +1,70 @@
+"""``headrace check``: whether a configuration can be used, without starting anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from config.models import SqsMapping
+from pollers.commands.loading import load_or_exit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from config import Loaded
+    from config.models import Mapping
+
+
+@click.command("check")
+@click.argument("config", type=click.Path(path_type=Path), default=Path("headrace.yaml"))
+def command(config: Path) -> None:
+    """Validate CONFIG (a file or a folder of files; ./headrace.yaml if not given) and start nothing.
+
+    Prints a line for each mapping, notes among them, and exits with 0; or prints each fault on a line of its own to stderr,
+    file:line: path: what was found and what is expected, and exits with 2.
+    """
+    loaded = load_or_exit(config)
+    for line in report(loaded):
+        click.echo(line)
+
+
+def report(loaded: Loaded) -> Iterator[str]:
+    """What a configuration says, in lines: its notes, each mapping, and their number."""
+    for note in loaded.notes:
+        yield f"note: {note}"
+    mappings = loaded.config.event_source_mappings.values()
+    width = max((len(mapping.name) for mapping in mappings), default=0)
+    for mapping in mappings:
+        yield f"{mapping.name:{width}}  {summary(mapping)}"
+    functions = len(loaded.config.functions)
+    yield f"{_count(len(mappings), 'mapping')}, {_count(functions, 'function')}, no faults"
+
+
+def summary(mapping: Mapping) -> str:
+    """A mapping in one line: from where to where, and the settings that are not Lambda's defaults."""
+    line = f"{mapping.event_source_arn} -> {mapping.function_name}: batches of {mapping.batch_size}"
+    return line + "".join(f", {part}" for part in _particulars(mapping))
+
+
+def _particulars(mapping: Mapping) -> Iterator[str]:
+    if mapping.maximum_batching_window_in_seconds:
+        yield f"gathered for up to {mapping.maximum_batching_window_in_seconds} s"
+    if mapping.reports_batch_item_failures:
+        yield "partial batch responses"
+    if mapping.filter_criteria.filters:
+        yield _count(len(mapping.filter_criteria.filters), "filter")
+    if isinstance(mapping, SqsMapping):
+        if mapping.scaling_config.maximum_concurrency is not None:
+            yield f"concurrency {mapping.scaling_config.maximum_concurrency}"
+    else:
+        yield f"from {mapping.starting_position}"
+        if mapping.on_failure:
+            yield f"failures to {mapping.on_failure}"
+    if not mapping.enabled:
+        yield "disabled"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
