@@ -16,6 +16,7 @@ from pollers.events.encoding import RecordEncoder, ShardEncoder, json_bytes
 if TYPE_CHECKING:
     from pollers.aws.api import Wire
 
+_ID = b'{"eventID":'
 _CREATED = "ApproximateCreationDateTime"
 _MEMBERS = ("Keys", "NewImage", "OldImage", "SequenceNumber", "SizeBytes", "StreamViewType")
 _WITH_BOTH_IMAGES = len(_MEMBERS) + 1
@@ -32,7 +33,7 @@ def encoder(event_source_arn: str) -> ShardEncoder:
 
 
 def _record_encoder(event_source_arn: str) -> RecordEncoder:
-    """An encoder with everything but the record's own members ready (1.5 µs for 900 B with both images)."""
+    """An encoder with everything but the record's own members ready (1.8 µs for 900 B with both images)."""
     dumps = orjson.dumps
     join = b"".join
     region = json_bytes(parse_arn(event_source_arn).region)
@@ -44,14 +45,14 @@ def _record_encoder(event_source_arn: str) -> RecordEncoder:
         head = heads.get(name)
         if head is None:
             head = heads[name] = _head(*name, region)
-        event_id = json_bytes(record["eventID"])
+        change = _change(record["dynamodb"])
         try:
-            change = dumps(_change(record["dynamodb"]))
+            parts = (_ID, dumps(record["eventID"]), head, dumps(change), end)
         except TypeError:
-            change = json_bytes(_change(record["dynamodb"]))
+            parts = (_ID, json_bytes(record["eventID"]), head, json_bytes(change), end)
         if record.get("userIdentity"):
-            return join((b'{"eventID":', event_id, head, change, _identity(record["userIdentity"]), end))
-        return join((b'{"eventID":', event_id, head, change, end))
+            return join((*parts[:-1], _identity(record["userIdentity"]), end))
+        return join(parts)
 
     return encode
 
