@@ -1,7 +1,7 @@
 """Starts one command and takes its whole process group down when whoever asked for it is gone.
 
-Run as a script (``python -I -S keeper.py COMMAND ...``) in a session of its own. Its standard input is a pipe whose other
-end the parent holds, so the end of that pipe means that the parent has stopped it or has died, by ``kill -9`` too.
+Run as a script (``python -I -S keeper.py COMMAND ...``) in a session of its own. Its standard input is a pipe whose
+other end the parent holds, so the end of that pipe means that the parent has stopped it or has died, by ``kill -9`` too.
 """
 
 from __future__ import annotations

@@ -1,0 +1,80 @@
+"""Calls of AWS's JSON services, from an operation's name and parameters to the bytes of its reply; two ways to make them."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Protocol
+
+import orjson
+
+from pollers.aws.classify import from_sdk
+from pollers.aws.errors import CredentialsExpired, Unavailable
+from pollers.aws.passthrough import BODY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pollers.aws.passthrough import Session
+
+READ_SECONDS = 30.0
+"""How long a reply may take, beyond what the call itself asks the service to wait."""
+
+
+class Calls(Protocol):
+    """One JSON service, in one region, at one endpoint."""
+
+    async def call(
+        self, operation: str, parameters: Mapping[str, Any], *, about: str = "", wait_seconds: float = 0
+    ) -> bytes:
+        """Make one call, once: nothing is tried again in here. Raises :class:`pollers.aws.errors.AwsError`.
+
+        ``about`` is the ARN that the call is about, for services whose endpoint depends on it; ``wait_seconds`` how long
+        the service itself may wait before it answers (a long poll).
+        """
+
+
+class SdkCalls:
+    """Through a client of the SDK: whatever the SDK can do, at the SDK's price."""
+
+    def __init__(self, client: Any, session: Session) -> None:  # noqa: ANN401 - the SDK's clients have no types
+        self._client = client
+        self._session = session
+        self._methods = {operation: name for name, operation in client.meta.method_to_api_mapping.items()}
+
+    async def call(
+        self, operation: str, parameters: Mapping[str, Any], *, about: str = "", wait_seconds: float = 0
+    ) -> bytes:
+        """See :class:`Calls`."""
+        reply = await self.reply(operation, parameters)
+        body: bytes = reply[BODY]
+        return body
+
+    async def reply(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """The SDK's reply, whatever it holds."""
+        try:
+            reply: dict[str, Any] = await getattr(self._client, self._methods[operation])(**parameters)
+        except Exception as error:
+            failed = from_sdk(error, operation)
+            if isinstance(failed, CredentialsExpired):
+                self._session.live_credentials.refused()
+            raise failed from error
+        return reply
+
+
+def decoded_page(body: bytes, operation: str) -> tuple[dict[str, Any], float]:
+    """:func:`decoded`, with the seconds that it held the event loop (orjson keeps the interpreter to itself)."""
+    begun = perf_counter()
+    return decoded(body, operation), perf_counter() - begun
+
+
+def decoded(body: bytes, operation: str) -> dict[str, Any]:
+    """The JSON object in a successful reply. Raises Unavailable for anything else."""
+    try:
+        value = orjson.loads(body) if body else {}
+    except orjson.JSONDecodeError as error:
+        raise Unavailable("InvalidReply", f"the reply is not JSON: {error}", operation=operation) from error
+    if not isinstance(value, dict):
+        raise Unavailable(
+            "InvalidReply", f"the reply is no JSON object but {type(value).__name__}", operation=operation
+        )
+    return value

@@ -1,0 +1,124 @@
+"""From whatever AWS, an emulator or the network answered to the error class that says what to do next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore import exceptions as sdk
+from botocore.parsers import ResponseParserError
+
+from pollers.aws.errors import (
+    AccessDenied,
+    AwsError,
+    CredentialsExpired,
+    IteratorExpired,
+    NotFound,
+    Refused,
+    ResourceInUse,
+    Throttled,
+    Trimmed,
+    Unavailable,
+)
+
+_CODES: dict[type[AwsError], str] = {
+    Throttled: """
+        Throttling ThrottlingException ThrottledException Throttled RequestThrottled RequestThrottledException
+        TooManyRequestsException ProvisionedThroughputExceededException RequestLimitExceeded LimitExceededException
+        BandwidthLimitExceeded SlowDown PriorRequestNotComplete KMSThrottlingException KmsThrottled OverLimit
+    """,
+    CredentialsExpired: """
+        ExpiredToken ExpiredTokenException TokenRefreshRequired RequestExpired RequestTimeTooSkewed InvalidToken
+        InvalidClientTokenId UnrecognizedClientException InvalidAccessKeyId MissingAuthenticationToken
+        MissingAuthenticationTokenException
+    """,
+    AccessDenied: """
+        AccessDenied AccessDeniedException AuthorizationError AuthorizationErrorException NotAuthorized AuthFailure
+        UnauthorizedOperation OptInRequired SignatureDoesNotMatch InvalidSignatureException IncompleteSignature
+        IncompleteSignatureException AllAccessDisabled InvalidSecurity KMSAccessDeniedException KmsAccessDenied
+        KMSDisabledException KmsDisabled KMSInvalidStateException KmsInvalidState KMSNotFoundException KmsNotFound
+        KMSOptInRequired KmsOptInRequired KmsInvalidKeyUsage
+    """,
+    NotFound: """
+        NonExistentQueue QueueDoesNotExist ResourceNotFoundException NotFound NotFoundException NoSuchBucket
+        TableNotFoundException
+    """,
+    IteratorExpired: "ExpiredIteratorException",
+    Trimmed: "TrimmedDataAccessException",
+    ResourceInUse: "ResourceInUseException",
+    Unavailable: """
+        InternalFailure InternalFailureException InternalError InternalServerError InternalServiceError ServiceUnavailable
+        ServiceUnavailableException ServiceFailure RequestTimeout RequestTimeoutException ExpiredNextTokenException
+    """,
+}
+_CLASS_OF_CODE = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
+_SKEWED = ("Signature expired", "Signature not yet current", "is too skewed", "too skewed")
+
+_MISSING_CREDENTIALS = (
+    sdk.NoCredentialsError,
+    sdk.PartialCredentialsError,
+    sdk.CredentialRetrievalError,
+    sdk.MetadataRetrievalError,
+    sdk.TokenRetrievalError,
+    sdk.SSOError,
+    sdk.LoginError,
+    sdk.ProfileNotFound,
+    sdk.InvalidConfigError,
+)
+_NO_REPLY = (sdk.HTTPClientError, sdk.ConnectionError, sdk.ReadTimeoutError, ResponseParserError, OSError, TimeoutError)
+
+
+def bare_code(code: str) -> str:
+    """``AWS.SimpleQueueService.NonExistentQueue``, ``com.amazonaws.sqs#QueueDoesNotExist``, ``X:url``: the bare name."""
+    return code.rpartition("#")[2].partition(":")[0].rpartition(".")[2]
+
+
+def failure(code: str, message: str, *, status: int, operation: str) -> AwsError:
+    """The error for a service's own reply. Its code decides, then its HTTP status."""
+    name = bare_code(code)
+    kind = _CLASS_OF_CODE.get(name)
+    if kind is AccessDenied and any(words in message for words in _SKEWED):
+        kind = CredentialsExpired
+    return (kind or _by_status(status))(name, message, status=status, operation=operation)
+
+
+def is_clock_skew(error: AwsError) -> bool:
+    """Whether the service refused the request for its time of signing."""
+    if not isinstance(error, CredentialsExpired):
+        return False
+    return error.code in ("RequestTimeTooSkewed", "RequestExpired") or any(words in error.message for words in _SKEWED)
+
+
+def _by_status(status: int) -> type[AwsError]:
+    if status == 429:
+        return Throttled
+    if status == 403:
+        return AccessDenied
+    if status == 404:
+        return NotFound
+    if 400 <= status < 500:
+        return Refused
+    return Unavailable
+
+
+def reply_failure(parsed: dict[str, Any], *, status: int, operation: str) -> AwsError:
+    """The error for an error reply that botocore's own parser has read."""
+    error = parsed.get("Error") or {}
+    code = error.get("QueryErrorCode") or error.get("Code") or str(status)
+    return failure(str(code), str(error.get("Message") or ""), status=status, operation=operation)
+
+
+def from_sdk(error: Exception, operation: str) -> AwsError:
+    """The error for what the SDK raised, or reached us from under it."""
+    if isinstance(error, AwsError):
+        return error
+    if isinstance(error, sdk.ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return reply_failure(dict(error.response), status=status, operation=operation)
+    name = type(error).__name__
+    if isinstance(error, _MISSING_CREDENTIALS):
+        return CredentialsExpired(name, str(error), operation=operation)
+    if isinstance(error, _NO_REPLY):
+        return Unavailable(name, str(error), operation=operation)
+    if isinstance(error, sdk.BotoCoreError):
+        return Refused(name, str(error), operation=operation)
+    raise error

@@ -1,0 +1,72 @@
+"""DynamoDB Streams as its reader calls it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pollers.aws.api import Page, ShardListing, StartAt, StreamDescription, Wire
+from pollers.aws.calls import decoded, decoded_page
+
+if TYPE_CHECKING:
+    from pollers.aws.calls import Calls
+
+RETENTION_SECONDS = 24 * 3600.0
+"""Of every DynamoDB stream (lambda-behaviour 4.9)."""
+
+
+class DynamoDBStreamsClient:
+    """Implements :class:`pollers.aws.api.StreamApi`. Attribute values stay typed."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def describe(self, arn: str) -> StreamDescription:
+        """See :class:`pollers.aws.api.StreamApi`. The ARN's label tells two streams of one table apart."""
+        described = (await self._reply("DescribeStream", {"StreamArn": arn, "Limit": 1}))["StreamDescription"]
+        identity = f"{described['StreamArn']}@{described.get('CreationRequestDateTime', '')}"
+        return StreamDescription(described["StreamArn"], identity, described["StreamStatus"], RETENTION_SECONDS)
+
+    async def shards(self, arn: str) -> list[ShardListing]:
+        """See :class:`pollers.aws.api.StreamApi`."""
+        listed: list[ShardListing] = []
+        parameters: dict[str, Any] = {"StreamArn": arn}
+        while True:
+            described = (await self._reply("DescribeStream", parameters))["StreamDescription"]
+            listed += [_listing(shard) for shard in described.get("Shards") or ()]
+            last = described.get("LastEvaluatedShardId")
+            if not last:
+                return listed
+            parameters = {"StreamArn": arn, "ExclusiveStartShardId": last}
+
+    async def iterator(self, arn: str, shard_id: str, start: StartAt) -> str:
+        """See :class:`pollers.aws.api.StreamApi`."""
+        parameters: dict[str, Any] = {"StreamArn": arn, "ShardId": shard_id, "ShardIteratorType": start.kind}
+        if start.sequence_number is not None:
+            parameters["SequenceNumber"] = start.sequence_number
+        return str((await self._reply("GetShardIterator", parameters))["ShardIterator"])
+
+    async def records(self, arn: str, iterator: str, limit: int) -> Page:
+        """See :class:`pollers.aws.api.StreamApi`. The service does not say how far behind the reader is."""
+        body = await self._calls.call("GetRecords", {"ShardIterator": iterator, "Limit": limit})
+        reply, seconds = decoded_page(body, "GetRecords")
+        return Page(
+            reply.get("Records") or [],
+            reply.get("NextShardIterator"),
+            None,
+            size_bytes=len(body),
+            decode_seconds=seconds,
+        )
+
+    async def _reply(self, operation: str, parameters: dict[str, Any]) -> Wire:
+        return decoded(await self._calls.call(operation, parameters), operation)
+
+
+def _listing(shard: Wire) -> ShardListing:
+    numbers = shard.get("SequenceNumberRange") or {}
+    parent = shard.get("ParentShardId")
+    return ShardListing(
+        shard["ShardId"],
+        (parent,) if parent else (),
+        numbers.get("StartingSequenceNumber") or "",
+        numbers.get("EndingSequenceNumber"),
+    )

@@ -1,0 +1,49 @@
+"""AWS's event stream encoding: framed messages over one long HTTP response, their payloads left undecoded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import orjson
+from botocore.eventstream import EventStreamBuffer, ParserError
+from botocore.exceptions import EventStreamError
+
+from pollers.aws.classify import failure
+from pollers.aws.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_TORN = (aiohttp.ClientError, OSError, TimeoutError, ParserError, EventStreamError)
+
+
+async def events(chunks: AsyncIterator[bytes], operation: str) -> AsyncIterator[tuple[str, bytes]]:
+    """Each event's type and payload, until the service ends the stream.
+
+    Raises the class of the error that the service sends in the stream, and Unavailable when the stream is torn.
+    """
+    buffer = EventStreamBuffer()
+    try:
+        async for chunk in chunks:
+            buffer.add_data(chunk)
+            for message in buffer:
+                headers = message.headers
+                if headers.get(":message-type") != "event":
+                    raise _failure(headers, message.payload, operation)
+                yield headers.get(":event-type", ""), message.payload
+    except _TORN as error:
+        raise Unavailable(type(error).__name__, str(error), operation=operation) from error
+
+
+def _failure(headers: dict[str, Any], payload: bytes, operation: str) -> Exception:
+    """An ``exception`` has its message in a JSON payload, an ``error`` in its headers."""
+    code = headers.get(":exception-type") or headers.get(":error-code") or "UnknownEventStreamError"
+    message = headers.get(":error-message") or ""
+    try:
+        document = orjson.loads(payload) if payload else {}
+    except orjson.JSONDecodeError:
+        document = {}
+    if isinstance(document, dict):
+        message = message or document.get("message") or document.get("Message") or ""
+    return failure(str(code), str(message), status=0, operation=operation)

@@ -1,0 +1,216 @@
+"""HTTP/1.1 to one origin over kept connections, as far as AWS's JSON services need it.
+
+A request is one ``write``, a reply is usually one callback: a tenth of what a general client costs, and that is most of what a
+receive costs (docs/benchmarks.md). Nothing is ever sent twice: what a lost reply means is for the caller to judge.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+
+from pollers.aws.http1_reply import MalformedReply, Reply, ReplyReader
+
+if TYPE_CHECKING:
+    import ssl
+
+CONNECT_SECONDS = 10.0
+IDLE_SECONDS = 12.0
+"""A connection that nobody used for so long is closed, well before AWS would close it under a request."""
+SWEEP_SECONDS = 1.0
+CLOSE_SECONDS = 2.0
+
+
+class ExchangeFailed(Exception):  # noqa: N818 - named for what happened to the request
+    """No reply: nobody can tell whether the service has acted on the request."""
+
+
+class ConnectionLost(ExchangeFailed):
+    """The connection ended, or what came over it was no HTTP."""
+
+
+class ConnectFailed(ExchangeFailed):
+    """No connection was made (refused, unknown host, TLS, time-out), so the request was not sent."""
+
+
+class ReplyTimeout(ExchangeFailed):
+    """The reply did not come in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where to connect. ``tls`` None means plain text."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+
+
+class Connections:
+    """Connections to one origin: as many as there are calls at a time, each with one request at a time."""
+
+    def __init__(self, origin: Origin) -> None:
+        self.origin = origin
+        self._idle: list[_Connection] = []
+        self._open: set[_Connection] = set()
+        self._sweep_timer: asyncio.TimerHandle | None = None
+        self._closed = False
+        self._emptied = anyio.Event()
+
+    async def exchange(self, request: bytes, *, seconds: float) -> Reply:
+        """Send ``request`` and bring its whole reply, within ``seconds`` (to the second). Raises :class:`ExchangeFailed`.
+
+        When it is cancelled the connection is closed, so a late reply is never taken for another request's.
+        """
+        connection = self._idle.pop() if self._idle else await self._connect()
+        try:
+            reply = await connection.exchange(request, seconds)
+        except BaseException:
+            connection.abort()
+            raise
+        if reply.keep_alive and connection.usable and not self._closed:
+            self._idle.append(connection)
+        else:
+            connection.abort()
+        return reply
+
+    async def _connect(self) -> _Connection:
+        loop = asyncio.get_running_loop()
+        origin = self.origin
+        try:
+            with anyio.fail_after(CONNECT_SECONDS):
+                connection: _Connection
+                _, connection = await loop.create_connection(
+                    lambda: _Connection(self, loop),
+                    origin.host,
+                    origin.port,
+                    ssl=origin.tls,
+                    server_hostname=origin.host if origin.tls else None,
+                )
+        except TimeoutError as error:
+            raise ConnectFailed(f"no connection to {origin.host}:{origin.port} within {CONNECT_SECONDS:g} s") from error
+        except OSError as error:  # ssl.SSLError is one
+            raise ConnectFailed(f"no connection to {origin.host}:{origin.port}: {error}") from error
+        if self._closed:
+            connection.abort()
+            raise ConnectFailed("closed")
+        if self._sweep_timer is None:
+            self._sweep_timer = loop.call_later(SWEEP_SECONDS, self._sweep)
+        return connection
+
+    def opened(self, connection: _Connection) -> None:
+        """A connection is there."""
+        self._open.add(connection)
+
+    def lost(self, connection: _Connection) -> None:
+        """A connection has gone; an idle one is offered no more."""
+        self._open.discard(connection)
+        with contextlib.suppress(ValueError):
+            self._idle.remove(connection)
+        if self._closed and not self._open:
+            self._emptied.set()
+
+    def _sweep(self) -> None:
+        """Once a second, in place of a timer for every call: end what is overdue, close what is idle for long."""
+        now = asyncio.get_running_loop().time()
+        for connection in list(self._open):
+            connection.expire(now)
+        self._sweep_timer = (
+            asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
+            if self._open and not self._closed
+            else None
+        )
+
+    async def aclose(self) -> None:
+        """Close every connection, and wait until they are closed."""
+        self._closed = True
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+        for connection in list(self._open):
+            connection.abort()
+        if self._open:
+            with anyio.move_on_after(CLOSE_SECONDS):
+                await self._emptied.wait()
+
+
+class _Connection(asyncio.Protocol):
+    """One connection: a request, then its reply, then the next."""
+
+    def __init__(self, owner: Connections, loop: asyncio.AbstractEventLoop) -> None:
+        self._owner = owner
+        self._loop = loop
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[Reply] | None = None
+        self._reader = ReplyReader()
+        self._deadline = loop.time() + IDLE_SECONDS
+
+    @property
+    def usable(self) -> bool:
+        """Whether another request may be sent."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    async def exchange(self, request: bytes, seconds: float) -> Reply:
+        """Send one request and wait for its reply."""
+        if self._transport is None:
+            raise ConnectionLost("the connection has ended")
+        waiter: asyncio.Future[Reply] = self._loop.create_future()
+        self._waiter = waiter
+        self._deadline = self._loop.time() + seconds
+        self._transport.write(request)
+        try:
+            return await waiter
+        finally:
+            self._waiter = None
+            self._deadline = self._loop.time() + IDLE_SECONDS
+
+    def expire(self, now: float) -> None:
+        """End the wait for a reply that is overdue; close a connection that has been idle for too long."""
+        if now < self._deadline:
+            return
+        self._fail(ReplyTimeout("no reply in time"))
+        self.abort()
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _fail(self, error: ExchangeFailed) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(error)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Connected."""
+        # A stream transport whatever the loop (uvloop's own does not inherit from asyncio's).
+        self._transport = transport  # type: ignore[assignment]
+        self._owner.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        """A part of the reply, or all of it."""
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            # Nobody has asked: whatever this is, it must not be taken for the reply to the next request.
+            self.abort()
+            return
+        try:
+            reply = self._reader.feed(data)
+        except MalformedReply as error:
+            self._fail(ConnectionLost(str(error)))
+            self.abort()
+            return
+        if reply is not None:
+            waiter.set_result(reply)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Disconnected: the end of the reply where its length was not announced, else a failure."""
+        self._transport = None
+        self._owner.lost(self)
+        reply = None if error else self._reader.end()
+        if reply is not None and self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(reply)
+            return
+        self._fail(ConnectionLost(f"the connection ended before the reply did ({error or 'closed by the service'})"))

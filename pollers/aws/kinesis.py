@@ -1,0 +1,151 @@
+"""Kinesis as its reader calls it, with enhanced fan-out."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from pollers.aws.api import Page, Pushed, ShardListing, StartAt, StreamDescription, Wire
+from pollers.aws.calls import decoded, decoded_page
+from pollers.aws.errors import IteratorExpired, Refused, Trimmed
+from pollers.aws.event_stream import events
+from pollers.aws.passthrough import STREAM
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pollers.aws.calls import Calls, SdkCalls
+
+_MILLISECONDS = 1000
+
+
+class KinesisClient:
+    """Implements :class:`pollers.aws.api.FanOutApi`. ``Data`` stays base64 and timestamps numbers."""
+
+    def __init__(self, calls: Calls, sdk: SdkCalls) -> None:
+        self._calls = calls
+        self._sdk = sdk
+
+    async def describe(self, arn: str) -> StreamDescription:
+        """See :class:`pollers.aws.api.StreamApi`. Takes a consumer's ARN for its stream's."""
+        stream = stream_arn(arn)
+        reply = await self._reply("DescribeStreamSummary", {"StreamARN": stream}, stream)
+        summary = reply["StreamDescriptionSummary"]
+        identity = f"{summary['StreamARN']}@{summary.get('StreamCreationTimestamp', '')}"
+        hours = summary.get("RetentionPeriodHours")
+        return StreamDescription(
+            summary["StreamARN"], identity, summary["StreamStatus"], None if hours is None else hours * 3600.0
+        )
+
+    async def shards(self, arn: str) -> list[ShardListing]:
+        """See :class:`pollers.aws.api.StreamApi`."""
+        stream = stream_arn(arn)
+        listed: list[ShardListing] = []
+        parameters: dict[str, Any] = {"StreamARN": stream}
+        while True:
+            reply = await self._reply("ListShards", parameters, stream)
+            listed += [_listing(shard) for shard in reply.get("Shards") or ()]
+            token = reply.get("NextToken")
+            if not token:
+                return listed
+            parameters = {"NextToken": token}  # the token stands for the stream, which may not be named beside it
+
+    async def iterator(self, arn: str, shard_id: str, start: StartAt) -> str:
+        """See :class:`pollers.aws.api.StreamApi`."""
+        stream = stream_arn(arn)
+        parameters: dict[str, Any] = {"StreamARN": stream, "ShardId": shard_id, "ShardIteratorType": start.kind}
+        if start.sequence_number is not None:
+            parameters["StartingSequenceNumber"] = start.sequence_number
+        if start.timestamp is not None:
+            parameters["Timestamp"] = start.timestamp
+        try:
+            return str((await self._reply("GetShardIterator", parameters, stream))["ShardIterator"])
+        except Refused as error:
+            if start.sequence_number is not None and error.code == "InvalidArgumentException":
+                # Kinesis has no code of its own for a sequence number that it does not know (any more).
+                raise Trimmed(error.code, error.message, status=error.status, operation=error.operation) from error
+            raise
+
+    async def records(self, arn: str, iterator: str, limit: int) -> Page:
+        """See :class:`pollers.aws.api.StreamApi`."""
+        stream = stream_arn(arn)
+        parameters = {"ShardIterator": iterator, "Limit": limit, "StreamARN": stream}
+        try:
+            body = await self._calls.call("GetRecords", parameters, about=stream)
+        except Refused as error:
+            if error.code == "InvalidArgumentException":
+                # The limit and the stream are ours and right, so what is wrong is the iterator.
+                raise IteratorExpired(
+                    error.code, error.message, status=error.status, operation=error.operation
+                ) from error
+            raise
+        reply, seconds = decoded_page(body, "GetRecords")
+        return Page(
+            reply.get("Records") or [],
+            reply.get("NextShardIterator"),
+            _behind(reply),
+            _children(reply),
+            len(body),
+            seconds,
+        )
+
+    @asynccontextmanager
+    async def subscribe(self, consumer_arn: str, shard_id: str, start: StartAt) -> AsyncIterator[AsyncIterator[Pushed]]:
+        """See :class:`pollers.aws.api.FanOutApi`."""
+        position: dict[str, Any] = {"Type": start.kind}
+        if start.sequence_number is not None:
+            position["SequenceNumber"] = start.sequence_number
+        if start.timestamp is not None:
+            position["Timestamp"] = start.timestamp
+        parameters = {"ConsumerARN": consumer_arn, "ShardId": shard_id, "StartingPosition": position}
+        response = (await self._sdk.reply("SubscribeToShard", parameters))[STREAM]
+        try:
+            yield _pushed(events(response.content.iter_any(), "SubscribeToShard"))
+        finally:
+            response.close()
+
+    async def _reply(self, operation: str, parameters: dict[str, Any], about: str) -> Wire:
+        return decoded(await self._calls.call(operation, parameters, about=about), operation)
+
+
+def stream_arn(arn: str) -> str:
+    """The stream's ARN, from its own or a consumer's (``.../stream/NAME/consumer/CONSUMER:TIMESTAMP``)."""
+    return arn.partition("/consumer/")[0]
+
+
+async def _pushed(payloads: AsyncIterator[tuple[str, bytes]]) -> AsyncIterator[Pushed]:
+    async for kind, payload in payloads:
+        if kind != "SubscribeToShardEvent":
+            continue
+        event = decoded(payload, "SubscribeToShard")
+        yield Pushed(
+            event.get("Records") or [],
+            event.get("ContinuationSequenceNumber"),
+            _behind(event) or 0.0,
+            _children(event),
+            len(payload),
+        )
+
+
+def _behind(reply: Wire) -> float | None:
+    behind = reply.get("MillisBehindLatest")
+    return None if behind is None else behind / _MILLISECONDS
+
+
+def _children(reply: Wire) -> tuple[ShardListing, ...] | None:
+    """None when the reply does not say: some emulators leave it out, or null, at a shard's end."""
+    children = reply.get("ChildShards")
+    if children is None:
+        return None
+    return tuple(ShardListing(child["ShardId"], tuple(child.get("ParentShards") or ()), "", None) for child in children)
+
+
+def _listing(shard: Wire) -> ShardListing:
+    numbers = shard.get("SequenceNumberRange") or {}
+    parents = (shard.get("ParentShardId"), shard.get("AdjacentParentShardId"))
+    return ShardListing(
+        shard["ShardId"],
+        tuple(parent for parent in parents if parent),
+        numbers.get("StartingSequenceNumber") or "",
+        numbers.get("EndingSequenceNumber"),
+    )

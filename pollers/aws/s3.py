@@ -1,0 +1,23 @@
+"""S3 as an on-failure destination."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pollers.aws.calls import SdkCalls
+
+
+class S3Client:
+    """Implements :class:`pollers.aws.api.S3Api`."""
+
+    def __init__(self, calls: SdkCalls) -> None:
+        self._calls = calls
+
+    async def put(self, bucket: str, key: str, body: bytes) -> None:
+        """See :class:`pollers.aws.api.S3Api`."""
+        await self._calls.reply("PutObject", {"Bucket": bucket, "Key": key, "Body": body})
+
+    async def check_bucket(self, bucket: str) -> None:
+        """See :class:`pollers.aws.api.S3Api`."""
+        await self._calls.reply("HeadBucket", {"Bucket": bucket})

@@ -1,0 +1,23 @@
+"""SNS as an on-failure destination."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pollers.aws.calls import SdkCalls
+
+
+class SnsClient:
+    """Implements :class:`pollers.aws.api.SnsApi`."""
+
+    def __init__(self, calls: SdkCalls) -> None:
+        self._calls = calls
+
+    async def publish(self, topic_arn: str, message: str) -> None:
+        """See :class:`pollers.aws.api.SnsApi`."""
+        await self._calls.reply("Publish", {"TopicArn": topic_arn, "Message": message})
+
+    async def check_topic(self, topic_arn: str) -> None:
+        """See :class:`pollers.aws.api.SnsApi`."""
+        await self._calls.reply("GetTopicAttributes", {"TopicArn": topic_arn})
