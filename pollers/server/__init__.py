@@ -1,0 +1,1 @@
+"""Health, metrics, console and control over HTTP, inside ``headrace run``."""

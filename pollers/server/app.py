@@ -1,0 +1,159 @@
+"""The routes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import orjson
+from aiohttp import web
+from anyio import to_thread
+
+from pollers.server.control import Control, UnknownMapping
+from pollers.server.guard import BODY_LIMIT_BYTES, guard, problem
+from pollers.server.openapi import document
+from pollers.server.stream import EventStream
+from pollers.telemetry.recorder import conclusions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pollers.telemetry.health import Problem
+    from pollers.telemetry.metrics import Metrics
+    from pollers.telemetry.recorder import Recorder
+    from pollers.telemetry.status import Status
+
+IDENTIFIER_LIMIT = 256
+ASSETS = {
+    "": ("console.html", "text/html"),
+    "console.css": ("console.css", "text/css"),
+    "console.js": ("console.js", "text/javascript"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the routes show and do."""
+
+    status: Status
+    control: Control
+    metrics: Metrics
+    recorder: Recorder
+
+
+class Routes:
+    """One method a route; :func:`pollers.server.openapi.document` describes the same."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self.stream = EventStream(lambda: parts.status.snapshot(series=True))
+
+    def table(self) -> list[web.RouteDef]:
+        """Every route."""
+        return [
+            web.get("/healthz", self.healthz),
+            web.get("/readyz", self.readyz),
+            web.get("/metrics", self.metrics),
+            web.get("/api/status", self.status),
+            web.get("/api/events", self.stream.serve),
+            web.get("/api/explain/{identifier}", self.explain),
+            web.post("/api/mappings/{name}/pause", self.pause),
+            web.post("/api/mappings/{name}/resume", self.resume),
+            web.post("/api/drain", self.drain),
+            web.post("/api/reload", self.reload),
+            web.get("/openapi.json", self.openapi),
+            *(web.get(f"/{path}", self.asset) for path in ASSETS),
+        ]
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        """Live: whatever should happen does."""
+        return _health(self._parts.status.problems())
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        """Ready: every mapping polls."""
+        return _health(self._parts.status.unready())
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Prometheus text format."""
+        return web.Response(
+            body=self._parts.metrics.exposition(), headers={"Content-Type": "text/plain; version=1.0.0; charset=utf-8"}
+        )
+
+    async def status(self, request: web.Request) -> web.Response:
+        """The snapshot."""
+        return _json(self._parts.status.snapshot(series="series" in request.query))
+
+    async def explain(self, request: web.Request) -> web.Response:
+        """What happened to one event."""
+        identifier = request.match_info["identifier"]
+        if len(identifier) > IDENTIFIER_LIMIT:
+            return problem(414, f"an id has at most {IDENTIFIER_LIMIT} characters")
+        recorder = self._parts.recorder
+        moments = await to_thread.run_sync(recorder.explain, identifier)
+        return _json(
+            {
+                "id": identifier,
+                "kept_since": recorder.since,
+                "moments": [moment.as_dict() for moment in moments],
+                "conclusions": list(conclusions(moments)),
+            }
+        )
+
+    async def pause(self, request: web.Request) -> web.Response:
+        """Stop polling for one mapping."""
+        return self._change(request, self._parts.control.pause)
+
+    async def resume(self, request: web.Request) -> web.Response:
+        """Poll again."""
+        return self._change(request, self._parts.control.resume)
+
+    def _change(self, request: web.Request, change: Callable[[str], object]) -> web.Response:
+        try:
+            return _json(change(request.match_info["name"]))
+        except UnknownMapping as unknown:
+            return problem(404, f"there is no mapping named {unknown.args[0]!r}")
+
+    async def drain(self, request: web.Request) -> web.Response:
+        """Stop polling for all; 202 while events are still held."""
+        told = {**self._parts.control.drain(), "held": self._parts.control.held()}
+        return _json(told, status=202)
+
+    async def reload(self, request: web.Request) -> web.Response:
+        """Apply the configuration on disk; 409 with every fault when it is refused."""
+        told = await self._parts.control.reload()
+        return _json(told, status=409 if told["faults"] else 200)
+
+    async def openapi(self, request: web.Request) -> web.Response:
+        """What this server offers."""
+        return _json(document())
+
+    async def asset(self, request: web.Request) -> web.Response:
+        """The console's page, style and script."""
+        name, kind = ASSETS[request.path.lstrip("/")]
+        body = resources.files("pollers.server").joinpath("assets", name).read_bytes()
+        return web.Response(body=body, content_type=kind, charset="utf-8", headers={"Cache-Control": "no-cache"})
+
+
+def _health(problems: Sequence[Problem]) -> web.Response:
+    told = {"status": "unhealthy" if problems else "ok", "problems": [asdict(problem) for problem in problems]}
+    return _json(told, status=503 if problems else 200)
+
+
+def _json(told: object, *, status: int = 200) -> web.Response:
+    return web.Response(
+        body=orjson.dumps(told), status=status, content_type="application/json", headers={"Cache-Control": "no-store"}
+    )
+
+
+def make_app(parts: Parts, *, host: str, token: str | None) -> web.Application:
+    """The application for a server bound to ``host``."""
+    app = web.Application(middlewares=[guard(host, token)], client_max_size=BODY_LIMIT_BYTES)
+    routes = Routes(parts)
+    app.add_routes(routes.table())
+
+    async def close(_: web.Application) -> None:
+        routes.stream.close()
+
+    app.on_shutdown.append(close)
+    return app
