@@ -52,5 +52,5 @@ async def make_destination(arn: str, aws: Aws, *, mapping: str, event_source_arn
             return BucketDestination(parsed, await aws.s3(region), mapping_uuid(mapping, event_source_arn))
         case other:
             raise DestinationUnusable(
-                f"{arn} is of {other}; an on-failure destination is an SQS queue, SNS topic or S3 bucket"
+                f"{arn} is of {other}; an on-failure destination is an SQS queue, an SNS topic or an S3 bucket"
             )

@@ -29,7 +29,7 @@ class QueueDestination:
     async def check(self) -> str | None:
         """See ``Destination.check``."""
         try:
-            self._url = await self._sqs.queue_url(self._arn.resource, self._arn.account)
+            await self._find()
         except (NotFound, Refused) as error:
             raise DestinationUnusable(
                 f"the on-failure queue {self.arn} cannot be used ({error}); create it, or correct destination_config"
@@ -41,9 +41,12 @@ class QueueDestination:
 
     async def deliver(self, failure: FailureRecord, event: bytes) -> None:
         """See ``Destination.deliver``; the event is left out."""
-        if self._url is None:
-            await self.check()
-        await self._sqs.send(self._url or _usual_url(self._arn), failure.encode().decode())
+        url = self._url or await self._find()
+        await self._sqs.send(url, failure.encode().decode())
+
+    async def _find(self) -> str:
+        self._url = await self._sqs.queue_url(self._arn.resource, self._arn.account)
+        return self._url
 
 
 def _usual_url(arn: Arn) -> str:
