@@ -66,10 +66,12 @@ class InProcessFunction:
     async def __aenter__(self) -> InProcessFunction:
         self._loop = asyncio.get_running_loop()
         self._begin()
-        with anyio.move_on_after(INIT_SECONDS):
-            await asyncio.wait({self._ready})
-        if not self._ready.done():
-            self._closed = True
+        try:
+            with anyio.move_on_after(INIT_SECONDS):
+                await asyncio.wait({self._ready})
+        finally:
+            self._closed = not self._ready.done()  # then nobody will leave: the thread ends when the import does
+        if self._closed:
             raise FunctionUnusable(
                 f"function {self.name}: importing {self._handler} from {self._code} takes more than {INIT_SECONDS:.0f} s; "
                 "work that takes long belongs into the handler, or into runtime: python"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import inspect
 import threading
@@ -32,6 +33,7 @@ class Threads:
         self._calls: SimpleQueue[Call | None] = SimpleQueue()
         self._settled = Mailbox(loop, self._settle)
         self._lock = threading.Lock()
+        self._of_thread = threading.local()
         self._serving: set[threading.Thread] = set()
         self._stopped: list[threading.Thread] = []
         self._busy = 0
@@ -90,8 +92,9 @@ class Threads:
     def serve(self) -> None:
         """A thread's life: take calls until there are no more, or until one of them was stopped."""
         try:
-            with asyncio.Runner() as runner:  # makes its loop only if it is used
-                while self._serve_one(runner):
+            with contextlib.ExitStack() as stack:
+                self._of_thread.stack = stack
+                while self._serve_one():
                     pass
         except InvocationStopped:
             pass  # it came just after the handler had returned; this thread was to end in any case
@@ -102,35 +105,45 @@ class Threads:
         self._serving.add(thread)
         thread.start()
 
-    def _serve_one(self, runner: asyncio.Runner) -> bool:
+    def _serve_one(self) -> bool:
         """Run the next call; whether this thread may take another. Keeps nothing of the call alive while it waits."""
         call = self._calls.get()
         if call is None:
             return False
         with self._lock:
-            if call.dropped:
-                return True
+            dropped = call.dropped
             call.thread = threading.current_thread()
-        result = self._perform(call, runner)
+        if dropped:
+            return True
+        result = self._perform(call)
         with self._lock:  # from here on the call can no longer be interrupted, nor this thread
-            call.finished = not call.dropped
-        if call.finished:
+            dropped = call.dropped
+            call.finished = not dropped
+        if not dropped:
             self._settled.put((call, result))
-        else:
-            # Not through the mailbox: an interruption that comes this late may hit any line from here on.
+            return True
+        # Not through the mailbox: an interruption that comes this late may hit any line from here on.
+        with contextlib.suppress(RuntimeError):  # the poller's loop may be closed by now
             self._loop.call_soon_threadsafe(call.end)
-        return call.finished
+        return False
 
-    def _perform(self, call: Call, runner: asyncio.Runner) -> Result:
+    def _perform(self, call: Call) -> Result:
         try:
             # Context variables that user code sets do not reach its next invocation.
             context = contextvars.Context()
             answer = context.run(self.handler.call, parse(call.event), call.context)
             if inspect.iscoroutine(answer):  # of a plain function around an async one
-                answer = runner.run(answer, context=context)
+                answer = self._runner().run(answer, context=context)
             return serialise(answer)
         except BaseException as error:  # whatever user code raises is its failure, and nobody else's
             return failure(error, call.context.aws_request_id)
+
+    def _runner(self) -> asyncio.Runner:
+        """The event loop of the current thread, made when it is first needed."""
+        own = self._of_thread
+        if not hasattr(own, "runner"):
+            own.runner = own.stack.enter_context(asyncio.Runner())
+        return own.runner  # type: ignore[no-any-return] # a thread's own variables have no types
 
     def _settle(self, settled: tuple[Call, Result]) -> None:
         self._busy -= 1
