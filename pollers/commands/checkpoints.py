@@ -1,0 +1,259 @@
+"""``headrace checkpoints``: how far each shard is done, and starting over."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+import orjson
+
+from config.models import StreamMapping
+from config.spelling import suggestion
+from pollers.aws.api import StartAt
+from pollers.checkpoints.errors import CheckpointError
+from pollers.checkpoints.inspection import MappingFound, ShardFound, look, reset
+from pollers.checkpoints.lock import owner_of
+from pollers.commands.loading import EXIT_UNUSABLE, load_or_exit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from config import Config
+
+EXIT_FAILED = 1
+"""The exit code for what went wrong at run time: the file is in use, damaged or cannot be written."""
+
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+def position(_context: click.Context, _option: click.Parameter, text: str | None) -> StartAt | None:
+    """TRIM_HORIZON, LATEST, or a time: ISO 8601 (UTC unless it says otherwise) or seconds since the epoch.
+
+    Raises click.BadParameter for what is none of these, and for a time to come.
+    """
+    if text is None:
+        return None
+    if text.upper() in ("TRIM_HORIZON", "LATEST"):
+        return StartAt(text.upper())
+    seconds = _seconds(text)
+    if seconds is None:
+        raise click.BadParameter(f"{text!r} is not TRIM_HORIZON, LATEST, an ISO 8601 time or seconds since the epoch")
+    if seconds > time.time():
+        raise click.BadParameter(f"{text!r} is in the future; a stream can be read from a time that has passed")
+    return StartAt("AT_TIMESTAMP", timestamp=seconds)
+
+
+@click.group("checkpoints")
+def command() -> None:
+    """Show or reset the checkpoints of stream mappings."""
+
+
+@command.command("show")
+@click.argument("config", type=click.Path(path_type=Path), default=Path("headrace.yaml"))
+@click.argument("mapping", required=False)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
+def show(config: Path, mapping: str | None, as_json: bool) -> None:
+    """Show how far each shard is done, for every mapping of CONFIG's checkpoint file or for MAPPING.
+
+    Works while Headrace runs.
+    """
+    loaded = load_or_exit(config).config
+    path = loaded.runtime.sqlite_path
+    found = _look(path)
+    if mapping is not None:
+        _require_known([mapping], loaded, found)
+        found = [one for one in found if one.name == mapping]
+    now = time.time()
+    if as_json:
+        click.echo(orjson.dumps(_document(path, found), option=orjson.OPT_INDENT_2))
+        return
+    for line in _table(path, found, now):
+        click.echo(line)
+
+
+@command.command("reset")
+@click.argument("config", type=click.Path(path_type=Path), default=Path("headrace.yaml"))
+@click.argument("mapping", required=False)
+@click.option(
+    "--to",
+    callback=position,
+    metavar="TRIM_HORIZON|LATEST|TIMESTAMP",
+    help="Where to begin; the mapping's own starting position if not given. A time is ISO 8601 or seconds since the epoch.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset_command(config: Path, mapping: str | None, to: StartAt | None, yes: bool) -> None:
+    """Forget how far MAPPING (every stream mapping of CONFIG if not given) is done.
+
+    When it is next started it reads every shard of its stream from the position given. LATEST is the moment of that start:
+    records written before it are skipped. Refused while Headrace runs on the same file.
+    """
+    loaded = load_or_exit(config).config
+    path = loaded.runtime.sqlite_path
+    found = _look(path)
+    names = [mapping] if mapping is not None else _stream_mappings(loaded)
+    _require_known(names, loaded, found)
+    _refuse_while_owned(path)
+    if not yes:
+        _ask(names, [one for one in found if one.name in names], to)
+    try:
+        reset(path, names, to)
+    except CheckpointError as error:
+        _fail(str(error))
+    for name in names:
+        click.echo(f"{name}: begins at {_start(to)} when it is next started")
+
+
+def _look(path: Path) -> list[MappingFound]:
+    if not path.exists():
+        return []
+    try:
+        return look(path)
+    except CheckpointError as error:
+        _fail(str(error))
+
+
+def _stream_mappings(config: Config) -> list[str]:
+    names = [name for name, one in config.event_source_mappings.items() if isinstance(one, StreamMapping)]
+    if not names:
+        _refuse("the configuration has no stream mapping: there are no checkpoints to reset")
+    return names
+
+
+def _require_known(names: list[str], config: Config, found: list[MappingFound]) -> None:
+    """Each name must be a stream mapping's, or one that the file remembers."""
+    remembered = {one.name for one in found}
+    for name in names:
+        one = config.event_source_mappings.get(name)
+        if isinstance(one, StreamMapping) or name in remembered:
+            continue
+        if one is not None:
+            _refuse(f"{name} reads a queue: only stream mappings have checkpoints")
+        known = [*config.event_source_mappings, *remembered]
+        _refuse(f"there is no mapping {name!r}{suggestion(name, known)}")
+
+
+def _refuse_while_owned(path: Path) -> None:
+    """Say so before asking; the lock itself decides again when it comes to writing."""
+    owner = owner_of(path)
+    if owner is not None:
+        _fail(f"{path} is in use by {owner}: stop that Headrace first")
+
+
+def _ask(names: list[str], found: list[MappingFound], to: StartAt | None) -> None:
+    if not _on_terminal():
+        _refuse("nobody can be asked, since the input is not a terminal: give --yes")
+    for name in names:
+        shards = sum(len(one.shards) for one in found if one.name == name)
+        click.echo(f"{name}: {shards} checkpoint{'' if shards == 1 else 's'}; would begin at {_start(to)}")
+    if to is not None and to.kind == "LATEST":
+        click.echo("Records that are not done by then would be skipped.")
+    else:
+        click.echo("Records that are done already would be delivered again.")
+    if not click.confirm("Reset?"):
+        click.echo("Nothing was changed.")
+        sys.exit(EXIT_FAILED)
+
+
+def _on_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _document(path: Path, found: list[MappingFound]) -> dict[str, object]:
+    """What ``--json`` prints. Times are seconds since the epoch; the state of a window is left out, its bounds are not."""
+    owner = owner_of(path)
+    return {
+        "file": str(path),
+        "owner_pid": None if owner is None else owner.pid,
+        "mappings": [
+            {
+                "mapping": one.name,
+                "stream": one.identity,
+                "reset_to": None if one.reset_to is None else asdict(one.reset_to),
+                "shards": [_shard_document(shard) for shard in one.shards],
+            }
+            for one in found
+        ],
+    }
+
+
+def _shard_document(shard: ShardFound) -> dict[str, object]:
+    checkpoint = shard.checkpoint
+    window = checkpoint.window
+    return {
+        "shard": shard.shard_id,
+        "sequence_number": checkpoint.sequence_number,
+        "start": asdict(checkpoint.start),
+        "ended": checkpoint.ended,
+        "parents": list(checkpoint.parents),
+        "window": None if window is None else {"start": window.start, "end": window.end},
+        "updated_at": shard.updated_at,
+    }
+
+
+def _table(path: Path, found: list[MappingFound], now: float) -> Iterator[str]:
+    owner = owner_of(path)
+    yield f"{path}" + ("" if owner is None else f" (in use by {owner})")
+    if not found:
+        yield "no checkpoints yet"
+    for one in found:
+        yield ""
+        yield f"{one.name}  {one.identity or 'not started'}"
+        if one.reset_to is not None:
+            yield f"  begins at {_start(one.reset_to)} when it is next started"
+        yield from _columns(one.shards, now)
+
+
+def _columns(shards: tuple[ShardFound, ...], now: float) -> Iterator[str]:
+    if not shards:
+        return
+    cells = [("SHARD", "DONE UP TO", "ENDED", "AGE")]
+    for shard in shards:
+        checkpoint = shard.checkpoint
+        done = checkpoint.sequence_number or f"nothing, from {_start(checkpoint.start)}"
+        cells.append((shard.shard_id, done, "yes" if checkpoint.ended else "no", _age(now - shard.updated_at)))
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    for row in cells:
+        yield "  " + "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _start(start: StartAt | None) -> str:
+    if start is None:
+        return "its configured starting position"
+    if start.timestamp is not None:
+        return datetime.fromtimestamp(start.timestamp, UTC).isoformat().replace("+00:00", "Z")
+    return start.kind if start.sequence_number is None else f"{start.kind} {start.sequence_number}"
+
+
+def _age(seconds: float) -> str:
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return "0 s"
+
+
+def _seconds(text: str) -> float | None:
+    """A time as seconds since the epoch, or None for what is no time."""
+    try:
+        return datetime.fromtimestamp(float(text), UTC).timestamp()
+    except (ValueError, OverflowError, OSError):
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(EXIT_FAILED)
+
+
+def _refuse(message: str) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(EXIT_UNUSABLE)
