@@ -11,6 +11,7 @@ from aiobotocore.config import AioConfig
 
 from pollers.aws.calls import READ_SECONDS, Calls, SdkCalls
 from pollers.aws.classify import from_sdk
+from pollers.aws.collector import tune_gc
 from pollers.aws.direct import DirectCalls
 from pollers.aws.dynamodb_streams import DynamoDBStreamsClient
 from pollers.aws.kinesis import KinesisClient
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from config.models import Aws as AwsModel
     from pollers.aws.api import FanOutApi, S3Api, SnsApi, SqsApi, StreamApi
+
+__all__ = ["AwsClients", "tune_gc"]
 
 PLAIN_SDK = "HEADRACE_PLAIN_SDK"
 """Set to 1 in the environment: every call goes through the SDK's own clients, whatever that costs."""

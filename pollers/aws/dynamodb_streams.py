@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pollers.aws.calls import Calls
 
 RETENTION_SECONDS = 24 * 3600.0
-"""Of every DynamoDB stream (lambda-behaviour 4.9)."""
+"""Of every DynamoDB stream (lambda-behaviour 4.7)."""
 
 
 class DynamoDBStreamsClient:

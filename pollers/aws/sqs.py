@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pollers.aws.api import EntryFailed, Wire
 from pollers.aws.calls import decoded
 from pollers.aws.classify import bare_code
+from pollers.aws.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,14 +54,16 @@ class SqsClient:
 
     async def delete(self, url: str, handles: Sequence[str]) -> list[EntryFailed]:
         """See :class:`pollers.aws.api.SqsApi`."""
-        entries = [{"Id": _IDS[index], "ReceiptHandle": handle} for index, handle in enumerate(handles)]
+        ids = _ids(len(handles), "DeleteMessageBatch")
+        entries = [{"Id": id_, "ReceiptHandle": handle} for id_, handle in zip(ids, handles, strict=True)]
         return await self._batch("DeleteMessageBatch", url, entries)
 
     async def change_visibility(self, url: str, entries: Sequence[tuple[str, int]]) -> list[EntryFailed]:
         """See :class:`pollers.aws.api.SqsApi`."""
+        ids = _ids(len(entries), "ChangeMessageVisibilityBatch")
         batch = [
-            {"Id": _IDS[index], "ReceiptHandle": handle, "VisibilityTimeout": seconds}
-            for index, (handle, seconds) in enumerate(entries)
+            {"Id": id_, "ReceiptHandle": handle, "VisibilityTimeout": seconds}
+            for id_, (handle, seconds) in zip(ids, entries, strict=True)
         ]
         return await self._batch("ChangeMessageVisibilityBatch", url, batch)
 
@@ -72,13 +75,19 @@ class SqsClient:
         return decoded(await self._calls.call(operation, parameters), operation)
 
     async def _batch(self, operation: str, url: str, entries: list[dict[str, Any]]) -> list[EntryFailed]:
-        if not entries:
-            raise ValueError(f"{operation} without entries")
         reply = await self._reply(operation, {"QueueUrl": url, "Entries": entries})
         failed = reply.get("Failed")
         if not failed and len(reply.get("Successful") or ()) == len(entries):
             return []
         return _failures(reply, len(entries))
+
+
+def _ids(count: int, operation: str) -> tuple[str, ...]:
+    """An id for each entry: its position, so that no two are the same whatever the messages are."""
+    if not 1 <= count <= ENTRIES_AT_MOST:
+        code = "TooManyEntriesInBatchRequest" if count else "EmptyBatchRequest"
+        raise Refused(code, f"{count} entries, must be 1 to {ENTRIES_AT_MOST}", operation=operation)
+    return _IDS[:count]
 
 
 def _failures(reply: Wire, count: int) -> list[EntryFailed]:

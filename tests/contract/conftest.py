@@ -1,0 +1,46 @@
+"""Services behind the contract tests, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from config.models import Aws
+from pollers.aws.clients import PLAIN_SDK, AwsClients
+from tests.contract.sqs_services import EmulatorSqs, InMemorySqs, SqsService
+from tests.emulators import plain_client
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pollers.emulators import Emulator
+
+_EMULATED = (pytest.mark.emulator, pytest.mark.timeout(900))
+STALE_DELETE_FAILS = "a deleted message's handle is refused (AWS: success)"
+_SQS_DEPARTURES = {"ministack": frozenset({STALE_DELETE_FAILS})}
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        pytest.param("ministack", marks=_EMULATED),
+        pytest.param("ministack through the SDK", marks=_EMULATED),
+        pytest.param("localstack", marks=_EMULATED),
+    ]
+)
+async def sqs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SqsService]:
+    """SQS in each of its forms."""
+    if request.param == "memory":
+        yield InMemorySqs()
+        return
+    name = request.param.partition(" ")[0]
+    if request.param.endswith("SDK"):
+        monkeypatch.setenv(PLAIN_SDK, "1")
+    emulator: Emulator = request.getfixturevalue(name)
+    async with (
+        AwsClients(Aws(endpoint_url=emulator.endpoint_url)) as clients,
+        plain_client(emulator, "sqs") as sdk,
+    ):
+        api = await clients.sqs("us-east-1")
+        yield EmulatorSqs(api, sdk, _SQS_DEPARTURES.get(name, frozenset()))
