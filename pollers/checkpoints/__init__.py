@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pollers.checkpoints.errors import CheckpointError, LeaseLost, StoreBusy, StoreUnreadable, StoreUnwritable
@@ -18,8 +19,6 @@ from pollers.checkpoints.store import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pollers.clock import Clock
 
 __all__ = [
@@ -37,16 +36,16 @@ __all__ = [
     "StoreBusy",
     "StoreUnreadable",
     "StoreUnwritable",
-    "make_store",
+    "open_store",
 ]
 
 
-def make_store(address: str, *, folder: Path, clock: Clock | None = None) -> CheckpointStore:
-    """The store that ``runtime.checkpoints`` names, not yet entered. A relative path is taken from ``folder``.
+def open_store(address: str, *, clock: Clock | None = None) -> CheckpointStore:
+    """The store that ``runtime.checkpoints`` names, not yet entered.
 
     Raises ValueError for an address of no known kind.
     """
-    kind, _, rest = address.partition(":")
-    if kind != "sqlite" or not rest:
+    kind, _, path = address.partition(":")
+    if kind != "sqlite" or not path:
         raise ValueError(f"runtime.checkpoints: {address!r} is not sqlite:PATH")
-    return SqliteStore(folder / rest, clock=clock)
+    return SqliteStore(Path(path), clock=clock)

@@ -23,7 +23,7 @@ from pollers.checkpoints import (
     StoreBusy,
     StoreUnreadable,
     StoreUnwritable,
-    make_store,
+    open_store,
 )
 from pollers.checkpoints.lock import owner_of
 from pollers.checkpoints.schema import SCHEMA_VERSION
@@ -353,10 +353,10 @@ async def test_a_tumbling_windows_state_of_a_mebibyte_is_kept(tmp_path: Path) ->
     assert loaded["shard-0"].window == window
 
 
-def test_a_relative_path_is_taken_from_the_configurations_folder(tmp_path: Path) -> None:
-    """Starting Headrace from another folder does not lose the checkpoints."""
-    store = make_store("sqlite:.headrace/checkpoints.db", folder=tmp_path)
+def test_the_configurations_address_names_the_store(tmp_path: Path) -> None:
+    """As ``runtime.checkpoints`` has it; anything else is refused."""
+    store = open_store(f"sqlite:{tmp_path}/.headrace/checkpoints.db")
     assert isinstance(store, SqliteStore)
     assert store.path == tmp_path.resolve() / ".headrace" / "checkpoints.db"
     with pytest.raises(ValueError, match="'redis:x' is not sqlite:PATH"):
-        make_store("redis:x", folder=tmp_path)
+        open_store("redis:x")
