@@ -1,49 +1,14 @@
-"""One lane's records on their way into batches: size, window and exact payload (lambda-behaviour 2.1). A decider.
-
-A batching window begins as soon as the previous invocation completes. A window that ends with nothing gathered is followed by
-the next one, so that a lone record waits for the rest of the window that it arrives in.
-"""
+"""The queue of one lane, and when a batch of it is due (lambda-behaviour 2.1). A decider over :mod:`pollers.batching`."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from handlers.function import PAYLOAD_LIMIT_BYTES
 from pollers.streams.records import Records
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """What stands around the records of an event: ``head``, the records joined by commas, ``tail``."""
-
-    head: bytes = b'{"Records":['
-    tail: bytes = b"]}"
-
-    @property
-    def room_bytes(self) -> int:
-        """What the payload limit leaves for the joined records."""
-        return PAYLOAD_LIMIT_BYTES - len(self.head) - len(self.tail)
-
-    def around(self, events: Sequence[bytes]) -> bytes:
-        """The whole event."""
-        return b"%b%b%b" % (self.head, b",".join(events), self.tail)
-
-
-PLAIN = Envelope()
-
-
-def fitting(events: Sequence[bytes], room_bytes: int) -> int:
-    """How many of the records, from the first, fit into ``room_bytes`` when joined by commas."""
-    ends = list(accumulate(map(len, events)))
-    if not ends or ends[-1] + len(ends) - 1 <= room_bytes:
-        return len(ends)
-    return bisect_right(range(1, len(ends) + 1), room_bytes, key=lambda count: ends[count - 1] + count - 1)
+    from pollers.batching import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +20,21 @@ class Batch:
 
 
 class Gathering:
-    """The queue of one lane, and when a batch of it is due. Times are monotonic seconds."""
+    """What a lane has read and not yet invoked with. Times are monotonic seconds.
 
-    def __init__(self, batch_size: int, window_seconds: float, now: float) -> None:
-        self._batch_size = batch_size
-        self._window_seconds = window_seconds
+    A batching window begins as soon as the previous invocation completes; one that ran out empty begins again with the first
+    record, so that no record waits for longer than one window (as :class:`pollers.batching.Gather` has it for queues).
+    """
+
+    def __init__(self, limits: Limits, now: float) -> None:
+        self._limits = limits
         self._window_began = now
         self._first_came = now
         self._queue = Records()
         self._queued_bytes = 0
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self._queue.positions)
 
     @property
     def lowest(self) -> int | None:
@@ -91,25 +59,28 @@ class Gathering:
 
     def due_in(self, now: float) -> float | None:
         """Seconds until a batch must go (0: now), None while nothing is queued."""
-        queued = len(self._queue.positions)
+        queued, limits = len(self._queue.positions), self._limits
         if not queued:
             return None
-        if not self._window_seconds or queued >= self._batch_size or self._queued_bytes + queued >= PLAIN.room_bytes:
+        window = limits.window_seconds
+        if (
+            not window
+            or queued >= limits.size
+            or self._queued_bytes + queued > limits.payload_bytes - limits.envelope_bytes
+        ):
             return 0.0
-        windows = max(self._first_came - self._window_began, 0.0) // self._window_seconds + 1
-        return max(self._window_began + windows * self._window_seconds - now, 0.0)
+        opened = self._window_began if self._first_came < self._window_began + window else self._first_came
+        return max(opened + window - now, 0.0)
 
-    def candidates(self) -> Records:
-        """The next records, as many as a batch may have."""
-        return self._queue.part(0, self._batch_size)
+    def arrivals(self) -> list[float]:
+        """The arrival times of the next records, as many as a batch may have."""
+        return self._queue.arrivals[: self._limits.size]
 
-    def take(self, count: int, envelope: Envelope) -> Batch:
-        """The next batch, of at most the next ``count`` records: as many as fit. There must be one."""
-        records = self._queue.part(0, min(count, self._batch_size))
-        fit = fitting(records.events, envelope.room_bytes)
-        batch = Batch(records.part(0, fit)) if fit < len(records) else Batch(records)
-        if not fit:
-            batch = Batch(records.part(0, 1), oversized=True)
-        self._queue.drop(len(batch.records))
+    def take(self, limits: Limits | None = None) -> Batch:
+        """The next batch: as many records as fit, by ``limits`` or the lane's own. There must be one."""
+        queue = self._queue
+        fit = (limits or self._limits).leading(map(len, queue.events))
+        batch = Batch(queue.part(0, fit)) if fit else Batch(queue.part(0, 1), oversized=True)
+        queue.drop(len(batch.records))
         self._queued_bytes -= sum(map(len, batch.records.events))
         return batch

@@ -67,14 +67,13 @@ class DynamoDBSource:
 
     def keys(self, records: Sequence[Wire]) -> list[bytes]:
         """The items' keys (partition and sort key), whatever order the service names their attributes in."""
-        dumps, sort = orjson.dumps, orjson.OPT_SORT_KEYS
-        try:
-            return [dumps(record["dynamodb"]["Keys"], option=sort) for record in records]
-        except (KeyError, TypeError):
-            return [_odd_key(record["dynamodb"]) for record in records]
+        return [_key(record["dynamodb"]) for record in records]
 
 
-def _odd_key(change: Wire) -> bytes:
-    """The key of a record that may lack one (it is then spread by its sequence number) or hold text that is not Unicode."""
+def _key(change: Wire) -> bytes:
+    """The item's key; a record without one is spread by its sequence number."""
     keys = change.get("Keys") or change["SequenceNumber"]
-    return json.dumps(keys, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+    try:
+        return orjson.dumps(keys, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # text that is not Unicode
+        return json.dumps(keys, sort_keys=True).encode()

@@ -100,10 +100,8 @@ class Progress:
         if not self.moved(lowest):
             return None
         upto = self.read if lowest is None else lowest
-        if self._marker is not None and self._marker[0] == upto:
-            sequence_number = self._marker[1]
-        else:
-            sequence_number = self._at(upto - 1)
+        marked = self._marker is not None and self._marker[0] == upto
+        sequence_number = self._marker[1] if self._marker is not None and marked else self._at(upto - 1)
         discarded = sum(position < upto for position in self._discarded)
         return Step(sequence_number, upto - self.saved - discarded, upto)
 

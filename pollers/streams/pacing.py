@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pollers.backoff import Backoff
 from pollers.streams.records import RECORD_OVERHEAD_BYTES
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ERROR_SECONDS = (0.2, 30.0)
-"""First and longest wait after a call that failed."""
+"""First and longest step of the waits after calls that failed."""
 DECODE_BUDGET_SECONDS = 0.008
 """How long decoding a page may hold the event loop, by what earlier pages took; a page of unknown records starts small."""
 FIRST_LIMIT = 500
@@ -42,14 +43,13 @@ class Polling:
 
     def __init__(self, pace: Pace, random: random.Random) -> None:
         self._pace = pace
-        self._random = random
-        self._failures = 0
+        self._backoff = Backoff(random, initial=ERROR_SECONDS[0], maximum=ERROR_SECONDS[1])
         self._empty = 0
         self.at_tip = False
 
     def came(self, count: int, size_bytes: int, behind_seconds: float | None) -> float:
         """A page came; returns how many seconds after the call *began* the next may begin."""
-        self._failures = 0
+        self._backoff.reset()
         self._empty = 0 if count else self._empty + 1
         if behind_seconds is None:
             self.at_tip = self._empty >= EMPTY_POLLS_AT_TIP
@@ -66,10 +66,7 @@ class Polling:
     def failed(self) -> float:
         """A call failed; returns how many seconds to wait."""
         self.at_tip = False
-        first, longest = ERROR_SECONDS
-        wait = min(longest, first * 2 ** min(self._failures, 16))
-        self._failures += 1
-        return wait * self._random.uniform(0.5, 1.0)
+        return self._backoff.next()
 
 
 class PageLimit:

@@ -37,7 +37,10 @@ class Records:
     def part(self, start: int, stop: int | None = None) -> Records:
         """The records from index ``start`` up to ``stop``."""
         return Records(
-            self.positions[start:stop], self.sequence_numbers[start:stop], self.events[start:stop], self.arrivals[start:stop]
+            self.positions[start:stop],
+            self.sequence_numbers[start:stop],
+            self.events[start:stop],
+            self.arrivals[start:stop],
         )
 
     def extend(self, more: Records) -> None:

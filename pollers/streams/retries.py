@@ -138,9 +138,7 @@ class Work:
         if self._oversized:
             return Discard(part.records, OVERSIZED, 0)
         if rules.maximum_retry_attempts is not None and part.attempts > rules.maximum_retry_attempts:
-            return Discard(
-                part.records, RETRY_ATTEMPTS_EXHAUSTED, part.attempts, part.request_id, part.function_error
-            )
+            return Discard(part.records, RETRY_ATTEMPTS_EXHAUSTED, part.attempts, part.request_id, part.function_error)
         limit = rules.age_limit_seconds
         if limit is None or min(part.records.arrivals, default=wall) >= wall - limit:
             return None
@@ -165,7 +163,7 @@ class Work:
         discard, self._discard = self._discard, None
         if discard is None:
             raise RuntimeError("nothing was to be discarded")
-        part = self._parts[0]
+        part, self._oversized = self._parts[0], False
         if len(discard.records) == len(part.records):
             self._parts.pop(0)
             self._progressed()
@@ -174,24 +172,26 @@ class Work:
             part.records = part.records.chosen([position not in gone for position in part.records.positions])
         return discard.records
 
-    def succeeded(self) -> None:
-        """The function accepted the first part."""
-        self._parts.pop(0)
+    def succeeded(self) -> Records:
+        """The function accepted the first part; returns what is so done."""
+        part = self._parts.pop(0)
         self._progressed()
+        return part.records
 
-    def failed_from(self, index: int, now: float, request_id: str) -> None:
-        """The function returned and reported records of the first part, ``index`` the lowest of them.
+    def failed_from(self, index: int, now: float, request_id: str) -> Records:
+        """The function returned and reported records of the first part, ``index`` the lowest of them; returns what is done.
 
-        What is below it is done. The rest starts with a fresh count of attempts, since the checkpoint moves
+        That is what is below it. The rest starts with a fresh count of attempts, since the checkpoint moves
         (lambda-behaviour 3.3); where nothing is below, the attempt counts as any other failure.
         """
         if index == 0:
             self.failed(now, "the function reported the first record", request_id, function_error=None)
-            return
-        part = self._parts[0]
-        self._parts[0] = _Part(part.records.part(index))
+            return Records()
+        records = self._parts[0].records
+        self._parts[0] = _Part(records.part(index))
         self._progressed()
         self._back_off(now, "the function reported failed records", FAILURE_SECONDS)
+        return records.part(0, index)
 
     def failed(self, now: float, why: str, request_id: str, *, function_error: str | None) -> None:
         """The function failed on the whole first part.
@@ -200,12 +200,23 @@ class Work:
         """
         part = self._parts[0]
         if self._rules.bisect and len(part.records) > 1:
-            middle = (len(part.records) + 1) // 2
-            self._parts[:1] = [_Part(part.records.part(0, middle)), _Part(part.records.part(middle))]
+            self._halve()
             return
         part.attempts += 1
         part.request_id, part.function_error = request_id, function_error
         self._back_off(now, why, FAILURE_SECONDS)
+
+    def too_large(self) -> None:
+        """The first part does not fit into an event any more, since the state that goes with it has grown."""
+        if len(self._parts[0].records) > 1:
+            self._halve()
+        else:
+            self._oversized = True
+
+    def _halve(self) -> None:
+        records = self._parts[0].records
+        middle = (len(records) + 1) // 2
+        self._parts[:1] = [_Part(records.part(0, middle)), _Part(records.part(middle))]
 
     def not_run(self, now: float, why: str, retry_after_seconds: float | None) -> None:
         """The function did not run: that costs no attempt (lambda-behaviour 4.3)."""

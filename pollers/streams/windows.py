@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from pollers.batching import join_event
 from pollers.checkpoints.store import OpenWindow
-from pollers.streams.batches import PLAIN, Envelope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +46,9 @@ def state_of(response: bytes) -> bytes:
 class Windows:
     """The windows of one shard, one open at a time."""
 
-    def __init__(self, length_seconds: int, shard_id: str, event_source_arn: str, opened: OpenWindow | None = None) -> None:
+    def __init__(
+        self, length_seconds: int, shard_id: str, event_source_arn: str, opened: OpenWindow | None = None
+    ) -> None:
         self._length = length_seconds
         self._shard = orjson.dumps(shard_id)
         self._source = orjson.dumps(event_source_arn)
@@ -89,21 +91,24 @@ class Windows:
         """The wall-clock time at which the open window closes if no record comes."""
         return None if self.open is None else self.open.end + QUIET_SECONDS
 
-    def envelope(self, *, final: bool) -> Envelope:
-        """What stands around the records of an event of the open window."""
+    def envelope_bytes(self) -> int:
+        """What an event of the open window weighs without records, at most."""
+        return len(self.event((), final=False))
+
+    def event(self, events: Sequence[bytes], *, final: bool) -> bytes:
+        """The event of encoded records in the open window."""
         window = self.open
         if window is None:
             raise RuntimeError("no window is open")
-        tail = b'],"window":{"start":"%b","end":"%b"},"state":%b,"shardId":%b,"eventSourceARN":%b%b}' % (
-            _timestamp(window.start),
-            _timestamp(window.end),
-            window.state,
-            self._shard,
-            self._source,
-            b',"isFinalInvokeForWindow":%b,"isWindowTerminatedEarly":%b'
-            % (_json_bool(final), _json_bool(final and self.terminated_early)),
+        members = (
+            b'"window":{"start":"%b","end":"%b"}' % (_timestamp(window.start), _timestamp(window.end)),
+            b'"state":%b' % window.state,
+            b'"shardId":%b' % self._shard,
+            b'"eventSourceARN":%b' % self._source,
+            b'"isFinalInvokeForWindow":%b' % _json_bool(final),
+            b'"isWindowTerminatedEarly":%b' % _json_bool(final and self.terminated_early),
         )
-        return Envelope(PLAIN.head, tail)
+        return b"%b,%b}" % (join_event(events)[:-1], b",".join(members))
 
     def accepted(self, state: bytes) -> None:
         """The function accepted records of the open window and returned its new state."""
@@ -120,6 +125,5 @@ def _timestamp(seconds: float) -> bytes:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
 
 
-def _json_bool(value: bool) -> bytes:  # noqa: FBT001 - it is the value
+def _json_bool(value: bool) -> bytes:
     return b"true" if value else b"false"
-

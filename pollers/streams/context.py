@@ -1,0 +1,84 @@
+"""What all shards of one mapping share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pollers.batching import Limits
+from pollers.errors import SourceUnusable
+from pollers.streams.retries import Rules
+from pollers.telemetry.facts import Doing, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from config.models import StreamMapping
+    from pollers.aws.api import StreamDescription
+    from pollers.destinations import Destination
+    from pollers.filtering import RecordFilter
+    from pollers.poller import Surroundings
+    from pollers.streams.checkpointing import CheckpointWriter
+    from pollers.streams.pacing import ReadAhead
+    from pollers.streams.source import StreamSource
+
+
+@dataclass(slots=True)
+class StreamContext:
+    """One mapping's settings, collaborators and shared bounds. ``fail`` ends the whole poller, in order."""
+
+    mapping: StreamMapping
+    source: StreamSource
+    destination: Destination | None
+    record_filter: RecordFilter | None
+    surroundings: Surroundings
+    stream: StreamDescription
+    writer: CheckpointWriter
+    read_ahead: ReadAhead
+    fail: Callable[[Exception], None]
+    said: dict[str, tuple[State, str]] = field(default_factory=dict)
+
+    @property
+    def lanes(self) -> int:
+        """How many lanes a shard has: one where a state is carried along (see :mod:`pollers.streams.windows`)."""
+        return 1 if self.mapping.tumbling_window_in_seconds else self.mapping.parallelization_factor
+
+    @property
+    def limits(self) -> Limits:
+        """What ends a batch."""
+        return Limits(self.mapping.batch_size, float(self.mapping.maximum_batching_window_in_seconds))
+
+    @property
+    def rules(self) -> Rules:
+        """How failures are dealt with."""
+        mapping = self.mapping
+        attempts, age = mapping.maximum_retry_attempts, mapping.maximum_record_age_in_seconds
+        return Rules(
+            maximum_retry_attempts=None if attempts < 0 else attempts,
+            maximum_record_age_seconds=None if age < 0 else float(age),
+            bisect=mapping.bisect_batch_on_function_error,
+            retention_seconds=self.stream.retention_seconds,
+        )
+
+    def doing(self, task: str, state: State, detail: str = "", until_seconds: float | None = None) -> None:
+        """Say what a task does from now on, unless that was said last."""
+        if state is State.ENDED:
+            if self.said.pop(task, None) is None:
+                return
+        elif self.said.get(task) == (state, detail):
+            return
+        else:
+            self.said[task] = state, detail
+        self.surroundings.facts.emit(Doing(task, state, detail, until_seconds))
+
+    async def confirm_stream(self) -> None:
+        """Ask whether the stream is still the one that the checkpoints are of.
+
+        Raises SourceUnusable when it was deleted and created again, and AwsError when it cannot be asked.
+        """
+        now = await self.source.describe()
+        if now.identity != self.stream.identity:
+            raise SourceUnusable(
+                f"the stream {self.source.arn} was deleted and created again while it was read; its records are read afresh"
+            )
+        self.stream = now

@@ -1,0 +1,293 @@
+"""Reads one shard, page by page, and knows where to read on after whatever goes wrong.
+
+Closed, trimmed and expired are three cases (DESIGN decision 4): a shard without a next iterator has ended; a position that has
+left the retention is a gap, which is said, and reading goes on at the trim horizon; an iterator that is too old is made anew
+after the last record read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import structlog
+
+from pollers.aws.api import StartAt
+from pollers.aws.errors import (
+    AccessDenied,
+    AwsError,
+    IteratorExpired,
+    NotFound,
+    Refused,
+    ResourceInUse,
+    Throttled,
+    Trimmed,
+)
+from pollers.checkpoints.store import TRIM_HORIZON
+from pollers.errors import SourceUnusable
+from pollers.streams.fan_out import IN_USE_SECONDS, read_subscriptions
+from pollers.streams.pacing import PageLimit, Polling
+from pollers.telemetry.facts import Discarded, Polled, PollFailed, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+    from typing import Any, TypeVar
+
+    from pollers.aws.api import Page, ShardListing, Wire
+    from pollers.streams.shard import Shard
+
+    T = TypeVar("T")
+
+log = structlog.stdlib.get_logger(__name__)
+
+TRIES_WITH_ONE_ITERATOR = 3
+"""Failed calls after which an iterator is not trusted any more."""
+TRIES_TO_FIND = 3
+"""Times that a shard must be neither readable nor listed before it counts as gone: both lag behind a new shard's birth."""
+FIND_SECONDS = 5.0
+
+
+class Reader:
+    """Reads one shard into its lanes, from its checkpoint on, until it ends or the shard is stopped.
+
+    ``waiting_for_room``: the read-ahead is full.
+    """
+
+    def __init__(self, shard: Shard) -> None:
+        context = shard.context
+        self.shard = shard
+        self.waiting_for_room = False
+        self.polling = Polling(context.source.pace, context.surroundings.random)
+        self.first_iterator: str | None = None
+        self._page_limit = PageLimit(context.source.pace)
+        self._room = anyio.Event()
+        self._iterator: str | None = None
+        self._opened = False
+        self._position = self._seen = shard.kept.sequence_number
+        self._gap_after: str | None = None
+        self._skip_before: float | None = None
+        self._tries = 0
+        self._not_found = 0
+        self._next_at = anyio.current_time()
+
+    @property
+    def at_tip(self) -> bool:
+        """Whether the last poll found nothing and nothing is behind it."""
+        return self.polling.at_tip
+
+    async def run(self) -> None:
+        """Read until the shard ends (``shard.closed``) or is stopped. Raises SourceUnusable."""
+        self.shard.context.doing(self.shard.shard_id, State.POLLING)
+        if self.shard.context.source.fan_out:
+            await read_subscriptions(self)
+            return
+        while not (self.shard.closed or self.shard.stopping.stopped):
+            room = await self.room()
+            await self.shard.stopping.sleep(self._next_at - anyio.current_time())
+            if room is not None and not self.shard.stopping.stopped:
+                await self._read(*room)
+
+    async def room(self) -> tuple[int, int] | None:
+        """Wait until records may be read; how many and how many bytes, None when stopped."""
+        shard = self.shard
+        while not shard.stopping.stopped:
+            room = None if shard.full else shard.context.read_ahead.room(shard.holding)
+            if room is not None:
+                self.waiting_for_room = False
+                return room
+            self.waiting_for_room = True
+            self._room = anyio.Event()
+            shard.room_wanted()
+            with shard.stopping.waiting():
+                await self._room.wait()
+        return None
+
+    def room_again(self) -> None:
+        """It makes sense to ask for room."""
+        self._room.set()
+
+    # -- pages -----------------------------------------------------------------------------------------------------------
+
+    async def _read(self, room_records: int, room_bytes: int) -> None:
+        limit = self._page_limit.records(room_records, room_bytes)
+        began = anyio.current_time()
+        page = await self.attempt(lambda: self._next_page(limit))
+        if page is None:
+            return
+        size_bytes = await self.take(page.records, page.behind_seconds)
+        self._iterator = page.next_iterator
+        self._page_limit.came(len(page.records), size_bytes, page.decode_seconds)
+        self._next_at = began + self.polling.came(len(page.records), page.size_bytes, page.behind_seconds)
+        if page.next_iterator is None:
+            self.ended(page.children)
+        elif self.at_tip:
+            self.shard.tip_reached()
+
+    async def _next_page(self, limit: int) -> Page:
+        source = self.shard.context.source
+        if self._iterator is None:
+            await self.confirm()
+            self._iterator, self.first_iterator = self.first_iterator, None
+        if self._iterator is None:
+            self._iterator = await source.iterator(self.shard.shard_id, self.start())
+        return await source.records(self._iterator, limit)
+
+    async def confirm(self) -> None:
+        """Before reading is taken up again: a new stream of the same name may have shards of the same names."""
+        if self._opened:
+            await self.shard.context.confirm_stream()
+        self._opened = True
+
+    def start(self) -> StartAt:
+        """Where to read on."""
+        if self._gap_after is not None:
+            return TRIM_HORIZON
+        if self._position is not None:
+            return StartAt("AFTER_SEQUENCE_NUMBER", sequence_number=self._position)
+        start = self.shard.kept.start
+        if start.kind == "AT_TIMESTAMP" and not self.shard.context.source.starts_at_timestamps:
+            self._skip_before = None if start.timestamp is None else start.timestamp // 1
+            return TRIM_HORIZON
+        return start
+
+    async def take(self, records: list[Wire], behind_seconds: float | None) -> int:
+        """Hand records over to the shard; returns the bytes that holding them costs."""
+        self._tries = self._not_found = 0
+        shard = self.shard
+        shard.context.surroundings.facts.emit(Polled(shard.shard_id, len(records), behind_seconds))
+        shard.context.doing(shard.shard_id, State.POLLING)
+        fresh = self._fresh(records)
+        if not fresh:
+            return 0
+        numbers = shard.context.source.sequence_numbers((fresh[0], fresh[-1]))
+        if self._gap_after is not None:
+            self._say_gap(f"the next record is {numbers[0]}")
+        size_bytes = await shard.take(fresh)
+        self._position = self._seen = numbers[1]
+        return size_bytes
+
+    def _fresh(self, records: list[Wire]) -> list[Wire]:
+        """The records without those read before (a reply that overlaps the last one) or from before the starting time."""
+        if not records:
+            return records
+        source = self.shard.context.source
+        if self._seen is not None and not _after(source.sequence_numbers(records[:1])[0], self._seen):
+            numbers = source.sequence_numbers(records)
+            records = [record for record, number in zip(records, numbers, strict=True) if _after(number, self._seen)]
+        if self._skip_before is not None and records:
+            records = self._skip(records, self._skip_before)
+        return records
+
+    def _skip(self, records: list[Wire], before: float) -> list[Wire]:
+        """Pass over records that are older than the starting time, up to the first that is not."""
+        arrivals = self.shard.context.source.arrivals(records, before)
+        first = next((index for index, arrival in enumerate(arrivals) if arrival >= before), len(records))
+        if first:
+            self.passed(self.shard.context.source.sequence_numbers(records[first - 1 : first])[0])
+        if first < len(records):
+            self._skip_before = None
+        return records[first:]
+
+    def passed(self, sequence_number: str) -> None:
+        """Everything up to here has been read, without records or with none that count."""
+        self._position = sequence_number
+        self.shard.mark(sequence_number)
+
+    def ended(self, children: Sequence[ShardListing] | None) -> None:
+        """The shard has no further records."""
+        self.shard.closed = True
+        self.shard.children = None if children is None else tuple(children)
+        if self._gap_after is not None:
+            self._say_gap("no record is left in the shard")
+
+    # -- what goes wrong -------------------------------------------------------------------------------------------------
+
+    async def attempt(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
+        """Make a call and deal with its failure; None when it failed or was cut short by a stop."""
+        try:
+            with self.shard.stopping.waiting():
+                return await call()
+        except AwsError as error:
+            await self._failed(error)
+        return None
+
+    async def _failed(self, error: AwsError) -> None:
+        match error:
+            case AccessDenied():
+                raise SourceUnusable(f"reading {self.shard.context.source.arn} is not permitted: {error}") from error
+            case IteratorExpired():
+                self._drop_iterator()
+                return
+            case Trimmed():
+                await self._trimmed(error)
+            case NotFound():
+                await self._missing(error)
+            case ResourceInUse():
+                await self.back_off(error, IN_USE_SECONDS)
+            case Refused() if self._tries or self._iterator is None:
+                raise SourceUnusable(
+                    f"shard {self.shard.shard_id} of {self.shard.context.source.arn}: {error}"
+                ) from error
+            case _:
+                await self.back_off(error)
+
+    def _drop_iterator(self) -> None:
+        self._iterator = self.first_iterator = None
+
+    async def back_off(self, error: AwsError, seconds: float | None = None) -> None:
+        """Say what went wrong and wait."""
+        self._tries += 1
+        if self._tries >= TRIES_WITH_ONE_ITERATOR or isinstance(error, Refused):
+            self._drop_iterator()
+        wait = max(self.polling.failed(), seconds or 0.0)
+        context, shard_id = self.shard.context, self.shard.shard_id
+        context.surroundings.facts.emit(PollFailed(shard_id, str(error), wait, isinstance(error, Throttled)))
+        context.doing(shard_id, State.BACKING_OFF, str(error), wait)
+        await self.shard.stopping.sleep(wait)
+
+    async def _trimmed(self, error: AwsError) -> None:
+        self._drop_iterator()
+        if self._gap_after is None and self._position is not None:
+            self._gap_after = self._position
+        else:
+            await self.back_off(error)
+
+    async def _missing(self, error: AwsError) -> None:
+        """The service does not know the shard. Unless the stream has gone as well, its retention has run out."""
+        self._drop_iterator()
+        context, shard_id = self.shard.context, self.shard.shard_id
+        try:
+            with self.shard.stopping.waiting():
+                await context.confirm_stream()
+                listed = await context.source.shards()
+                self._not_found = 0 if any(shard.shard_id == shard_id for shard in listed) else self._not_found + 1
+        except NotFound as gone:
+            raise SourceUnusable(f"the stream {context.source.arn} does not exist any more: {gone}") from gone
+        except AwsError as other:
+            error = other
+        if self._not_found < TRIES_TO_FIND:
+            await self.back_off(error, FIND_SECONDS)
+            return
+        self._gap_after = self._position or "the beginning"
+        self.ended(None)
+
+    def _say_gap(self, upto: str) -> None:
+        """Records above the checkpoint have left the retention unread. They were never received, so no book lacks them."""
+        gap, self._gap_after = self._gap_after, None
+        shard_id = self.shard.shard_id
+        log.error(
+            "records were trimmed away before they were read",
+            mapping=self.shard.context.mapping.name,
+            shard=shard_id,
+            after=gap,
+            upto=upto,
+        )
+        self.shard.context.surroundings.facts.emit(Discarded(shard_id, (), "Trimmed"))
+
+
+def _after(sequence_number: str, other: str) -> bool:
+    """Whether a sequence number is above another: they are numbers of up to 129 digits, some with leading zeros."""
+    try:
+        return int(sequence_number) > int(other)
+    except ValueError:
+        return sequence_number != other

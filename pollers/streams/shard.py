@@ -1,0 +1,268 @@
+"""One shard: a reader that fills its lanes, lanes that empty into the function, and how far it is done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.lowlevel
+
+from pollers.streams.lane import Lane
+from pollers.streams.lanes import Progress, Step, share_out
+from pollers.streams.reading import Reader
+from pollers.streams.records import Records
+from pollers.streams.stopping import Stopping
+from pollers.streams.windows import Windows
+from pollers.telemetry.facts import Checkpointed, Filtered, Received, Returned, State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pollers.aws.api import ShardListing, Wire
+    from pollers.checkpoints.store import Lease, ShardCheckpoint
+    from pollers.streams.context import StreamContext
+
+ENCODED_AT_ONCE = 1_000
+"""Records encoded before the event loop gets its turn (a few milliseconds)."""
+FILTERED_AT_ONCE = 200
+"""The same with filters, which may have to parse every record."""
+UNSAVED_LIMIT = 100_000
+"""Records read above the checkpoint at most: other lanes go on while one is stuck, but not for ever."""
+
+
+class Shard:
+    """Reads one shard and brings its records to the function, until it ends or is stopped.
+
+    ``kept`` is the checkpoint as it was last written. ``lost``: another owner has the shard now.
+    """
+
+    def __init__(self, shard_id: str, lease: Lease, kept: ShardCheckpoint, context: StreamContext) -> None:
+        self.shard_id = shard_id
+        self.lease = lease
+        self.kept = kept
+        self.context = context
+        self.stopping = Stopping()
+        self.saving = anyio.Lock()
+        self.lost = False
+        self.closed = False
+        self.children: tuple[ShardListing, ...] | None = None
+        self.windows = self._windows()
+        self.holding = context.read_ahead.join(self._room_again)
+        self.lanes = [Lane(self, number) for number in range(context.lanes)]
+        self.reader = Reader(self)
+        self._progress = Progress()
+        self._encode = context.source.encoder(shard_id)
+        self._saved_window = kept.window
+
+    def _windows(self) -> Windows | None:
+        length = self.context.mapping.tumbling_window_in_seconds
+        return Windows(length, self.shard_id, self.context.source.arn, self.kept.window) if length else None
+
+    # -- life ------------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until every record is done, or stopped."""
+        async with anyio.create_task_group() as watch:
+            watch.start_soon(self._watch_lease)
+            async with anyio.create_task_group() as tasks:
+                for lane in self.lanes:
+                    tasks.start_soon(lane.run)
+                await self._read()
+            watch.cancel_scope.cancel()
+
+    async def _read(self) -> None:
+        try:
+            await self.reader.run()
+        except Exception as failure:
+            self.context.fail(failure)
+        self._wake_lanes()
+
+    async def _watch_lease(self) -> None:
+        await self.lease.lost.wait()
+        self.lose()
+
+    def stop(self) -> None:
+        """Read no more, invoke no more; what runs finishes."""
+        self.stopping.stop()
+        self._wake_lanes()
+
+    def hurry(self) -> None:
+        """Running invocations are abandoned too."""
+        self.stopping.hurry()
+        self._wake_lanes()
+
+    def lose(self) -> None:
+        """Another owner has the shard: whatever is done here now counts for nothing."""
+        self.lost = True
+        self.hurry()
+
+    def _wake_lanes(self) -> None:
+        for lane in self.lanes:
+            lane.wake()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the shard has ended and every record of it is done."""
+        return self.closed and self.lowest is None and (self.windows is None or self.windows.open is None)
+
+    def let_go(self, reason: str) -> None:
+        """After :meth:`run`: what is not done goes back to the stream, and the read-ahead is free for others."""
+        left = self._progress.unsaved_sequence_numbers()
+        self._progress = Progress()
+        self.context.read_ahead.leave(self.holding)
+        if left:
+            self.context.surroundings.facts.emit(Returned(self.shard_id, left, None, reason))
+        for lane in self.lanes:
+            self.context.doing(lane.task, State.ENDED)
+        self.context.doing(self.shard_id, State.ENDED)
+
+    # -- from the reader to the lanes ------------------------------------------------------------------------------------
+
+    async def take(self, records: list[Wire]) -> int:
+        """Encode, filter and queue records that follow those taken before; returns what holding them costs, in bytes."""
+        source = self.context.source
+        sequence_numbers = source.sequence_numbers(records)
+        choice = await self._matching(records)
+        chosen = records if choice is None else [record for record, keep in zip(records, choice, strict=True) if keep]
+        events = await self._encoded(chosen)
+        arrivals = source.arrivals(chosen, self.context.surroundings.clock.time())
+        # From here to the end nothing waits: records are queued whole pages at a time, or not at all.
+        first = self._progress.take(sequence_numbers)
+        positions = list(range(first, first + len(records)))
+        held = Records(positions, sequence_numbers, events, arrivals)
+        self._say_received(records, sequence_numbers, events, choice)
+        if choice is not None:
+            held.positions = [position for position, keep in zip(positions, choice, strict=True) if keep]
+            held.sequence_numbers = source.sequence_numbers(chosen)
+        size_bytes = held.size_bytes
+        self.context.read_ahead.hold(self.holding, len(held), size_bytes)
+        self._queue(held, chosen)
+        if len(held) < len(records):
+            self.progressed()
+        return size_bytes
+
+    async def _matching(self, records: list[Wire]) -> list[bool] | None:
+        record_filter = self.context.record_filter
+        if record_filter is None:
+            return None
+        choice: list[bool] = []
+        for start in range(0, len(records), FILTERED_AT_ONCE):
+            if start:
+                await anyio.lowlevel.checkpoint()
+            choice += map(record_filter.matches, records[start : start + FILTERED_AT_ONCE])
+        return choice
+
+    async def _encoded(self, records: list[Wire]) -> list[bytes]:
+        if len(records) <= ENCODED_AT_ONCE:
+            return list(map(self._encode, records))
+        events: list[bytes] = []
+        for start in range(0, len(records), ENCODED_AT_ONCE):
+            events += map(self._encode, records[start : start + ENCODED_AT_ONCE])
+            await anyio.lowlevel.checkpoint()
+        return events
+
+    def _say_received(
+        self, records: list[Wire], sequence_numbers: list[str], events: list[bytes], choice: Sequence[bool] | None
+    ) -> None:
+        facts = self.context.surroundings.facts
+        facts.emit(Received(self.shard_id, sequence_numbers, sum(map(len, events))))
+        if len(events) < len(records) and choice is not None:
+            out = [number for number, keep in zip(sequence_numbers, choice, strict=True) if not keep]
+            facts.emit(Filtered(self.shard_id, out))
+
+    def _queue(self, held: Records, wire: list[Wire]) -> None:
+        if not len(held):
+            return
+        if len(self.lanes) == 1:
+            self.lanes[0].add(held)
+            return
+        for lane, share in zip(
+            self.lanes, share_out(held, self.context.source.keys(wire), len(self.lanes)), strict=True
+        ):
+            if len(share):
+                lane.add(share)
+
+    def mark(self, sequence_number: str) -> None:
+        """Everything up to this sequence number has been read, though no record has it."""
+        self._progress.mark(sequence_number)
+        self.progressed()
+
+    @property
+    def full(self) -> bool:
+        """Whether so much is read above the checkpoint that reading must wait for it."""
+        return self._progress.read - self._progress.saved >= UNSAVED_LIMIT
+
+    @property
+    def starved(self) -> bool:
+        """Whether no more records can come into the lanes before some leave them."""
+        return self.closed or self.reader.waiting_for_room
+
+    def room_wanted(self) -> None:
+        """The reader waits for room: lanes need not wait for more records."""
+        self._wake_lanes()
+
+    def tip_reached(self) -> None:
+        """The reader found nothing: a window whose time is over may close."""
+        if self.windows is not None:
+            self._wake_lanes()
+
+    def _room_again(self) -> None:
+        self.reader.room_again()
+
+    # -- how far it is done ----------------------------------------------------------------------------------------------
+
+    @property
+    def held(self) -> int:
+        """Records received and not yet accounted for."""
+        return self._progress.unsaved
+
+    @property
+    def lowest(self) -> int | None:
+        """The position of the lowest unfinished record."""
+        return min((lowest for lane in self.lanes if (lowest := lane.lowest) is not None), default=None)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is left for now: read to the tip, nothing held, no window open."""
+        return self.reader.at_tip and not self.held and (self.windows is None or self.windows.open is None)
+
+    @property
+    def last_done(self) -> str:
+        """The sequence number of the highest record below which everything is done."""
+        step = self._progress.step(self.lowest)
+        return (self.kept.sequence_number or "0") if step is None else step.sequence_number
+
+    def done(self, records: Records) -> None:
+        """The function accepted these records, or their failure record has been delivered."""
+        self.context.read_ahead.release(self.holding, len(records), records.size_bytes)
+
+    def discarded(self, records: Records) -> None:
+        """These records are accounted for as discarded."""
+        self._progress.discard(records.positions)
+
+    def progressed(self) -> None:
+        """Records may be done: the checkpoint may move."""
+        window = self.windows.open if self.windows else None
+        if self._progress.moved(self.lowest) or window != self._saved_window:
+            self.context.writer.moved(self)
+
+    def checkpoint(self) -> tuple[Step, ShardCheckpoint] | None:
+        """The checkpoint as it can be written now, or None when that would be no news."""
+        step = self._progress.step(self.lowest)
+        window = self.windows.open if self.windows else None
+        if step is None:
+            if window == self._saved_window or self.kept.sequence_number is None:
+                return None
+            step = Step(self.kept.sequence_number, 0, self._progress.saved)
+        return step, replace(self.kept, sequence_number=step.sequence_number, window=window)
+
+    def saved(self, step: Step, checkpoint: ShardCheckpoint) -> None:
+        """That checkpoint has been written."""
+        self.kept = checkpoint
+        self._saved_window = checkpoint.window
+        self._progress.saved_step(step)
+        if step.count:
+            self.context.surroundings.facts.emit(Checkpointed(self.shard_id, step.count, step.sequence_number))
+        if self.reader.waiting_for_room:
+            self.reader.room_again()
