@@ -28,7 +28,9 @@ def make_function(
     ``aws`` says where the Invoke API is. ``region`` (else that of ``aws``, else the environment's) and ``account`` are those
     of the function's ARN, for functions that have none of their own.
     """
-    region = region or aws.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
+    region = (
+        region or aws.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
+    )
     match model:
         case models.PythonFunction():
             from handlers.python import PythonFunctionRunner

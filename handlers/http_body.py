@@ -1,0 +1,43 @@
+"""Reading a response's body within Lambda's limit, and what Retry-After says."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from handlers.function import PAYLOAD_LIMIT_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable
+
+CHUNK_BYTES = 64 * 1024
+RETRY_AFTER_LIMIT_SECONDS = 3600.0
+"""No service may put a function off for longer than this."""
+
+
+async def read_bounded(chunks: AsyncIterable[bytes], limit_bytes: int = PAYLOAD_LIMIT_BYTES) -> bytes | None:
+    """The whole body, or None as soon as it is more than ``limit_bytes`` (the caller then drops the connection)."""
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > limit_bytes:
+            return None
+    return bytes(body)
+
+
+def retry_after_seconds(value: str | None, now: float) -> float | None:
+    """Seconds from a Retry-After header: a number or an HTTP date (``now`` is wall-clock time). None for none or nonsense."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now
+    if seconds != seconds:  # NaN
+        return None
+    return min(max(seconds, 0.0), RETRY_AFTER_LIMIT_SECONDS)
