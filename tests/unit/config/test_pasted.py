@@ -1,0 +1,315 @@
+"""A mapping pasted from CloudFormation, Terraform or the AWS CLI works as it stands, beside the documented form."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from config.models import KinesisMapping, SqsMapping
+
+if TYPE_CHECKING:
+    from tests.unit.config.conftest import Folder
+
+SQS_REPLY = {
+    "UUID": "a1b2c3d4-5678-90ab-cdef-11111EXAMPLE",
+    "BatchSize": 10,
+    "MaximumBatchingWindowInSeconds": 0,
+    "EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:jobs",
+    "FunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:orders",
+    "LastModified": "2025-11-24T12:00:00.123000+00:00",
+    "State": "Enabled",
+    "StateTransitionReason": "USER_INITIATED",
+    "FunctionResponseTypes": [],
+    "EventSourceMappingArn": "arn:aws:lambda:us-east-1:000000000000:event-source-mapping:a1b2c3d4",
+}
+"""As `aws lambda get-event-source-mapping` prints it (lambda-behaviour 1.2)."""
+
+STREAM_REPLY = {
+    "UUID": "a1b2c3d4-5678-90ab-cdef-11111EXAMPLE",
+    "StartingPosition": "AT_TIMESTAMP",
+    "StartingPositionTimestamp": "2023-12-31T00:00:00+00:00",
+    "BatchSize": 100,
+    "MaximumBatchingWindowInSeconds": 0,
+    "ParallelizationFactor": 1,
+    "EventSourceArn": "arn:aws:kinesis:us-east-1:000000000000:stream/clicks",
+    "FunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:orders:$LATEST",
+    "LastModified": 1700000000.0,
+    "LastProcessingResult": "No records processed",
+    "State": "Disabled",
+    "StateTransitionReason": "User action",
+    "DestinationConfig": {"OnFailure": {}},
+    "MaximumRecordAgeInSeconds": -1,
+    "BisectBatchOnFunctionError": False,
+    "MaximumRetryAttempts": -1,
+    "TumblingWindowInSeconds": 0,
+    "FunctionResponseTypes": ["ReportBatchItemFailures"],
+    "FilterCriteria": {"Filters": [{"Pattern": '{"data": {"type": ["click"]}}'}]},
+    "FilterCriteriaError": None,
+    "Topics": [],
+    "KMSKeyArn": None,
+    "EventSourceMappingArn": "arn:aws:lambda:us-east-1:000000000000:event-source-mapping:a1b2c3d4",
+}
+
+
+def pasted(mapping: object) -> str:
+    """A JSON file with a mapping ``m`` and the function ``orders``."""
+    functions = {"orders": {"code": ".", "handler": "app.handler"}}
+    return json.dumps({"functions": functions, "event_source_mappings": {"m": mapping}}, indent=2)
+
+
+def test_a_queues_mapping_as_the_cli_prints_it(folder: Folder) -> None:
+    """Settings are taken, the function is found by its ARN, and what AWS only reports is ignored with one note."""
+    loaded = folder.load(pasted(SQS_REPLY), "headrace.json")
+
+    mapping = loaded.config.event_source_mappings["m"]
+    assert isinstance(mapping, SqsMapping)
+    assert (mapping.function_name, mapping.batch_size) == ("orders", 10)
+    (note,) = loaded.notes
+    assert note.message == (
+        "ignored what AWS reports and no mapping can be given: UUID, LastModified, State, StateTransitionReason, "
+        "EventSourceMappingArn"
+    )
+    assert (note.line, note.path) == (9, "event_source_mappings.m")
+
+
+def test_a_streams_mapping_as_the_cli_prints_it(folder: Folder) -> None:
+    """Defaults as AWS returns them are accepted; a mapping that was disabled is remarked upon."""
+    loaded = folder.load(pasted(STREAM_REPLY), "headrace.json")
+
+    mapping = loaded.config.event_source_mappings["m"]
+    assert isinstance(mapping, KinesisMapping)
+    assert (mapping.function_name, mapping.on_failure, mapping.enabled) == ("orders", None, True)
+    assert mapping.filter_criteria.filters[0].pattern == '{"data": {"type": ["click"]}}'
+    assert mapping.reports_batch_item_failures
+    assert [note.message.rpartition(" (")[2] for note in loaded.notes] == [
+        "its State is Disabled: write enabled: false to keep it so)"
+    ]
+
+
+def test_the_cli_output_works_pasted_into_yaml(folder: Folder) -> None:
+    """JSON is YAML, so that the reply can stand under a name in a YAML file."""
+    text = f"functions: {{orders: {{code: ., handler: app.handler}}}}\nevent_source_mappings:\n  m: {json.dumps(SQS_REPLY)}\n"
+
+    assert folder.load(text).config.event_source_mappings["m"].function_name == "orders"
+
+
+CLOUDFORMATION = """\
+{properties}EventSourceArn: arn:aws:kinesis:us-east-1:000000000000:stream/clicks
+{indent}FunctionName: orders
+{indent}StartingPosition: AT_TIMESTAMP
+{indent}StartingPositionTimestamp: 1600000000
+{indent}BisectBatchOnFunctionError: true
+{indent}FilterCriteria:
+{indent}  Filters:
+{indent}    - Pattern: '{{"data": {{"a": [1]}}}}'
+{indent}DestinationConfig:
+{indent}  OnFailure:
+{indent}    Destination: arn:aws:s3:::failed
+"""
+TERRAFORM = {
+    "event_source_arn": "arn:aws:kinesis:us-east-1:000000000000:stream/clicks",
+    "function_name": "orders",
+    "starting_position": "AT_TIMESTAMP",
+    "starting_position_timestamp": "2020-09-13T12:26:40Z",
+    "bisect_batch_on_function_error": True,
+    "filter_criteria": [{"filter": [{"pattern": '{"data": {"a": [1]}}'}]}],
+    "destination_config": [{"on_failure": [{"destination_arn": "arn:aws:s3:::failed"}]}],
+    "scaling_config": [],
+    "self_managed_event_source": [],
+    "tags": None,
+}
+OWN = """\
+event_source_arn: arn:aws:kinesis:us-east-1:000000000000:stream/clicks
+function_name: orders
+starting_position: AT_TIMESTAMP
+starting_position_timestamp: 1600000000
+bisect_batch_on_function_error: true
+filter_criteria: {filters: [{pattern: '{"data": {"a": [1]}}'}]}
+destination_config: {on_failure: {destination: "arn:aws:s3:::failed"}}
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CLOUDFORMATION.format(properties="", indent=""),
+        CLOUDFORMATION.format(
+            properties="Type: AWS::Lambda::EventSourceMapping\nDependsOn: Stream\nProperties:\n  ", indent="  "
+        ),
+        json.dumps(TERRAFORM),
+        json.dumps(TERRAFORM | {"filter_criteria": {"filter": {"pattern": '{"data": {"a": [1]}}'}}}),
+    ],
+    ids=["cloudformation", "cloudformation resource", "terraform", "terraform, single blocks"],
+)
+def test_every_spelling_means_the_same(folder: Folder, text: str) -> None:
+    """CloudFormation's, a whole resource of it, and Terraform's blocks give the mapping that our own form gives."""
+    assert folder.mapping(text) == folder.mapping(OWN)
+
+
+def test_terraforms_filter_block_on_a_queue(folder: Folder) -> None:
+    """Blocks are lists in Terraform's JSON."""
+    mapping = folder.mapping(
+        """\
+        event_source_arn: arn:aws:sqs:us-east-1:000000000000:jobs
+        function_name: orders
+        scaling_config: [{maximum_concurrency: 7}]
+        filter_criteria: [{filter: [{pattern: '{"body":["a"]}'}, {pattern: '{"body":["b"]}'}]}]
+        """
+    )
+
+    assert isinstance(mapping, SqsMapping)
+    assert mapping.scaling_config.maximum_concurrency == 7
+    assert [item.pattern for item in mapping.filter_criteria.filters] == ['{"body":["a"]}', '{"body":["b"]}']
+
+
+def test_both_spellings_of_an_option_are_refused(folder: Folder) -> None:
+    """Nobody can tell which one counts; nested ones too."""
+    faults = folder.faults(
+        """\
+        functions: {orders: {code: ., handler: app.handler}}
+        event_source_mappings:
+          m:
+            event_source_arn: arn:aws:sqs:us-east-1:000000000000:jobs
+            function_name: orders
+            BatchSize: 5
+            batch_size: 5
+            ScalingConfig:
+              MaximumConcurrency: 2
+              maximum_concurrency: 2
+        """
+    )
+
+    assert faults == [
+        "headrace.yaml:7: event_source_mappings.m.batch_size: found both BatchSize (line 6) and batch_size, "
+        "which are the same option, expected one",
+        "headrace.yaml:10: event_source_mappings.m.ScalingConfig.maximum_concurrency: found both MaximumConcurrency (line 9) and "
+        "maximum_concurrency, which are the same option, expected one",
+    ]
+
+
+def test_faults_are_spelled_as_the_file_spells(folder: Folder) -> None:
+    """So that the reader finds them."""
+    (fault,) = folder.faults(
+        pasted(STREAM_REPLY | {"DestinationConfig": {"OnFailure": {"Destination": "x"}}}), "headrace.json"
+    )
+
+    assert fault.startswith(
+        "headrace.json:24: event_source_mappings.m.DestinationConfig.OnFailure.Destination: found 'x'"
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Tags: {team: a}",
+        "tags: {team: a}",
+        "KMSKeyArn: arn:aws:kms:us-east-1:000000000000:key/1",
+        "KmsKeyArn: arn:aws:kms:us-east-1:000000000000:key/1",
+        "kms_key_arn: arn:aws:kms:us-east-1:000000000000:key/1",
+        "MetricsConfig: {Metrics: [EventCount]}",
+        "metrics_config: [{metrics: [EventCount]}]",
+        "LoggingConfig: {SystemLogLevel: DEBUG}",
+        "logging_config: {system_log_level: DEBUG}",
+    ],
+)
+def test_what_is_about_aws_alone_is_noted(folder: Folder, line: str) -> None:
+    """Accepted, and said to have no effect, with its line."""
+    loaded = folder.load(
+        "functions: {orders: {code: ., handler: app.handler}}\nevent_source_mappings:\n  m:\n"
+        f"    event_source_arn: arn:aws:sqs:us-east-1:000000000000:jobs\n    function_name: orders\n    {line}\n"
+    )
+
+    (note,) = loaded.notes
+    assert note.message == f"{line.partition(':')[0]} has no effect outside AWS"
+    assert note.line == 6
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "orders",
+        "orders:$LATEST",
+        "function:orders",
+        "000000000000:function:orders",
+        "000000000000:function:orders:$LATEST",
+        "arn:aws:lambda:us-east-1:000000000000:function:orders",
+        "arn:aws-cn:lambda:cn-north-1:000000000000:function:orders:$LATEST",
+    ],
+)
+def test_a_function_may_be_named_as_on_lambda(folder: Folder, name: str) -> None:
+    """A name, a partial ARN or a full one leads to the key under ``functions``."""
+    mapping = folder.mapping(f"event_source_arn: arn:aws:sqs:us-east-1:000000000000:jobs\nfunction_name: '{name}'")
+
+    assert mapping.function_name == "orders"
+
+
+@pytest.mark.parametrize("name", ["orders:prod", "arn:aws:lambda:us-east-1:000000000000:function:orders:42"])
+def test_a_qualifier_is_noted(folder: Folder, name: str) -> None:
+    """There are no versions here."""
+    loaded = folder.load(
+        f"functions: {{orders: {{code: ., handler: app.handler}}}}\nevent_source_mappings:\n"
+        f"  m: {{EventSourceArn: 'arn:aws:sqs:us-east-1:000000000000:jobs', FunctionName: '{name}'}}\n"
+    )
+
+    (note,) = loaded.notes
+    assert f"the qualifier '{name.rpartition(':')[2]}' has no effect" in note.message
+    assert note.path == "event_source_mappings.m.FunctionName"
+
+
+def test_a_function_that_is_not_defined_is_refused(folder: Folder) -> None:
+    """With the functions there are, a suggestion, and AWS's text."""
+    (fault,) = folder.mapping_faults("event_source_arn: arn:aws:sqs:us-east-1:000000000000:jobs\nfunction_name: order")
+
+    assert fault == (
+        "function_name: found 'order', expected a function that is defined under functions (orders) (did you mean 'orders'?) "
+        "(AWS: Function does not exist)"
+    )
+
+
+@pytest.mark.parametrize("name", ["'a b'", "arn:aws:sqs:us-east-1:000000000000:orders", "''", "a:b:c"])
+def test_what_names_no_function_is_refused(folder: Folder, name: str) -> None:
+    """A name or an ARN of Lambda's only."""
+    (fault,) = folder.mapping_faults(
+        f"event_source_arn: arn:aws:sqs:us-east-1:000000000000:jobs\nfunction_name: {name}"
+    )
+
+    assert "expected the name or the ARN of a function under functions" in fault
+
+
+def test_a_function_arn_that_disagrees_with_the_name_is_refused(folder: Folder) -> None:
+    """Terraform's state has both; they must mean the same function."""
+    both = SQS_REPLY | {"FunctionName": "orders"}
+    assert folder.load(pasted(both), "headrace.json").config.event_source_mappings["m"].function_name == "orders"
+
+    (fault,) = folder.faults(
+        pasted(both | {"FunctionArn": "arn:aws:lambda:us-east-1:000000000000:function:other"}), "headrace.json"
+    )
+
+    assert "expected the same function, or one of the two only" in fault
+
+
+@pytest.mark.parametrize("value", ["!Ref Queue", "!GetAtt Queue.Arn", '!Sub "arn:${AWS::Region}"'])
+def test_cloudformations_functions_are_refused(folder: Folder, value: str) -> None:
+    """Only CloudFormation can resolve them."""
+    (fault,) = folder.faults(f"event_source_mappings:\n  m:\n    EventSourceArn: {value}\n")
+
+    assert fault.startswith(f"headrace.yaml:3: found the tag {value.split()[0]}, expected a plain value")
+
+
+def test_cloudformations_functions_in_json_are_refused(folder: Folder) -> None:
+    """They are mappings with one key there."""
+    (fault,) = folder.faults(pasted(SQS_REPLY | {"EventSourceArn": {"Fn::GetAtt": ["Queue", "Arn"]}}), "headrace.json")
+
+    assert fault.endswith(
+        "EventSourceArn: found CloudFormation's Fn::GetAtt, which only CloudFormation can resolve, expected text"
+    )
+
+
+def test_another_resource_is_refused(folder: Folder) -> None:
+    """A CloudFormation resource that is no mapping says so."""
+    faults = folder.mapping_faults("Type: AWS::SQS::Queue\nProperties: {QueueName: q}\nName: x")
+
+    assert faults[0].startswith("found a CloudFormation resource whose Type is 'AWS::SQS::Queue'")
+    assert any("found Name beside Properties" in fault for fault in faults)
