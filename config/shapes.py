@@ -186,8 +186,10 @@ def shape_of(annotation: Any, metadata: Iterable[Any] = ()) -> Shape:  # noqa: A
             marks.extend(mark.metadata if isinstance(mark, FieldInfo) else [mark])
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (typing.Union, types.UnionType):
-        kept = [shape_of(a, marks if _plain(a) else ()) for a in arguments if a is not types.NoneType]
-        return kept[0] if len(kept) == 1 else Either(tuple(kept))
+        kept = [a for a in arguments if a is not types.NoneType]
+        if len(kept) == 1:
+            return shape_of(kept[0], marks)
+        return Either(tuple(shape_of(a, marks if _plain(a) else ()) for a in kept))
     if origin is Literal:
         return OneOf(arguments)
     if origin is list:

@@ -1,0 +1,237 @@
+"""The JSON Schema of CONFIG (draft 2020-12), written from the models, for editors and for checks before Headrace is at hand.
+
+It accepts whatever :func:`config.load` accepts; load refuses more (what depends on the environment, on files or on several
+settings at once).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from config.functions import NAME as FUNCTION_NAME
+from config.functions import RUNTIMES
+from config.mappings import NAME as MAPPING_NAME
+from config.models import Aws, Config, Console, KinesisMapping, Runtime, SqsMapping
+from config.pasted import OTHER_SOURCES, READ_ONLY, RESOURCE_TYPE, WITHOUT_EFFECT
+from config.shapes import (
+    Either,
+    FilePath,
+    Flag,
+    Instant,
+    Kind,
+    Limits,
+    ListOf,
+    MapOf,
+    Number,
+    OneOf,
+    Option,
+    Section,
+    Shape,
+    Text,
+    options_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic import BaseModel
+
+Schema: TypeAlias = dict[str, Any]
+
+_NOTHING: Schema = {"type": "null"}
+_VARIABLE: Schema = {"$ref": "#/$defs/Variable"}
+_LIST_OR_NOTHING: Schema = {"enum": [None, []]}
+_QUEUE = "^arn:[^:]+:sqs:"
+_STREAM = "^arn:[^:]+:(kinesis|dynamodb):"
+
+
+def json_schema() -> Schema:
+    """The whole schema; a new object each time."""
+    return _Writer().schema()
+
+
+class _Writer:
+    def __init__(self) -> None:
+        self.definitions: dict[str, Schema] = {
+            "Variable": {
+                "type": "string",
+                "pattern": r"\$\{",
+                "description": "a value from the environment: ${NAME}, or ${NAME:-default}",
+            }
+        }
+
+    def schema(self) -> Schema:
+        properties = {
+            "aws": self._single(Aws),
+            "runtime": self._single(Runtime),
+            "console": self._single(Console),
+            "functions": _named(FUNCTION_NAME.pattern, self._function()),
+            "event_source_mappings": _named(MAPPING_NAME.pattern, self._mapping()),
+        }
+        for name, option in options_of(Config).items():
+            properties[name] = {"description": option.description} | properties[name]
+        return {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": "Headrace configuration",
+            "description": "AWS Lambda event source mappings, run outside Lambda",
+            "type": "object",
+            "properties": properties,
+            "patternProperties": {"^x-": {"description": "ignored: a place for YAML anchors"}},
+            "additionalProperties": False,
+            "$defs": self.definitions,
+        }
+
+    def _single(self, model: type[BaseModel]) -> Schema:
+        return {"anyOf": [self._section(model, pasted=False), _NOTHING]}
+
+    def _function(self) -> Schema:
+        return {"anyOf": [self._section(model, pasted=False) for model in RUNTIMES.values()]}
+
+    def _mapping(self) -> Schema:
+        """One object for mappings of every source; what a source does not take is refused by its ARN."""
+        queue, stream = options_of(SqsMapping), options_of(KinesisMapping)
+        options = {name: option for name, option in (stream | queue).items() if name != "name"}
+        body = self._object(options, pasted=True)
+        body["description"] = "an event source mapping, in snake_case or in PascalCase"
+        body["properties"] |= _each(READ_ONLY - set(body["properties"]), {"description": "reported by AWS; ignored"})
+        body["properties"] |= _each(WITHOUT_EFFECT, {"description": "has no effect outside AWS"})
+        body["properties"] |= _each(OTHER_SOURCES, _LIST_OR_NOTHING)
+        del body["required"]
+        body["allOf"] = [
+            _one_of_these(options["event_source_arn"]),
+            _one_of_these(options["function_name"]),
+            *_by_source(options, _QUEUE, stream.keys() - queue.keys()),
+            *_by_source(options, _STREAM, queue.keys() - stream.keys()),
+            *_by_source(options, _STREAM, (), required=options["starting_position"]),
+        ]
+        self.definitions["Mapping"] = body
+        resource = {
+            "type": "object",
+            "description": "a whole CloudFormation resource",
+            "properties": {"Type": {"const": RESOURCE_TYPE}, "Properties": {"$ref": "#/$defs/Mapping"}},
+            "required": ["Type", "Properties"],
+        }
+        return {"anyOf": [{"$ref": "#/$defs/Mapping"}, resource]}
+
+    def _section(self, model: type[BaseModel], *, pasted: bool) -> Schema:
+        name = model.__name__
+        if name not in self.definitions:
+            self.definitions[name] = {}
+            description = (model.__doc__ or "").split("\n")[0].replace("``", "`")
+            self.definitions[name] = {"description": description} | self._object(options_of(model), pasted=pasted)
+        return {"$ref": f"#/$defs/{name}"}
+
+    def _object(self, options: dict[str, Option], *, pasted: bool) -> Schema:
+        properties: dict[str, Schema] = {}
+        required = []
+        for option in options.values():
+            written = self._option(option, pasted=pasted)
+            properties[option.name] = written
+            if pasted:
+                also = f"{option.name} in another spelling: {option.description}"
+                properties |= {spelling: written | {"description": also} for spelling in option.names[1:]}
+            if option.required and not pasted:
+                required.append(option.name)
+        if "on_failure" in properties:
+            properties |= _each(("on_success", "OnSuccess"), {"enum": [None, [], {}]})
+        if "maximum_pollers" in properties:
+            properties |= _each(("poller_group_name", "PollerGroupName"), _LIST_OR_NOTHING)
+        found: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+        found["required"] = required
+        if pasted:
+            found["allOf"] = [_one_of_these(option) for option in options.values() if option.required]
+        return found
+
+    def _option(self, option: Option, *, pasted: bool) -> Schema:
+        alternatives = self._alternatives(option.shape, pasted=pasted)
+        if not option.required:
+            alternatives.append(_NOTHING)
+        written: Schema = {"description": option.description} | _any_of(alternatives)
+        if not option.required and isinstance(option.default, str | int | float) and option.default is not None:
+            written["default"] = option.default
+        return written
+
+    def _alternatives(self, shape: Shape, *, pasted: bool) -> list[Schema]:
+        match shape:
+            case Section(model):
+                section = self._section(model, pasted=pasted)
+                return [section, {"type": "array", "items": section, "maxItems": 1}] if pasted else [section]
+            case Either(shapes):
+                return [written for part in shapes for written in self._alternatives(part, pasted=pasted)]
+            case ListOf(item, length):
+                items: Schema = {"type": "array", "items": _any_of(self._alternatives(item, pasted=pasted))}
+                alone = self._alternatives(item, pasted=pasted) if pasted and isinstance(item, Section) else []
+                return [items | _bounds(length, "minItems", "maxItems"), *alone[:1]]
+            case MapOf(item):
+                return [{"type": "object", "additionalProperties": _any_of(self._alternatives(item, pasted=pasted))}]
+            case _:
+                return _simple(shape)
+
+
+def _simple(shape: Shape) -> list[Schema]:
+    match shape:
+        case Text(kind, length):
+            return _text(kind, length)
+        case Number(whole, limits):
+            return [{"type": "integer" if whole else "number"} | _bounds(limits, "minimum", "maximum"), _VARIABLE]
+        case Flag():
+            return [{"type": "boolean"}, _VARIABLE]
+        case OneOf(values):
+            return [{"enum": list(values)}, _VARIABLE]
+        case FilePath():
+            return [{"type": "string", "minLength": 1}]
+        case Instant():
+            return [{"type": ["string", "number"]}]
+        case _:
+            raise TypeError(f"no schema for {shape}")
+
+
+def _text(kind: Kind, length: Limits) -> list[Schema]:
+    if kind is Kind.PATTERN:
+        return [{"type": "string"}, {"type": "object"}]
+    if kind is Kind.SCALAR:
+        return [{"type": ["string", "number", "boolean"]}]
+    if kind is Kind.URL:
+        return [{"type": "string", "pattern": "^https?://"}, _VARIABLE]
+    bounds = _bounds(length, "minLength", "maxLength")
+    return [{"type": "string"} | bounds, _VARIABLE] if bounds else [{"type": "string"}]
+
+
+def _bounds(limits: Limits, lower: str, upper: str) -> Schema:
+    found: Schema = {}
+    if limits.at_least is not None:
+        found[lower] = limits.at_least
+    if limits.more_than is not None:
+        found["exclusiveMinimum"] = limits.more_than
+    if limits.at_most is not None:
+        found[upper] = limits.at_most
+    return found
+
+
+def _any_of(alternatives: list[Schema]) -> Schema:
+    return alternatives[0] if len(alternatives) == 1 else {"anyOf": alternatives}
+
+
+def _named(pattern: str, member: Schema) -> Schema:
+    members = {"type": "object", "patternProperties": {f"^{pattern}$": member}, "additionalProperties": False}
+    return {"anyOf": [members, _NOTHING]}
+
+
+def _one_of_these(option: Option) -> Schema:
+    return {"anyOf": [{"required": [spelling]} for spelling in option.names]}
+
+
+def _each(names: Iterable[str], written: Schema) -> dict[str, Schema]:
+    return {name: written for name in sorted(names)}  # noqa: C420 - a schema is a value here, shared on purpose
+
+
+def _by_source(
+    options: dict[str, Option], arn: str, refused: Iterable[str], required: Option | None = None
+) -> list[Schema]:
+    """Conditions for each spelling of the event source's ARN."""
+    names = [spelling for name in refused for spelling in options[name].names]
+    then: Schema = _one_of_these(required) if required else {"properties": _each(names, _LIST_OR_NOTHING)}
+    return [
+        {"if": {"required": [spelling], "properties": {spelling: {"pattern": arn}}}, "then": then}
+        for spelling in options["event_source_arn"].names
+    ]
