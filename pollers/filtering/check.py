@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pollers.filtering.errors import PatternError, PatternPath, path_text
 from pollers.filtering.records import refuse_for
-from pollers.filtering.sources import KINESIS, Source, source_of
+from pollers.filtering.sources import KINESIS, NOT_KNOWN_TO_POLLERS, Source, source_of
 from pollers.filtering.syntax import Parsed, parse
 
 if TYPE_CHECKING:
@@ -54,11 +54,19 @@ def notes_on(parsed: Parsed, source: Source | None) -> Iterator[tuple[PatternPat
         yield note.path, note.message
     if source is None:
         return
-    members = dict.fromkeys(path.partition(".")[0] for rule in parsed.rules for path in rule)
-    for name in members:
-        if name not in source.members:
-            hint = " (its inner members are matched at the top: write {...})"
-            yield (
-                (name,),
-                f"records of this source have no {name}{hint if source is KINESIS else ''}: it counts as absent",
-            )
+    for name in dict.fromkeys(path.partition(".")[0] for rule in parsed.rules for path in rule):
+        message = _on_member(name, source)
+        if message is not None:
+            yield (name,), message
+
+
+def _on_member(name: str, source: Source) -> str | None:
+    """What to say of a pattern that names a member at the top that counts as absent."""
+    if name == "kinesis" and source is KINESIS:
+        return "in patterns partitionKey and data stand at the top: kinesis counts as absent"
+    if name in NOT_KNOWN_TO_POLLERS.get(source.name, ()):
+        return f"{name} is not known when records are filtered: it counts as absent"
+    if name not in source.members:
+        known = ", ".join(sorted(source.members))
+        return f"records of this source have no {name}, it counts as absent: they have {known}"
+    return None

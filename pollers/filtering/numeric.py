@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pollers.filtering.errors import PatternError, PatternPath
-from pollers.filtering.numbers import Json, NumberText
+from pollers.filtering.numbers import Json, NumberText, plain_integer
 from pollers.filtering.predicates import Cost, Predicate
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ def _range(lower: Json, least: float, upper: Json, greatest: float, path: Patter
 def _number(value: Json, path: PatternPath) -> float:
     if not isinstance(value, NumberText):
         raise PatternError(path, f"numeric takes {_FORMS}")
-    if not -LIMIT <= value <= LIMIT:
+    # As an integer where it is one: 2^53 + 1 would pass as a double.
+    integer = plain_integer(value.text)
+    if not -LIMIT <= (value if integer is None else integer) <= LIMIT:
         raise PatternError(path, f"{value.text} is out of range: numbers are compared from -2^53 to 2^53")
     return float(value)
 

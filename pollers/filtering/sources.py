@@ -91,6 +91,10 @@ DYNAMODB: Final = Source(
 SOURCES: Final[Mapping[str, Source]] = {source.name: source for source in (SQS, KINESIS, DYNAMODB)}
 
 
+NOT_KNOWN_TO_POLLERS: Final[Mapping[str, frozenset[str]]] = {"kinesis": frozenset({"eventID"})}
+"""Members that wire records do not tell: a Kinesis record's ``eventID`` names its shard."""
+
+
 def source_of(mapping: SourceMapping) -> Source:
     """The kind of a mapping's event source."""
     if isinstance(mapping, SqsMapping):

@@ -1,0 +1,95 @@
+"""The fast matcher and the plain one agree."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import event as label
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pollers.filtering import Pattern, PatternError
+from pollers.filtering.numbers import decode
+from tests.unit.filtering import reference, strategies
+
+
+def _matches(pattern_text: str, event_text: str) -> bool:
+    pattern = Pattern.compile(pattern_text)
+    return pattern.matches(decode(event_text, keep_number_texts=pattern.needs_number_texts))
+
+
+@settings(max_examples=500, deadline=None)
+@given(strategies.related())
+def test_any_pattern_matches_the_same_events(pair: tuple[dict[str, Any], dict[str, Any]]) -> None:
+    """Whatever the pattern and the event, both matchers say the same; and what does not match is explained."""
+    pattern_text, event_text = (strategies.dumps(half) for half in pair)
+    try:
+        pattern = Pattern.compile(pattern_text)
+    except PatternError as fault:
+        assert fault.reason.startswith("the object is empty")  # noqa: PT017 - the only fault that the strategy makes
+        return
+    expected = reference.matches(pattern_text, event_text)
+    label(f"matches: {expected}")
+    decoded = decode(event_text, keep_number_texts=pattern.needs_number_texts)
+    assert pattern.matches(decoded) is expected
+    assert (pattern.explain(decoded) is None) is expected
+
+
+@settings(max_examples=500, deadline=None)
+@given(strategies.leaves, strategies.leaf_values)
+def test_every_operator_takes_the_same_values(leaf: list[Any], value: Any) -> None:  # noqa: ANN401
+    """On a single value, every operator and literal says what the plain one says."""
+    pattern_text, event_text = strategies.dumps({"f": leaf}), strategies.dumps({"f": value})
+    expected = reference.matches(pattern_text, event_text)
+    label(f"matches: {expected}")
+    assert _matches(pattern_text, event_text) is expected
+
+
+elements = st.dictionaries(st.sampled_from(["x", "y", "z"]), st.sampled_from(["p", "q", ["p", "q"], []]), max_size=3)
+arrays = st.recursive(
+    st.lists(st.one_of(elements, st.just("p")), max_size=3),
+    lambda inner: st.lists(st.one_of(inner, elements), max_size=3),
+    max_leaves=6,
+)
+array_events = st.fixed_dictionaries({"a": arrays}, optional={"b": arrays, "a.x": arrays, "c": elements})
+array_leaves = st.lists(
+    st.sampled_from(["p", "q", {"exists": True}, {"exists": False}, {"anything-but": "p"}]), min_size=1, max_size=2
+)
+array_patterns = st.dictionaries(
+    st.sampled_from(["a", "a.x", "a.y", "a.z", "b.x", "b.y", "c.x", "a!"]), array_leaves, min_size=2, max_size=4
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(array_patterns, array_events)
+def test_fields_come_from_the_same_elements_of_arrays(pattern: dict[str, Any], event: dict[str, Any]) -> None:
+    """On arrays of objects, nested or beside each other, the matchers agree on what is consistent."""
+    pattern_text, event_text = json.dumps(pattern), json.dumps(event)
+    expected = reference.matches(pattern_text, event_text)
+    label(f"matches: {expected}")
+    assert _matches(pattern_text, event_text) is expected
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.text("ab*\\", max_size=12), st.text("ab*\\", max_size=16))
+def test_wildcards_agree(pattern: str, value: str) -> None:
+    """A wildcard finds what keeping all positions finds, and what it refuses is badly written."""
+    text = json.dumps({"f": [{"wildcard": pattern}]})
+    try:
+        compiled = Pattern.compile(text)
+    except ValueError:
+        assert "**" in pattern or "\\" in pattern
+        return
+    assert compiled.matches({"f": value}) is reference.wildcard(pattern, value)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.text(max_size=5), st.text(max_size=5), st.sampled_from(["equals", "prefix", "suffix"]), st.booleans())
+def test_ignoring_case_agrees(wanted: str, other: str, form: str, upper: bool) -> None:
+    """Any characters compare by their own cases, wherever in the string they stand."""
+    value = wanted.upper() if upper else other
+    argument: Any = {"equals-ignore-case": wanted}
+    entry = argument if form == "equals" else {form: argument}
+    pattern = Pattern.compile(json.dumps({"f": [entry]}))
+    assert pattern.matches({"f": value}) is reference.passes(entry, value)
