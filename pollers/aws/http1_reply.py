@@ -170,7 +170,7 @@ class _Chunks:
 
     @staticmethod
     def _size(line: bytes) -> int:
-        try:
-            return int(line.partition(b";")[0], 16)
-        except ValueError:
-            raise MalformedReply(f"chunk size {line[:40]!r}") from None
+        digits = line.partition(b";")[0].strip()
+        if not digits or digits.strip(b"0123456789abcdefABCDEF"):
+            raise MalformedReply(f"chunk size {line[:40]!r}")
+        return int(digits, 16)

@@ -1,0 +1,1 @@
+"""The seam to AWS, piece by piece."""
