@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,6 @@ class InvokeApiFunction:
         self._problem: str | None = None
         self._exits = AsyncExitStack()
         self._client: Any = None
-        self._session: Any = None
         self._renewing = asyncio.Lock()
         self._renewed_at = 0.0
 
@@ -168,9 +168,7 @@ class InvokeApiFunction:
         async with self._renewing:
             self._renewed_at = anyio.current_time()
             session = get_session()
-            if self._session is not None:  # reading the API's model anew would hold up the loop for long
-                session.register_component("data_loader", self._session.get_component("data_loader"))
-            self._session = session
+            session.register_component("data_loader", _api_models())
             made = session.create_client(
                 "lambda",
                 region_name=self._region,
@@ -184,6 +182,12 @@ class InvokeApiFunction:
                 ),
             )
             self._client = await self._exits.enter_async_context(made)
+
+
+@functools.cache
+def _api_models() -> Any:  # noqa: ANN401 - the SDK's loader has no type
+    """Reads and keeps the SDK's API models: each session reading them for itself would hold up the loop for long."""
+    return get_session().get_component("data_loader")
 
 
 def split_qualifier(function_arn: str) -> tuple[str, str | None]:
