@@ -58,6 +58,6 @@ class Stopping:
                 scopes.discard(scope)
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep, or less when stopped."""
+        """Sleep, or less when stopped. A time that has passed already (less than 0) is no wait."""
         with self.waiting():
-            await anyio.sleep(seconds)
+            await anyio.sleep(max(0.0, seconds))
