@@ -3,35 +3,122 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import anyio
+import structlog
+
 from handlers.factory import make_function
-from pollers.aws.clients import AwsClients, tune_gc
+from pollers.aws.clients import AwsClients
+from pollers.aws.collector import tune_gc
 from pollers.checkpoints import open_store
 from pollers.runtime import Runtime
+from pollers.server.app import Parts, make_app
+from pollers.server.control import Control
+from pollers.server.serve import serving
 from pollers.sources import keeps_checkpoints, make_poller
+from pollers.telemetry.board import Board
+from pollers.telemetry.depths import Depths
+from pollers.telemetry.metrics import Metrics, Now
+from pollers.telemetry.pulse import Pulse
+from pollers.telemetry.recorder import Recorder
+from pollers.telemetry.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
-    from config.models import Config
+    from config.models import Config, FunctionModel, Http, Mapping
+    from handlers.function import Function
+    from pollers.aws.api import Aws
+    from pollers.checkpoints.store import CheckpointStore
+    from pollers.poller import Poller, Surroundings
     from pollers.telemetry.facts import Sink
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class AddressTaken(OSError):  # noqa: N818 - named for what the reader must do next: choose another
+    """The address that ``runtime.http`` asks for cannot be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """Every fold over the facts that a running Headrace shows."""
+
+    board: Board
+    recorder: Recorder
+    metrics: Metrics
+    pulse: Pulse
+
+    @property
+    def sinks(self) -> tuple[Sink, ...]:
+        """What the facts go to."""
+        return (self.board, self.recorder, self.metrics)
 
 
 @asynccontextmanager
-async def assembled(config: Config, *, sinks: tuple[Sink, ...] = ()) -> AsyncIterator[Runtime]:
-    """Everything that ``config`` needs, opened; closed again when the runtime has stopped."""
+async def assembled(
+    config: Config, *, path: Path | None = None, sinks: tuple[Sink, ...] = ()
+) -> AsyncIterator[Runtime]:
+    """Everything that ``config`` needs, opened; closed again when the runtime has stopped.
+
+    ``path`` is what ``headrace reload`` reads again. Raises AddressTaken, or what the checkpoint store raises.
+    """
     async with AsyncExitStack() as stack:
         aws = await stack.enter_async_context(AwsClients(config.aws))
         store = None
         if any(keeps_checkpoints(mapping) for mapping in config.event_source_mappings.values()):
             store = await stack.enter_async_context(open_store(config.runtime.checkpoints))
+        telemetry = Telemetry(Board(), Recorder(), Metrics(), Pulse())
+        runtime = _runtime(config, aws, store, (*telemetry.sinks, *sinks))
+        await stack.enter_async_context(_watched(runtime, aws, telemetry))
+        if config.runtime.http is not False:
+            await stack.enter_async_context(_served(config, config.runtime.http, runtime, telemetry, path))
         tune_gc()
-        yield Runtime(
-            config,
-            partial(make_poller, aws=aws, store=store),
-            make_function,
-            has_store=store is not None,
-            sinks=sinks,
-        )
+        yield runtime
+
+
+def _runtime(config: Config, aws: AwsClients, store: CheckpointStore | None, sinks: tuple[Sink, ...]) -> Runtime:
+    async def poller(mapping: Mapping, surroundings: Surroundings) -> Poller:
+        return await make_poller(mapping, aws, store, surroundings)
+
+    def function(name: str, model: FunctionModel) -> Function:
+        return make_function(name, model, aws=config.aws)
+
+    return Runtime(config, poller, function, has_store=store is not None, sinks=sinks)
+
+
+@asynccontextmanager
+async def _watched(runtime: Runtime, aws: Aws, telemetry: Telemetry) -> AsyncIterator[None]:
+    """The runtime's pulse and the queue depths, for as long as it runs. Either one's end turns health red."""
+    async with anyio.create_task_group() as group:
+        pulse = telemetry.pulse
+        group.start_soon(pulse.watch, "pulse", pulse.run)
+        group.start_soon(pulse.watch, "queue depth sampler", Depths(runtime, aws, telemetry.board).run)
+        try:
+            yield
+        finally:
+            group.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _served(
+    config: Config, http: Http, runtime: Runtime, telemetry: Telemetry, path: Path | None
+) -> AsyncIterator[None]:
+    status = Status(runtime, telemetry.board, telemetry.pulse, payloads=config.console.payloads)
+    telemetry.metrics.registry.register(Now(status.gauges))
+    parts = Parts(status, Control(runtime, path), telemetry.metrics, telemetry.recorder)
+    app = make_app(parts, host=http.host, token=http.token)
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(serving(app, http.host, http.port))
+        except OSError as taken:
+            problem = f"runtime.http: cannot listen on {http.host}:{http.port}: {taken.strerror or taken}"
+            if "http" in config.runtime.model_fields_set:
+                raise AddressTaken(problem) from taken
+            log.warning(
+                "no console, health or metrics: give this Headrace a runtime.http.port of its own", problem=problem
+            )
+        yield

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import structlog
 from anyio import to_thread
 
-from config import ConfigError, Loaded, load
-from pollers.filtering import check_mapping
+from config import ConfigError
+from pollers.commands.loading import load_checked
 from pollers.runtime import ReloadRefused, Runtime
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Reloaded:
 async def reload_from(runtime: Runtime, path: Path) -> Reloaded:
     """Read the configuration again and apply what changed. Never raises for what is in the files."""
     try:
-        loaded = await to_thread.run_sync(_load, path)
+        loaded = await to_thread.run_sync(load_checked, path)
         return Reloaded(**await runtime.reload(loaded.config))
     except ConfigError as error:
         faults = [str(fault) for fault in error.faults]
@@ -39,7 +39,3 @@ async def reload_from(runtime: Runtime, path: Path) -> Reloaded:
         faults = [str(error)]
     log.error("configuration refused, the old one runs on", faults=faults)
     return Reloaded(faults=faults)
-
-
-def _load(path: Path) -> Loaded:
-    return load(path, checks=(check_mapping,))

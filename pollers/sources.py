@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from config.models import Mapping, SqsMapping
+from config.models import DynamoDBMapping, KinesisMapping, Mapping, SqsMapping
 
 if TYPE_CHECKING:
     from pollers.aws.api import Aws
     from pollers.checkpoints.store import CheckpointStore
     from pollers.poller import Poller, Surroundings
+    from pollers.streams.source import StreamSource
 
 INVOCATIONS_PER_PROVISIONED_POLLER = 10
 """lambda-behaviour 2.3: a provisioned poller serves at most 10 concurrent invocations."""
@@ -48,4 +49,22 @@ async def _sqs(mapping: SqsMapping, aws: Aws, surroundings: Surroundings) -> Pol
 async def _stream(
     mapping: KinesisMapping | DynamoDBMapping, aws: Aws, store: CheckpointStore, surroundings: Surroundings
 ) -> Poller:
-    raise NotImplementedError
+    from pollers.destinations import make_destination
+    from pollers.filtering import compile_filters
+    from pollers.streams.poller import StreamPoller
+
+    destination = None
+    if mapping.on_failure is not None:
+        arn = mapping.event_source_arn
+        destination = await make_destination(mapping.on_failure, aws, mapping=mapping.name, event_source_arn=arn)
+    source = await _source(mapping, aws)
+    return StreamPoller(mapping, source, store, destination, surroundings, compile_filters(mapping))
+
+
+async def _source(mapping: KinesisMapping | DynamoDBMapping, aws: Aws) -> StreamSource:
+    from pollers.streams.dynamodb import DynamoDBSource
+    from pollers.streams.kinesis import KinesisSource
+
+    if isinstance(mapping, KinesisMapping):
+        return KinesisSource(mapping.event_source_arn, await aws.kinesis(mapping.arn.region))
+    return DynamoDBSource(mapping.event_source_arn, await aws.dynamodb_streams(mapping.arn.region))

@@ -52,14 +52,19 @@ def backend_options() -> dict[str, bool]:
 
 
 async def _main(path: Path, loaded: Loaded, until_idle: float | None) -> int:
-    from pollers.assembly import assembled
+    from pollers.assembly import AddressTaken, assembled
+    from pollers.checkpoints import CheckpointError
 
     for note in loaded.notes:
         log.info("configuration note", note=str(note))
-    async with assembled(loaded.config) as runtime, anyio.create_task_group() as group:
-        await group.start(_signals, runtime, path)
-        exit_code = await runtime.run(until_idle=until_idle)
-        group.cancel_scope.cancel()
+    try:
+        async with assembled(loaded.config, path=path) as runtime, anyio.create_task_group() as group:
+            await group.start(_signals, runtime, path)
+            exit_code = await runtime.run(until_idle=until_idle)
+            group.cancel_scope.cancel()
+    except (AddressTaken, CheckpointError) as unusable:
+        log.error("headrace cannot start", error=str(unusable))
+        return 1
     log.info("headrace stopped", exit_code=exit_code)
     return exit_code
 

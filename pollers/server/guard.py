@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 BODY_LIMIT_BYTES = 64 * 1024
 REQUESTS_AT_ONCE = 64
-PROBES = frozenset({"/healthz", "/readyz"})
-"""Answered to anybody: an orchestrator has no token, and they say nothing that one would hide but names and reasons."""
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/", "/console.css", "/console.js"})
+"""Answered to anybody: an orchestrator's probe has no token, and the console's page, which has no data in it, asks for one."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -45,7 +45,7 @@ def guard(host: str, token: str | None) -> Middleware:
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         nonlocal under_way
-        if request.path not in PROBES:
+        if request.path not in OPEN_PATHS:
             refusal = _refusal(request, host, None if open_to_all else token or "")
             if refusal is not None:
                 return refusal

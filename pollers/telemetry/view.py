@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.table import Table
@@ -74,3 +74,26 @@ def age(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def rows_of(snapshot: dict[str, Any]) -> list[Row]:
+    """The rows of a :meth:`pollers.telemetry.status.Status.snapshot`."""
+    return [_row(mapping) for mapping in snapshot["mappings"]]
+
+
+def _row(mapping: dict[str, Any]) -> Row:
+    ledger, shards = mapping["ledger"], mapping["shards"]
+    ended = sum(1 for shard in shards if shard["ended"])
+    return Row(
+        mapping["name"],
+        mapping["state"],
+        received=ledger["received"],
+        done=ledger["deleted"] + ledger["checkpointed"] + ledger["discarded"],
+        in_flight=ledger["in_flight"],
+        batches_per_second=mapping["batches_per_second"],
+        failures=ledger["failed"],
+        depth=mapping["depth"]["visible"] if mapping["depth"] else None,
+        iterator_age=mapping["iterator_age_seconds"],
+        shards=f"{len(shards) - ended} of {len(shards)}" if shards else None,
+        sentence=mapping["sentence"],
+    )

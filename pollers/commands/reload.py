@@ -1,0 +1,40 @@
+"""``headrace reload``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from pollers.commands.remote import Refused, Remote, ask, remote_options
+
+
+@click.command("reload")
+@remote_options
+def command(url: str, token: str | None) -> None:
+    """Apply the configuration that a running Headrace was started from, as it is on disk now.
+
+    Only added, removed and changed mappings stop or start. A faulty configuration is refused whole (exit 2) and the old one
+    runs on.
+    """
+    told = ask(lambda: _reload(Remote(url, token)), url)
+    if told["faults"]:
+        for fault in told["faults"]:
+            click.echo(fault, err=True)
+        sys.exit(2)
+    for what in ("added", "removed", "changed"):
+        for name in told[what]:
+            click.echo(f"{what}: {name}")
+    if not any(told[what] for what in ("added", "removed", "changed")):
+        click.echo("nothing changed")
+
+
+def _reload(remote: Remote) -> dict[str, Any]:
+    """The answer, also when the configuration is refused: it has the faults."""
+    try:
+        return remote.post("/api/reload")
+    except Refused as refused:
+        if "faults" in refused.answer:
+            return refused.answer
+        raise

@@ -1,0 +1,101 @@
+"""Talking to a running Headrace over its HTTP server."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Command = TypeVar("Command", bound=Callable[..., Any])
+
+DEFAULT_URL = "http://127.0.0.1:8787"
+TIMEOUT_SECONDS = 30.0
+
+
+class Refused(Exception):  # noqa: N818 - the message says why
+    """The running Headrace answered with an error."""
+
+    def __init__(self, status: int, answer: dict[str, Any]) -> None:
+        super().__init__(answer.get("error") or f"HTTP {status}")
+        self.status = status
+        self.answer = answer
+
+
+class Remote:
+    """One running Headrace. Raises Refused for its errors, OSError when it cannot be reached."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        self.url = url.rstrip("/")
+        self._token = token
+
+    def get(self, path: str) -> dict[str, Any]:
+        """A GET."""
+        return self._call("GET", path)
+
+    def post(self, path: str) -> dict[str, Any]:
+        """A POST without a body."""
+        return self._call("POST", path)
+
+    def _call(self, method: str, path: str) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        request = urllib.request.Request(self.url + path, method=method, headers=headers)  # noqa: S310 - checked by the option
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=TIMEOUT_SECONDS) as reply:
+                return _object(reply.read())
+        except urllib.error.HTTPError as refused:
+            raise Refused(refused.code, _object(refused.read())) from None
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return {"error": f"the answer is not JSON: {body[:80]!r}"}
+    return told if isinstance(told, dict) else {"error": "the answer is not an object"}
+
+
+def _checked(_context: click.Context, _option: click.Parameter, url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise click.BadParameter("expected http://HOST:PORT")
+    return url
+
+
+def remote_options(command: Command) -> Command:
+    """``--url`` and ``--token``, for every command that talks to a running Headrace."""
+    url = click.option(
+        "--url",
+        default=DEFAULT_URL,
+        envvar="HEADRACE_URL",
+        show_default=True,
+        show_envvar=True,
+        callback=_checked,
+        help="Where it runs (runtime.http).",
+    )
+    token = click.option("--token", envvar="HEADRACE_TOKEN", show_envvar=True, help="Its bearer token, if it has one.")
+    return url(token(command))
+
+
+def ask(call: Callable[[], dict[str, Any]], url: str) -> dict[str, Any]:
+    """The answer; exits with 1 and a sentence on stderr when there is none."""
+    try:
+        return call()
+    except Refused as refused:
+        click.echo(f"refused: {refused}", err=True)
+    except OSError as unreachable:
+        reason = getattr(unreachable, "reason", unreachable)
+        click.echo(f"no Headrace answers at {url}: {reason}", err=True)
+    sys.exit(1)
+
+
+def on_terminal() -> bool:
+    """Whether a person reads along."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

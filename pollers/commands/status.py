@@ -1,0 +1,41 @@
+"""``headrace status``: what a running Headrace is doing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from pollers.commands.remote import Remote, ask, remote_options
+
+
+@click.command("status")
+@remote_options
+@click.option("--json", "as_json", is_flag=True, help="The whole snapshot as JSON.")
+def command(url: str, token: str | None, as_json: bool) -> None:
+    """Show what every mapping of a running Headrace is doing, and why.
+
+    Exits with 1 when it does not answer, or is not live.
+    """
+    snapshot = ask(lambda: Remote(url, token).get("/api/status"), url)
+    if as_json:
+        click.echo(json.dumps(snapshot, indent=2))
+    else:
+        show(snapshot)
+    sys.exit(0 if snapshot["live"] else 1)
+
+
+def show(snapshot: dict[str, Any]) -> None:
+    """Print a snapshot for people."""
+    from rich.console import Console
+
+    from pollers.telemetry.view import rows_of, table
+
+    console = Console()
+    health = "live" if snapshot["live"] else "NOT LIVE"
+    console.print(f"[bold]{health}[/bold], {'ready' if snapshot['ready'] else 'not ready'}")
+    console.print(table(rows_of(snapshot), sentences=True))
+    for problem in snapshot["problems"]:
+        console.print(f"[red]{problem['mapping'] or 'runtime'}: {problem['reason']}[/red]")

@@ -1,0 +1,158 @@
+"""The OpenAPI document of the HTTP server: what is offered, to whom, with which answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+JSON = "application/json"
+
+
+def document() -> dict[str, Any]:
+    """OpenAPI 3.1, kept beside the routes; a test compares both."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Headrace",
+            "version": "1",
+            "description": "Health, metrics, console and control of a running Headrace. On anything but loopback every route "
+            "except the probes needs the bearer token of runtime.http.token.",
+        },
+        "paths": _paths(),
+        "components": {"schemas": _schemas(), "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+        "security": [{}, {"token": []}],
+    }
+
+
+def _paths() -> dict[str, Any]:
+    name = {
+        "name": "name",
+        "in": "path",
+        "required": True,
+        "description": "A mapping's name",
+        "schema": {"type": "string", "minLength": 1},
+    }
+    identifier = {
+        "name": "identifier",
+        "in": "path",
+        "required": True,
+        "description": "An SQS message id or a sequence number",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 256},
+    }
+    health = {"200": _answer("Progress", "Health"), "503": _answer("No progress: which mapping, and why", "Health")}
+    return {
+        "/healthz": {"get": _operation("live", "Whether everything that should happen does", health, secured=False)},
+        "/readyz": {"get": _operation("ready", "Whether every mapping polls", health, secured=False)},
+        "/metrics": {"get": _operation("metrics", "Prometheus metrics", {"200": _text("The metrics", "text/plain")})},
+        "/api/status": {
+            "get": _operation("status", "What every mapping is doing", {"200": _answer("The snapshot", "Status")})
+        },
+        "/api/events": {
+            "get": _operation(
+                "events", "The snapshot, each second", {"200": _text("Server-sent events", "text/event-stream")}
+            )
+        },
+        "/api/explain/{identifier}": {
+            "get": _operation(
+                "explain",
+                "What happened to one event",
+                {
+                    "200": _answer("Its timeline, empty when nothing is known of it", "Explanation"),
+                    "404": _error(),
+                    "414": _error(),
+                },
+                [identifier],
+            )
+        },
+        "/api/mappings/{name}/pause": {"post": _operation("pause", "Stop polling for a mapping", _changed(), [name])},
+        "/api/mappings/{name}/resume": {"post": _operation("resume", "Poll again for a mapping", _changed(), [name])},
+        "/api/drain": {
+            "post": _operation("drain", "Stop polling for all mappings", {"202": _answer("Begun", "Draining")})
+        },
+        "/api/reload": {
+            "post": _operation(
+                "reload",
+                "Apply the configuration on disk",
+                {
+                    "200": _answer("Applied", "Reloaded"),
+                    "409": _answer("Refused whole; the old one runs on", "Reloaded"),
+                },
+            )
+        },
+        "/openapi.json": {
+            "get": _operation("openapi", "This document", {"200": {"description": "It", "content": {JSON: {}}}})
+        },
+        "/": {"get": _operation("console", "The console", {"200": _text("The page", "text/html")})},
+        "/console.css": {"get": _operation("style", "The console's style", {"200": _text("The style", "text/css")})},
+        "/console.js": {
+            "get": _operation("script", "The console's script", {"200": _text("The script", "text/javascript")})
+        },
+    }
+
+
+def _operation(
+    operation: str,
+    summary: str,
+    responses: dict[str, Any],
+    parameters: list[dict[str, Any]] | None = None,
+    *,
+    secured: bool = True,
+) -> dict[str, Any]:
+    common = {"401": _error(), "421": _error()} if secured else {}
+    told: dict[str, Any] = {
+        "operationId": operation,
+        "summary": summary,
+        "responses": {**responses, **common, "503": responses.get("503", _error())},
+    }
+    if parameters:
+        told["parameters"] = parameters
+    if not secured:
+        told["security"] = []
+    return told
+
+
+def _changed() -> dict[str, Any]:
+    return {"200": _answer("Done", "Change"), "403": _error(), "404": _error()}
+
+
+def _answer(description: str, schema: str) -> dict[str, Any]:
+    return {"description": description, "content": {JSON: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}}
+
+
+def _error() -> dict[str, Any]:
+    return _answer("Refused", "Error")
+
+
+def _text(description: str, kind: str) -> dict[str, Any]:
+    return {"description": description, "content": {kind: {"schema": {"type": "string"}}}}
+
+
+def _schemas() -> dict[str, Any]:
+    text, number, flag = {"type": "string"}, {"type": "number"}, {"type": "boolean"}
+    names = {"type": "array", "items": text}
+    return {
+        "Error": _object(error=text),
+        "Health": _object(
+            status={"enum": ["ok", "unhealthy"]},
+            problems={"type": "array", "items": _object(mapping={"type": ["string", "null"]}, reason=text)},
+        ),
+        "Status": _object(
+            now=number,
+            live=flag,
+            ready=flag,
+            stopping=flag,
+            mappings={"type": "array", "items": _object(name=text, source=text, state=text, sentence=text)},
+            functions={"type": "array", "items": _object(name=text, runtime=text, concurrency={"type": "integer"})},
+        ),
+        "Explanation": _object(
+            id=text,
+            moments={"type": "array", "items": _object(at=number, mapping=text, what=text, detail=text)},
+            conclusions=names,
+        ),
+        "Change": _object(mapping=text, paused=flag),
+        "Draining": _object(draining=names, held={"type": "integer"}),
+        "Reloaded": _object(added=names, removed=names, changed=names, faults=names),
+    }
+
+
+def _object(**members: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON Schema
+    return {"type": "object", "required": list(members), "properties": members}

@@ -1,0 +1,71 @@
+"""A running server over a runtime of fake pollers."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import aiohttp
+import anyio
+
+from pollers.runtime import Runtime
+from pollers.server.app import Parts, make_app
+from pollers.server.control import Control
+from pollers.server.serve import serving
+from pollers.telemetry.board import Board
+from pollers.telemetry.metrics import Metrics, Now
+from pollers.telemetry.pulse import Pulse
+from pollers.telemetry.recorder import Recorder
+from pollers.telemetry.status import Status
+from tests.unit.runtime.fakes import Bench, FakeFunction, config, mapping
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from pollers.telemetry.facts import Facts
+
+
+@dataclass
+class Rig:
+    """What a test works with."""
+
+    runtime: Runtime
+    bench: Bench
+    board: Board
+    recorder: Recorder
+    pulse: Pulse
+    url: str
+    session: aiohttp.ClientSession
+
+    def facts(self, name: str) -> Facts:
+        return self.bench.last(name).surroundings.facts
+
+
+@asynccontextmanager
+async def rig(
+    folder: Path, *, token: str | None = None, path: Path | None = None, payloads: bool = False, names: str = "ab"
+) -> AsyncIterator[Rig]:
+    """Two mappings, ``a`` and ``b``, running behind a server on a free port."""
+    bench, board, recorder, metrics, pulse = Bench(), Board(), Recorder(), Metrics(), Pulse()
+    runtime = Runtime(
+        config(folder, *(mapping(name) for name in names)),
+        bench.make,
+        lambda name, model: FakeFunction(name, model),
+        sinks=(board, recorder, metrics),
+    )
+    status = Status(runtime, board, pulse, payloads=payloads)
+    metrics.registry.register(Now(status.gauges))
+    app = make_app(Parts(status, Control(runtime, path), metrics, recorder), host="127.0.0.1", token=token)
+    async with anyio.create_task_group() as group:
+        group.start_soon(runtime.run)
+        group.start_soon(pulse.watch, "pulse", pulse.run)
+        while len(bench.pollers) < len(names):
+            await anyio.sleep(0)
+        async with serving(app, "127.0.0.1", 0) as url, aiohttp.ClientSession(base_url=url) as session:
+            yield Rig(runtime, bench, board, recorder, pulse, url, session)
+        runtime.stop()
+        while not runtime.stopping:
+            await anyio.sleep(0)
+        group.cancel_scope.cancel()

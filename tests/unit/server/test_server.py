@@ -1,0 +1,284 @@
+"""The HTTP server: what it tells, what it does, and whom it refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from aiohttp.test_utils import unused_port
+
+from pollers.mapping import MappingState
+from pollers.server import stream
+from pollers.server.openapi import document
+from pollers.server.serve import CONNECTIONS_AT_MOST
+from pollers.telemetry.facts import Deleted, Doing, Invoked, Invoking, Polled, Received, Returned, State
+from tests.unit.server.rig import rig
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TOKEN = "a-token-of-some-length"
+
+
+async def test_health_is_green_with_running_mappings(tmp_path: Path) -> None:
+    """Mappings that poll are live and ready."""
+    async with rig(tmp_path) as at:
+        for name in "ab":
+            at.facts(name).emit(Polled("", 0))
+        for path in ("/healthz", "/readyz"):
+            reply = await at.session.get(path)
+            assert (reply.status, await reply.json()) == (200, {"status": "ok", "problems": []})
+
+
+async def test_readiness_waits_for_the_first_poll(tmp_path: Path) -> None:
+    """Live from the start, ready when every mapping has polled; the one that has not is named."""
+    async with rig(tmp_path) as at:
+        at.facts("a").emit(Polled("", 0))
+        assert (await at.session.get("/healthz")).status == 200
+        reply = await at.session.get("/readyz")
+        assert reply.status == 503
+        assert (await reply.json())["problems"] == [{"mapping": "b", "reason": "has not polled yet"}]
+
+
+async def test_a_dead_task_of_the_supervisor_turns_health_red(tmp_path: Path) -> None:
+    """The process being up is not health."""
+    async with rig(tmp_path) as at:
+
+        async def dies() -> None:
+            raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            await at.pulse.watch("queue depth sampler", dies)
+        reply = await at.session.get("/healthz")
+        assert reply.status == 503
+        assert (await reply.json())["problems"] == [{"mapping": None, "reason": "the queue depth sampler has died"}]
+
+
+async def test_pause_and_resume_over_http(tmp_path: Path) -> None:
+    """A paused mapping stops polling, stays green, and polls again when resumed."""
+    async with rig(tmp_path) as at:
+        at.facts("b").emit(Polled("", 0))
+        assert (await at.session.post("/api/mappings/a/pause")).status == 200
+        while at.runtime.mappings["a"].state is not MappingState.PAUSED:
+            await anyio.sleep(0.01)
+        assert (await at.session.get("/readyz")).status == 200
+        assert (await at.session.post("/api/mappings/a/resume")).status == 200
+        while at.runtime.mappings["a"].state is not MappingState.RUNNING:
+            await anyio.sleep(0.01)
+        assert len(at.bench.pollers["a"]) == 2
+
+
+async def test_an_unknown_mapping_is_404_with_its_name(tmp_path: Path) -> None:
+    """The answer says which name was wrong."""
+    async with rig(tmp_path) as at:
+        reply = await at.session.post("/api/mappings/nobody/pause")
+        assert reply.status == 404
+        assert "nobody" in (await reply.json())["error"]
+
+
+async def test_drain_pauses_every_mapping(tmp_path: Path) -> None:
+    """Nothing polls afterwards."""
+    async with rig(tmp_path) as at:
+        reply = await at.session.post("/api/drain")
+        assert (reply.status, (await reply.json())["draining"]) == (202, ["a", "b"])
+        while any(runner.state is not MappingState.PAUSED for runner in at.runtime.mappings.values()):
+            await anyio.sleep(0.01)
+
+
+async def test_a_faulty_file_is_refused_whole_on_reload(tmp_path: Path) -> None:
+    """Every fault comes back, and the old configuration runs on."""
+    path = tmp_path / "headrace.yaml"
+    path.write_text("event_source_mappings: {x: {batch_sise: 3}}\nfunctoins: {}\n")
+    async with rig(tmp_path, path=path) as at:
+        reply = await at.session.post("/api/reload")
+        told = await reply.json()
+        assert reply.status == 409
+        assert len(told["faults"]) >= 2
+        assert all("headrace.yaml:" in fault for fault in told["faults"])
+        assert set(at.runtime.mappings) == {"a", "b"}
+
+
+async def test_the_snapshot_tells_each_mappings_state_and_sentence(tmp_path: Path) -> None:
+    """State, sentence, ledger and latency of everything that runs."""
+    async with rig(tmp_path) as at:
+        facts = at.facts("a")
+        facts.emit(Polled("", 2))
+        facts.emit(Received("", ["1", "2"], 20))
+        facts.emit(Invoking("", ["1", "2"], "r-1", 20))
+        told = await (await at.session.get("/api/status")).json()
+        a = told["mappings"][0]
+        assert (a["name"], a["state"], a["batches_in_flight"]) == ("a", "running", 1)
+        assert a["sentence"].startswith("invoking: 1 batch of 2 events, the oldest for ")
+        assert (a["ledger"]["received"], a["ledger"]["in_flight"]) == (2, 2)
+        facts.emit(Invoked("", ["1", "2"], "r-1", "success", 0.25))
+        facts.emit(Deleted(["1", "2"]))
+        told = await (await at.session.get("/api/status", params={"series": ""})).json()
+        assert told["mappings"][0]["latency_seconds"]["p50"] == 0.25
+        assert sum(told["mappings"][0]["series"]["done"]) > 0
+        assert told["mappings"][0]["sentence"] == "waiting for messages"
+
+
+@pytest.mark.parametrize("payloads", [False, True])
+async def test_payloads_of_failures_are_shown_only_when_allowed(tmp_path: Path, payloads: bool) -> None:
+    """``console.payloads`` is off unless told otherwise."""
+    async with rig(tmp_path, payloads=payloads) as at:
+        at.facts("a").emit(Invoked("", ["1"], "r", "error", 0.1, error="boom", first_payload=b"secret"))
+        text = await (await at.session.get("/api/status")).text()
+        assert ("secret" in text) is payloads
+        assert "boom" in text
+
+
+async def test_explain_tells_why_twice(tmp_path: Path) -> None:
+    """The timeline of a message that failed, came back and was deleted, and what follows from it."""
+    async with rig(tmp_path) as at:
+        facts = at.facts("a")
+        facts.emit(Received("", ["1", "2"], 20, [1, 1]))
+        facts.emit(Invoking("", ["1", "2"], "r-1", 20))
+        facts.emit(Invoked("", ["1", "2"], "r-1", "partial", 0.1, failed_ids=["2"]))
+        facts.emit(Deleted(["1"]))
+        facts.emit(Returned("", ["2"], None, "failed"))
+        facts.emit(Received("", ["2"], 10, [2]))
+        facts.emit(Invoking("", ["2"], "r-2", 10))
+        facts.emit(Invoked("", ["2"], "r-2", "success", 0.1))
+        facts.emit(Deleted(["2"]))
+        told = await (await at.session.get("/api/explain/2")).json()
+        assert [moment["what"] for moment in told["moments"]] == [
+            "received", "invoked", "failed", "returned", "found again", "invoked", "accepted", "deleted",
+        ]  # fmt: skip
+        assert told["conclusions"] == [
+            "received 2 times: failed, reported in batchItemFailures after 0.100 s (request r-1)"
+        ]
+        assert (await (await at.session.get("/api/explain/unheard-of")).json())["moments"] == []
+
+
+async def test_metrics_have_lambdas_names_and_balanced_books(tmp_path: Path) -> None:
+    """Lambda's own metrics in snake case, with mapping labels."""
+    async with rig(tmp_path) as at:
+        facts = at.facts("a")
+        facts.emit(Received("", ["1", "2"], 20))
+        facts.emit(Deleted(["1"]))
+        text = await (await at.session.get("/metrics")).text()
+        assert 'headrace_polled_event_count_total{mapping="a"} 2.0' in text
+        assert 'headrace_deleted_event_count_total{mapping="a"} 1.0' in text
+        assert 'headrace_ledger_balance{mapping="b"} 1.0' in text
+        assert 'headrace_ledger_balance{mapping="a"} 0.0' in text
+        assert "headrace_loop_lag_seconds " in text
+
+
+async def test_a_token_is_needed_for_everything_but_probes_and_the_page(tmp_path: Path) -> None:
+    """Wrong, missing and oddly formed tokens are all refused alike."""
+    async with rig(tmp_path, token=TOKEN) as at:
+        for path in ("/healthz", "/readyz", "/", "/console.js", "/console.css"):
+            assert (await at.session.get(path)).status in (200, 503)
+        for given in (None, "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer \udcff"):
+            headers = {"Authorization": given} if given is not None else {}
+            for path in ("/metrics", "/api/status", "/api/explain/1", "/openapi.json", "/api/events"):
+                reply = await at.session.get(path, headers=headers)
+                assert reply.status == 401, path
+        assert (await at.session.get("/api/status", headers={"Authorization": f"Bearer {TOKEN}"})).status == 200
+
+
+async def test_other_origins_cannot_change_anything(tmp_path: Path) -> None:
+    """A page in the operator's browser cannot pause a mapping."""
+    async with rig(tmp_path) as at:
+        for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}):
+            assert (await at.session.post("/api/mappings/a/pause", headers=headers)).status == 403
+        own = {"Origin": at.url, "Sec-Fetch-Site": "same-origin"}
+        assert (await at.session.post("/api/mappings/a/pause", headers=own)).status == 200
+
+
+async def test_a_foreign_host_name_is_not_served_without_a_token(tmp_path: Path) -> None:
+    """A page cannot reach the server through a name that it made resolve to 127.0.0.1."""
+    async with rig(tmp_path) as at:
+        assert (await at.session.get("/api/status", headers={"Host": "rebound.example:8787"})).status == 421
+        assert (await at.session.get("/api/status", headers={"Host": f"localhost:{unused_port()}"})).status == 200
+
+
+async def test_the_console_has_no_outside_assets(tmp_path: Path) -> None:
+    """The page loads its own style and script under a policy that allows nothing else."""
+    async with rig(tmp_path) as at:
+        reply = await at.session.get("/")
+        page = await reply.text()
+        assert "default-src 'none'" in reply.headers["Content-Security-Policy"]
+        assert "http://" not in page.replace("http://www.w3.org/2000/svg", "").replace("xmlns='http:", "")
+        assert "https://" not in page
+        for path in ("/console.css", "/console.js"):
+            assert (await at.session.get(path)).status == 200
+
+
+async def test_the_event_stream_brings_the_newest_snapshot(tmp_path: Path) -> None:
+    """Server-sent events, each a whole snapshot."""
+    async with rig(tmp_path) as at, at.session.get("/api/events") as reply:
+        assert reply.content_type == "text/event-stream"
+        line = await reply.content.readline()
+        assert [m["name"] for m in json.loads(line.removeprefix(b"data: "))["mappings"]] == ["a", "b"]
+
+
+async def test_a_slow_reader_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that takes nothing costs a socket buffer, and is let go."""
+    monkeypatch.setattr(stream, "SLOW_SECONDS", 0.3)
+    monkeypatch.setattr(stream, "PERIOD_SECONDS", 0.0)
+    async with rig(tmp_path) as at:
+        at.facts("a").emit(Doing("receive", State.BACKING_OFF, "x" * 500_000))
+        host, port = at.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port), limit=1)
+        writer.write(f"GET /api/events HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+        with anyio.fail_after(20):
+            while not reader.at_eof() and reader.exception() is None:
+                await anyio.sleep(0.05)
+                if at.session and await _readers(at.url, at) == 0:
+                    break
+        writer.close()
+
+
+async def _readers(url: str, at: object) -> int:
+    """How many connections the server still writes events to, by its own count."""
+    import gc
+
+    return sum(thing._readers for thing in gc.get_objects() if type(thing) is stream.EventStream)
+
+
+async def test_connections_beyond_the_limit_are_closed(tmp_path: Path) -> None:
+    """Idle connections cannot use the process up."""
+    async with rig(tmp_path) as at:
+        host, port = at.url.removeprefix("http://").split(":")
+        opened = [await asyncio.open_connection(host, int(port)) for _ in range(CONNECTIONS_AT_MOST)]
+        reader, writer = await asyncio.open_connection(host, int(port))
+        with anyio.fail_after(5):
+            try:
+                assert await reader.read(1) == b""
+            except ConnectionError:
+                pass
+        for _, each in [*opened, (reader, writer)]:
+            each.close()
+
+
+async def test_a_large_body_is_refused(tmp_path: Path) -> None:
+    """No route takes a body worth speaking of; one is never kept."""
+    async with rig(tmp_path) as at:
+        reply = await at.session.post("/api/drain", data=b"x" * 1_000)
+        assert reply.status in (202, 413)
+
+
+async def test_the_openapi_document_describes_every_route(tmp_path: Path) -> None:
+    """Each route is in the document and the other way round."""
+    async with rig(tmp_path) as at:
+        told = await (await at.session.get("/openapi.json")).json()
+        assert told == document()
+        for path, methods in told["paths"].items():
+            for method in methods:
+                reply = await at.session.request(method, path.replace("{name}", "a").replace("{identifier}", "1"))
+                assert reply.status != 404, path
+                reply.close()
+
+
+async def test_unknown_paths_and_methods_are_json_errors(tmp_path: Path) -> None:
+    """Whatever is asked, the answer can be read by a program."""
+    async with rig(tmp_path) as at:
+        reply = await at.session.get("/nowhere")
+        assert (reply.status, list(await reply.json())) == (404, ["error"])
+        reply = await at.session.get("/api/drain")
+        assert (reply.status, reply.headers["Allow"]) == (405, "POST")
