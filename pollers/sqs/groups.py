@@ -1,0 +1,122 @@
+"""FIFO queues: order within a message group, never two batches of one group at a time (lambda-behaviour 2.4). A decider."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pollers.batching import Limits
+    from pollers.sqs.message import Held
+
+
+class Lanes:
+    """A lane for each message group, and one line over all of them in the order of arrival.
+
+    A batch takes messages from the front of the line whose group is not busy, several groups together. Their groups are then busy
+    until each is released, which happens when its messages are deleted, or returned with all that stood behind them.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._line: dict[str, Held] = {}
+        self._waiting: dict[str, int] = {}
+        self._busy: dict[str, int] = {}
+        self._blocked = 0
+
+    @property
+    def count(self) -> int:
+        """How many messages wait, for a permit or for their group."""
+        return len(self._line)
+
+    @property
+    def runnable(self) -> int:
+        """How many of them are in groups that are not busy."""
+        return len(self._line) - self._blocked
+
+    @property
+    def due_at(self) -> float | None:
+        """FIFO queues have no window (lambda-behaviour 1.3)."""
+        return None
+
+    def open(self, now: float) -> None:
+        """No window."""
+
+    def busy(self, group: str | None) -> bool:
+        """Whether a batch of the group is in flight."""
+        return (group or "") in self._busy
+
+    def add(self, message: Held, now: float) -> None:
+        """To the end of its lane."""
+        group = message.group or ""
+        self._line[message.id] = message
+        self._waiting[group] = self._waiting.get(group, 0) + 1
+        if group in self._busy:
+            self._blocked += 1
+
+    def ready(self, now: float) -> bool:
+        """Whether any group may go on."""
+        return len(self._line) > self._blocked
+
+    def take(self, now: float) -> list[Held]:
+        """The next batch; every group in it becomes busy."""
+        free = [message for message in self._line.values() if (message.group or "") not in self._busy]
+        # One too large for any event goes alone, in its turn, so that it fails where it stands.
+        batch = free[: self._limits.leading(len(message.record) for message in free) or 1]
+        for message in batch:
+            self._leave(message)
+        for group in {message.group for message in batch}:
+            self._occupy(group)
+        return batch
+
+    def release(self, group: str | None) -> None:
+        """What occupied the group is settled: when nothing else does, its next may go."""
+        name = group or ""
+        self._busy[name] -= 1
+        if not self._busy[name]:
+            del self._busy[name]
+            self._blocked -= self._waiting.get(name, 0)
+
+    def behind(self, group: str | None) -> list[Held]:
+        """Take out everything that waits in the group, in order: what was ahead of it failed."""
+        name = group or ""
+        if not self._waiting.get(name):
+            return []
+        taken = [message for message in self._line.values() if (message.group or "") == name]
+        for message in taken:
+            self._leave(message)
+        return taken
+
+    def discard(self, messages: Sequence[Held]) -> list[Held]:
+        """Take out these and all that waits in their groups, which stay busy until each is released."""
+        groups = dict.fromkeys(message.group for message in messages if message.id in self._line)
+        taken = []
+        for group in groups:
+            taken += self.behind(group)
+            self._occupy(group)
+        return taken
+
+    def drain(self) -> list[Held]:
+        """Give up everything but what waits behind a busy group: SQS might show that while the group still runs."""
+        taken = [message for message in self._line.values() if (message.group or "") not in self._busy]
+        for message in taken:
+            self._leave(message)
+        return taken
+
+    def _occupy(self, group: str | None) -> None:
+        name = group or ""
+        if name not in self._busy:
+            self._blocked += self._waiting.get(name, 0)
+        self._busy[name] = self._busy.get(name, 0) + 1
+
+    def _leave(self, message: Held) -> None:
+        group = message.group or ""
+        del self._line[message.id]
+        left = self._waiting[group] - 1
+        if left:
+            self._waiting[group] = left
+        else:
+            del self._waiting[group]
+        if group in self._busy:
+            self._blocked -= 1

@@ -1,0 +1,172 @@
+"""Extends the visibility of everything held until it is acknowledged: by deadline, ten at a time (DESIGN decision 6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import structlog
+
+from pollers.aws.errors import AccessDenied, AwsError, NotFound
+from pollers.backoff import Backoff
+from pollers.sqs.queue import is_stale, tens
+from pollers.sqs.visibility import extension
+from pollers.telemetry.facts import Extended
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from random import Random
+
+    from pollers.aws.api import EntryFailed
+    from pollers.sqs.message import Held
+    from pollers.sqs.queue import Queue
+    from pollers.sqs.visibility import Hold, Holds
+    from pollers.telemetry.facts import Facts
+
+CALLS_AT_MOST = 8
+"""Extensions in flight at a time, when more than ten messages are due."""
+
+RETRY_SECONDS = (0.5, 5.0)
+
+_log = structlog.get_logger(__name__)
+
+
+class Heartbeat:
+    """Watches the deadlines. Without a heartbeat (``enabled`` false) it only notices those that have passed.
+
+    ``lapsed`` is given the messages whose claim is over, so that those not yet started are dropped.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        holds: Holds,
+        hold: Hold,
+        facts: Facts,
+        random: Random,
+        lapsed: Callable[[Sequence[Held]], None],
+        *,
+        enabled: bool,
+    ) -> None:
+        self.hold = hold
+        self.enabled = enabled
+        self.needed = False
+        self._queue = queue
+        self._holds = holds
+        self._facts = facts
+        self._lapsed = lapsed
+        self._backoff = Backoff(random, initial=RETRY_SECONDS[0], maximum=RETRY_SECONDS[1])
+        self._failed = False
+        self._changed = anyio.Event()
+        self._beats = 0
+        self._beat_over = anyio.Event()
+
+    def wake(self) -> None:
+        """Look again: something is due earlier than what was known."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            self._changed = anyio.Event()
+            look = self._holds.look(anyio.current_time(), self.hold.hold_seconds, heartbeat=self.enabled)
+            if look.lapsed:
+                self._give_up(look.lapsed)
+            if look.extend:
+                await self._extend(look.extend)
+                await self._pause_after_failure()
+            else:
+                await self._sleep(look.again_at)
+
+    async def quiet(self, messages: Iterable[Held]) -> None:
+        """Wait until no extension of these messages is under way, so that it cannot overtake their delete or return."""
+        if not self._beats:
+            return
+        messages = list(messages)
+        while any(message.beating for message in messages):
+            await self._beat_over.wait()
+
+    def _give_up(self, messages: Sequence[Held]) -> None:
+        for message in messages:
+            message.lost = True
+        self._lapsed(messages)
+
+    async def _sleep(self, until: float | None) -> None:
+        if until is None:
+            await self._changed.wait()
+            return
+        with anyio.move_on_at(until):
+            await self._changed.wait()
+
+    async def _pause_after_failure(self) -> None:
+        if self._failed:
+            self._failed = False
+            await anyio.sleep(min(self._backoff.next(), self.hold.hold_seconds / 8))
+        else:
+            self._backoff.reset()
+
+    async def _extend(self, messages: Sequence[Held]) -> None:
+        slices = iter(tens(messages))
+
+        async def take_slices() -> None:
+            for some in slices:
+                await self._beat(some)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(min(CALLS_AT_MOST, -(-len(messages) // 10))):
+                group.start_soon(take_slices)
+
+    async def _beat(self, messages: Sequence[Held]) -> None:
+        """One call, for those of ten that still want it."""
+        sent_at = anyio.current_time()
+        due = [(m, seconds) for m in messages if (seconds := extension(m, sent_at, self.hold.hold_seconds)) is not None]
+        if not due:
+            return
+        entries = [(message.handle, seconds) for message, seconds in due]
+        for message, _ in due:
+            message.beating = True
+        self._beats += 1
+        try:
+            refused = await self._queue.api.change_visibility(self._queue.url, entries)
+        except AwsError as error:
+            self._call_failed(error)
+        else:
+            self._note(due, entries, refused, sent_at)
+        finally:
+            self._beats -= 1
+            for message, _ in due:
+                message.beating = False
+            self._beat_over.set()
+            self._beat_over = anyio.Event()
+
+    def _note(
+        self,
+        due: Sequence[tuple[Held, int]],
+        entries: Sequence[tuple[str, int]],
+        refused: Sequence[EntryFailed],
+        sent_at: float,
+    ) -> None:
+        failures = {entry.index: entry for entry in refused}
+        gone = []
+        for index, (message, seconds) in enumerate(due):
+            if message.handle != entries[index][0]:
+                continue
+            if (failure := failures.get(index)) is None:
+                message.extended = True
+                self._holds.moved(message, sent_at + seconds)
+            elif is_stale(failure):
+                gone.append(message)
+            else:
+                self._failed = True
+        self._facts.emit(Extended([message.id for message, _ in due], self.hold.hold_seconds, len(failures)))
+        if gone:
+            self._give_up(gone)
+
+    def _call_failed(self, error: AwsError) -> None:
+        """Half of the hold is left for further tries. Denied: Lambda does not need this permission, so go on without, if we can."""
+        if isinstance(error, NotFound) or (isinstance(error, AccessDenied) and self.needed):
+            raise error
+        self._failed = True
+        if isinstance(error, AccessDenied):
+            self.enabled = False
+            _log.warning("no heartbeat: sqs:ChangeMessageVisibility is denied", queue=self._queue.url, error=str(error))

@@ -1,0 +1,366 @@
+"""The heart of the SQS poller: when to receive, how much, and when a batch goes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+
+from handlers.function import PAYLOAD_LIMIT_BYTES
+from pollers.aws.errors import AwsError, Throttled
+from pollers.backoff import Backoff
+from pollers.batching import ENVELOPE_BYTES
+from pollers.errors import SourceUnusable
+from pollers.sqs.message import Held, Phase
+from pollers.sqs.outcome import Outcome, SeenAgain
+from pollers.sqs.queue import is_hopeless
+from pollers.sqs.scaling import RECEIVE_LIMIT, Pace, Receives
+from pollers.sqs.settling import STOPPING
+from pollers.telemetry.facts import Doing, Polled, PollFailed, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from config.models import SqsMapping
+    from pollers.aws.api import Wire
+    from pollers.batching import Limits
+    from pollers.sqs.acknowledgement import Deletes, Spawn
+    from pollers.sqs.entitlement import Entitlement
+    from pollers.sqs.heartbeat import Heartbeat
+    from pollers.sqs.intake import Intake
+    from pollers.sqs.invoking import Invoker
+    from pollers.sqs.queue import Queue
+    from pollers.sqs.settling import Settling
+    from pollers.sqs.waiting import Waiting
+    from pollers.telemetry.facts import Facts
+
+LONG_POLL_SECONDS = 20
+"""ReceiveMessage waits at most this long; what one idle poll costs."""
+
+BUSY_POLL_SECONDS = 1
+"""Several receives at a time hold their permits, so they do not wait long. Not 0: a short poll asks only some of the servers."""
+
+RECEIVE_SLACK_SECONDS = 2.0
+"""A message's visibility timeout began at most this long before the receive that brought it came back. It cannot be the time that
+the receive was sent, or a long poll of 20 seconds would eat most of a timeout of 30."""
+
+UNDELETED_AT_MOST = 1_000
+"""No more receives while so many messages wait for their delete, over and above two batches for each permit."""
+
+UNDELETED_LOOK_SECONDS = 0.1
+BACKOFF_SECONDS = (0.5, 20.0)
+OVER_LIMIT_SECONDS = 5.0
+"""The queue has too many messages in flight: that passes with deletes, ours or others'."""
+
+LAPSED = "its visibility timeout ran out before it was started"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One receive to make. ``lent``: it waits without a permit."""
+
+    maximum: int
+    wait_seconds: int
+    lent: bool
+
+
+class Receiver:
+    """Decides and starts receives and batches, whenever something has changed.
+
+    ``spawn`` starts a task that the poller owns; ``fail`` tells it that the source is unusable.
+    """
+
+    def __init__(
+        self,
+        mapping: SqsMapping,
+        queue: Queue,
+        waiting: Waiting,
+        entitlement: Entitlement,
+        limits: Limits,
+        intake: Intake,
+        heartbeat: Heartbeat,
+        deletes: Deletes,
+        settling: Settling,
+        invoker: Invoker,
+        pace: Pace,
+        facts: Facts,
+        random: Random,
+        spawn: Spawn,
+        fail: Callable[[Exception], None],
+        *,
+        long_poll_seconds: int = LONG_POLL_SECONDS,
+        careful: bool = False,
+    ) -> None:
+        self._size = mapping.batch_size
+        self._windowed = mapping.maximum_batching_window_in_seconds > 0
+        self._queue = queue
+        self._waiting = waiting
+        self._entitlement = entitlement
+        self._limits = limits
+        self._intake = intake
+        self._heartbeat = heartbeat
+        self._deletes = deletes
+        self._settling = settling
+        self._invoker = invoker
+        self._pace = pace
+        self._facts = facts
+        self._spawn = spawn
+        self._fail = fail
+        self._long_poll_seconds = long_poll_seconds
+        self._careful = careful
+        self._receives = Receives()
+        self._backoff = Backoff(random, initial=BACKOFF_SECONDS[0], maximum=BACKOFF_SECONDS[1])
+        self._resume_at = -math.inf
+        self._in_flight = 0
+        self._asked = 0
+        self._changed = anyio.Event()
+        self._said: tuple[State, str] | None = None
+        self.stopping = False
+
+    def wake(self) -> None:
+        """Something has changed: decide anew."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Receive and start batches until :meth:`stop`."""
+        while not self.stopping:
+            self._changed = anyio.Event()
+            now = anyio.current_time()
+            self._start_batches(now)
+            self._start_receives(now)
+            self._entitlement.keep(self._needed(now))
+            self._say_what(now)
+            await self._sleep(now)
+
+    def stop(self) -> None:
+        """No receive and no batch any more. What waits goes back; so does what receives in flight bring."""
+        self.stopping = True
+        self._say(State.STOPPING)
+        self.wake()
+        if drained := self._waiting.drain():
+            self._spawn(self._settling.hand_back, drained, STOPPING)
+
+    def _start_batches(self, now: float) -> None:
+        while self._waiting.ready(now) and self._entitlement.spend():
+            self._start_batch(self._waiting.take(now), now)
+
+    def _start_batch(self, batch: list[Held], now: float) -> None:
+        """Invoke the batch, but for what must not or cannot be run: that is settled without."""
+        lapsed = [message for message in batch if message.lost or message.deadline <= now]
+        if lapsed:
+            batch = self._without(batch, lapsed)
+        elif not self._limits.deliverable(len(batch[0].record)):
+            self._spawn(self._settling.settle, batch, Outcome(failed=batch, reason=oversized(batch)))
+            batch = []
+        if not batch:
+            self._entitlement.ended()
+            return
+        for message in batch:
+            message.phase = Phase.RUNNING
+        self._spawn(self._invoker.run, batch)
+
+    def _without(self, batch: list[Held], lapsed: list[Held]) -> list[Held]:
+        """The batch without messages whose visibility timeout has run out, and without the rest of their groups."""
+        groups = {message.group for message in lapsed} - {None}
+        unsound = [message for message in batch if message in lapsed or message.group in groups]
+        self._spawn(
+            self._settling.settle, unsound, Outcome(failed=unsound, reason=LAPSED, seen_again=SeenAgain.AT_ONCE)
+        )
+        return [message for message in batch if message not in unsound]
+
+    def _start_receives(self, now: float) -> None:
+        while self._in_flight < self._receives.target and (ask := self._next_ask(now)) is not None:
+            self._in_flight += 1
+            self._asked += ask.maximum
+            self._spawn(self._receive, ask)
+
+    def _next_ask(self, now: float) -> Ask | None:
+        """The next receive to make, or None when there is no reason or no room for one."""
+        if now < self._resume_at or self._waiting.ready(now) or self._undeleted:
+            return None
+        if self._windowed:
+            return self._ask_for_window(now)
+        if self._receives.idle:
+            return self._ask_idle(now)
+        return self._ask_busy(now)
+
+    @property
+    def _undeleted(self) -> bool:
+        """Whether so much waits for its delete that nothing more should be taken on."""
+        return self._deletes.backlog > UNDELETED_AT_MOST + 2 * self._size * self._entitlement.limit
+
+    def _ask_idle(self, now: float) -> Ask | None:
+        """One long poll, its permit lent."""
+        entitlement = self._entitlement
+        if not self._entitle():
+            return None
+        room = max(1, entitlement.allowed - entitlement.running) * self._size + self._ahead(now)
+        return Ask(self._maximum(room, now), self._long_poll_seconds, lent=True)
+
+    def _ask_busy(self, now: float) -> Ask | None:
+        """One of several receives: each has a permit of its own, and all they may bring can be run, now or within a second."""
+        entitlement, ahead = self._entitlement, self._ahead(now)
+        room = entitlement.in_hand * self._size + ahead - self._waiting.runnable - self._asked
+        while (room < RECEIVE_LIMIT or entitlement.in_hand <= self._in_flight) and entitlement.obtain():
+            room += self._size
+        if room < max(1, min(ahead, RECEIVE_LIMIT)) or entitlement.in_hand <= self._in_flight:
+            if not self._in_flight:
+                entitlement.want()
+            return None
+        return Ask(self._maximum(room, now), min(BUSY_POLL_SECONDS, self._long_poll_seconds), lent=False)
+
+    def _ask_for_window(self, now: float) -> Ask | None:
+        """One of the receives that a batch is gathered from. Its permit is lent until it goes; more permits make more room."""
+        if not self._entitlement.lent:
+            if not self._entitle():
+                return None
+            self._waiting.open(now)
+        room = (1 + self._entitlement.in_hand) * self._size - self._waiting.count - self._asked
+        while room <= 0 and not self._receives.idle and self._entitlement.obtain():
+            room += self._size
+        if room <= 0:
+            return None
+        return Ask(min(RECEIVE_LIMIT, room), self._wait_in_window(now), lent=True)
+
+    def _wait_in_window(self, now: float) -> int:
+        if not self._receives.idle:
+            return min(BUSY_POLL_SECONDS, self._long_poll_seconds)
+        if (due_at := self._waiting.due_at) is None:
+            return self._long_poll_seconds
+        return max(1, min(self._long_poll_seconds, math.ceil(due_at - now)))
+
+    def _entitle(self) -> bool:
+        """Have a permit, lent; else wait for one."""
+        entitlement = self._entitlement
+        if not entitlement.lent:
+            if not entitlement.in_hand and not entitlement.obtain():
+                entitlement.want()
+                return False
+            entitlement.lend()
+        return True
+
+    def _ahead(self, now: float) -> int:
+        return 0 if self._cautious(now) else self._pace.ahead(self._size, self._entitlement.allowed)
+
+    def _cautious(self, now: float) -> bool:
+        return self._careful or now < self._settling.careful_until
+
+    def _maximum(self, room: int, now: float) -> int:
+        return min(RECEIVE_LIMIT, room, self._size if self._cautious(now) else room)
+
+    def _needed(self, now: float) -> int:
+        """Permits to keep in hand, for receives in flight and for what waits."""
+        if self._windowed:
+            beyond = self._waiting.count + self._asked - (self._size if self._entitlement.lent else 0)
+            return max(0, -(-beyond // self._size))
+        if self._entitlement.lent:
+            return 0
+        return max(self._in_flight, -(-(self._waiting.runnable + self._asked - self._ahead(now)) // self._size))
+
+    async def _receive(self, ask: Ask) -> None:
+        """One ReceiveMessage, never cancelled: a reply that nobody reads is messages hidden for nothing."""
+        sent_at = anyio.current_time()
+        hold_seconds = self._heartbeat.hold.hold_seconds
+        try:
+            wires = await self._queue.api.receive(
+                self._queue.url,
+                maximum=ask.maximum,
+                wait_seconds=ask.wait_seconds,
+                visibility_seconds=hold_seconds,
+            )
+        except AwsError as error:
+            self._receive_failed(error)
+            wires = None
+        finally:
+            self._in_flight -= 1
+            self._asked -= ask.maximum
+        handed_back: list[Held] = []
+        if wires is not None:
+            self._backoff.reset()
+            self._receives.returned(ask.maximum, len(wires))
+            self._facts.emit(Polled("", len(wires)))
+            if wires:
+                handed_back = self._arrived(wires, sent_at, hold_seconds)
+        if ask.lent and not self._waiting.count and not self._in_flight:
+            self._entitlement.recall()
+        self.wake()
+        if handed_back:
+            await self._settling.hand_back(handed_back, STOPPING)
+
+    def _arrived(self, wires: list[Wire], sent_at: float, hold_seconds: int) -> list[Held]:
+        """Take over what came; what is to be handed back at once because the poller is stopping."""
+        now = anyio.current_time()
+        arrivals = self._intake.take(wires, max(sent_at, now - RECEIVE_SLACK_SECONDS), hold_seconds)
+        if arrivals.look:
+            self._heartbeat.wake()
+        if arrivals.filtered:
+            self._deletes.put(arrivals.filtered)
+        if arrivals.oversized:
+            self._spawn(self._settling.fail, arrivals.oversized, oversized(arrivals.oversized))
+        if not self.stopping:
+            for message in arrivals.fresh:
+                self._waiting.add(message, now)
+            return []
+        busy = [message for message in arrivals.fresh if self._waiting.busy(message.group)]
+        for message in busy:
+            self._waiting.add(message, now)
+        return [message for message in arrivals.fresh if message not in busy]
+
+    def _receive_failed(self, error: AwsError) -> None:
+        if is_hopeless(error):
+            self._facts.emit(PollFailed("", str(error), 0.0))
+            self._fail(SourceUnusable(f"{self._queue.url}: {error}"))
+            return
+        now = anyio.current_time()
+        if now < self._resume_at:
+            return
+        pause = self._backoff.next()
+        if error.code == "OverLimit":
+            pause = max(pause, OVER_LIMIT_SECONDS)
+        self._resume_at = now + pause
+        self._receives.failed()
+        self._facts.emit(PollFailed("", str(error), pause, throttled=isinstance(error, Throttled)))
+        self._say(State.BACKING_OFF, str(error), pause)
+
+    async def _sleep(self, now: float) -> None:
+        """Until something changes, or the next moment that is known."""
+        moments = []
+        if self._resume_at > now:
+            moments.append(self._resume_at)
+        if (due_at := self._waiting.due_at) is not None and due_at > now:
+            moments.append(due_at)
+        if self._undeleted:
+            moments.append(now + UNDELETED_LOOK_SECONDS)
+        if not moments:
+            await self._changed.wait()
+            return
+        with anyio.move_on_at(min(moments)):
+            await self._changed.wait()
+
+    def _say_what(self, now: float) -> None:
+        if now < self._resume_at:
+            return
+        if self._in_flight:
+            self._say(State.POLLING)
+        elif self._entitlement.waits:
+            self._say(State.WAITING_FOR_PERMIT)
+        elif self._undeleted:
+            self._say(State.BACKING_OFF, "many messages wait for their delete")
+        else:
+            self._say(State.INVOKING, "as many invocations run as are allowed")
+
+    def _say(self, state: State, detail: str = "", until_seconds: float | None = None) -> None:
+        if self._said != (state, detail):
+            self._said = (state, detail)
+            self._facts.emit(Doing("receive", state, detail, until_seconds))
+
+
+def oversized(messages: list[Held]) -> str:
+    """Why messages can never be delivered."""
+    return (
+        f"the event of one message would have {ENVELOPE_BYTES + len(messages[0].record):,} bytes, "
+        f"over the limit of {PAYLOAD_LIMIT_BYTES:,}: it can never be delivered"
+    )

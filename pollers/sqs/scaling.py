@@ -1,0 +1,100 @@
+"""How many receives to run, how much to ask for, and how many invocations to allow. Deciders."""
+
+from __future__ import annotations
+
+RECEIVE_LIMIT = 10
+"""ReceiveMessage returns at most this many messages."""
+
+RECEIVES_AT_MOST = 40
+"""Receives in flight for one mapping: at 5 to 15 ms each they bring more than one process can handle."""
+
+STREAK = 8
+"""So many receives in a row that bring something, full or not, justify one more at a time."""
+
+AHEAD_SECONDS = 1.0
+"""Messages may be received ahead of a permit if they will have been started within this time."""
+
+
+class Receives:
+    """How many receives run at a time: one when idle; one more for each that comes back full; half as many once one is empty."""
+
+    def __init__(self, at_most: int = RECEIVES_AT_MOST) -> None:
+        self._at_most = at_most
+        self._streak = 0
+        self.target = 1
+
+    @property
+    def idle(self) -> bool:
+        """Whether one long poll is enough."""
+        return self.target == 1
+
+    def returned(self, asked: int, got: int) -> None:
+        """A receive came back."""
+        if not got:
+            self._streak = 0
+            self.target = max(1, self.target // 2)
+            return
+        self._streak += 1
+        if got >= asked or got >= RECEIVE_LIMIT // 2 or self._streak % STREAK == 0:
+            self.target = min(self._at_most, self.target + 1)
+
+    def failed(self) -> None:
+        """A receive failed: try again with one."""
+        self._streak = 0
+        self.target = 1
+
+
+class Concurrency:
+    """How many invocations are allowed while the function keeps failing (lambda-behaviour 2.5).
+
+    Each failure takes a tenth, each success gives one back, so that a poison message now and then costs nothing while a function
+    that does nothing but fail is soon called once at a time.
+    """
+
+    SHRINK = 0.9
+
+    def __init__(self) -> None:
+        self._allowed: float | None = None
+
+    def allowed(self, limit: int) -> int:
+        """Invocations at most, given the claim's own limit. At least one."""
+        if self._allowed is None or self._allowed >= limit:
+            self._allowed = None
+            return max(1, limit)
+        return max(1, int(self._allowed))
+
+    def failed(self, limit: int) -> None:
+        """An invocation failed, or was throttled."""
+        base = float(limit) if self._allowed is None else min(self._allowed, limit)
+        self._allowed = max(1.0, base * self.SHRINK)
+
+    def succeeded(self) -> None:
+        """An invocation succeeded."""
+        if self._allowed is not None:
+            self._allowed += 1.0
+
+
+class Pace:
+    """How fast the function takes batches: a moving mean of what an invocation takes."""
+
+    WEIGHT = 0.2
+
+    def __init__(self) -> None:
+        self._mean: float | None = None
+
+    def took(self, seconds: float) -> None:
+        """An invocation ended after this long."""
+        self._mean = seconds if self._mean is None else self._mean + self.WEIGHT * (seconds - self._mean)
+
+    def ahead(self, batch_size: int, concurrency: int) -> int:
+        """How many messages may be received ahead of permits: what ``concurrency`` invocations start within a second.
+
+        Only for batches smaller than a receive, which would else cost a receive each; nothing before the first invocation is
+        known, nothing for a slow function, at most one receive for each permit.
+        """
+        if batch_size >= RECEIVE_LIMIT or self._mean is None:
+            return 0
+        most = RECEIVE_LIMIT * concurrency
+        if self._mean * most <= AHEAD_SECONDS * concurrency * batch_size:
+            return most
+        return int(AHEAD_SECONDS / self._mean * concurrency * batch_size)

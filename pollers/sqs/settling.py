@@ -1,0 +1,122 @@
+"""After an invocation: deletes what is done, returns what failed, and with a FIFO group what stood behind it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import anyio
+
+from pollers.sqs.groups import Lanes
+from pollers.sqs.outcome import Outcome, SeenAgain
+from pollers.sqs.settlement import Settlement
+from pollers.sqs.visibility import in_order_of_group, retry_delay_seconds, seconds_to_hide
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from config.models import Visibility
+    from pollers.sqs.acknowledgement import Deletes
+    from pollers.sqs.heartbeat import Heartbeat
+    from pollers.sqs.message import Held
+    from pollers.sqs.returns import Returns
+    from pollers.sqs.waiting import Waiting
+
+BEHIND = "behind a message of its group that was not handled"
+STOPPING = "the poller is stopping"
+
+
+class Settling:
+    """Settles batches. ``stopping`` says whether what waits is to go back too.
+
+    Until ``careful_until`` FIFO receives bring no more than one batch: a group is failing, and whatever is received behind
+    the failed message only goes back and comes nearer to the dead-letter queue without ever being run.
+    """
+
+    def __init__(
+        self,
+        policy: Visibility,
+        waiting: Waiting,
+        heartbeat: Heartbeat,
+        deletes: Deletes,
+        returns: Returns,
+        stopping: Callable[[], bool],
+        wake: Callable[[], None],
+    ) -> None:
+        self._policy = policy
+        self._waiting = waiting
+        self._heartbeat = heartbeat
+        self._deletes = deletes
+        self._returns = returns
+        self._stopping = stopping
+        self._wake = wake
+        self.careful_until = 0.0
+
+    async def settle(self, batch: Sequence[Held], outcome: Outcome) -> None:
+        """Acknowledge one batch."""
+        if isinstance(self._waiting, Lanes):
+            await self._settle_groups(self._waiting, batch, outcome)
+            return
+        self._deletes.put(outcome.done)
+        if outcome.failed:
+            await self._returns.back(
+                outcome.failed, self._plan(outcome.failed, outcome), outcome.reason, in_order=False
+            )
+
+    async def hand_back(self, messages: Sequence[Held], reason: str) -> None:
+        """Return messages that were never started, to be seen at once."""
+        now = anyio.current_time()
+        seconds = {message.id: seconds_to_hide(message, now, self._heartbeat.hold, 0) for message in messages}
+        in_order = isinstance(self._waiting, Lanes)
+        await self._returns.back(messages, seconds, reason, in_order=in_order)
+
+    async def fail(self, messages: Sequence[Held], reason: str) -> None:
+        """Return messages as failed, so that the queue's redrive policy counts them out."""
+        in_order = isinstance(self._waiting, Lanes)
+        await self._returns.back(messages, self._plan(messages, Outcome(failed=[*messages])), reason, in_order=in_order)
+
+    def _plan(self, failed: Sequence[Held], outcome: Outcome) -> dict[str, int | None]:
+        now = anyio.current_time()
+        return {
+            message.id: seconds_to_hide(message, now, self._heartbeat.hold, self._delay(message, outcome.seen_again))
+            for message in failed
+        }
+
+    def _delay(self, message: Held, seen_again: SeenAgain) -> int | None:
+        match seen_again:
+            case SeenAgain.AT_ONCE:
+                return 0
+            case SeenAgain.AFTER_TIMEOUT:
+                return None
+            case SeenAgain.BY_POLICY:
+                return retry_delay_seconds(self._policy.retry_delay, message.receive_count)
+
+    async def _settle_groups(self, lanes: Lanes, batch: Sequence[Held], outcome: Outcome) -> None:
+        """Deletes first, as the next of a group may run only when what was before it is gone from the queue."""
+        settlement = Settlement(outcome.done)
+        self._deletes.put(outcome.done)
+        undeleted = await settlement.wait()
+        for group in dict.fromkeys(message.group for message in batch):
+            failed = [message for message in outcome.failed if message.group == group]
+            not_before = max((m.deadline for m in undeleted if m.group == group), default=-math.inf)
+            if failed or not_before > 0 or self._stopping():
+                await self._return_group(lanes, group, failed, outcome, not_before)
+            lanes.release(group)
+        self._wake()
+
+    async def _return_group(
+        self, lanes: Lanes, group: str | None, failed: list[Held], outcome: Outcome, not_before: float
+    ) -> None:
+        """Failed messages, then all that wait behind them, none to be seen before the one ahead of it."""
+        now = anyio.current_time()
+        plan, not_before = in_order_of_group(failed, now, self._plan(failed, outcome), not_before)
+        if failed:
+            await self._returns.back(failed, plan, outcome.reason, in_order=True)
+        reason = BEHIND if not_before > 0 else STOPPING
+        while behind := lanes.behind(group):
+            now = anyio.current_time()
+            if failed and outcome.seen_again is not SeenAgain.AT_ONCE:
+                self.careful_until = now + 2 * self._heartbeat.hold.timeout_seconds
+            at_once = {m.id: seconds_to_hide(m, now, self._heartbeat.hold, 0) for m in behind}
+            plan, not_before = in_order_of_group(behind, now, at_once, not_before)
+            await self._returns.back(behind, plan, reason, in_order=True)
