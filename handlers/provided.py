@@ -1,0 +1,72 @@
+"""``runtime: provided``: any executable that speaks Lambda's Runtime API, one process for each concurrent invocation."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from handlers.errors import FunctionUnusable
+from handlers.worker_environment import Identity
+from handlers.workers import WorkerFunction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from random import Random
+
+    from config.models import ProvidedFunction
+
+
+class ProvidedFunctionRunner(WorkerFunction):
+    """An executable (a Go, Rust, C++ or shell bootstrap, AWS's Node.js client, ...) in worker processes.
+
+    Its working directory is the code folder, and its command is relative to it; a command without a slash is looked for in
+    ``PATH``. ``handler`` is passed on as ``_HANDLER``, as Lambda does.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: ProvidedFunction,
+        *,
+        region: str | None = None,
+        account_id: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        wall_clock: Callable[[], float] | None = None,
+        random: Random | None = None,
+    ) -> None:
+        super().__init__(
+            name,
+            model,
+            region=region,
+            account_id=account_id,
+            environment=environment,
+            wall_clock=wall_clock,
+            random=random,
+        )
+        self._provided = model
+
+    def _code_path(self) -> Path:
+        return self._provided.code
+
+    async def _prepare(self, scratch: Path) -> None:
+        program = self._provided.command[0]
+        what = f"function {self.name}: command"
+        if os.sep not in program:
+            path = self._provided.environment.get("PATH") or self._headrace.get("PATH")
+            if shutil.which(program, path=path) is None:
+                raise FunctionUnusable(f"{what}: {program!r} is not in PATH; expected an executable")
+            return
+        found = self._code / program
+        if not found.is_file():
+            raise FunctionUnusable(f"{what}: {found} does not exist; expected an executable, relative to code")
+        if not os.access(found, os.X_OK):
+            raise FunctionUnusable(f"{what}: {found} is not executable; chmod +x it")
+
+    def _command(self) -> Sequence[str]:
+        return self._provided.command
+
+    def _identity(self, log_stream: str) -> Identity:
+        handler = self._provided.handler or Path(self._provided.command[0]).name
+        return Identity(self.name, handler, self._region, log_stream)

@@ -1,0 +1,67 @@
+"""How much memory a worker and its children hold: read from /proc, so known on Linux only (0 elsewhere).
+
+A limit by ``setrlimit`` would count address space, of which Node.js and Go reserve gigabytes, and would raise inside the
+function where Lambda kills it; so the memory that is really held is watched instead.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // 1024
+_MIB_KIB = 1024
+
+
+def machine_mib() -> int:
+    """The machine's memory: what a function without ``memory_size`` may use."""
+    return os.sysconf("SC_PHYS_PAGES") * _PAGE_KIB // _MIB_KIB
+
+
+def resident_mib(pid: int) -> int:
+    """What one process holds now; cheap enough to ask after each invocation."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            return int(file.read().split()[1]) * _PAGE_KIB // _MIB_KIB
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def session_mib(pid: int, limit_mib: int) -> int:
+    """What a worker and the processes of its session hold together.
+
+    Shared pages are counted once for each process at first; only when that passes the limit are they divided among
+    their holders, which is exact but dear.
+    """
+    pids = session_members(pid)
+    total = sum(resident_mib(member) for member in pids)
+    return sum(_proportional_mib(member) for member in pids) if total > limit_mib and len(pids) > 1 else total
+
+
+def session_members(pid: int) -> list[int]:
+    """The processes of the session that ``pid`` leads (as every worker does), itself first; empty if none is left."""
+    try:
+        names = os.listdir("/proc")
+    except OSError:
+        return [pid]
+    found = [int(name) for name in names if name.isdigit() and _session(int(name)) == pid]
+    found.sort(key=lambda member: member != pid)
+    return found
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return -1
+
+
+def _proportional_mib(pid: int) -> int:
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_bytes()
+    except OSError:
+        return resident_mib(pid)
+    for line in rollup.splitlines():
+        if line.startswith(b"Pss:"):
+            return int(line.split()[1]) // _MIB_KIB
+    return resident_mib(pid)
