@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import structlog
 from aiohttp import web
@@ -35,10 +35,9 @@ class _Bounded(asyncio.Protocol):
         self._head = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what create_server makes
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # what create_server makes; uvloop's is of no class of asyncio's
         if len(self._connections) >= CONNECTIONS_AT_MOST:
-            transport.abort()
+            self._transport.abort()
             return
         self._connections.add(transport)
         self._arm()

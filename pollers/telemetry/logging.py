@@ -59,8 +59,10 @@ def _shared(on_terminal: bool) -> list[Processor]:
 
 def _rendering(on_terminal: bool) -> list[Processor]:
     if on_terminal:
-        return [structlog.dev.ConsoleRenderer(colors=True)]
-    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(serializer=_json)]
+        return [structlog.dev.ConsoleRenderer(colors=True, exception_formatter=structlog.dev.plain_traceback)]
+    # Without the frames' local variables: those may hold payloads and credentials.
+    tracebacks = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+    return [tracebacks, structlog.processors.JSONRenderer(serializer=_json)]
 
 
 def _json(event: EventDict, **_: Any) -> str:  # noqa: ANN401 - structlog's own signature

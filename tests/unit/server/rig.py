@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import aiohttp
-import anyio
+import anyio.lowlevel
 
 from pollers.runtime import Runtime
 from pollers.server.app import Parts, make_app
@@ -62,10 +62,10 @@ async def rig(
         group.start_soon(runtime.run)
         group.start_soon(pulse.watch, "pulse", pulse.run)
         while len(bench.pollers) < len(names):
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
         async with serving(app, "127.0.0.1", 0) as url, aiohttp.ClientSession(base_url=url) as session:
             yield Rig(runtime, bench, board, recorder, pulse, url, session)
         runtime.stop()
         while not runtime.stopping:
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
         group.cancel_scope.cancel()
