@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 import time
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -48,7 +47,6 @@ class HttpFunction:
         self._model = model
         self._busy = 0
         self._problem: str | None = None
-        self._exits = AsyncExitStack()
 
     async def __aenter__(self) -> HttpFunction:
         if not self._endpoints.all:
@@ -57,25 +55,25 @@ class HttpFunction:
         headers = {"Content-Type": "application/json", **self._model.headers}
         if self._model.bearer_token is not None:
             headers["Authorization"] = f"Bearer {self._model.bearer_token}"
-        self._session = await self._exits.enter_async_context(
-            aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=tls, limit=0),
-                headers=headers,
-                timeout=aiohttp.ClientTimeout(total=None),
-                auto_decompress=True,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trace_configs=[_connection_trace()],
-            )
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=tls, limit=0),
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=None),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[_connection_trace()],
         )
-        self._late: TaskGroup = await self._exits.enter_async_context(anyio.create_task_group())
+        self._late: TaskGroup = await anyio.create_task_group().__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._late.cancel_scope.cancel()
-        with anyio.CancelScope(shield=True):
-            await self._exits.aclose()
+        try:
+            await self._late.__aexit__(None, None, None)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._session.close()
 
     async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
         """Post the event. See :meth:`handlers.function.Function.invoke`; cancelling closes the connection."""

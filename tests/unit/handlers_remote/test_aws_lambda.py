@@ -270,7 +270,7 @@ async def test_cancelling_closes_the_connection() -> None:
 
     async def respond(request: web.Request) -> web.Response:
         asked.set()
-        while request.transport is not None:  # noqa: ASYNC110 - aiohttp tells in no other way
+        while request.transport is not None:
             await anyio.sleep(0.005)
         gone.set()
         return web.Response()
