@@ -9,17 +9,35 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pollers.emulators.errors import InstallFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pollers.emulators.recipes import Recipe
 
 STEP_TIMEOUT_SECONDS = 900
 LOG_TAIL_CHARACTERS = 2000
+
+
+class Installable(Protocol):
+    """Something that is installed into a folder of the cache."""
+
+    @property
+    def name(self) -> str:
+        """A word for folders and messages."""
+
+    @property
+    def version(self) -> str:
+        """The one version that is installed."""
+
+    @property
+    def revision(self) -> str:
+        """Changes when the steps of :meth:`install` do."""
+
+    def install(self, folder: Path) -> None:
+        """Install into ``folder``, which exists and is empty. Raises :class:`pollers.emulators.InstallFailed`."""
 
 
 def cache_folder() -> Path:
@@ -32,7 +50,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headrace"
 
 
-def installed(recipe: Recipe) -> Path:
+def installed(recipe: Installable) -> Path:
     """The folder that ``recipe`` is installed in; installs it first where that has not happened yet.
 
     Raises :class:`InstallFailed`. A process that comes while another installs waits for it.

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from pollers.emulators.cache import step
+from pollers.emulators.cache import Installable, step
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,20 +25,8 @@ class Launch:
     environment: dict[str, str] = field(default_factory=dict)
 
 
-class Recipe(Protocol):
+class Recipe(Installable, Protocol):
     """What the cache and the process supervisor need to know of an emulator."""
-
-    @property
-    def name(self) -> str:
-        """A word for folders and messages."""
-
-    @property
-    def version(self) -> str:
-        """The one version that is installed."""
-
-    @property
-    def revision(self) -> str:
-        """Changes when the steps of :meth:`install` do."""
 
     @property
     def health_path(self) -> str:
@@ -47,9 +35,6 @@ class Recipe(Protocol):
     @property
     def start_seconds(self) -> float:
         """How long a start may take on a loaded machine."""
-
-    def install(self, folder: Path) -> None:
-        """Install into ``folder``, which exists and is empty. Raises :class:`pollers.emulators.InstallFailed`."""
 
     def launch(self, folder: Path, port: int, spare_port: int, state: Path) -> Launch:
         """The process to start on ``port`` of 127.0.0.1; ``state`` is an empty folder of this run's own."""

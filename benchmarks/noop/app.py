@@ -1,0 +1,5 @@
+"""A function that succeeds at nothing."""
+
+
+async def handler(event: object, context: object) -> None:
+    """Every message is done."""
