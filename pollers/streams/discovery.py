@@ -91,7 +91,10 @@ class Discovery:
 
     def announce(self, children: Iterable[ShardListing]) -> None:
         """A parent named its children at its end."""
+        children = list(children)
         self._say_seen(self.lineage.announce(children))
+        if not all(parent in self.lineage for child in children for parent in child.parent_ids):
+            self.expect()
 
     def _say_seen(self, shard_ids: Iterable[str]) -> None:
         for shard_id in shard_ids:

@@ -15,7 +15,7 @@ from pollers.streams.batches import Batch, Gathering
 from pollers.streams.discarding import discard
 from pollers.streams.records import Records
 from pollers.streams.retries import Discard, Invoke, Wait, Work
-from pollers.streams.windows import StateMissing, state_of
+from pollers.streams.windows import StateMissing, read_answer
 from pollers.telemetry.facts import Invoked, Invoking, State
 
 if TYPE_CHECKING:
@@ -244,16 +244,16 @@ class Lane:
     def _answered(self, work: Work, step: Invoke, body: bytes, request_id: str) -> tuple[str, str | None, list[str]]:
         """The function returned: outcome, error and failed sequence numbers."""
         now, numbers, windows = anyio.current_time(), step.records.sequence_numbers, self._shard.windows
+        reports = self._context.mapping.reports_batch_item_failures and bool(numbers)
         state = b""
         if windows is not None:
             try:
-                state = state_of(body)
+                answer = read_answer(body)
             except StateMissing as missing:
                 work.failed(now, str(missing), request_id, function_error=None)
                 return "error", str(missing), []
-        verdict = (
-            failed_ids(body, numbers) if self._context.mapping.reports_batch_item_failures and numbers else SUCCESS
-        )
+            state, reports = answer.state, reports and answer.names_failures
+        verdict = failed_ids(body, numbers) if reports else SUCCESS
         if verdict.problem is not None:
             work.failed(now, verdict.problem, request_id, function_error=None)
             return "error", verdict.problem, []

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 GONE_AFTER_LISTINGS = 3
-"""Complete listings that must miss an ended shard before it counts as gone: listings lag behind what parents announce."""
+"""Complete listings that must miss a shard before it counts as gone: listings lag behind what parents announce."""
 
 
 @dataclass(slots=True)
@@ -20,14 +20,16 @@ class _Shard:
     parents: tuple[str, ...]
     ended: bool = False
     reading: bool = False
+    seen: bool = False
     missed: int = 0
 
 
 class Lineage:
     """The shards of one stream as far as they are known, and who waits for whom.
 
-    A parent that is neither listed nor announced nor being read any more has left the stream's retention and counts as
-    ended. A shard that another named as its child (``announce``) is known before any listing shows it.
+    A shard that its parent named as a child (``announce``) is known before any listing shows it. A parent that nobody knows has
+    left the stream's retention and counts as ended, but only once a listing shows the child without it: of the two parents of a
+    merged shard that one of them announced, the other may be too young to be listed.
     """
 
     def __init__(self) -> None:
@@ -52,7 +54,10 @@ class Lineage:
         now = {shard.shard_id for shard in shards}
         for shard_id, known in self._shards.items():
             known.missed = 0 if shard_id in now else known.missed + 1
-        return [shard.shard_id for shard in shards if self._add(shard.shard_id, shard.parent_ids)]
+        new = [shard.shard_id for shard in shards if self._add(shard.shard_id, shard.parent_ids)]
+        for shard_id in now:
+            self._shards[shard_id].seen = True
+        return new
 
     def _add(self, shard_id: str, parents: tuple[str, ...]) -> bool:
         known = self._shards.get(shard_id)
@@ -82,11 +87,13 @@ class Lineage:
 
     def waiting_for(self, shard_id: str) -> list[str]:
         """The parents that must end before this shard may be read."""
-        return [parent for parent in self._shards[shard_id].parents if not self._finished(parent)]
+        shard = self._shards[shard_id]
+        certain = shard.seen or shard.missed >= GONE_AFTER_LISTINGS
+        return [parent for parent in shard.parents if not self._finished(parent, certain=certain)]
 
-    def _finished(self, shard_id: str) -> bool:
+    def _finished(self, shard_id: str, *, certain: bool) -> bool:
         shard = self._shards.get(shard_id)
-        return shard is None or shard.ended
+        return certain if shard is None else shard.ended
 
     def readable(self) -> list[str]:
         """The shards that may be read and are not."""

@@ -10,6 +10,7 @@ Each window ends with an invocation of its own, without records, whose ``isFinal
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ import orjson
 
 from pollers.batching import join_event
 from pollers.checkpoints.store import OpenWindow
+from pollers.events.encoding import json_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,15 +34,24 @@ class StateMissing(ValueError):  # noqa: N818 - what is wrong with a response
     """The function's response has no ``state``: a failed invocation."""
 
 
-def state_of(response: bytes) -> bytes:
-    """The ``state`` of a function's response, as JSON. Raises StateMissing."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A function's response: ``state`` as JSON, and whether it says anything of failed records (it need not)."""
+
+    state: bytes
+    names_failures: bool
+
+
+def read_answer(response: bytes) -> Answer:
+    """The response to an invocation of a window. Raises StateMissing."""
     try:
-        state = orjson.loads(response)["state"]
-    except (orjson.JSONDecodeError, TypeError, KeyError) as error:
+        answer = orjson.loads(response)
+        state = answer["state"]
+    except (orjson.JSONDecodeError, TypeError, KeyError, IndexError) as error:
         raise StateMissing('the response must be {"state": {...}} for a mapping with a tumbling window') from error
     if not isinstance(state, dict):
         raise StateMissing(f"the response's state must be a JSON object, not {type(state).__name__}")
-    return orjson.dumps(state)
+    return Answer(json_bytes(state), "batchItemFailures" in answer)
 
 
 class Windows:

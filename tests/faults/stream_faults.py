@@ -1,0 +1,123 @@
+"""What goes wrong around a simulated stream mapping: calls that fail or whose replies are lost, a store that refuses, crashes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+from pollers.aws.errors import CredentialsExpired, IteratorExpired, Throttled, Unavailable
+from pollers.checkpoints import MemoryStore, StoreUnwritable
+from pollers.checkpoints.store import Opened
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from types import TracebackType
+
+    from pollers.checkpoints.store import Lease, MappingCheckpoints, ShardCheckpoint
+    from tests.faults.stream_world import World
+
+
+class Weather:
+    """Faults of a stream's calls; none in calm weather."""
+
+    def __init__(self, world: World, rate: float) -> None:
+        self._world = world
+        self._rate = rate
+
+    async def before(self, operation: str) -> None:
+        """Take some time; perhaps fail before anything has happened."""
+        chance = self._world.random
+        await anyio.sleep(chance.choice((0.001, 0.02, 0.2)))
+        if self._world.calm or chance.random() >= self._rate:
+            return
+        if operation == "records" and chance.random() < 0.3:
+            raise IteratorExpired("ExpiredIteratorException", "too old, it says")
+        raise chance.choice(
+            (
+                Throttled("ProvisionedThroughputExceededException", "slow down"),
+                Unavailable("InternalFailure", "try again"),
+                CredentialsExpired("ExpiredTokenException", "expired"),
+            )
+        )
+
+    async def after(self, operation: str) -> None:
+        """Perhaps lose the reply."""
+        if not self._world.calm and self._world.random.random() < self._rate:
+            await anyio.sleep(1.0)
+            raise Unavailable("ConnectionClosed", f"the reply of {operation} was lost")
+
+
+class WatchedStore:
+    """The store of a simulation: checks every checkpoint, takes its time, and refuses now and then."""
+
+    def __init__(self, world: World, rate: float) -> None:
+        self.inner = MemoryStore()
+        self._world = world
+        self._rate = rate
+
+    async def open(self, mapping: str, identity: str) -> Opened:
+        """See ``CheckpointStore.open``."""
+        opened = await self.inner.open(mapping, identity)
+        watched = WatchedCheckpoints(opened.checkpoints, self._world, self._rate)
+        return Opened(watched, opened.fresh, opened.previous_identity, opened.start)
+
+    async def __aenter__(self) -> WatchedStore:
+        await self.inner.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.inner.__aexit__(kind, error, traceback)
+
+
+class WatchedCheckpoints:
+    """One mapping's checkpoints in a :class:`WatchedStore`."""
+
+    def __init__(self, inner: MappingCheckpoints, world: World, rate: float) -> None:
+        self._inner = inner
+        self._world = world
+        self._rate = rate
+
+    async def _weather(self) -> None:
+        await anyio.sleep(self._world.random.choice((0.0, 0.001, 0.05)))
+        if not self._world.calm and self._world.random.random() < self._rate:
+            raise StoreUnwritable("the disk is full")
+
+    async def load(self) -> dict[str, ShardCheckpoint]:
+        """See ``MappingCheckpoints.load``."""
+        return await self._inner.load()
+
+    async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> None:
+        """See ``MappingCheckpoints.pin``."""
+        await anyio.sleep(0.001)
+        await self._inner.pin(shards)
+
+    async def take(self, shard_ids: Collection[str]) -> dict[str, Lease]:
+        """See ``MappingCheckpoints.take``."""
+        await self._weather()
+        return await self._inner.take(shard_ids)
+
+    async def save(self, lease: Lease, checkpoint: ShardCheckpoint) -> None:
+        """See ``MappingCheckpoints.save``."""
+        await self._weather()
+        self._world.check_checkpoint(lease.shard_id, checkpoint, ended=False)
+        await self._inner.save(lease, checkpoint)
+        await anyio.sleep(self._world.random.choice((0.0, 0.01)))
+
+    async def end(self, lease: Lease, checkpoint: ShardCheckpoint, children: Mapping[str, ShardCheckpoint]) -> None:
+        """See ``MappingCheckpoints.end``."""
+        await self._weather()
+        self._world.check_checkpoint(lease.shard_id, checkpoint, ended=True)
+        await self._inner.end(lease, checkpoint, children)
+        await anyio.sleep(self._world.random.choice((0.0, 0.01)))
+
+    async def release(self, leases: Collection[Lease]) -> None:
+        """See ``MappingCheckpoints.release``."""
+        await self._inner.release(leases)
+
+    async def forget(self, shard_ids: Collection[str]) -> None:
+        """See ``MappingCheckpoints.forget``."""
+        await self._weather()
+        await self._inner.forget(shard_ids)

@@ -1,0 +1,278 @@
+"""What a simulated stream mapping must keep to, watched from outside: the function's side, the store's side and the books.
+
+Every record has a value that is written once. It is *done* when the function accepted it, when it was discarded with a failure
+record, or when its retention was over. The world fails a run the moment that
+
+- a record is invoked while an earlier one of its key is not done, or is being invoked somewhere else;
+- a checkpoint is written above a record that is not done;
+- a window's state is checkpointed with anything but the records up to that checkpoint, each once;
+- records are discarded without a failure record having been delivered for exactly them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import orjson
+
+from handlers.function import (
+    FunctionError,
+    FunctionStatus,
+    InfrastructureError,
+    Invocation,
+    Payload,
+    Result,
+    Throttle,
+)
+from pollers.aws.errors import Unavailable
+from pollers.telemetry.facts import Discarded, Fact
+from tests.faults.memory_streams import values
+
+if TYPE_CHECKING:
+    import random
+    from types import TracebackType
+
+    from config.models import StreamMapping
+    from pollers.checkpoints.store import ShardCheckpoint
+    from pollers.destinations import FailureRecord
+    from tests.faults.memory_streams import MemoryStream
+
+
+@dataclass(slots=True)
+class World:
+    """One simulated mapping's truth. ``calm``: no more faults. ``repaired``: poisonous records have become harmless."""
+
+    stream: MemoryStream
+    mapping: StreamMapping
+    random: random.Random
+    calm: bool = False
+    repaired: bool = False
+    trouble: float = 0.05
+    done: set[str] = field(default_factory=set)
+    accepted: set[str] = field(default_factory=set)
+    discarded: set[str] = field(default_factory=set)
+    by_key: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    place: dict[str, tuple[str, int]] = field(default_factory=dict)
+    shard_of: dict[str, str] = field(default_factory=dict)
+    by_number: dict[tuple[str, str], str] = field(default_factory=dict)
+    running: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    running_keys: set[str] = field(default_factory=set)
+    failures: list[FailureRecord] = field(default_factory=list)
+    finals: list[tuple[str, str, list[str]]] = field(default_factory=list)
+    invocations: int = 0
+
+    # -- writing ---------------------------------------------------------------------------------------------------------
+
+    def put(self, key: str, *, poison: bool) -> None:
+        """Write the next record of a key."""
+        value = f"{key}:{len(self.by_key[key])}" + ("!" if poison else "")
+        number = self.stream.put(key, value)
+        shard = next(s for s in self.stream.open_shards() if s.records and s.records[-1].value == value)
+        self.place[value] = key, len(self.by_key[key])
+        self.by_key[key].append(value)
+        self.shard_of[value] = shard.shard_id
+        self.by_number[shard.shard_id, number] = value
+
+    def trimmed(self, gone: list[str]) -> None:
+        """Retention took these; whether they were read before is nobody's fault."""
+        self.done.update(gone)
+
+    @property
+    def unfinished(self) -> set[str]:
+        """Records that are still owed."""
+        return self.place.keys() - self.done
+
+    # -- the function's side ---------------------------------------------------------------------------------------------
+
+    def began(self, event: dict[str, Any]) -> tuple[str, list[str]]:
+        """An invocation begins; its shard and values."""
+        found = values(event)
+        batch = [value for _, value in found]
+        assert len(batch) <= self.mapping.batch_size
+        shards = {self.shard_of[value] for value in batch} or {event["shardId"]}
+        assert len(shards) == 1, f"one batch of several shards: {shards}"
+        shard = shards.pop()
+        self.invocations += 1
+        self.running[shard] += 1
+        assert self.running[shard] <= self.mapping.parallelization_factor, f"too many invocations of {shard}"
+        keys = {key for key, _ in found}
+        assert not keys & self.running_keys, f"keys invoked twice at a time: {keys & self.running_keys}"
+        self.running_keys |= keys
+        self._check_order(batch)
+        return shard, batch
+
+    def _check_order(self, batch: list[str]) -> None:
+        before: set[str] = set()
+        for value in batch:
+            key, index = self.place[value]
+            if index:
+                earlier = self.by_key[key][index - 1]
+                assert earlier in self.done or earlier in before, f"{value} was invoked before {earlier} was done"
+            before.add(value)
+
+    def ended(self, shard: str, batch: list[str]) -> None:
+        """An invocation is over, whatever came of it."""
+        self.running[shard] -= 1
+        self.running_keys -= {self.place[value][0] for value in batch}
+
+    def accept(self, batch: list[str]) -> None:
+        """The function accepted these."""
+        self.done.update(batch)
+        self.accepted.update(batch)
+
+    # -- the store's side ------------------------------------------------------------------------------------------------
+
+    def check_checkpoint(self, shard_id: str, checkpoint: ShardCheckpoint, *, ended: bool) -> None:
+        """A checkpoint is being written."""
+        upto = None if checkpoint.sequence_number is None else int(checkpoint.sequence_number)
+        for (shard, number), value in self.by_number.items():
+            if shard == shard_id and (ended or (upto is not None and int(number) <= upto)):
+                assert value in self.done, f"the checkpoint {upto} of {shard_id} is above {value}, which is not done"
+        if checkpoint.window is not None and upto is not None:
+            self._check_window(shard_id, checkpoint, upto)
+
+    def _check_window(self, shard_id: str, checkpoint: ShardCheckpoint, upto: int) -> None:
+        assert checkpoint.window is not None
+        seen = orjson.loads(checkpoint.window.state).get("seen", [])
+        assert len(seen) == len(set(seen)), f"counted twice in the state of {shard_id}: {seen}"
+        for value in seen:
+            assert self.shard_of[value] == shard_id
+            assert self._number(value) <= upto, f"{value} is in the state but above the checkpoint {upto}"
+
+    def _number(self, value: str) -> int:
+        shard = self.stream.shards_by_id[self.shard_of[value]]
+        found = [
+            int(number)
+            for (where, number), known in self.by_number.items()
+            if known == value and where == shard.shard_id
+        ]
+        return found[0]
+
+    # -- the books' side -------------------------------------------------------------------------------------------------
+
+    def note(self, _mapping: str, fact: Fact) -> None:
+        """A sink of facts."""
+        if isinstance(fact, Discarded) and fact.ids:
+            gone = [self.by_number[fact.source, number] for number in fact.ids]
+            if self.mapping.on_failure is not None:
+                self._check_failure(fact)
+            self.done.update(gone)
+            self.discarded.update(gone)
+
+    def _check_failure(self, fact: Discarded) -> None:
+        assert any(
+            failure.shard_id == fact.source
+            and failure.start_sequence_number == fact.ids[0]
+            and failure.end_sequence_number == fact.ids[-1]
+            and failure.batch_size == len(fact.ids)
+            for failure in self.failures
+        ), f"no failure record of {fact}"
+
+
+class SimulatedFunction:
+    """A function that takes its time, fails at random, on poison for ever, and keeps what it saw in a window's state."""
+
+    name = "simulated"
+    arn = "arn:aws:lambda:us-east-1:000000000000:function:simulated"
+    timeout_seconds = 30.0
+
+    def __init__(self, world: World, concurrency: int) -> None:
+        self.concurrency = concurrency
+        self._world = world
+        self._busy = 0
+
+    async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
+        """See ``Function.invoke``."""
+        world, parsed = self._world, orjson.loads(event)
+        shard, batch = world.began(parsed)
+        self._busy += 1
+        assert self._busy <= self.concurrency
+        try:
+            await anyio.sleep(world.random.choice((0.0, 0.01, 0.3, 2.0)))
+            return Invocation(request_id, self._result(parsed, batch), 0.1)
+        finally:
+            self._busy -= 1
+            world.ended(shard, batch)
+
+    def _result(self, event: dict[str, Any], batch: list[str]) -> Result:
+        world = self._world
+        if not world.calm and world.random.random() < world.trouble:
+            return world.random.choice(
+                (
+                    Throttle("rate exceeded", world.random.choice((None, 3.0))),
+                    InfrastructureError("lost"),
+                    FunctionError("Unhandled", "by chance", b"{}"),
+                    Payload(b'{"batchItemFailures":[{"itemIdentifier":"of another batch"}]}'),
+                )
+                if world.mapping.reports_batch_item_failures
+                else (
+                    Throttle("rate exceeded"),
+                    InfrastructureError("lost"),
+                    FunctionError("Unhandled", "by chance", b"{}"),
+                )
+            )
+        bad = [index for index, value in enumerate(batch) if value.endswith("!") and not world.repaired]
+        if bad and not (world.mapping.reports_batch_item_failures and world.random.random() < 0.7):
+            return FunctionError("Unhandled", "poison", b"{}")
+        good = batch[: bad[0]] if bad else batch
+        world.accept(good)
+        return Payload(orjson.dumps(self._response(event, good, batch, bad)))
+
+    def _response(self, event: dict[str, Any], good: list[str], batch: list[str], bad: list[int]) -> dict[str, Any]:
+        response: dict[str, Any] = {}
+        if bad:
+            numbers = [_number(record) for record in event["Records"]]
+            named = [numbers[index] for index in bad] + self._world.random.choice(([], [numbers[-1]]))
+            self._world.random.shuffle(named)
+            response["batchItemFailures"] = [{"itemIdentifier": number} for number in named]
+        if "state" in event:
+            seen = [*event["state"].get("seen", []), *good]
+            if event["isFinalInvokeForWindow"]:
+                assert not batch
+                self._world.finals.append((event["shardId"], event["window"]["start"], seen))
+            response["state"] = {"seen": seen}
+        return response
+
+    def status(self) -> FunctionStatus:
+        """See ``Function.status``."""
+        return FunctionStatus(0, self._busy)
+
+    async def __aenter__(self) -> SimulatedFunction:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        pass
+
+
+class SimulatedDestination:
+    """An on-failure destination that is out of reach now and then."""
+
+    arn = "arn:aws:sqs:us-east-1:000000000000:failed"
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def check(self) -> str | None:
+        """See ``Destination.check``."""
+        await anyio.sleep(0.01)
+        return None
+
+    async def deliver(self, failure: FailureRecord, event: bytes) -> None:
+        """See ``Destination.deliver``."""
+        await anyio.sleep(0.01)
+        if not self._world.calm and self._world.random.random() < 0.3:
+            raise Unavailable("ServiceUnavailable", "out of reach")
+        self._world.failures.append(failure)
+        if not self._world.calm and self._world.random.random() < 0.1:
+            raise Unavailable("Lost", "the reply is lost")
+
+
+def _number(record: dict[str, Any]) -> str:
+    number = record["kinesis"]["sequenceNumber"] if "kinesis" in record else record["dynamodb"]["SequenceNumber"]
+    assert isinstance(number, str)
+    return number
