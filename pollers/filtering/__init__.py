@@ -6,9 +6,9 @@ for every record.
 :class:`Pattern` is one event pattern by itself.
 """
 
-from pollers.filtering.check import Finding, check_mapping
+from pollers.filtering.check import check_mapping
 from pollers.filtering.errors import PatternError
 from pollers.filtering.pattern import Pattern
 from pollers.filtering.records import RecordFilter, compile_filters
 
-__all__ = ["Finding", "Pattern", "PatternError", "RecordFilter", "check_mapping", "compile_filters"]
+__all__ = ["Pattern", "PatternError", "RecordFilter", "check_mapping", "compile_filters"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from config.faults import Finding
 from pollers.filtering.errors import PatternError, PatternPath, path_text
 from pollers.filtering.records import refuse_for
 from pollers.filtering.sources import KINESIS, NOT_KNOWN_TO_POLLERS, Source, source_of
@@ -13,14 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from config.models import Mapping
-
-
-class Finding(NamedTuple):
-    """``path`` is relative to the mapping and goes on inside the pattern; a note stops nothing from loading."""
-
-    path: PatternPath
-    message: str
-    is_note: bool
 
 
 def check_mapping(mapping: Mapping) -> Iterable[Finding]:

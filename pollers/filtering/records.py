@@ -9,7 +9,7 @@ from pollers.filtering.explaining import first_failure
 from pollers.filtering.fields import NOTHING, Lookup, lookup
 from pollers.filtering.numbers import Json, NotJson, decode
 from pollers.filtering.rules import Condition, ReadyRule, any_matches, ready
-from pollers.filtering.sources import SQS, Source, View, event_view, wire_view
+from pollers.filtering.sources import SQS, Decoded, Source, View, event_view, wire_view
 from pollers.filtering.syntax import Parsed, Rule, parse
 
 if TYPE_CHECKING:
@@ -61,6 +61,11 @@ class RecordFilter:
         self._rules = tuple(
             sorted((rule for pattern in self._patterns for rule in pattern), key=lambda rule: self._is_late_rule(rule))
         )
+
+    @property
+    def needs_number_texts(self) -> bool:
+        """Whether the patterns tell numbers apart by how they are written."""
+        return self._keep_number_texts
 
     def matches(self, record: Wire) -> bool:
         """Whether the record is for the function. Never raises, and never alters the record."""
@@ -135,9 +140,11 @@ class _Members(dict[str, "Json"]):
         value = self[name] = NOTHING if member is None else member(self._record)
         return value
 
-    def _decode(self, data: str | bytes) -> None:
-        value = decode(data, keep_number_texts=self._keep_number_texts)
-        self[_DATA_IS_JSON] = not isinstance(value, NotJson)
+    def _decode(self, data: str | bytes | Decoded) -> None:
+        value = data.value if isinstance(data, Decoded) else decode(data, keep_number_texts=self._keep_number_texts)
         if isinstance(value, NotJson):
             value = data if isinstance(data, str) else NOTHING
+            self[_DATA_IS_JSON] = False
+        else:
+            self[_DATA_IS_JSON] = value is not NOTHING
         self[self._view.source.data] = value

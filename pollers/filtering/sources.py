@@ -7,7 +7,7 @@ member of an event record is had from a record, so that only what a pattern look
 from __future__ import annotations
 
 import binascii
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from config.models import DynamoDBMapping, KinesisMapping, SqsMapping
@@ -103,16 +103,23 @@ def source_of(mapping: SourceMapping) -> Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Decoded:
+    """Data that needs no decoding; NOTHING or None where there is none."""
+
+    value: Json
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """How the members of event records are had from records.
 
-    ``data`` gives what was sent, not yet decoded: text or bytes; None where it needs no decoding. A member that is not in
-    ``members`` is not known, and counts as absent.
+    ``data`` gives what was sent, not yet decoded: text or bytes; None where the source never needs decoding. A member
+    that is not in ``members`` is not known, and counts as absent.
     """
 
     source: Source
     members: Mapping[str, Member]
-    data: Callable[[Wire], str | bytes] | None = field(default=None)
+    data: Callable[[Wire], str | bytes | Decoded] | None = None
 
 
 def wire_view(mapping: SourceMapping) -> View:
@@ -125,31 +132,32 @@ def wire_view(mapping: SourceMapping) -> View:
 
 
 def event_view(source: Source) -> View:
-    """The view of Lambda event records of ``source``, as functions get them."""
+    """The view of Lambda event records of ``source``, as functions get them. Data that is already decoded stays as it is."""
     if source is KINESIS:
-        inner = frozenset(
-            ("kinesisSchemaVersion", "partitionKey", "sequenceNumber", "data", "approximateArrivalTimestamp")
-        )
-        members = {name: _inner(name) if name in inner else _plain(name) for name in KINESIS.members}
-        return View(KINESIS, members, lambda record: _from_base64(members["data"](record)))
-    return View(source, {name: _plain(name) for name in source.members}, _text_body if source is SQS else None)
+        members = {name: _inner_or_own(name) for name in KINESIS.members}
+        return View(KINESIS, members, lambda record: _decoded_or(_from_base64, members["data"](record)))
+    data = (lambda record: _decoded_or(str, record.get("body"))) if source is SQS else None
+    return View(source, {name: _plain(name) for name in source.members}, data)
 
 
-def _text_body(record: Wire) -> str:
-    body = record.get("body")
-    return body if isinstance(body, str) else ""
+def _decoded_or(undo: Callable[[str], str | bytes], data: Json) -> str | bytes | Decoded:
+    return undo(data) if isinstance(data, str) else Decoded(data)
+
+
+def _inner_or_own(name: str) -> Member:
+    """A member of a Kinesis event record: of its inner object, or its own."""
+
+    def member(record: Wire) -> Json:
+        inner = record.get("kinesis")
+        if isinstance(inner, dict) and name in inner:
+            return inner[name]
+        return record.get(name, NOTHING)
+
+    return member
 
 
 def _plain(name: str) -> Member:
     return lambda record: record.get(name, NOTHING)
-
-
-def _inner(name: str) -> Member:
-    def member(record: Wire) -> Json:
-        inner = record.get("kinesis")
-        return inner.get(name, NOTHING) if isinstance(inner, dict) else NOTHING
-
-    return member
 
 
 def _constant(value: Json) -> Member:
