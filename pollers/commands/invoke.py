@@ -1,0 +1,149 @@
+"""``headrace invoke``: one function, once."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import uuid
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
+
+import anyio
+import click
+
+from handlers.errors import FunctionUnusable
+from handlers.function import PAYLOAD_LIMIT_BYTES, FunctionError, Payload
+from pollers.commands.loading import EXIT_UNUSABLE, load_or_exit
+from pollers.commands.run import backend_options
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from config.models import Config
+    from handlers.function import Function, Invocation
+
+EXIT_FAILED = 1
+
+
+@click.command("invoke")
+@click.argument("function")
+@click.option(
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path),
+    default=Path("headrace.yaml"),
+    show_default=True,
+    help="A file or a folder of files.",
+)
+@click.option(
+    "--event",
+    "event_file",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="The event, as JSON; - for standard input. An empty object if not given.",
+)
+def command(function: str, config: Path, event_file: BinaryIO | None) -> None:
+    """Run FUNCTION of the configuration once, as a mapping would.
+
+    Its result goes to stdout; its log and how long it took go to stderr. Exits with 0 when it succeeded, 1 when it failed
+    (the result is then Lambda's error document), 2 when it, the event or the configuration cannot be used.
+    """
+    from rich.console import Console
+
+    from pollers.telemetry.logging import configure_logging
+
+    configure_logging()
+    logging.getLogger("handlers").setLevel(logging.CRITICAL)  # what functions log is shown below
+    event = _event(event_file)
+    loaded = load_or_exit(config)
+    model = _defined(function, loaded.config)
+    try:
+        invocation = anyio.run(partial(_invoke, model, event), backend_options=backend_options())
+    except FunctionUnusable as unusable:
+        _unusable(str(unusable))
+    _show_log(invocation, Console(stderr=True, highlight=False, soft_wrap=True))
+    _show_result(invocation)
+    _show_summary(function, invocation, Console(stderr=True, highlight=False, soft_wrap=True))
+    sys.exit(0 if isinstance(invocation.result, Payload) else EXIT_FAILED)
+
+
+def _event(file: BinaryIO | None) -> bytes:
+    """The event's bytes, UTF-8, known to be JSON within Lambda's limit."""
+    if file is None:
+        return b"{}"
+    name = getattr(file, "name", "<stdin>")
+    data = file.read(PAYLOAD_LIMIT_BYTES + 1)
+    if len(data) > PAYLOAD_LIMIT_BYTES:
+        _unusable(f"{name}: the event is larger than {PAYLOAD_LIMIT_BYTES} bytes, the most that Lambda takes")
+    try:
+        text = data.decode("utf-8-sig")
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        _unusable(f"{name}:{error.lineno}: the event is not JSON: {error.msg} (column {error.colno})")
+    except (UnicodeDecodeError, RecursionError, ValueError) as error:
+        _unusable(f"{name}: the event is not JSON: {error}")
+    return text.encode()
+
+
+def _defined(name: str, config: Config) -> Function:
+    """The function of that name, made but not entered."""
+    from handlers.factory import make_function
+
+    model = config.functions.get(name)
+    if model is None:
+        close = get_close_matches(name, config.functions, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else f" (defined: {', '.join(config.functions) or 'none'})"
+        _unusable(f"no function {name!r} in the configuration{hint}")
+    return make_function(name, model, aws=config.aws)
+
+
+async def _invoke(function: Function, event: bytes) -> Invocation:
+    async with function as entered:
+        return await entered.invoke(event, request_id=str(uuid.uuid4()))
+
+
+def _show_log(invocation: Invocation, console: Console) -> None:
+    for line in invocation.log:
+        console.print(line, style="dim", markup=False)
+
+
+def _show_result(invocation: Invocation) -> None:
+    """The answer or the error document, byte for byte; on a terminal JSON is laid out and coloured."""
+    result = invocation.result
+    if not isinstance(result, Payload | FunctionError):
+        return
+    body = result.body if isinstance(result, Payload) else result.document
+    if sys.stdout.isatty() and _is_json(body):
+        from rich.console import Console
+
+        Console().print_json(body.decode())
+        return
+    sys.stdout.buffer.write(body + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        json.loads(body)
+    except ValueError:
+        return False
+    return True
+
+
+def _show_summary(name: str, invocation: Invocation, console: Console) -> None:
+    result = invocation.result
+    took = f"{invocation.duration_seconds * 1000:.1f} ms"
+    if isinstance(result, Payload):
+        console.print(f"{name} succeeded in {took} ({len(result.body)} bytes)", style="green", markup=False)
+    elif isinstance(result, FunctionError):
+        console.print(f"{name} failed in {took}: {result.error_type}: {result.message}", style="red", markup=False)
+    else:
+        console.print(f"{name} did not run: {result.message}", style="red", markup=False)
+
+
+def _unusable(problem: str) -> NoReturn:
+    click.echo(problem, err=True)
+    sys.exit(EXIT_UNUSABLE)
