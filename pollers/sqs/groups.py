@@ -43,10 +43,6 @@ class Lanes:
     def open(self, now: float) -> None:
         """No window."""
 
-    def busy(self, group: str | None) -> bool:
-        """Whether a batch of the group is in flight."""
-        return (group or "") in self._busy
-
     def add(self, message: Held, now: float) -> None:
         """To the end of its lane."""
         group = message.group or ""

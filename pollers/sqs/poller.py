@@ -194,7 +194,6 @@ class SqsPoller:
             self._heartbeat,
             self._deletes,
             self._returns,
-            self._is_stopping,
             self._wake,
         )
         self._invoker = Invoker(
@@ -242,9 +241,6 @@ class SqsPoller:
     def _wake(self) -> None:
         self._receiver.wake()
 
-    def _is_stopping(self) -> bool:
-        return self._receiver.stopping
-
     async def _guard(self, task: Callable[..., Awaitable[None]], arguments: Sequence[object] = ()) -> None:
         """Run a task of ours; when it dies, the poller stops (DESIGN decision 8)."""
         try:
@@ -260,7 +256,7 @@ class SqsPoller:
             error = unusable
         if self._failure is None:
             self._failure = error
-        self._receiver.stop()
+        self._receiver.stop(hurried=not isinstance(error, SourceUnusable))
         if not isinstance(error, SourceUnusable):
             self._invoker.hurry()
 
@@ -268,6 +264,7 @@ class SqsPoller:
         await self._stop.requested.wait()
         self._receiver.stop()
         await self._stop.hurried.wait()
+        self._receiver.stop(hurried=True)
         self._invoker.hurry()
 
     async def _reread(self) -> None:

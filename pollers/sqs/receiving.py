@@ -119,13 +119,14 @@ class Receiver:
         self._changed = anyio.Event()
         self._said: tuple[State, str] | None = None
         self.stopping = False
+        self._hurried = False
 
     def wake(self) -> None:
         """Something has changed: decide anew."""
         self._changed.set()
 
     async def run(self) -> None:
-        """Receive and start batches until :meth:`stop`."""
+        """Receive and start batches until :meth:`stop`, then hand back what was not started."""
         while not self.stopping:
             self._changed = anyio.Event()
             now = anyio.current_time()
@@ -134,14 +135,25 @@ class Receiver:
             self._entitlement.keep(self._needed(now))
             self._say_what(now)
             await self._sleep(now)
+        await self._wind_down()
 
-    def stop(self) -> None:
-        """No receive and no batch any more. What waits goes back; so does what receives in flight bring."""
+    def stop(self, *, hurried: bool = False) -> None:
+        """No receive and no batch any more. ``hurried``: do not wait for receives in flight before handing back."""
         self.stopping = True
+        self._hurried |= hurried
         self._say(State.STOPPING)
         self.wake()
-        if drained := self._waiting.drain():
-            self._spawn(self._settling.hand_back, drained, STOPPING)
+
+    async def _wind_down(self) -> None:
+        """A receive in flight would take at once what is handed back, so they come first; what waits behind a busy group last."""
+        while True:
+            self._changed = anyio.Event()
+            if (self._hurried or not self._in_flight) and (drained := self._waiting.drain()):
+                await self._settling.hand_back(drained, STOPPING)
+                continue
+            if not self._in_flight and not self._waiting.count:
+                return
+            await self._changed.wait()
 
     def _start_batches(self, now: float) -> None:
         while self._waiting.ready(now) and self._entitlement.spend():
@@ -277,21 +289,18 @@ class Receiver:
         finally:
             self._in_flight -= 1
             self._asked -= ask.maximum
-        handed_back: list[Held] = []
         if wires is not None:
             self._backoff.reset()
             self._receives.returned(ask.maximum, len(wires))
             self._facts.emit(Polled("", len(wires)))
             if wires:
-                handed_back = self._arrived(wires, sent_at, hold_seconds)
+                self._arrived(wires, sent_at, hold_seconds)
         if ask.lent and not self._waiting.count and not self._in_flight:
             self._entitlement.recall()
         self.wake()
-        if handed_back:
-            await self._settling.hand_back(handed_back, STOPPING)
 
-    def _arrived(self, wires: list[Wire], sent_at: float, hold_seconds: int) -> list[Held]:
-        """Take over what came; what is to be handed back at once because the poller is stopping."""
+    def _arrived(self, wires: list[Wire], sent_at: float, hold_seconds: int) -> None:
+        """Take over what came."""
         now = anyio.current_time()
         arrivals = self._intake.take(wires, max(sent_at, now - RECEIVE_SLACK_SECONDS), hold_seconds)
         if arrivals.look:
@@ -300,14 +309,8 @@ class Receiver:
             self._deletes.put(arrivals.filtered)
         if arrivals.oversized:
             self._spawn(self._settling.fail, arrivals.oversized, oversized(arrivals.oversized))
-        if not self.stopping:
-            for message in arrivals.fresh:
-                self._waiting.add(message, now)
-            return []
-        busy = [message for message in arrivals.fresh if self._waiting.busy(message.group)]
-        for message in busy:
+        for message in arrivals.fresh:
             self._waiting.add(message, now)
-        return [message for message in arrivals.fresh if message not in busy]
 
     def _receive_failed(self, error: AwsError) -> None:
         if is_hopeless(error):

@@ -27,7 +27,7 @@ STOPPING = "the poller is stopping"
 
 
 class Settling:
-    """Settles batches. ``stopping`` says whether what waits is to go back too.
+    """Settles batches.
 
     Until ``careful_until`` FIFO receives bring no more than one batch: a group is failing, and whatever is received behind
     the failed message only goes back and comes nearer to the dead-letter queue without ever being run.
@@ -40,7 +40,6 @@ class Settling:
         heartbeat: Heartbeat,
         deletes: Deletes,
         returns: Returns,
-        stopping: Callable[[], bool],
         wake: Callable[[], None],
     ) -> None:
         self._policy = policy
@@ -48,7 +47,6 @@ class Settling:
         self._heartbeat = heartbeat
         self._deletes = deletes
         self._returns = returns
-        self._stopping = stopping
         self._wake = wake
         self.careful_until = 0.0
 
@@ -93,16 +91,22 @@ class Settling:
 
     async def _settle_groups(self, lanes: Lanes, batch: Sequence[Held], outcome: Outcome) -> None:
         """Deletes first, as the next of a group may run only when what was before it is gone from the queue."""
-        settlement = Settlement(outcome.done)
-        self._deletes.put(outcome.done)
-        undeleted = await settlement.wait()
-        for group in dict.fromkeys(message.group for message in batch):
-            failed = [message for message in outcome.failed if message.group == group]
-            not_before = max((m.deadline for m in undeleted if m.group == group), default=-math.inf)
-            if failed or not_before > 0 or self._stopping():
-                await self._return_group(lanes, group, failed, outcome, not_before)
-            lanes.release(group)
-        self._wake()
+        groups = list(dict.fromkeys(message.group for message in batch))
+        try:
+            settlement = Settlement(outcome.done)
+            self._deletes.put(outcome.done)
+            undeleted = await settlement.wait()
+            while groups:
+                group = groups[0]
+                failed = [message for message in outcome.failed if message.group == group]
+                not_before = max((m.deadline for m in undeleted if m.group == group), default=-math.inf)
+                if failed or not_before > 0:
+                    await self._return_group(lanes, group, failed, outcome, not_before)
+                lanes.release(groups.pop(0))
+        finally:
+            for group in groups:
+                lanes.release(group)
+            self._wake()
 
     async def _return_group(
         self, lanes: Lanes, group: str | None, failed: list[Held], outcome: Outcome, not_before: float
@@ -112,11 +116,10 @@ class Settling:
         plan, not_before = in_order_of_group(failed, now, self._plan(failed, outcome), not_before)
         if failed:
             await self._returns.back(failed, plan, outcome.reason, in_order=True)
-        reason = BEHIND if not_before > 0 else STOPPING
         while behind := lanes.behind(group):
             now = anyio.current_time()
             if failed and outcome.seen_again is not SeenAgain.AT_ONCE:
                 self.careful_until = now + 2 * self._heartbeat.hold.timeout_seconds
             at_once = {m.id: seconds_to_hide(m, now, self._heartbeat.hold, 0) for m in behind}
             plan, not_before = in_order_of_group(behind, now, at_once, not_before)
-            await self._returns.back(behind, plan, reason, in_order=True)
+            await self._returns.back(behind, plan, BEHIND, in_order=True)

@@ -46,9 +46,6 @@ class Waiting(Protocol):
     def drain(self) -> list[Held]:
         """Give up everything that does not wait for its own group."""
 
-    def busy(self, group: str | None) -> bool:
-        """Whether a batch of the group is in flight."""
-
 
 class Buffer:
     """Standard queues: one line, one batch gathered at a time."""
@@ -104,10 +101,6 @@ class Buffer:
         else:
             self._gather = Gather(self._limits)
         return forgotten
-
-    def busy(self, group: str | None) -> bool:
-        """Nothing waits for anything else here."""
-        return False
 
     def drain(self) -> list[Held]:
         """Everything."""
