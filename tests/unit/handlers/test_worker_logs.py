@@ -1,0 +1,101 @@
+"""A worker's output as log lines: all of it read, only so much of it kept; and Lambda's REPORT line."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.worker_logs import (
+    LINE_LIMIT_BYTES,
+    LINES_AT_ONCE,
+    TAIL_BYTES,
+    TAIL_LINES,
+    LogLines,
+    LogTail,
+    Report,
+    level,
+)
+
+
+@given(st.lists(st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=30), max_size=30), st.data())
+def test_lines_do_not_depend_on_how_they_are_cut(texts: list[str], data: st.DataObject) -> None:
+    """Any cutting of the stream gives the same lines, the last one without its newline included."""
+    stream = "\n".join(texts).encode()
+    lines, reader = [], LogLines()
+    while stream:
+        size = data.draw(st.integers(1, len(stream)))
+        lines += reader.feed(stream[:size], 1.0)
+        stream = stream[size:]
+    lines += reader.end(1.0)
+    assert lines == [*texts[:-1], *([texts[-1]] if texts and texts[-1] else [])]
+
+
+def test_bytes_that_are_no_text_are_shown() -> None:
+    """Garbage is escaped; nothing is lost and nothing moves a terminal's cursor."""
+    assert LogLines().feed(b"\xff\x00ok\x1b[2J\n", 1.0) == ["\\xff\\x00ok\\x1b[2J"]
+
+
+def test_a_traceback_of_the_python_client_is_one_line_of_several() -> None:
+    """AWS's client joins a traceback with CR and indents it with no-break spaces."""
+    line = "[ERROR] ValueError: no\rTraceback (most recent call last):\r\u00a0\u00a0File x\r\n"
+    assert LogLines().feed(line.encode(), 1.0) == [
+        "[ERROR] ValueError: no\nTraceback (most recent call last):\n  File x"
+    ]
+
+
+@pytest.mark.parametrize("piece", [1000, 65536, 1024 * 1024])
+def test_a_line_of_a_mebibyte_is_cut(piece: int) -> None:
+    """A line is kept up to its limit, and says how much is missing."""
+    reader, stream, lines = LogLines(), b"x" * 1024 * 1024 + b"\n", []
+    for start in range(0, len(stream), piece):
+        lines += reader.feed(stream[start : start + piece], 1.0)
+    assert lines == ["x" * LINE_LIMIT_BYTES + f"... [{1024 * 1024 - LINE_LIMIT_BYTES} more bytes]"]
+
+
+def test_a_flood_is_counted_and_not_kept() -> None:
+    """Beyond the allowance lines are dropped; how many is said when there is room again."""
+    reader = LogLines()
+    kept = reader.feed(b"a\n" * 100_000, 1.0) + reader.feed(b"a\n" * 100_000, 1.0)
+    assert len(kept) == LINES_AT_ONCE
+    later = reader.feed(b"b\n", 2.0)
+    assert later == [f"[{200_000 - LINES_AT_ONCE} lines dropped: more than 1000 a second]", "b"]
+
+
+def test_what_was_dropped_is_said_at_the_end_at_the_latest() -> None:
+    """A stream that ends in a flood says so."""
+    reader = LogLines()
+    reader.feed(b"a\n" * (LINES_AT_ONCE + 3), 1.0)
+    assert reader.end(1.0) == ["[3 lines dropped: more than 1000 a second]"]
+
+
+def test_the_tail_keeps_the_newest_lines() -> None:
+    """Bounded by lines and by size, oldest first."""
+    many, large = LogTail(), LogTail()
+    for number in range(TAIL_LINES + 10):
+        many.add(str(number))
+    assert many.lines() == tuple(str(number) for number in range(10, TAIL_LINES + 10))
+    for _ in range(10):
+        large.add("x" * (TAIL_BYTES // 4))
+    assert len(large.lines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [("[ERROR]\tx", "error"), ("[WARNING] x", "warning"), ("[x", "info"), ("plain", "info"), ("[INFO]\tx", "info")],
+)
+def test_a_line_names_its_level_as_lambdas_python_runtime_does(line: str, named: str) -> None:
+    """Other lines are information."""
+    assert level(line) == named
+
+
+def test_the_report_has_lambdas_form() -> None:
+    """Tabs, two decimals, billed milliseconds rounded up, init duration of a cold start."""
+    assert Report("r", 0.0012345, 128, 40, 0.25).line() == (
+        "REPORT RequestId: r\tDuration: 1.23 ms\tBilled Duration: 2 ms\tMemory Size: 128 MB\tMax Memory Used: 40 MB\t"
+        "Init Duration: 250.00 ms\t"
+    )
+    assert Report("r", 3.0, 128, 40, None, "timeout").line() == (
+        "REPORT RequestId: r\tDuration: 3000.00 ms\tBilled Duration: 3000 ms\tMemory Size: 128 MB\t"
+        "Max Memory Used: 40 MB\tStatus: timeout\t"
+    )
