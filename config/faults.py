@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -10,6 +11,10 @@ if TYPE_CHECKING:
 
 Path: TypeAlias = tuple[str | int, ...]
 """The way to an option: names of options and numbers of list items, in the models' own (snake_case) spelling."""
+
+
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""What would break a line or a terminal; keys of a file may hold it."""
 
 
 class Place(NamedTuple):
@@ -36,8 +41,8 @@ class Remark:
     message: str
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}: "
-        return f"{where}{self.path}: {self.message}" if self.path else f"{where}{self.message}"
+        path = f"{self.path}: " if self.path else ""
+        return _UNPRINTABLE.sub(_escaped, f"{self.file}:{self.line}: {path}{self.message}")
 
 
 class Fault(Remark):
@@ -58,6 +63,10 @@ class Finding(NamedTuple):
     path: Path
     message: str
     is_note: bool = False
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found.group().encode("unicode_escape").decode()
 
 
 class ConfigError(Exception):

@@ -105,7 +105,7 @@ class MappingReader:
             )
 
     def _refuse_other_arn(self, key: str, node: Table, reader: Reader, path: Path) -> None:
-        if not _is_named(node):
+        if not pasted.is_named(node):
             return
         for spelling in ("FunctionArn", "function_arn"):
             entry = node.entries.get(spelling)
@@ -177,15 +177,11 @@ def _options(kind: Kind | None, node: Table) -> tuple[dict[str, Option], bool]:
     else:
         options = dict(options_of(kind.model))
     del options["name"]
-    named = _is_named(node)
+    named = pasted.is_named(node)
     if named:
         option = options["function_name"]
         options["function_name"] = replace(option, names=option.names[:2])
     return options, named
-
-
-def _is_named(node: Table) -> bool:
-    return "function_name" in node.entries or "FunctionName" in node.entries
 
 
 def _stand_in(name: str, kind: Kind, reading: Reading) -> MappingModel:

@@ -108,7 +108,7 @@ def remark(node: Node, path: Path, report: Report) -> None:
     """Notes on what a pasted mapping says that has no effect."""
     if not isinstance(node, Table):
         return
-    named = "function_name" in node.entries or "FunctionName" in node.entries
+    named = is_named(node)
     read_only = [
         k
         for k, e in node.entries.items()
@@ -120,7 +120,12 @@ def remark(node: Node, path: Path, report: Report) -> None:
         )
     for key, entry in node.entries.items():
         if key in WITHOUT_EFFECT and not _is_empty(entry.node):
-            report.note(path, f"{key} has no effect outside AWS", entry.place)
+            report.note((*path, key), f"{key} has no effect outside AWS", entry.place)
+
+
+def is_named(node: Table) -> bool:
+    """Whether the mapping says by name which function it has, so that its FunctionArn is what AWS reports."""
+    return any(key in node.entries and not is_null(node.entries[key].node) for key in ("function_name", "FunctionName"))
 
 
 def foreign(kind: Kind | None, *, named: bool) -> Callable[[str, Node], str | None]:

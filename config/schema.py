@@ -6,6 +6,7 @@ settings at once).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from config.functions import NAME as FUNCTION_NAME
@@ -90,13 +91,12 @@ class _Writer:
     def _mapping(self) -> Schema:
         """One object for mappings of every source; what a source does not take is refused by its ARN."""
         queue, stream = options_of(SqsMapping), options_of(KinesisMapping)
-        options = {name: option for name, option in (stream | queue).items() if name != "name"}
+        options = {name: replace(option, required=False) for name, option in (stream | queue).items() if name != "name"}
         body = self._object(options, pasted=True)
         body["description"] = "an event source mapping, in snake_case or in PascalCase"
         body["properties"] |= _each(READ_ONLY - set(body["properties"]), {"description": "reported by AWS; ignored"})
         body["properties"] |= _each(WITHOUT_EFFECT, {"description": "has no effect outside AWS"})
         body["properties"] |= _each(OTHER_SOURCES, _LIST_OR_NOTHING)
-        del body["required"]
         body["allOf"] = [
             _one_of_these(options["event_source_arn"]),
             _one_of_these(options["function_name"]),
@@ -123,23 +123,22 @@ class _Writer:
 
     def _object(self, options: dict[str, Option], *, pasted: bool) -> Schema:
         properties: dict[str, Schema] = {}
-        required = []
         for option in options.values():
             written = self._option(option, pasted=pasted)
             properties[option.name] = written
             if pasted:
                 also = f"{option.name} in another spelling: {option.description}"
                 properties |= {spelling: written | {"description": also} for spelling in option.names[1:]}
-            if option.required and not pasted:
-                required.append(option.name)
         if "on_failure" in properties:
             properties |= _each(("on_success", "OnSuccess"), {"enum": [None, [], {}]})
         if "maximum_pollers" in properties:
             properties |= _each(("poller_group_name", "PollerGroupName"), _LIST_OR_NOTHING)
         found: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
-        found["required"] = required
-        if pasted:
-            found["allOf"] = [_one_of_these(option) for option in options.values() if option.required]
+        required = [option for option in options.values() if option.required]
+        if required and pasted:
+            found["allOf"] = [_one_of_these(option) for option in required]
+        elif required:
+            found["required"] = [option.name for option in required]
         return found
 
     def _option(self, option: Option, *, pasted: bool) -> Schema:
@@ -218,7 +217,8 @@ def _named(pattern: str, member: Schema) -> Schema:
 
 
 def _one_of_these(option: Option) -> Schema:
-    return {"anyOf": [{"required": [spelling]} for spelling in option.names]}
+    given = {"not": _NOTHING}
+    return {"anyOf": [{"required": [spelling], "properties": {spelling: given}} for spelling in option.names]}
 
 
 def _each(names: Iterable[str], written: Schema) -> dict[str, Schema]:

@@ -179,7 +179,8 @@ def _scalar(event: yaml.ScalarEvent, place: Place) -> Scalar:
     if SURROGATE.search(text):
         raise Unparsable(place, "found half of a surrogate pair (\\uD800 to \\uDFFF), expected a character")
     if event.tag in (None, "!"):
-        return Scalar(place, _resolve(text, place) if event.implicit[0] else text, text)
+        plain = event.tag is None and event.implicit[0]
+        return Scalar(place, _resolve(text, place) if plain else text, text)
     _expect_tag(event.tag, ("str", "int", "float", "bool", "null"), place)
     value = text if event.tag == _TAG + "str" else _resolve(text, place)
     found = {str: "str", int: "int", float: "float", bool: "bool", type(None): "null"}[type(value)]

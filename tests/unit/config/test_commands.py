@@ -1,0 +1,126 @@
+"""``headrace check`` and ``headrace schema``, as the user sees them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from pollers.cli import main
+
+if TYPE_CHECKING:
+    from click.testing import Result
+
+    from tests.unit.config.conftest import Folder
+
+GOOD = """\
+functions:
+  orders: {code: ., handler: app.handler}
+event_source_mappings:
+  orders-queue:
+    event_source_arn: arn:aws:sqs:us-east-1:000000000000:orders
+    function_name: orders
+    batch_size: 100
+    maximum_batching_window_in_seconds: 5
+    function_response_types: [ReportBatchItemFailures]
+    scaling_config: {maximum_concurrency: 20}
+    Tags: {team: a}
+  clicks:
+    event_source_arn: arn:aws:kinesis:us-east-1:000000000000:stream/clicks
+    function_name: orders
+    starting_position: LATEST
+    enabled: false
+    destination_config: {on_failure: {destination: "arn:aws:s3:::failed"}}
+"""
+
+
+def run(*arguments: str) -> Result:
+    """A command's outcome, run in this process."""
+    return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
+
+
+def test_check_prints_notes_and_a_line_for_each_mapping(folder: Folder) -> None:
+    """And exits with 0, with nothing on stderr."""
+    file = folder.write(GOOD)
+
+    result = run("check", str(file))
+
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert result.stdout.splitlines() == [
+        f"note: {file}:11: event_source_mappings.orders-queue.Tags: Tags has no effect outside AWS",
+        "orders-queue  arn:aws:sqs:us-east-1:000000000000:orders -> orders: batches of 100, gathered for up to 5 s, "
+        "partial batch responses, concurrency 20",
+        "clicks        arn:aws:kinesis:us-east-1:000000000000:stream/clicks -> orders: batches of 100, from LATEST, "
+        "failures to arn:aws:s3:::failed, disabled",
+        "2 mappings, 1 function, no faults",
+    ]
+
+
+def test_check_prints_each_fault_on_a_line_and_exits_with_2(folder: Folder) -> None:
+    """On stderr, with nothing on stdout."""
+    file = folder.write("aws: {regin: x}\nfunctions:\n  f: {handler: app.handler, timeout: -1}\n")
+
+    result = run("check", str(file))
+
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert [line.split(": ")[0] for line in lines] == [f"{file}:1", f"{file}:3", f"{file}:3"]
+    assert lines[0] == (
+        f"{file}:1: aws.regin: found an unknown key, expected one of region, endpoint_url, endpoint_urls (did you "
+        "mean 'region'?)"
+    )
+
+
+def test_check_takes_headrace_yaml_by_default(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the working directory."""
+    monkeypatch.chdir(folder.path)
+
+    missing = run("check")
+    folder.write(GOOD)
+
+    assert missing.exit_code == 2
+    assert missing.stderr.startswith("headrace.yaml:1: found a file that cannot be read")
+    assert run("check").exit_code == 0
+
+
+def test_check_fills_in_the_environment(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process's own."""
+    monkeypatch.setenv("HEADRACE_TEST_REGION", "eu-west-1")
+    file = folder.write("aws: {region: '${HEADRACE_TEST_REGION}'}\n")
+
+    assert run("check", str(file)).exit_code == 0
+
+
+def test_schema_prints_the_schema() -> None:
+    """As JSON."""
+    result = run("schema")
+
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+@pytest.mark.parametrize("module", ["config", "config.schema"])
+def test_importing_config_does_not_import_the_aws_sdk(module: str) -> None:
+    """Nor anything else that takes its time."""
+    code = (
+        f"import {module}, sys; print([m for m in ('aiobotocore', 'botocore', 'aiohttp', 'anyio', 'pollers') if m in "
+        "sys.modules])"
+    )
+
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONWARNINGS": ""},
+        timeout=60,
+    )
+
+    assert found.stdout.strip() == "[]"

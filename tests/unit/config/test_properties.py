@@ -1,0 +1,360 @@
+"""Whatever the files hold: a configuration or its faults, every fault, and each on its line."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from config import ConfigError, Loaded, load
+from config.models import KinesisMapping, SqsMapping
+from config.nodes import Node, Scalar, Sequence, Table, Unparsable
+from config.shapes import options_of, pascal
+from config.yaml_text import parse_yaml
+from tests.unit.config.conftest import NOW
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FOLDER = Path(tempfile.mkdtemp(prefix="headrace-config-"))
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
+(FOLDER / "app.py").write_text("")
+
+NAMES = sorted(
+    {
+        spelling
+        for model in (SqsMapping, KinesisMapping)
+        for option in options_of(model).values()
+        for spelling in option.names
+    }
+    | {
+        "aws",
+        "runtime",
+        "console",
+        "functions",
+        "event_source_mappings",
+        "m",
+        "f",
+        "code",
+        "handler",
+        "command",
+        "url",
+        "urls",
+    }
+    | {
+        "timeout",
+        "environment",
+        "endpoint_url",
+        "http",
+        "checkpoints",
+        "Type",
+        "Properties",
+        "UUID",
+        "State",
+        "Tags",
+        "on_failure",
+    }
+    | {
+        "OnFailure",
+        "destination",
+        "filters",
+        "pattern",
+        "Filters",
+        "Pattern",
+        "maximum_concurrency",
+        "retry_delay",
+        "initial",
+    }
+)
+VALUES = [
+    *(
+        "python",
+        "http",
+        "lambda",
+        "provided",
+        "in_process",
+        "orders",
+        "app.handler",
+        ".",
+        "f",
+        "TRIM_HORIZON",
+        "AT_TIMESTAMP",
+        "${A}",
+    ),
+    *(
+        "arn:aws:sqs:us-east-1:000000000000:orders",
+        "arn:aws:kinesis:us-east-1:000000000000:stream/clicks",
+        "${B:-5}",
+        "$${",
+        "${",
+        "\0",
+    ),
+    *(
+        "arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/l",
+        "http://localhost",
+        "AWS::Lambda::EventSourceMapping",
+        '{"body":["a"]}',
+    ),
+]
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20)
+    | st.sampled_from(VALUES)
+)
+documents = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=8), inner, max_size=6)
+    ),
+    max_leaves=12,
+)
+members = st.dictionaries(st.sampled_from(NAMES), documents, max_size=5)
+configurations = st.fixed_dictionaries(
+    {},
+    optional={
+        "aws": members | documents,
+        "runtime": members | documents,
+        "functions": st.dictionaries(st.sampled_from(["f", "g"]), members | documents, max_size=2),
+        "event_source_mappings": st.dictionaries(st.sampled_from(["m", "n"]), members | documents, max_size=2),
+    },
+)
+bounded = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def load_text(text: str, name: str = "headrace.yaml", environ: Mapping[str, str] | None = None) -> Loaded | ConfigError:
+    """What loading gives, whichever it is; anything else escapes."""
+    file = FOLDER / name
+    file.write_bytes(text.encode("utf-8", "surrogatepass"))
+    return load_or_refuse(file, environ or {})
+
+
+def load_or_refuse(file: Path, environ: Mapping[str, str]) -> Loaded | ConfigError:
+    """A configuration, or faults that each have a line and fit on one."""
+    try:
+        return load(file, environ=environ, now=NOW)
+    except ConfigError as error:
+        refused = error
+    assert refused.faults
+    assert all(fault.line >= 1 and fault.message for fault in refused.faults)
+    assert all(len(str(fault).splitlines()) == 1 for fault in refused.faults)
+    return refused
+
+
+@bounded
+@given(configurations | documents)
+def test_any_json_document_loads_or_is_refused(document: Any) -> None:  # noqa: ANN401 - any JSON
+    """Never another exception; and as YAML it means the same as in a .json file."""
+    text = json.dumps(document)
+
+    as_json = load_text(text, "headrace.json", {"A": "x"})
+    as_yaml = load_text(text, "headrace.yaml", {"A": "x"})
+
+    if isinstance(as_json, Loaded) and isinstance(as_yaml, Loaded):
+        assert as_json.config == as_yaml.config
+
+
+@bounded
+@given(configurations, st.sampled_from([None, True, False]))
+def test_any_yaml_document_loads_or_is_refused(document: Any, flow: bool | None) -> None:  # noqa: ANN401 - any document
+    """In block style, in flow style, with whatever PyYAML writes."""
+    load_text(yaml.safe_dump(document, allow_unicode=True, default_flow_style=flow))
+
+
+@bounded
+@given(st.text(max_size=200) | st.text(alphabet="ab:-[]{}&*!|>'\"#%@`,?\n \t<0$", max_size=60))
+@example("{" * 5000)
+@example("? " * 5000)
+@example("- " * 5000)
+@example("&a [*a]")
+@example("a: !!binary x")
+@example("!!set {a}")
+@example("<<: {<<: [*a]}")
+def test_any_text_loads_or_is_refused(text: str) -> None:
+    """YAML or not."""
+    load_text(text)
+    load_text(text, "headrace.json")
+
+
+@bounded
+@given(st.binary(max_size=100))
+def test_any_bytes_load_or_are_refused(data: bytes) -> None:
+    """UTF-8 or not."""
+    file = FOLDER / "headrace.yaml"
+    file.write_bytes(data)
+
+    load_or_refuse(file, {})
+
+
+@bounded
+@given(
+    documents.filter(lambda document: not any(set("\x85\u2028\u2029") & set(str(leaf)) for leaf in leaves(document)))
+)
+def test_yaml_is_read_as_pyyaml_writes_it(document: Any) -> None:  # noqa: ANN401 - any document
+    """Values survive, whatever the quoting."""
+    text = yaml.safe_dump(document, allow_unicode=True)
+    try:
+        root = parse_yaml(text, "f")
+    except Unparsable:
+        return
+    assert root is None or plain(root) == document or any(ambiguous(value) for value in leaves(document))
+
+
+def plain(node: Node) -> Any:  # noqa: ANN401 - any document
+    """A tree as Python's own values."""
+    if isinstance(node, Sequence):
+        return [plain(item) for item in node.items]
+    if isinstance(node, Table):
+        return {key: plain(entry.node) for key, entry in node.entries.items()}
+    return node.value
+
+
+def leaves(document: Any) -> list[Any]:  # noqa: ANN401 - any document
+    """Every single value of a document, and every key."""
+    if isinstance(document, list):
+        return [leaf for item in document for leaf in leaves(item)]
+    if isinstance(document, dict):
+        return [leaf for key, item in document.items() for leaf in [key, *leaves(item)]]
+    return [document]
+
+
+def ambiguous(value: object) -> bool:
+    """What PyYAML, of YAML 1.1, leaves unquoted although YAML 1.2 reads it otherwise: 1e5, 0o7, 08."""
+    return isinstance(value, str) and (value[:1].isdigit() or value[:1] in "+-.~") and any(c.isdigit() for c in value)
+
+
+FAULTS = {
+    "batch_size": "0",
+    "enabled": "maybe",
+    "maximum_batching_window_in_seconds": "301",
+    "filter_criteria": "[1, 2]",
+    "function_response_types": "all",
+    "event_source_arn": "nowhere",
+    "function_name": "nobody",
+    "nonsense": "1",
+    "scaling_config": "{maximum_concurrency: 1}",
+    "visibility": "{heartbeat: 5}",
+}
+
+
+@bounded
+@given(
+    st.dictionaries(
+        st.sampled_from(["a", "b", "c", "d"]), st.sets(st.sampled_from(sorted(FAULTS)), min_size=1), min_size=1
+    ),
+    st.randoms(use_true_random=False),
+    st.booleans(),
+)
+def test_every_fault_is_reported_on_its_line(chosen: dict[str, set[str]], random: Any, in_pascal_case: bool) -> None:  # noqa: ANN401
+    """However many there are, in whatever order, among blank lines and comments; and nothing else is."""
+    right = {"event_source_arn": "arn:aws:sqs:us-east-1:000000000000:q-{}", "function_name": "orders"}
+    lines = ["functions: {orders: {code: ., handler: app.handler}}", "event_source_mappings:"]
+    expected = set()
+    for mapping, faulty in chosen.items():
+        lines.append(f"  {mapping}:")
+        names = sorted(faulty | right.keys())
+        random.shuffle(names)
+        for name in names:
+            lines.extend(random.choice(["", "    # a comment: {", "    "]) for _ in range(random.randrange(3)))
+            spelled = pascal(name) if in_pascal_case else name
+            value = FAULTS[name] if name in faulty else right[name].format(mapping)
+            lines.append(f"    {spelled}: {value}")
+            if name in faulty:
+                inner = {"scaling_config": ".maximum_concurrency", "visibility": ".heartbeat"}.get(name, "")
+                expected.add((len(lines), f"event_source_mappings.{mapping}.{spelled}{inner}"))
+
+    found = load_text("\n".join(lines))
+
+    assert isinstance(found, ConfigError)
+    assert {(fault.line, fault.path) for fault in found.faults} == expected
+
+
+def stream_settings() -> st.SearchStrategy[dict[str, Any]]:
+    """Right settings of a Kinesis mapping, in any combination."""
+    return st.fixed_dictionaries(
+        {
+            "event_source_arn": st.just("arn:aws:kinesis:us-east-1:000000000000:stream/clicks"),
+            "function_name": st.sampled_from(["orders", "000000000000:function:orders"]),
+            "starting_position": st.sampled_from(["TRIM_HORIZON", "LATEST"]),
+        },
+        optional={
+            "batch_size": st.integers(1, 10_000),
+            "maximum_batching_window_in_seconds": st.integers(0, 300),
+            "parallelization_factor": st.integers(1, 10),
+            "maximum_record_age_in_seconds": st.just(-1) | st.integers(60, 604_800),
+            "maximum_retry_attempts": st.integers(-1, 10_000),
+            "bisect_batch_on_function_error": st.booleans(),
+            "tumbling_window_in_seconds": st.integers(0, 900),
+            "enabled": st.booleans(),
+            "function_response_types": st.sampled_from([[], ["ReportBatchItemFailures"]]),
+            "filter_criteria": st.fixed_dictionaries(
+                {},
+                optional={
+                    "filters": st.lists(st.fixed_dictionaries({"pattern": st.just('{"data":{"a":[1]}}')}), max_size=10)
+                },
+            ),
+            "destination_config": st.fixed_dictionaries(
+                {},
+                optional={
+                    "on_failure": st.fixed_dictionaries({}, optional={"destination": st.just("arn:aws:s3:::failed")})
+                },
+            ),
+        },
+    )
+
+
+def in_pascal(value: Any) -> Any:  # noqa: ANN401 - any document
+    """A document with CloudFormation's keys."""
+    if isinstance(value, dict):
+        return {pascal(key): in_pascal(item) for key, item in value.items()}
+    return [in_pascal(item) for item in value] if isinstance(value, list) else value
+
+
+@bounded
+@given(stream_settings())
+def test_both_spellings_mean_the_same(mapping: dict[str, Any]) -> None:
+    """Any right mapping loads, in either spelling, to the same model."""
+    loaded = []
+    for written in (mapping, in_pascal(mapping)):
+        document = {
+            "functions": {"orders": {"code": ".", "handler": "app.handler"}},
+            "event_source_mappings": {"m": written},
+        }
+        found = load_text(yaml.safe_dump(document))
+        assert isinstance(found, Loaded)
+        loaded.append(found.config)
+
+    assert loaded[0] == loaded[1]
+    assert isinstance(loaded[0].event_source_mappings["m"], KinesisMapping)
+
+
+@bounded
+@given(st.text(max_size=20).filter(lambda text: "\0" not in text))
+def test_the_environment_cannot_add_to_the_file(value: str) -> None:
+    """What a variable holds is one text, whatever it looks like."""
+    found = load_text(
+        "x-a: &a ${VALUE}\nfunctions: {f: {code: ., handler: app.handler, environment: {VALUE: *a}}}\n",
+        environ={"VALUE": value},
+    )
+
+    if isinstance(found, Loaded):
+        assert found.config.functions["f"].model_dump()["environment"] == {"VALUE": value}
+    else:
+        assert any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def test_a_scalar_is_a_scalar() -> None:
+    """The text of a scalar is kept beside its value."""
+    root = parse_yaml("1.50", "f")
+
+    assert isinstance(root, Scalar)
+    assert (root.value, root.text) == (1.5, "1.50")
