@@ -54,6 +54,8 @@ class World:
     done: set[str] = field(default_factory=set)
     accepted: set[str] = field(default_factory=set)
     discarded: set[str] = field(default_factory=set)
+    expired: set[str] = field(default_factory=set)
+    windows_given_up: set[str] = field(default_factory=set)
     by_key: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     place: dict[str, tuple[str, int]] = field(default_factory=dict)
     shard_of: dict[str, str] = field(default_factory=dict)
@@ -79,6 +81,7 @@ class World:
     def trimmed(self, gone: list[str]) -> None:
         """Retention took these; whether they were read before is nobody's fault."""
         self.done.update(gone)
+        self.expired.update(gone)
 
     @property
     def unfinished(self) -> set[str]:
@@ -87,8 +90,8 @@ class World:
 
     # -- the function's side ---------------------------------------------------------------------------------------------
 
-    def began(self, event: dict[str, Any]) -> tuple[str, list[str]]:
-        """An invocation begins; its shard and values."""
+    def began(self, event: dict[str, Any]) -> tuple[str, list[str], set[str]]:
+        """An invocation begins; its shard, its values and the keys that are busy with it."""
         found = values(event)
         batch = [value for _, value in found]
         assert len(batch) <= self.mapping.batch_size
@@ -98,11 +101,15 @@ class World:
         self.invocations += 1
         self.running[shard] += 1
         assert self.running[shard] <= self.mapping.parallelization_factor, f"too many invocations of {shard}"
-        keys = {key for key, _ in found}
+        keys = self._keys(batch)
         assert not keys & self.running_keys, f"keys invoked twice at a time: {keys & self.running_keys}"
         self.running_keys |= keys
         self._check_order(batch)
-        return shard, batch
+        return shard, batch, keys
+
+    def _keys(self, batch: list[str]) -> set[str]:
+        """The keys that order is owed to: past its retention a record may lack the shards between it and its successors."""
+        return {self.place[value][0] for value in batch if value not in self.expired}
 
     def _check_order(self, batch: list[str]) -> None:
         before: set[str] = set()
@@ -113,10 +120,10 @@ class World:
                 assert earlier in self.done or earlier in before, f"{value} was invoked before {earlier} was done"
             before.add(value)
 
-    def ended(self, shard: str, batch: list[str]) -> None:
+    def ended(self, shard: str, keys: set[str]) -> None:
         """An invocation is over, whatever came of it."""
         self.running[shard] -= 1
-        self.running_keys -= {self.place[value][0] for value in batch}
+        self.running_keys -= keys
 
     def accept(self, batch: list[str]) -> None:
         """The function accepted these."""
@@ -155,7 +162,9 @@ class World:
 
     def note(self, _mapping: str, fact: Fact) -> None:
         """A sink of facts."""
-        if isinstance(fact, Discarded) and fact.ids:
+        if isinstance(fact, Discarded) and not fact.ids:
+            self.windows_given_up.add(fact.source)
+        elif isinstance(fact, Discarded):
             gone = [self.by_number[fact.source, number] for number in fact.ids]
             if self.mapping.on_failure is not None:
                 self._check_failure(fact)
@@ -187,7 +196,7 @@ class SimulatedFunction:
     async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
         """See ``Function.invoke``."""
         world, parsed = self._world, orjson.loads(event)
-        shard, batch = world.began(parsed)
+        shard, batch, keys = world.began(parsed)
         self._busy += 1
         assert self._busy <= self.concurrency
         try:
@@ -195,7 +204,7 @@ class SimulatedFunction:
             return Invocation(request_id, self._result(parsed, batch), 0.1)
         finally:
             self._busy -= 1
-            world.ended(shard, batch)
+            world.ended(shard, keys)
 
     def _result(self, event: dict[str, Any], batch: list[str]) -> Result:
         world = self._world
