@@ -233,6 +233,7 @@ class InProcessFunction:
         if self._closed:
             if not isinstance(found, FunctionUnusable):
                 found.close()
+                found.handler.namespace.unload()
             return
         if not isinstance(found, FunctionUnusable):
             self._runner = found

@@ -89,7 +89,7 @@ def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
     """Wait for something that other threads do."""
     with anyio.fail_after(seconds):
-        while not condition():  # noqa: ASYNC110 - other threads set no event of this loop
+        while not condition():
             await anyio.sleep(0.005)
 
 
