@@ -137,10 +137,17 @@ def _alive(pid: int) -> bool:
     return True
 
 
-async def until(condition: Callable[[], Any], *, within: float = 60, what: str = "the condition") -> None:
-    """Poll until ``condition()`` is true; fails after ``within`` seconds."""
+async def until(
+    condition: Callable[[], Any],
+    *,
+    within: float = 60,
+    what: str = "the condition",
+    running: subprocess.Popen[bytes] | None = None,
+) -> None:
+    """Poll until ``condition()`` is true; fails after ``within`` seconds, or when ``running`` has ended before."""
     deadline = time.monotonic() + within
     while not condition():
+        assert running is None or running.poll() is None, f"headrace ended with {running.poll()} before {what}"
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not come true within {within} s")
         await anyio.sleep(0.05)

@@ -78,7 +78,7 @@ async def test_sigterm_under_load_loses_nothing_and_leaves_nothing_in_flight(wor
         workplace.function(SLOW)
         workplace.configure({"q": {"event_source_arn": source.arn, "batch_size": 5}}, function={"concurrency": 3})
         with workplace.headrace() as process:
-            await until(lambda: len(workplace.count()) >= 20)
+            await until(lambda: len(workplace.count()) >= 20, running=process)
             terminate(process)
             assert await ended(process) == 0, workplace.log.read_text()
         handled = set(workplace.count())
@@ -101,7 +101,7 @@ async def test_kill_9_under_load_loses_nothing_and_leaves_no_orphans(workplace: 
             {"q": {"event_source_arn": source.arn, "batch_size": 5}}, function={"concurrency": 3, "timeout": 3}
         )
         with workplace.headrace() as process:
-            await until(lambda: len(workplace.count()) >= 20)
+            await until(lambda: len(workplace.count()) >= 20, running=process)
             process.kill()
             await ended(process)
         await until(lambda: not workplace.workers(), within=10, what="the end of every worker")
@@ -195,7 +195,7 @@ async def test_fifo_keeps_the_order_of_each_group_across_failures_and_kill_9(wor
             function={"concurrency": 4, "timeout": 3},
         )
         with workplace.headrace() as process:
-            await until(lambda: len(workplace.count()) >= 10)
+            await until(lambda: len(workplace.count()) >= 10, running=process)
             process.kill()
             await ended(process)
         with workplace.headrace("--until-idle", "3") as process:
@@ -214,7 +214,7 @@ async def test_a_missing_queue_is_reported_once_while_another_mapping_runs(workp
         with workplace.headrace() as process:
             await until(lambda: workplace.logged("mapping cannot run and is tried again slowly"))
             await source.send(["m1"])
-            await until(lambda: workplace.count()["m1"] == 1)
+            await until(lambda: workplace.count()["m1"] == 1, running=process)
             [line] = workplace.logged("mapping cannot run and is tried again slowly")
             assert line["mapping"] == "bad"
             assert "NonExistentQueue" in line["error"] or "does not exist" in line["error"]

@@ -1,0 +1,214 @@
+"""What is folded from facts: the board, sentences, series, the recorder, the live numbers and the ledger; all of it bounded."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.function import FunctionStatus
+from pollers.mapping import MappingState
+from pollers.telemetry.board import ENDED_SHARDS_KEPT, FAILURES_KEPT, Board
+from pollers.telemetry.facts import (
+    Checkpointed,
+    Deleted,
+    Discarded,
+    Doing,
+    Expired,
+    Fact,
+    Invoked,
+    Invoking,
+    Polled,
+    Received,
+    Returned,
+    ShardEnded,
+    ShardSeen,
+    State,
+)
+from pollers.telemetry.ledger import Ledger
+from pollers.telemetry.live import LiveSink
+from pollers.telemetry.quiet import Quiet
+from pollers.telemetry.recorder import Moment, Recorder, conclusions
+from pollers.telemetry.sentences import Surrounding, sentence
+from pollers.telemetry.series import BUCKET_SECONDS, BUCKETS, SAMPLES, Series, quantile
+from tests import virtual_time
+
+
+class Telling:
+    """A board at a settable time."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.board = Board(now=lambda: self.now)
+
+    def at(self, now: float, *facts: Fact) -> Telling:
+        self.now = now
+        for fact in facts:
+            self.board("m", fact)
+        return self
+
+    def sentence(self, now: float, *, stream: bool = False, state: MappingState = MappingState.RUNNING) -> str:
+        around = Surrounding(state, "AccessDenied", FunctionStatus(4, 4), 4, stream=stream)
+        return sentence(self.board.of("m"), around, now)
+
+
+def test_the_sentences_of_an_idle_mapping() -> None:
+    """Each way to be idle has its own words."""
+    assert Telling().at(0, Doing("receive", State.POLLING), Polled("", 0)).sentence(1) == "waiting for messages"
+    waiting = Telling().at(0, Doing("receive", State.WAITING_FOR_PERMIT))
+    assert waiting.sentence(12) == "waiting for a permit: 4 of 4 workers busy for 12.0 s"
+    parent = Telling().at(0, Doing("shard 3", State.WAITING_FOR_PARENT, "parent shard 1"))
+    assert parent.sentence(1, stream=True) == "shard 3 waits for its parent shard 1"
+    backing_off = Telling().at(0, Doing("receive", State.BACKING_OFF, "AccessDenied", 20.0))
+    assert backing_off.sentence(0) == "backing off after AccessDenied, next try in 20.0 s"
+    retrying = Telling().at(0, Doing("shard 1", State.RETRYING, "a batch of 40, attempt 5, last error Boom"))
+    assert retrying.sentence(1, stream=True) == "retrying a batch of 40, attempt 5, last error Boom on shard 1"
+    assert Telling().at(0, Polled("s", 0, 0.0)).sentence(1, stream=True) == "waiting for records: caught up"
+    assert Telling().at(0, Polled("s", 9, 90.0)).sentence(1, stream=True) == "reading, 90.0 s behind"
+
+
+def test_the_sentences_of_a_mapping_that_is_not_running() -> None:
+    """Who paused or disabled it can tell."""
+    for state, start in {
+        MappingState.PAUSED: "paused",
+        MappingState.DISABLED: "disabled",
+        MappingState.STARTING: "starting",
+        MappingState.STOPPING: "stopping: finishing 0 batches",
+        MappingState.BACKING_OFF: "backing off after AccessDenied",
+    }.items():
+        assert Telling().sentence(0, state=state).startswith(start)
+
+
+def test_a_task_that_repeats_its_state_keeps_its_since() -> None:
+    """Busy for twelve seconds stays twelve seconds when the detail changes."""
+    told = (
+        Telling()
+        .at(0, Doing("receive", State.WAITING_FOR_PERMIT, "a"))
+        .at(10, Doing("receive", State.WAITING_FOR_PERMIT, "b"))
+    )
+    assert told.sentence(12).endswith("busy for 12.0 s")
+
+
+def test_the_board_stays_bounded_whatever_happens() -> None:
+    """Failures, ids and ended shards are kept in rings."""
+    told = Telling()
+    for n in range(10 * ENDED_SHARDS_KEPT):
+        told.at(n, ShardSeen(f"s{n}"), Polled(f"s{n}", 1, 0.0), ShardEnded(f"s{n}"))
+        told.at(n, Invoked("", [str(i) for i in range(1000)], f"r{n}", "error", 1.0, error="x"))
+    board = told.board.of("m")
+    assert len(board.shards) == ENDED_SHARDS_KEPT
+    assert len(board.failures) == FAILURES_KEPT
+    assert len(board.failures[0].ids) == 10
+    assert not board.polls
+
+
+def test_series_fill_the_gaps_and_forget_the_past() -> None:
+    """Buckets in which nothing happened are zeros; after a long silence the ring starts anew."""
+    series = Series()
+    series.current(0).received = 5
+    columns = series.as_columns(4 * BUCKET_SECONDS)
+    assert columns["received"] == [1, 0, 0, 0, 0]
+    series.as_columns(BUCKET_SECONDS * BUCKETS * 3)
+    assert len(series.as_columns(BUCKET_SECONDS * BUCKETS * 3)["received"]) == 1
+    for n in range(BUCKETS * 2):
+        series.current(BUCKET_SECONDS * (BUCKETS * 3 + n)).add_duration(1.0)
+    assert len(series.as_columns(BUCKET_SECONDS * (BUCKETS * 5 - 1))["p50"]) == BUCKETS
+
+
+def test_a_bucket_keeps_a_bounded_sample_of_durations() -> None:
+    """A million invocations in five seconds cost no more than a few."""
+    bucket = Series().current(0)
+    for _ in range(SAMPLES * 10):
+        bucket.add_duration(0.5)
+    assert (len(bucket.durations), bucket.invocations) == (SAMPLES, SAMPLES * 10)
+
+
+@given(st.lists(st.floats(0, 100), min_size=1), st.sampled_from([0.5, 0.95, 0.99]))
+def test_a_quantile_is_a_value_that_enough_do_not_exceed(values: list[float], share: float) -> None:
+    """By definition, for any values."""
+    found = quantile(list(values), share)
+    assert found is not None
+    assert sum(value <= found for value in values) >= share * len(values) - 1e-6
+    assert quantile([], share) is None
+
+
+def test_the_recorder_forgets_the_oldest_first() -> None:
+    """What it keeps is bounded by ids, not by facts."""
+    recorder = Recorder(ids_kept=100)
+    for n in range(50):
+        recorder("m", Received("", [f"{n}-{i}" for i in range(10)], 10))
+    assert recorder.explain("0-0") == []
+    assert [moment.what for moment in recorder.explain("49-9")] == ["received"]
+
+
+def test_the_recorder_tells_a_stream_records_end() -> None:
+    """Discards name their condition and destination, checkpoints their record."""
+    recorder = Recorder()
+    recorder("m", Received("shard-1", ["7"], 10))
+    recorder("m", Discarded("shard-1", ["7"], "RetryAttemptsExhausted", "arn:aws:sqs:x:y:z"))
+    recorder("m", Checkpointed("shard-1", 3, "7"))
+    assert [(m.what, m.detail) for m in recorder.explain("7")] == [
+        ("received", "with 0 others from shard-1"),
+        ("discarded", "RetryAttemptsExhausted; failure record sent to arn:aws:sqs:x:y:z"),
+        ("checkpointed", "the checkpoint of shard-1 moved past it and 2 before it"),
+    ]
+
+
+def test_conclusions_answer_why_late() -> None:
+    """The wait between the first receive and the acceptance is told."""
+    moments = [Moment(100.0, "m", "received", "receive 1"), Moment(107.5, "m", "accepted", "")]
+    assert list(conclusions(moments)) == ["accepted 7.5 s after it was first received here"]
+    assert list(conclusions([])) == []
+
+
+@given(
+    st.lists(st.sampled_from(["receive", "delete", "checkpoint", "discard", "return", "expire", "noise"]), max_size=60)
+)
+def test_the_ledger_always_knows_what_is_in_flight(happenings: list[str]) -> None:
+    """received = deleted + checkpointed + discarded + returned + expired + in flight, whatever comes in whatever order."""
+    ledger, held = Ledger(), 0
+    facts: dict[str, tuple[Fact, int]] = {
+        "receive": (Received("", ["1", "2", "3"], 1), 3),
+        "delete": (Deleted(["1"]), -1),
+        "checkpoint": (Checkpointed("", 1, "1"), -1),
+        "discard": (Discarded("", ["1"], "Expired"), -1),
+        "return": (Returned("", ["1"], None, "failed"), -1),
+        "expire": (Expired(["1"], "late"), -1),
+        "noise": (Polled("", 3), 0),
+    }
+    for happening in happenings:
+        fact, change = facts[happening]
+        ledger("m", fact)
+        held += change
+    assert ledger.balances(held)
+    assert ledger.as_dict()["in_flight"] == held
+
+
+@virtual_time.test
+async def test_only_events_disturb_the_quiet() -> None:
+    """Empty polls and words do not; a received or acknowledged event does."""
+    quiet = Quiet()
+    quiet.mark()
+    await anyio.sleep(5)
+    quiet("m", Polled("", 0))
+    quiet("m", Doing("receive", State.POLLING))
+    assert quiet.seconds() == pytest.approx(5)
+    quiet("m", Deleted(["1"]))
+    assert quiet.seconds() == 0
+
+
+@virtual_time.test
+async def test_live_numbers_average_over_the_last_seconds() -> None:
+    """Batches a second, and how far the furthest shard is behind."""
+    live = LiveSink()
+    for n in range(10):
+        live("m", Invoking("", ["1"], str(n), 1))
+        live("m", Invoked("", ["1"], str(n), "success" if n else "error", 0.1))
+    live("m", Polled("s1", 1, 3.0))
+    live("m", Polled("s2", 1, 9.0))
+    numbers = live.mappings["m"]
+    assert numbers.batches_per_second(anyio.current_time()) == 2.0
+    assert (numbers.failed_batches, numbers.iterator_age) == (1, 9.0)
+    await anyio.sleep(60)
+    assert numbers.batches_per_second(anyio.current_time()) == 0.0

@@ -1,0 +1,128 @@
+"""Health means progress: every injected stall turns it red within its bound, every honest wait stays green."""
+
+from __future__ import annotations
+
+import pytest
+
+from pollers.mapping import MappingState
+from pollers.telemetry.board import Board, MappingBoard
+from pollers.telemetry.facts import Doing, Fact, Invoked, Invoking, Polled, PollFailed, State
+from pollers.telemetry.health import INVOCATION_SLACK_SECONDS, POLL_BOUND_SECONDS, Problem, Vitals, stalls, unready
+
+TIMEOUT = 10.0
+
+
+class Story:
+    """Facts at times, and what health says of them."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._board = Board(now=lambda: self.now)
+
+    @property
+    def board(self) -> MappingBoard:
+        return self._board.of("m")
+
+    def at(self, now: float, *facts: Fact) -> Story:
+        self.now = now
+        for fact in facts:
+            self._board("m", fact)
+        return self
+
+    def stalls(self, now: float, state: MappingState = MappingState.RUNNING) -> list[str]:
+        return [problem.reason for problem in stalls(self.board, vitals(state), now)]
+
+
+def vitals(state: MappingState = MappingState.RUNNING, since: float = 0.0, problem: str | None = None) -> Vitals:
+    return Vitals("m", state, problem, since, TIMEOUT, grace_seconds=30.0)
+
+
+def test_a_poll_that_never_returns_turns_health_red_within_its_bound() -> None:
+    """The last completed poll counts, not the process."""
+    story = Story().at(0, Doing("receive", State.POLLING)).at(5, Polled("", 0))
+    assert story.stalls(5 + POLL_BOUND_SECONDS) == []
+    assert story.stalls(6 + POLL_BOUND_SECONDS) == ["no poll of the queue has come back for 61.0 s"]
+
+
+def test_an_empty_source_stays_green() -> None:
+    """Empty polls are polls."""
+    story = Story().at(0, Doing("receive", State.POLLING))
+    for second in range(0, 3_600, 20):
+        story.at(second, Polled("", 0))
+    assert story.stalls(3_610) == []
+
+
+def test_one_stuck_shard_is_named_while_others_are_polled() -> None:
+    """Progress is asked of every shard."""
+    story = Story().at(0, Doing("shard-1", State.POLLING), Doing("shard-2", State.POLLING))
+    story.at(100, Polled("shard-1", 0, 0.0))
+    assert story.stalls(101) == ["no poll of shard-2 has come back for 101.0 s"]
+
+
+def test_a_batch_that_outlives_its_timeout_turns_health_red() -> None:
+    """The worker should have been killed and its end seen by then."""
+    story = Story().at(0, Doing("receive", State.WAITING_FOR_PERMIT), Invoking("", ["1"], "r", 10))
+    assert story.stalls(TIMEOUT + INVOCATION_SLACK_SECONDS) == []
+    assert len(story.stalls(TIMEOUT + INVOCATION_SLACK_SECONDS + 1)) == 1
+    assert story.at(30, Invoked("", ["1"], "r", "error", 30.0)).stalls(31) == []
+
+
+@pytest.mark.parametrize(
+    "doing",
+    [
+        Doing("receive", State.WAITING_FOR_PERMIT),
+        Doing("shard-2", State.WAITING_FOR_PARENT, "parent shard-1"),
+        Doing("shard-1", State.RETRYING, "a batch of 40, attempt 5"),
+        Doing("shard-1", State.DELIVERING, "to the destination"),
+    ],
+)
+def test_honest_waits_stay_green(doing: Doing) -> None:
+    """Waiting for a permit, a parent, a retry or a destination is what it should do."""
+    assert Story().at(0, doing).stalls(10_000) == []
+
+
+def test_a_back_off_is_green_until_it_should_have_ended() -> None:
+    """A task that sleeps for ever is found."""
+    story = Story().at(
+        0, PollFailed("", "AccessDenied", 20.0), Doing("receive", State.BACKING_OFF, "AccessDenied", 20.0)
+    )
+    assert story.stalls(20 + POLL_BOUND_SECONDS) == []
+    assert len(story.stalls(21 + POLL_BOUND_SECONDS)) == 1
+
+
+@pytest.mark.parametrize(
+    "state", [MappingState.PAUSED, MappingState.DISABLED, MappingState.BACKING_OFF, MappingState.STOPPED]
+)
+def test_a_mapping_that_should_not_poll_is_no_stall(state: MappingState) -> None:
+    """Paused and unusable sources do not restart the process."""
+    assert Story().at(0, Doing("receive", State.POLLING)).stalls(10_000, state) == []
+
+
+def test_a_poller_that_says_nothing_at_all_is_found() -> None:
+    """A mapping without tasks and polls has lost its poller."""
+    assert Story().stalls(POLL_BOUND_SECONDS + 1) == ["no poll has come back since it started 61.0 s ago"]
+
+
+def test_starting_and_stopping_are_bounded() -> None:
+    """A start or stop that hangs is a stall as well."""
+    board = MappingBoard()
+    assert list(stalls(board, vitals(MappingState.STARTING), 60)) == []
+    assert list(stalls(board, vitals(MappingState.STARTING), 121)) != []
+    assert list(stalls(board, vitals(MappingState.STOPPING), 140)) == []
+    assert list(stalls(board, vitals(MappingState.STOPPING), 151)) != []
+
+
+def test_a_mapping_that_cannot_run_is_live_but_not_ready() -> None:
+    """Restarting the process would not bring the queue back."""
+    what = vitals(MappingState.BACKING_OFF, problem="no such queue")
+    assert list(stalls(MappingBoard(), what, 10_000)) == []
+    assert list(unready(MappingBoard(), what)) == [Problem("m", "cannot run: no such queue")]
+
+
+def test_an_ended_shard_is_not_asked_for_polls() -> None:
+    """ENDED takes the task off the board."""
+    story = (
+        Story().at(0, Doing("shard-1", State.POLLING)).at(1, Polled("shard-1", 5, 0.0), Doing("shard-1", State.ENDED))
+    )
+    story.at(2, Doing("shard-2", State.POLLING), Polled("shard-2", 0, 0.0))
+    assert story.stalls(30) == []
