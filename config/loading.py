@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,8 +36,6 @@ SINGLE: dict[str, type[BaseModel]] = {"aws": Aws, "runtime": Runtime, "console":
 
 NAMED = ("functions", "event_source_mappings")
 """Sections whose members may be spread over files."""
-
-_LOOPBACK = ("127.", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +129,7 @@ class _Loader:
         for key, entry in source.table.entries.items():
             if key not in SINGLE and key not in NAMED and not key.startswith("x-"):
                 known = (*SINGLE, *NAMED)
-                message = f"found an unknown key, expected one of {', '.join(known)}{suggestion(key, known)}"
+                message = f"found an unknown key{suggestion(key, known)}, expected one of {', '.join(known)}"
                 self._report.faults.append(Fault(*entry.place, key, message))
 
     def _repeated(self, path: Path, place: Place) -> None:
@@ -241,7 +240,7 @@ class _Loader:
                 Note(sources[0].file, 1, "", "there are no event_source_mappings: nothing would be polled")
             )
         http = config.runtime.http
-        if isinstance(http, Http) and not http.host.startswith(_LOOPBACK) and http.token is None:
+        if isinstance(http, Http) and not _is_loopback(http.host) and http.token is None:
             message = (
                 f"{http.host} is not loopback and there is no token: control requests (pause, reload, ...) are refused"
             )
@@ -255,3 +254,10 @@ def _misplaced(section: str) -> Callable[[str, object], str | None]:
         return None
 
     return explain
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -27,6 +27,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _FUNCTION = re.compile(
     r"(?:arn:[a-zA-Z0-9-]+:lambda:[a-z0-9-]*:)?(?:[0-9]{12}:)?(?:function:)?(?P<name>[a-zA-Z0-9-_]{1,140})(?::(?P<qualifier>[a-zA-Z0-9$_-]+))?"
 )
+SHOWN_FUNCTIONS = 10
 _UNREADABLE_PATTERN = '{"eventSource":[{"exists":true}]}'
 
 
@@ -93,12 +94,7 @@ class MappingReader:
         reading.values["function_name"] = key
         self._refuse_other_arn(key, node, reader, path)
         if self.functions is not None and key not in self.functions:
-            defined = ", ".join(self.functions) or "none is"
-            message = (
-                f"found {quoted(key)}, expected a function that is defined under functions "
-                f"({defined}){suggestion(key, self.functions)}"
-            )
-            reader.report.fault(at, f"{message} (AWS: Function does not exist)")
+            reader.report.fault(at, _undefined(key, self.functions))
         elif qualifier is not None and qualifier != "$LATEST":
             reader.report.note(
                 at, f"the qualifier {quoted(qualifier)} has no effect: functions.{key} runs as it is defined"
@@ -148,6 +144,13 @@ class MappingReader:
                 reader.report.note((*path, *at), message)
             else:
                 reader.report.fault((*path, *at), message)
+
+
+def _undefined(key: str, functions: Iterable[str]) -> str:
+    defined = list(functions)
+    shown = ", ".join(defined[:SHOWN_FUNCTIONS]) + (", ..." if len(defined) > SHOWN_FUNCTIONS else "")
+    wanted = f"a function that is defined under functions ({shown or 'none is'})"
+    return f"found {quoted(key)}{suggestion(key, defined)}, expected {wanted} (AWS: Function does not exist)"
 
 
 def _kind(node: Table) -> Kind | None:

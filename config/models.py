@@ -10,55 +10,50 @@ from datetime import datetime  # noqa: TC003 - pydantic reads the annotations at
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from config.arns import Arn, parse_arn
-from config.shapes import Existing, Kind, Spellings
+from config.function_models import (
+    FunctionBase,
+    FunctionModel,
+    HttpFunction,
+    InProcessFunction,
+    LambdaFunction,
+    ProcessFunction,
+    ProvidedFunction,
+    PythonFunction,
+    Tls,
+)
+from config.shapes import Kind, Model, Spellings
 
-Url: TypeAlias = Annotated[str, Kind.URL]
-Secret: TypeAlias = Annotated[str, Kind.SECRET]
 DEFAULT_CHECKPOINTS = "sqlite:.headrace/checkpoints.db"
 VISIBILITY_LIMIT_SECONDS = 43_200
 """12 hours: SQS keeps a message hidden no longer than this from its receive."""
 
 
-class Model(BaseModel):
-    """What every part of the configuration shares: immutable, strict about unknown keys."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        protected_namespaces=(),
-        validate_by_name=True,
-        validate_by_alias=True,
-        hide_input_in_errors=True,
-    )
-
-
 class EndpointUrls(Model):
     """An endpoint for each service, where they differ."""
 
-    sqs: Url | None = Field(default=None, description="SQS's endpoint")
-    kinesis: Url | None = Field(default=None, description="Kinesis's endpoint")
-    dynamodb: Url | None = Field(default=None, description="DynamoDB's endpoint")
-    dynamodbstreams: Url | None = Field(
+    sqs: Annotated[str, Kind.URL] | None = Field(default=None, description="SQS's endpoint")
+    kinesis: Annotated[str, Kind.URL] | None = Field(default=None, description="Kinesis's endpoint")
+    dynamodb: Annotated[str, Kind.URL] | None = Field(default=None, description="DynamoDB's endpoint")
+    dynamodbstreams: Annotated[str, Kind.URL] | None = Field(
         default=None, description="DynamoDB Streams' endpoint; that of `dynamodb` if not given"
     )
-    sns: Url | None = Field(default=None, description="SNS's endpoint")
-    s3: Url | None = Field(default=None, description="S3's endpoint")
-    lambda_: Url | None = Field(default=None, alias="lambda", description="Lambda's endpoint")
-    sts: Url | None = Field(default=None, description="STS's endpoint")
+    sns: Annotated[str, Kind.URL] | None = Field(default=None, description="SNS's endpoint")
+    s3: Annotated[str, Kind.URL] | None = Field(default=None, description="S3's endpoint")
+    lambda_: Annotated[str, Kind.URL] | None = Field(default=None, alias="lambda", description="Lambda's endpoint")
+    sts: Annotated[str, Kind.URL] | None = Field(default=None, description="STS's endpoint")
 
 
 class Aws(Model):
     """Where AWS is. The SDK's own environment, profiles and roles serve for what is not given."""
 
-    region: str | None = Field(
+    region: Annotated[str, Kind.REGION] | None = Field(
         default=None,
-        min_length=1,
         description="region of what no ARN gives one for; every event source's own region comes from its ARN",
     )
-    endpoint_url: Url | None = Field(
+    endpoint_url: Annotated[str, Kind.URL] | None = Field(
         default=None, description="endpoint of every service: LocalStack or another AWS-compatible one"
     )
     endpoint_urls: EndpointUrls = Field(
@@ -71,7 +66,7 @@ class Http(Model):
 
     host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0 for all")
     port: int = Field(default=8787, ge=0, le=65_535, description="port to listen on; 0 for any free one")
-    token: Secret | None = Field(
+    token: Annotated[str, Kind.SECRET] | None = Field(
         default=None,
         min_length=8,
         repr=False,
@@ -104,122 +99,6 @@ class Runtime(Model):
     def sqlite_path(self) -> Path:
         """The checkpoint database's file."""
         return Path(self.checkpoints.removeprefix("sqlite:"))
-
-
-class FunctionBase(Model):
-    """What functions of every runtime take."""
-
-    timeout: float = Field(default=3, gt=0, le=43_200, description="seconds an invocation may take")
-    concurrency: int = Field(
-        default=5, ge=1, le=10_000, description="invocations at most at a time, of all its mappings together"
-    )
-
-
-class ProcessFunction(FunctionBase):
-    """What functions in worker processes take."""
-
-    environment: dict[str, Annotated[str, Kind.SCALAR]] = Field(
-        default_factory=dict,
-        repr=False,
-        description="environment variables; numbers, true and false become text as they are written",
-    )
-    inherit_environment: list[str] = Field(
-        default_factory=list, description="names of Headrace's own variables to pass on"
-    )
-    credentials: Literal["inherit", "none"] = Field(
-        default="inherit", description="whether workers get Headrace's AWS credentials"
-    )
-    memory_size: int | None = Field(
-        default=None, ge=128, le=32_768, description="MiB a worker may use; no limit if not given"
-    )
-    idle_timeout: float = Field(
-        default=300, gt=0, le=86_400, description="seconds after which an idle worker is stopped"
-    )
-
-
-class PythonFunction(ProcessFunction):
-    """Python worker processes, run by AWS's own runtime interface client."""
-
-    runtime: Literal["python"] = Field(
-        default="python", description="Python worker processes over Lambda's Runtime API"
-    )
-    code: Annotated[Path, Existing.CODE] = Field(
-        description="folder (or .zip file) of the code: `sys.path[0]` and working directory"
-    )
-    handler: str = Field(description="`module.function`, as on Lambda")
-    layers: list[Annotated[Path, Existing.FOLDER]] = Field(
-        default_factory=list, description="folders put on the path as /opt is"
-    )
-    interpreter: Annotated[Path, Existing.PROGRAM] | None = Field(
-        default=None, description="another Python to run workers with, such as a virtual environment's bin/python"
-    )
-
-
-class ProvidedFunction(ProcessFunction):
-    """Any executable that speaks Lambda's Runtime API."""
-
-    runtime: Literal["provided"] = Field(description="any executable that speaks Lambda's Runtime API")
-    command: list[str] = Field(
-        min_length=1, description="the executable and its arguments; a relative path starts in `code`"
-    )
-    code: Annotated[Path, Existing.FOLDER] = Field(
-        description="folder of the code: working directory and LAMBDA_TASK_ROOT"
-    )
-    handler: str | None = Field(default=None, description="what _HANDLER is set to")
-
-
-class InProcessFunction(FunctionBase):
-    """A Python callable on an event loop and threads of its own inside Headrace."""
-
-    runtime: Literal["in_process"] = Field(description="a Python callable inside Headrace, `def` or `async def`")
-    code: Annotated[Path, Existing.FOLDER] = Field(description="folder of the code, put on `sys.path`")
-    handler: str = Field(description="`module.function`, as on Lambda")
-
-
-class LambdaFunction(FunctionBase):
-    """A function in AWS (or an emulator), through the Invoke API."""
-
-    runtime: Literal["lambda"] = Field(description="a function in AWS or an emulator, through the Invoke API")
-    function_arn: Annotated[str, Kind.ARN] = Field(description="the function's ARN, with or without a qualifier")
-    qualifier: str | None = Field(default=None, min_length=1, description="version or alias, if the ARN has none")
-
-
-class Tls(Model):
-    """How an HTTPS endpoint is verified."""
-
-    verify: bool = Field(default=True, description="whether the endpoint's certificate is verified")
-    ca_file: Annotated[Path, Existing.FILE] | None = Field(
-        default=None, description="authorities to trust instead of the system's (PEM)"
-    )
-    cert_file: Annotated[Path, Existing.FILE] | None = Field(
-        default=None, description="certificate to show to the endpoint (PEM)"
-    )
-    key_file: Annotated[Path, Existing.FILE] | None = Field(
-        default=None, description="key of `cert_file`, if that does not hold it (PEM)"
-    )
-
-
-class HttpFunction(FunctionBase):
-    """An HTTP endpoint: the Runtime Interface Emulator or a plain web service."""
-
-    runtime: Literal["http"] = Field(
-        description="an HTTP endpoint: Lambda's Runtime Interface Emulator or a web service"
-    )
-    url: Url | None = Field(default=None, description="the endpoint, which events are posted to")
-    urls: list[Url] = Field(default_factory=list, description="several endpoints of one function, in place of `url`")
-    headers: dict[str, Annotated[str, Kind.SCALAR]] = Field(
-        default_factory=dict, repr=False, description="headers sent with each event"
-    )
-    bearer_token: Secret | None = Field(
-        default=None, min_length=1, repr=False, description="token sent as `Authorization: Bearer`"
-    )
-    tls: Tls = Field(default=Tls(), description="how HTTPS endpoints are verified")
-
-
-FunctionModel = Annotated[
-    PythonFunction | ProvidedFunction | InProcessFunction | LambdaFunction | HttpFunction,
-    Field(discriminator="runtime"),
-]
 
 
 class Filter(Model):
@@ -403,3 +282,37 @@ class Config(Model):
     console: Console = Field(default=Console(), description="what the console may show")
     functions: dict[str, FunctionModel] = Field(default_factory=dict, description="the functions, by name")
     event_source_mappings: dict[str, Mapping] = Field(default_factory=dict, description="the mappings, by name")
+
+
+__all__ = [
+    "Aws",
+    "Config",
+    "Console",
+    "DestinationConfig",
+    "DynamoDBMapping",
+    "EndpointUrls",
+    "Filter",
+    "FilterCriteria",
+    "FunctionBase",
+    "FunctionModel",
+    "Http",
+    "HttpFunction",
+    "InProcessFunction",
+    "KinesisMapping",
+    "LambdaFunction",
+    "Mapping",
+    "MappingBase",
+    "Model",
+    "OnFailure",
+    "ProcessFunction",
+    "ProvidedFunction",
+    "ProvisionedPollerConfig",
+    "PythonFunction",
+    "RetryDelay",
+    "Runtime",
+    "ScalingConfig",
+    "SqsMapping",
+    "StreamMapping",
+    "Tls",
+    "Visibility",
+]

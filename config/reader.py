@@ -173,10 +173,8 @@ class Reader:
                 continue
             message = foreign(key, entry.node)
             if message is None:
-                message = (
-                    "found an unknown key, expected one of "
-                    f"{', '.join(dict.fromkeys(names.values()))}{suggestion(key, names)}"
-                )
+                wanted = ", ".join(dict.fromkeys(names.values()))
+                message = f"found an unknown key{suggestion(key, names)}, expected one of {wanted}"
             if message:
                 self.report.enter((*path, key), entry.node, (*shown, key), entry.place)
                 self.report.fault((*path, key), message, entry.place)

@@ -192,6 +192,8 @@ def _text(kind: Kind, length: Limits) -> list[Schema]:
         return [{"type": ["string", "number", "boolean"]}]
     if kind is Kind.URL:
         return [{"type": "string", "pattern": "^https?://"}, _VARIABLE]
+    if kind is Kind.REGION:
+        return [{"type": "string", "pattern": "^[a-z0-9-]+$"}, _VARIABLE]
     bounds = _bounds(length, "minLength", "maxLength")
     return [{"type": "string"} | bounds, _VARIABLE] if bounds else [{"type": "string"}]
 

@@ -12,11 +12,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import annotated_types
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+class Model(BaseModel):
+    """What every part of the configuration shares: immutable, strict about unknown keys."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        protected_namespaces=(),
+        validate_by_name=True,
+        validate_by_alias=True,
+        hide_input_in_errors=True,
+    )
 
 
 class Kind(Enum):
@@ -27,7 +40,8 @@ class Kind(Enum):
     ARN = "an ARN (arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE)"
     SCALAR = "a text, a number or true or false"
     PATTERN = "an event pattern, as a mapping or as AWS's JSON text"
-    SECRET = "a text that is not shown"  # noqa: S105 - a description
+    REGION = "a region, such as us-east-1"
+    SECRET = "a token of printable ASCII characters without spaces"  # noqa: S105 - a description
 
 
 class Existing(Enum):
@@ -265,4 +279,9 @@ def _of_length(length: Limits, unit: str) -> str:
     text = str(length)
     if not text:
         return ""
+    unit = (
+        unit.removesuffix("s")
+        if 1 in (length.at_least, length.at_most) and None in (length.at_least, length.at_most)
+        else unit
+    )
     return f"{text} {unit}" if text.startswith("of") else f"of {text.removeprefix('from ')} {unit}"

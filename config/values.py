@@ -19,6 +19,7 @@ REFUSED: Final = object()
 """What :func:`convert` returns for a value that is not what the option wants."""
 
 _TRUTH = {"true": True, "false": False}
+_REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
@@ -106,6 +107,10 @@ def _text(kind: Kind, node: Scalar) -> str | None:
 def _has_form(kind: Kind, text: str) -> bool:
     if kind is Kind.URL:
         return is_url(text)
+    if kind is Kind.REGION:
+        return _REGION.fullmatch(text) is not None
+    if kind is Kind.SECRET:
+        return text.isascii() and _printable(text)
     if kind is Kind.ARN:
         try:
             parse_arn(text)

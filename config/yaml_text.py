@@ -32,6 +32,7 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 _INFINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)")
 _NOT_A_NUMBER = re.compile(r"\.(?:nan|NaN|NAN)")
 _MERGE = "<<"
+_TOO_MANY = f"found more than {MAXIMUM_NODES:,} values (aliases counted), expected fewer"
 
 
 class _Open(NamedTuple):
@@ -138,7 +139,7 @@ class _Builder:
             self._set(into, into.keys.pop(), node)
         into.node.size += node.size
         if into.node.size > MAXIMUM_NODES:
-            raise Unparsable(place, f"found more than {MAXIMUM_NODES:,} values (aliases counted), expected fewer")
+            raise Unparsable(place, _TOO_MANY)
 
     def _key(self, node: Node, place: Place) -> Scalar:
         if not isinstance(node, Scalar):
@@ -162,6 +163,9 @@ class _Builder:
                 raise Unparsable(
                     table.place, "found no mapping after <<, expected a mapping, its alias, or a list of these"
                 )
+            into.size += table.size
+            if into.size > MAXIMUM_NODES:
+                raise Unparsable(into.place, _TOO_MANY)
             for key, entry in table.entries.items():
                 into.entries.setdefault(key, entry)
 

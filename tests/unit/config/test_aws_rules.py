@@ -164,7 +164,7 @@ OUT_OF_RANGE = [
     (
         STANDARD,
         "function_response_types: [ReportBatchItemFailures, ReportBatchItemFailures]",
-        "function_response_types: found 2 items, expected a list of at most 1 items, each ReportBatchItemFailures",
+        "function_response_types: found 2 items, expected a list of at most 1 item, each ReportBatchItemFailures",
     ),
 ]
 

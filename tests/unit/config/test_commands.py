@@ -73,8 +73,7 @@ def test_check_prints_each_fault_on_a_line_and_exits_with_2(folder: Folder) -> N
     lines = result.stderr.splitlines()
     assert [line.split(": ")[0] for line in lines] == [f"{file}:1", f"{file}:3", f"{file}:3"]
     assert lines[0] == (
-        f"{file}:1: aws.regin: found an unknown key, expected one of region, endpoint_url, endpoint_urls (did you "
-        "mean 'region'?)"
+        f"{file}:1: aws.regin: found an unknown key (did you mean 'region'?), expected one of region, endpoint_url, endpoint_urls"
     )
 
 

@@ -98,9 +98,13 @@ def test_what_is_no_json_object_is_one_fault(folder: Folder, text: str, fault: s
 
 def test_json_may_have_tabs_and_every_escape(folder: Folder) -> None:
     """Which YAML would refuse."""
-    loaded = folder.load('{\n\t"aws":\t{"region": "us\\u002deast\\/\\ud83d\\ude00"}\n}', "headrace.json")
+    loaded = folder.load(
+        '{\n\t"functions":\t{"f": {"runtime": "http", "url": "http://a",\n'
+        '\t"headers": {"A": "\\u002d\\/\\ud83d\\ude00"}}}\n}',
+        "headrace.json",
+    )
 
-    assert loaded.config.aws.region == "us-east/😀"
+    assert loaded.config.functions["f"].model_dump()["headers"] == {"A": "-/😀"}
 
 
 @pytest.mark.parametrize("data", [b"aws:\n  region: \xff\n", "aws: {}".encode("utf-16")])
@@ -393,8 +397,8 @@ def test_unknown_sections_are_faults_with_a_suggestion(folder: Folder) -> None:
 
     known = "expected one of aws, runtime, console, functions, event_source_mappings"
     assert faults == [
-        f"headrace.yaml:1: event_source_mapping: found an unknown key, {known} (did you mean 'event_source_mappings'?)",
-        f"headrace.yaml:2: Functions: found an unknown key, {known} (did you mean 'functions'?)",
+        f"headrace.yaml:1: event_source_mapping: found an unknown key (did you mean 'event_source_mappings'?), {known}",
+        f"headrace.yaml:2: Functions: found an unknown key (did you mean 'functions'?), {known}",
         f"headrace.yaml:4: other: found an unknown key, {known}",
     ]
 

@@ -121,7 +121,10 @@ REFUSED = [
         "memory_size: found 127, expected an integer from 128 to 32768",
     ),
     ("code: ., handler: app.handler, credentials: some", "credentials: found 'some', expected one of inherit, none"),
-    ("code: ., handler: app.handler, Timeout: 3", "Timeout: found an unknown key, expected one of timeout, "),
+    (
+        "code: ., handler: app.handler, Timeout: 3",
+        "Timeout: found an unknown key (did you mean 'timeout'?), expected one of timeout, ",
+    ),
     (
         "code: ., handler: app.handler, url: x",
         "url: found a setting of http functions, expected one of python functions: ",
@@ -160,10 +163,10 @@ REFUSED = [
         f"runtime: lambda, function_arn: '{ARN}:1', qualifier: live",
         "qualifier: found 'live', expected nothing, since function_arn has",
     ),
-    ("runtime: provided, code: .", "command is missing, expected a list of at least 1 items, each text"),
+    ("runtime: provided, code: .", "command is missing, expected a list of at least 1 item, each text"),
     (
         "runtime: provided, code: ., command: []",
-        "command: found 0 items, expected a list of at least 1 items, each text",
+        "command: found 0 items, expected a list of at least 1 item, each text",
     ),
     (
         "runtime: provided, code: ., command: [./nowhere]",
@@ -370,7 +373,7 @@ class TestRuntime:
             ("aws: {endpoint_url: localhost:4566}", "aws.endpoint_url: found 'localhost:4566', expected a URL"),
             (
                 "aws: {endpoint_urls: {sqss: 'http://a'}}",
-                "aws.endpoint_urls.sqss: found an unknown key, expected one of sqs, kinesis",
+                "aws.endpoint_urls.sqss: found an unknown key (did you mean 'sqs'?), expected one of sqs, kinesis",
             ),
             ("aws: {endpoint_urls: {s3: 5}}", "aws.endpoint_urls.s3: found 5, expected a URL"),
             ("aws: [a]", "aws: found a list, expected a mapping of region, endpoint_url, endpoint_urls"),

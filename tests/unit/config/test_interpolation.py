@@ -28,15 +28,20 @@ SOURCE = "event_source_arn: arn:aws:sqs:us-east-1:000000000000:jobs\nfunction_na
         ("${A}", {"A": "${B}", "B": "x"}, "${B}"),
         ("${A}", {"A": "b: [c"}, "b: [c"),
         ("${A}", {"A": "10"}, "10"),
-        ("${A:-}", {}, None),
+        ("${A:-}", {}, "127.0.0.1"),
     ],
 )
-def test_a_text_is_filled_in(folder: Folder, text: str, environ: dict[str, str], value: str | None) -> None:
+def test_a_text_is_filled_in(folder: Folder, text: str, environ: dict[str, str], value: str) -> None:
     """Once, with defaults, and with $${ for a plain ${; what is filled in is never read as YAML or filled in again."""
     folder.environ |= environ
 
-    assert folder.load(f"aws:\n  region: {text}\n").config.aws.region == value
-    assert folder.load(f'{{"aws": {{"region": "{text}"}}}}', "headrace.json").config.aws.region == value
+    for written, name in (
+        (f"runtime:\n  http:\n    host: {text}\n", "headrace.yaml"),
+        (f'{{"runtime": {{"http": {{"host": "{text}"}}}}}}', "headrace.json"),
+    ):
+        http = folder.load(written, name).config.runtime.http
+        assert http
+        assert http.host == value
 
 
 def test_what_comes_from_the_environment_may_be_a_number_or_a_truth_value(folder: Folder) -> None:
@@ -159,7 +164,7 @@ def test_secrets_are_never_shown(folder: Folder) -> None:
     )
 
     assert faults == [
-        "headrace.yaml:1: runtime.http.token: found a value that is not shown, expected a text that is not shown of "
-        "at least 8 characters"
+        "headrace.yaml:1: runtime.http.token: found a value that is not shown, "
+        "expected a token of printable ASCII characters without spaces of at least 8 characters"
     ]
     assert "s3cret" not in repr(loaded)

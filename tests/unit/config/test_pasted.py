@@ -263,7 +263,7 @@ def test_a_function_that_is_not_defined_is_refused(folder: Folder) -> None:
     (fault,) = folder.mapping_faults("event_source_arn: arn:aws:sqs:us-east-1:000000000000:jobs\nfunction_name: order")
 
     assert fault == (
-        "function_name: found 'order', expected a function that is defined under functions (orders) (did you mean 'orders'?) "
+        "function_name: found 'order' (did you mean 'orders'?), expected a function that is defined under functions (orders) "
         "(AWS: Function does not exist)"
     )
 
