@@ -31,31 +31,10 @@ _Step: TypeAlias = tuple[str, tuple[str, ...]]
 
 def lookup(path: Sequence[str]) -> Lookup:
     """The lookup of a path, which may be empty: then it is about the value itself."""
-    steps = [(key, _joined(path[index:])) for index, key in enumerate(path)]
+    steps = _with_joined(path)
     if not steps:
         return leaf_values
-    if len(steps) == 1:
-        return _one_step(path[0])
-    return _steps(tuple(steps))
 
-
-def _joined(rest: Sequence[str]) -> tuple[str, ...]:
-    """Keys that take more than one step at once."""
-    return tuple(".".join(rest[:count]) for count in range(2, len(rest) + 1))
-
-
-def _one_step(key: str) -> Lookup:
-    def find(value: Json) -> Json:
-        if type(value) is dict:
-            child = value.get(key, NOTHING)
-            kind = type(child)
-            return leaf_values(child) if kind is list or kind is dict else child
-        return _not_an_object(value)
-
-    return find
-
-
-def _steps(steps: tuple[_Step, ...]) -> Lookup:
     def find(value: Json) -> Json:
         for key, joined in steps:
             if type(value) is not dict:
@@ -68,6 +47,34 @@ def _steps(steps: tuple[_Step, ...]) -> Lookup:
         return leaf_values(value) if kind is list or kind is dict else value
 
     return find
+
+
+def member_lookup(path: Sequence[str]) -> Lookup:
+    """As :func:`lookup`, in a mapping that gives the first key's value on demand and has no dots in its keys."""
+    member, *rest = path
+    steps = _with_joined(rest)
+
+    def find(members: Json) -> Json:
+        value = members[member]
+        for key, joined in steps:
+            if type(value) is not dict:
+                return _not_an_object(value)
+            for longer in joined:
+                if longer in value:
+                    return SEVERAL
+            value = value.get(key, NOTHING)
+        kind = type(value)
+        return leaf_values(value) if kind is list or kind is dict else value
+
+    return find
+
+
+def _with_joined(path: Sequence[str]) -> tuple[_Step, ...]:
+    """Each key with the keys that take it and more steps at once."""
+    return tuple(
+        (key, tuple(".".join(path[index:end]) for end in range(index + 2, len(path) + 1)))
+        for index, key in enumerate(path)
+    )
 
 
 def _not_an_object(value: Json) -> Literal[Found.NOTHING, Found.SEVERAL]:

@@ -26,13 +26,15 @@ class Leaf:
     """What one field must be.
 
     ``test`` is asked about each of its leaf values; ``accepts_absent`` says whether it may also have none. ``cost`` orders
-    the conditions of a pattern, the cheapest first. ``text`` is the leaf as JSON.
+    the conditions of a pattern, the cheapest first. ``strings`` are the leaf's values if it has nothing but strings.
+    ``text`` is the leaf as JSON.
     """
 
     test: Test
     accepts_absent: bool
     cost: Cost
     needs_number_texts: bool
+    strings: frozenset[str] | None
     text: str
 
 
@@ -69,7 +71,15 @@ def parse_leaf(entries: list[Json], path: PatternPath, notes: list[Note]) -> Lea
     if values:
         predicates.insert(0, literals(values))
     fits = any_of(predicates)
-    return Leaf(fits.test, accepts_absent, fits.cost, fits.needs_number_texts, json_text(entries))
+    only_strings = all(isinstance(entry, str) for entry in entries)
+    return Leaf(
+        fits.test,
+        accepts_absent,
+        fits.cost,
+        fits.needs_number_texts,
+        frozenset(entries) if only_strings else None,
+        json_text(entries),
+    )
 
 
 def _anything(_value: Json) -> bool:

@@ -71,16 +71,12 @@ def decode(text: str | bytes, *, keep_number_texts: bool) -> Json | NotJson:
     """
     if keep_number_texts:
         value = _decode_exactly(text)
-        return _decode_fast(text) if isinstance(value, NotJson) else value
-    value = _decode_fast(text)
-    return _decode_exactly(text) if isinstance(value, NotJson) else value
-
-
-def _decode_fast(text: str | bytes) -> Json | NotJson:
+        if not isinstance(value, NotJson):
+            return value
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        return NOT_JSON
+        return NOT_JSON if keep_number_texts else _decode_exactly(text)
 
 
 def _decode_exactly(text: str | bytes) -> Json | NotJson:

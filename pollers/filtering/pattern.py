@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pollers.filtering.explaining import first_failure
 from pollers.filtering.fields import lookup
-from pollers.filtering.rules import ReadyRule, any_matches, ready
+from pollers.filtering.rules import ReadyRule, decide, passes, ready
 from pollers.filtering.syntax import parse
 
 if TYPE_CHECKING:
@@ -21,10 +21,11 @@ class Pattern:
     plain integers (``needs_number_texts``) tells their spellings apart only in events from ``numbers.decode``.
     """
 
-    __slots__ = ("_rules", "needs_number_texts", "notes")
+    __slots__ = ("_decision", "_rules", "needs_number_texts", "notes")
 
     def __init__(self, rules: tuple[ReadyRule, ...], notes: tuple[Note, ...]) -> None:
         self._rules = rules
+        self._decision = decide(rules)
         self.notes = notes
         self.needs_number_texts = any(leaf.needs_number_texts for rule in rules for leaf in rule.source.values())
 
@@ -39,7 +40,7 @@ class Pattern:
 
     def matches(self, event: Json) -> bool:
         """Whether the decoded JSON value matches; only an object can."""
-        return type(event) is dict and any_matches(self._rules, event, _itself)
+        return type(event) is dict and passes(self._decision, event, _itself)
 
     def explain(self, event: Json) -> str | None:
         """The first condition that ``event`` fails, as text; None when it matches."""

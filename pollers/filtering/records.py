@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pollers.filtering.errors import PatternError
 from pollers.filtering.explaining import first_failure
-from pollers.filtering.fields import NOTHING, Lookup, lookup
-from pollers.filtering.numbers import Json, NotJson, decode
-from pollers.filtering.rules import Condition, ReadyRule, any_matches, ready
+from pollers.filtering.fields import NOTHING, member_lookup
+from pollers.filtering.leaves import parse_leaf
+from pollers.filtering.numbers import NOT_JSON, Json, decode
+from pollers.filtering.rules import ReadyRule, decide, passes, ready
 from pollers.filtering.sources import SQS, Decoded, Source, View, event_view, wire_view
 from pollers.filtering.syntax import Parsed, Rule, parse
 
@@ -17,9 +19,6 @@ if TYPE_CHECKING:
 
     from config.models import Mapping
     from pollers.aws.api import Wire
-
-_DATA_IS_JSON: Final = "data is JSON"
-"""A member that no record has: whether its data is JSON. It is known once the data is decoded."""
 
 
 def compile_filters(mapping: Mapping) -> RecordFilter | None:
@@ -47,104 +46,113 @@ def refuse_for(source: Source, rule: Rule) -> None:
 class RecordFilter:
     """The patterns of one mapping, any of which lets a record through. Immutable."""
 
-    __slots__ = ("_keep_number_texts", "_patterns", "_rules", "_used", "_view")
+    __slots__ = ("_decision", "_makers", "_patterns", "_view", "needs_number_texts")
+
+    needs_number_texts: bool
+    """Whether the patterns tell numbers apart by how they are written."""
 
     def __init__(self, view: View, patterns: Sequence[Parsed]) -> None:
         rules = [rule for parsed in patterns for rule in parsed.rules]
         for rule in rules:
             refuse_for(view.source, rule)
         self._view = view
-        self._keep_number_texts = any(leaf.needs_number_texts for rule in rules for leaf in rule.values())
-        self._used = sorted({path.partition(".")[0] for rule in rules for path in rule})
+        self.needs_number_texts = any(leaf.needs_number_texts for rule in rules for leaf in rule.values())
         self._patterns = [[self._ready(rule) for rule in parsed.rules] for parsed in patterns]
-        # Rules that do not look at the data come first: if one of them matches, it need not be decoded.
-        self._rules = tuple(
-            sorted((rule for pattern in self._patterns for rule in pattern), key=lambda rule: self._is_late_rule(rule))
-        )
-
-    @property
-    def needs_number_texts(self) -> bool:
-        """Whether the patterns tell numbers apart by how they are written."""
-        return self._keep_number_texts
+        self._decision = decide([rule for pattern in self._patterns for rule in pattern])
+        used = {path.partition(".")[0] for pattern in self._patterns for rule in pattern for path in rule.source}
+        self._makers = {name: self._maker(name) for name in sorted(used)}
 
     def matches(self, record: Wire) -> bool:
         """Whether the record is for the function. Never raises, and never alters the record."""
-        return any_matches(self._rules, _Members(record, self._view, self._keep_number_texts), self._whole)
+        return passes(self._decision, self._members(record), _whole)
 
     def explain(self, record: Wire) -> list[str]:
         """For each pattern the first condition that the record fails; empty if it matches one of them."""
-        members = _Members(record, self._view, self._keep_number_texts)
-        event = self._whole(members)
+        event = _whole(self._members(record))
         failures: list[str] = []
         for pattern in self._patterns:
-            failure = self._failure(pattern, members, event)
+            failure = first_failure(pattern, event)
             if failure is None:
                 return []
             failures.append(failure)
         return failures
 
-    def _failure(self, pattern: Sequence[ReadyRule], members: _Members, event: Json) -> str | None:
-        if any_matches(pattern, members, self._whole):
-            return None
-        data = self._view.source.data
-        failure = first_failure(pattern, event)
-        return failure or f"{data} is not JSON, and the pattern for it is"
-
-    def _whole(self, members: _Members) -> Json:
-        """The members that the patterns look at, as a plain object."""
-        return {name: value for name in self._used if (value := members[name]) is not NOTHING}
-
-    def _is_late_rule(self, rule: ReadyRule) -> bool:
-        return any(self._is_late(path) for path in rule.source)
-
-    def _is_late(self, path: str) -> bool:
-        return path.partition(".")[0] == self._view.source.data
+    def _members(self, record: Wire) -> _Members:
+        members = _Members()
+        members.record = record
+        members.makers = self._makers
+        return members
 
     def _ready(self, rule: Rule) -> ReadyRule:
-        return ready(rule, _member_lookup, late=self._is_late, last=self._needs_json(rule))
+        """A rule made ready. One with a pattern for the data's fields asks for the data to be JSON, too.
 
-    def _needs_json(self, rule: Rule) -> Sequence[Condition]:
-        """A condition for rules with a pattern for the data's fields that data without fields would satisfy.
-
-        A record whose data is not JSON does not match such a rule, even if it only asks fields to be absent (6.4).
+        A text does not match such a rule even if all that the rule asks is that the fields be absent (6.4).
         """
-        inside = [leaf for path, leaf in rule.items() if path.startswith(f"{self._view.source.data}.")]
-        if self._view.data is None or not inside or not all(leaf.accepts_absent for leaf in inside):
-            return ()
-        return [(lambda members: members[_DATA_IS_JSON], lambda is_json: is_json is True, False)]
+        data = self._view.source.data
+        inside = [leaf for path, leaf in rule.items() if path.startswith(f"{data}.")]
+        if self._view.data is not None and inside and all(leaf.accepts_absent for leaf in inside):
+            rule = {_is_json(data): _TRUE, **rule}
+        return ready(rule, lambda path: member_lookup(path.split(".")), late=self._is_late)
+
+    def _is_late(self, path: str) -> bool:
+        return path.partition(".")[0] in (self._view.source.data, _is_json(self._view.source.data))
+
+    def _maker(self, name: str) -> _Maker:
+        if self._view.data is not None and name == self._view.source.data:
+            return self._data_maker(self._view.data)
+        if self._view.data is not None and name == _is_json(self._view.source.data):
+            return _json_maker(self._view.source.data, name)
+        member = self._view.members.get(name)
+        return (lambda _members: NOTHING) if member is None else (lambda members: member(members.record))
+
+    def _data_maker(self, data: Callable[[Wire], str | bytes | Decoded]) -> _Maker:
+        """Decodes the data, and keeps whether it is JSON."""
+        is_json = _is_json(self._view.source.data)
+        keep_number_texts = self.needs_number_texts
+
+        def make(members: _Members) -> Json:
+            sent = data(members.record)
+            value = sent.value if isinstance(sent, Decoded) else decode(sent, keep_number_texts=keep_number_texts)
+            members[is_json] = value is not NOT_JSON and value is not NOTHING
+            if value is NOT_JSON:
+                return sent if isinstance(sent, str) else NOTHING
+            return value
+
+        return make
 
 
-def _member_lookup(path: str) -> Lookup:
-    """The lookup of a path in a record's members, which have no dots in their names."""
-    name, *rest = path.split(".")
-    find = lookup(rest)
-    return lambda members: find(members[name])
+def _json_maker(data: str, is_json: str) -> _Maker:
+    def make(members: _Members) -> Json:
+        members[data]
+        return dict.__getitem__(members, is_json)
+
+    return make
+
+
+def _is_json(data: str) -> str:
+    """A member that no record has: whether its data is JSON."""
+    return f"({data} is JSON)"
+
+
+_TRUE: Final = parse_leaf([True], (), [])
 
 
 class _Members(dict[str, "Json"]):
-    """The members of a record's event record, each made when it is first asked for."""
+    """The members of a record's event record that patterns look at, each made when it is first asked for."""
 
-    __slots__ = ("_keep_number_texts", "_record", "_view")
+    __slots__ = ("makers", "record")
 
-    def __init__(self, record: Wire, view: View, keep_number_texts: bool) -> None:
-        self._record = record
-        self._view = view
-        self._keep_number_texts = keep_number_texts
+    makers: dict[str, _Maker]
+    record: Wire
 
     def __missing__(self, name: str) -> Json:
-        view = self._view
-        if view.data is not None and (name == view.source.data or name == _DATA_IS_JSON):
-            self._decode(view.data(self._record))
-            return self[name]
-        member = view.members.get(name)
-        value = self[name] = NOTHING if member is None else member(self._record)
+        value = self[name] = self.makers[name](self)
         return value
 
-    def _decode(self, data: str | bytes | Decoded) -> None:
-        value = data.value if isinstance(data, Decoded) else decode(data, keep_number_texts=self._keep_number_texts)
-        if isinstance(value, NotJson):
-            value = data if isinstance(data, str) else NOTHING
-            self[_DATA_IS_JSON] = False
-        else:
-            self[_DATA_IS_JSON] = value is not NOTHING
-        self[self._view.source.data] = value
+
+_Maker: TypeAlias = Callable[[_Members], Json]
+
+
+def _whole(members: _Members) -> Json:
+    """The members that the patterns look at, as a plain object."""
+    return {name: value for name in members.makers if (value := members[name]) is not NOTHING}

@@ -1,22 +1,39 @@
-"""Rules made ready: a rule's conditions in the order in which they are cheapest to refuse."""
+"""Rules made ready: their conditions in the order in which they are cheapest to refuse, many rules refused at once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from pollers.filtering.arrays import OrderedField, consistent, in_order
-from pollers.filtering.fields import NOTHING, SEVERAL, Lookup
-from pollers.filtering.predicates import Cost, Test
+from pollers.filtering.fields import NOTHING, SEVERAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pollers.filtering.fields import Lookup
     from pollers.filtering.numbers import Json
+    from pollers.filtering.predicates import Test
     from pollers.filtering.syntax import Rule
 
-Condition: TypeAlias = tuple[Lookup, Test, bool]
-"""How to find a field's values, what each is asked, and whether the field may be absent."""
+
+_LIMIT_ENTRIES = 2000
+"""The greatest table: patterns that combine many strings with many alternatives would otherwise multiply them."""
+
+
+class Condition(NamedTuple):
+    """How to find a field's values, what each is asked, and whether the field may be absent.
+
+    ``late``: it looks at what has to be decoded first. ``strings``: the values, if it is equality with strings only.
+    """
+
+    find: Lookup
+    test: Test
+    accepts_absent: bool
+    path: str
+    late: bool
+    strings: frozenset[str] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,21 +44,30 @@ class ReadyRule:
     fields: tuple[OrderedField, ...]
     source: Rule
 
+    @property
+    def is_late(self) -> bool:
+        """Whether nothing but late conditions is left."""
+        return all(condition.late for condition in self.conditions)
 
-def ready(
-    rule: Rule, find: Callable[[str], Lookup], *, late: Callable[[str], bool], last: Sequence[Condition] = ()
-) -> ReadyRule:
+    def without(self, path: str) -> ReadyRule:
+        """The rule once its condition on ``path`` is known to hold."""
+        return replace(self, conditions=tuple(condition for condition in self.conditions if condition.path != path))
+
+
+def ready(rule: Rule, find: Callable[[str], Lookup], *, late: Callable[[str], bool]) -> ReadyRule:
     """Make a rule ready: ``find`` gives the lookup of a path; what ``late`` says of a path is looked at last."""
-    order: list[tuple[bool, Cost, str]] = sorted((late(path), leaf.cost, path) for path, leaf in rule.items())
-    conditions = [(find(path), rule[path].test, rule[path].accepts_absent) for _late, _cost, path in order]
+    conditions = [
+        Condition(find(path), leaf.test, leaf.accepts_absent, path, late(path), leaf.strings)
+        for path, leaf in sorted(rule.items(), key=lambda item: (late(item[0]), item[1].cost))
+    ]
     fields = in_order([(path, leaf.test, leaf.accepts_absent) for path, leaf in rule.items()])
-    return ReadyRule((*conditions, *last), fields, rule)
+    return ReadyRule(tuple(conditions), fields, rule)
 
 
 def any_matches(rules: Sequence[ReadyRule], event: Json, whole: Callable[[Json], Json]) -> bool:
     """Whether ``event`` satisfies one of the rules. ``whole`` makes it a plain object, where that is needed."""
     for rule in rules:
-        for find, test, accepts_absent in rule.conditions:
+        for find, test, accepts_absent, _path, _late, _strings in rule.conditions:
             value = find(event)
             if value is NOTHING:
                 if accepts_absent:
@@ -59,3 +85,84 @@ def any_matches(rules: Sequence[ReadyRule], event: Json, whole: Callable[[Json],
         else:
             return True
     return False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decision:
+    """Rules to try one by one, and a table of those that ask one field to equal a string: most are refused by one lookup.
+
+    ``first`` are tried before the table, ``then`` after it: a field that has to be decoded is not looked at too early.
+    """
+
+    first: tuple[ReadyRule, ...]
+    find: Lookup | None
+    table: dict[str, Decision]
+    tabled: tuple[ReadyRule, ...]
+    then: tuple[ReadyRule, ...]
+
+
+def decide(rules: Sequence[ReadyRule], levels: int = 3) -> Decision:
+    """Arrange rules, any of which is enough. ``levels`` is how many fields may be looked up in tables, one in the other."""
+    path = _path_to_table(rules) if levels else None
+    if path is None:
+        return Decision((), None, {}, (), tuple(sorted(rules, key=_looks_late)))
+    tabled: list[ReadyRule] = []
+    others: list[ReadyRule] = []
+    by_string: dict[str, list[ReadyRule]] = {}
+    for rule in rules:
+        condition = _eligible(rule).get(path)
+        if condition is None or condition.strings is None:
+            others.append(rule)
+            continue
+        tabled.append(rule)
+        rest = rule.without(path)
+        for string in condition.strings:
+            by_string.setdefault(string, []).append(rest)
+    return Decision(
+        first=tuple(rule for rule in others if not rule.is_late),
+        find=_eligible(tabled[0])[path].find,
+        table={string: decide(found, levels - 1) for string, found in by_string.items()},
+        tabled=tuple(tabled),
+        then=tuple(rule for rule in others if rule.is_late),
+    )
+
+
+def _looks_late(rule: ReadyRule) -> bool:
+    return any(condition.late for condition in rule.conditions)
+
+
+def _path_to_table(rules: Sequence[ReadyRule]) -> str | None:
+    """The path that most rules ask to be a string, if several do; one that needs no decoding if there is any."""
+    for late in (False, True):
+        eligible = [condition for rule in rules for condition in _eligible(rule).values() if condition.late is late]
+        if not eligible:
+            continue
+        path, count = Counter(condition.path for condition in eligible).most_common(1)[0]
+        entries = sum(len(condition.strings or ()) for condition in eligible if condition.path == path)
+        if count > 1 and entries <= _LIMIT_ENTRIES:
+            return path
+    return None
+
+
+def _eligible(rule: ReadyRule) -> dict[str, Condition]:
+    """Conditions that a table can settle; late ones only if they are all that is left."""
+    return {
+        condition.path: condition
+        for condition in rule.conditions
+        if condition.strings is not None and (rule.is_late or not condition.late)
+    }
+
+
+def passes(decision: Decision, event: Json, whole: Callable[[Json], Json]) -> bool:
+    """Whether ``event`` satisfies one of the arranged rules."""
+    if decision.first and any_matches(decision.first, event, whole):
+        return True
+    if decision.find is not None:
+        value = decision.find(event)
+        if isinstance(value, str):
+            found = decision.table.get(value)
+            if found is not None and passes(found, event, whole):
+                return True
+        elif (value is SEVERAL or type(value) is list) and any_matches(decision.tabled, event, whole):
+            return True
+    return any_matches(decision.then, event, whole)

@@ -9,9 +9,10 @@ from hypothesis import event as label
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pollers.filtering import Pattern, PatternError
+from pollers.filtering import Pattern, PatternError, compile_filters
 from pollers.filtering.numbers import decode
 from tests.unit.filtering import reference, strategies
+from tests.unit.filtering.mappings import message, sqs
 
 
 def _matches(pattern_text: str, event_text: str) -> bool:
@@ -44,6 +45,44 @@ def test_every_operator_takes_the_same_values(leaf: list[Any], value: Any) -> No
     expected = reference.matches(pattern_text, event_text)
     label(f"matches: {expected}")
     assert _matches(pattern_text, event_text) is expected
+
+
+few = st.sampled_from(["p", "q", "r"])
+leaf_of_few = st.one_of(
+    st.lists(few, min_size=1, max_size=2), st.sampled_from([[{"prefix": "p"}], [{"exists": False}], ["p", None]])
+)
+fields_of_few = st.dictionaries(st.sampled_from(["a", "b", "c", "d.e"]), leaf_of_few, min_size=1, max_size=3)
+filters_of_few = st.lists(
+    st.one_of(
+        st.fixed_dictionaries({"body": fields_of_few}, optional={"attributes": fields_of_few}),
+        st.fixed_dictionaries({"attributes": fields_of_few}),
+        st.fixed_dictionaries(
+            {"$or": st.lists(st.fixed_dictionaries({"body": fields_of_few}), min_size=2, max_size=3)}
+        ),
+    ),
+    min_size=1,
+    max_size=6,
+)
+values_of_few = st.one_of(
+    few, st.lists(few, max_size=2), st.lists(st.fixed_dictionaries({"e": few}), max_size=2), st.none()
+)
+members_of_few = st.dictionaries(st.sampled_from(["a", "b", "c", "d", "d.e"]), values_of_few, max_size=4)
+
+
+@settings(max_examples=500, deadline=None)
+@given(filters_of_few, members_of_few, members_of_few)
+def test_many_filters_match_what_each_of_them_matches(
+    filters: list[dict[str, Any]], body: dict[str, Any], attributes: dict[str, Any]
+) -> None:
+    """However the filters of a mapping are arranged to be refused at once, they are alternatives, and nothing more."""
+    seen = json.dumps({"attributes": attributes, "body": body})
+    expected = any(reference.matches(json.dumps(pattern), seen) for pattern in filters)
+    label(f"matches: {expected}")
+    compiled = compile_filters(sqs(*filters))
+    assert compiled is not None
+    record = message(body, Attributes=attributes)
+    assert compiled.matches(record) is expected
+    assert (compiled.explain(record) == []) is expected
 
 
 elements = st.dictionaries(st.sampled_from(["x", "y", "z"]), st.sampled_from(["p", "q", ["p", "q"], []]), max_size=3)
