@@ -38,6 +38,10 @@ async def running(runtime: Runtime, *, until_idle: float | None = None) -> Async
         yield codes
 
 
+def state_of(runtime: Runtime, name: str) -> MappingState:
+    return runtime.mappings[name].state
+
+
 def make_runtime(configuration: Config, bench: Bench, functions: list[FakeFunction] | None = None) -> Runtime:
     made = functions if functions is not None else []
 
@@ -220,11 +224,11 @@ async def test_pause_hands_back_and_resume_polls_anew(tmp_path: Path) -> None:
     async with running(runtime):
         runtime.mappings["a"].pause()
         await virtual_time.settle()
-        assert runtime.mappings["a"].state is MappingState.PAUSED
+        assert state_of(runtime, "a") is MappingState.PAUSED
         assert bench.last("a").ended
         runtime.mappings["a"].resume()
         await virtual_time.settle()
-        assert runtime.mappings["a"].state is MappingState.RUNNING
+        assert state_of(runtime, "a") is MappingState.RUNNING
         assert (len(bench.pollers["a"]), len(bench.pollers["b"])) == (2, 1)
         runtime.mappings["a"].pause()
         await virtual_time.settle()

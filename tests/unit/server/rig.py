@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from pollers.mapping import MappingState
     from pollers.telemetry.facts import Facts
 
 
@@ -41,6 +42,12 @@ class Rig:
 
     def facts(self, name: str) -> Facts:
         return self.bench.last(name).surroundings.facts
+
+    async def until(self, name: str, state: MappingState) -> None:
+        """Wait until the mapping is in ``state``."""
+        with anyio.fail_after(10):
+            while self.runtime.mappings[name].state is not state:
+                await anyio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -63,12 +63,10 @@ async def test_pause_and_resume_over_http(tmp_path: Path) -> None:
     async with rig(tmp_path) as at:
         at.facts("b").emit(Polled("", 0))
         assert (await at.session.post("/api/mappings/a/pause")).status == 200
-        while at.runtime.mappings["a"].state is not MappingState.PAUSED:
-            await anyio.sleep(0.01)
+        await at.until("a", MappingState.PAUSED)
         assert (await at.session.get("/readyz")).status == 200
         assert (await at.session.post("/api/mappings/a/resume")).status == 200
-        while at.runtime.mappings["a"].state is not MappingState.RUNNING:
-            await anyio.sleep(0.01)
+        await at.until("a", MappingState.RUNNING)
         assert len(at.bench.pollers["a"]) == 2
 
 
@@ -85,8 +83,8 @@ async def test_drain_pauses_every_mapping(tmp_path: Path) -> None:
     async with rig(tmp_path) as at:
         reply = await at.session.post("/api/drain")
         assert (reply.status, (await reply.json())["draining"]) == (202, ["a", "b"])
-        while any(runner.state is not MappingState.PAUSED for runner in at.runtime.mappings.values()):
-            await anyio.sleep(0.01)
+        for name in "ab":
+            await at.until(name, MappingState.PAUSED)
 
 
 async def test_a_faulty_file_is_refused_whole_on_reload(tmp_path: Path) -> None:
