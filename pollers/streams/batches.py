@@ -51,7 +51,7 @@ class Gathering:
         if not self._queue.positions:
             self._first_came = now
         self._queue.extend(records)
-        self._queued_bytes += sum(map(len, records.events))
+        self._queued_bytes += records.events_bytes
 
     def completed(self, now: float) -> None:
         """An invocation completed: the next window begins."""
@@ -78,9 +78,13 @@ class Gathering:
 
     def take(self, limits: Limits | None = None) -> Batch:
         """The next batch: as many records as fit, by ``limits`` or the lane's own. There must be one."""
-        queue = self._queue
-        fit = (limits or self._limits).leading(map(len, queue.events))
-        batch = Batch(queue.part(0, fit)) if fit else Batch(queue.part(0, 1), oversized=True)
+        queue, limits = self._queue, limits or self._limits
+        records = queue.part(0, limits.size)
+        if limits.envelope_bytes + records.events_bytes + len(records) > limits.payload_bytes:
+            fit = limits.leading(map(len, records.events))
+            batch = Batch(records.part(0, fit)) if fit else Batch(records.part(0, 1), oversized=True)
+        else:
+            batch = Batch(records)
         queue.drop(len(batch.records))
-        self._queued_bytes -= sum(map(len, batch.records.events))
+        self._queued_bytes -= batch.records.events_bytes
         return batch

@@ -69,11 +69,15 @@ class KinesisSource:
 
     def arrivals(self, records: Sequence[Wire], now: float) -> list[float]:
         """See ``StreamSource.arrivals``."""
-        return [record.get("ApproximateArrivalTimestamp") or now for record in records]
+        try:
+            return [record["ApproximateArrivalTimestamp"] for record in records]
+        except KeyError:
+            return [record.get("ApproximateArrivalTimestamp", now) for record in records]
 
     def keys(self, records: Sequence[Wire]) -> list[bytes]:
         """The partition keys. A record without one (4.1) has no order to keep: it is spread by its sequence number."""
-        return [
-            (record.get("PartitionKey") or record["SequenceNumber"]).encode("utf-8", "surrogatepass")
-            for record in records
-        ]
+        try:
+            return [record["PartitionKey"].encode() for record in records]
+        except (KeyError, AttributeError, UnicodeEncodeError):
+            keys = [record.get("PartitionKey") or record["SequenceNumber"] for record in records]
+            return [key.encode("utf-8", "surrogatepass") for key in keys]

@@ -257,7 +257,7 @@ class Lane:
         if verdict.problem is not None:
             work.failed(now, verdict.problem, request_id, function_error=None)
             return "error", verdict.problem, []
-        index = next((index for index, number in enumerate(numbers) if number in verdict.failed), None)
+        index = None if verdict.success else next(i for i, number in enumerate(numbers) if number in verdict.failed)
         done = work.succeeded() if index is None else work.failed_from(index, now, request_id)
         if windows is not None and index != 0 and not self._final:
             windows.accepted(state)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from pollers.streams.records import Records
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pollers.streams.records import Records
 
 
 def lane_of(key: bytes, factor: int) -> int:
@@ -25,15 +25,10 @@ def lane_of(key: bytes, factor: int) -> int:
 
 def share_out(records: Records, keys: Sequence[bytes], factor: int) -> list[Records]:
     """The records of each lane, in order. ``keys`` line up with the records."""
-    lanes = [Records() for _ in range(factor)]
-    rows = zip(keys, records.positions, records.sequence_numbers, records.events, records.arrivals, strict=True)
-    for key, position, sequence_number, event, arrival in rows:
-        lane = lanes[crc32(key) % factor]
-        lane.positions.append(position)
-        lane.sequence_numbers.append(sequence_number)
-        lane.events.append(event)
-        lane.arrivals.append(arrival)
-    return lanes
+    indices: list[list[int]] = [[] for _ in range(factor)]
+    for index, key in enumerate(keys):
+        indices[crc32(key) % factor].append(index)
+    return [records.at(lane) for lane in indices]
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,14 +25,22 @@ class Records:
     sequence_numbers: list[str] = field(default_factory=list)
     events: list[bytes] = field(default_factory=list)
     arrivals: list[float] = field(default_factory=list)
+    _events_bytes: int | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
 
     @property
+    def events_bytes(self) -> int:
+        """The length of all encoded events."""
+        if self._events_bytes is None:
+            self._events_bytes = sum(map(len, self.events))
+        return self._events_bytes
+
+    @property
     def size_bytes(self) -> int:
         """What holding these records costs, about."""
-        return sum(map(len, self.events)) + RECORD_OVERHEAD_BYTES * len(self.positions)
+        return self.events_bytes + RECORD_OVERHEAD_BYTES * len(self.positions)
 
     def part(self, start: int, stop: int | None = None) -> Records:
         """The records from index ``start`` up to ``stop``."""
@@ -49,6 +57,7 @@ class Records:
         self.sequence_numbers += more.sequence_numbers
         self.events += more.events
         self.arrivals += more.arrivals
+        self._events_bytes = None
 
     def drop(self, count: int) -> None:
         """Forget the first ``count`` records."""
@@ -56,6 +65,16 @@ class Records:
         del self.sequence_numbers[:count]
         del self.events[:count]
         del self.arrivals[:count]
+        self._events_bytes = None
+
+    def at(self, indices: Sequence[int]) -> Records:
+        """The records at these indices."""
+        return Records(
+            list(map(self.positions.__getitem__, indices)),
+            list(map(self.sequence_numbers.__getitem__, indices)),
+            list(map(self.events.__getitem__, indices)),
+            list(map(self.arrivals.__getitem__, indices)),
+        )
 
     def chosen(self, choice: Sequence[object]) -> Records:
         """The records whose place in ``choice`` is true."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import compress
+from operator import not_
 from typing import TYPE_CHECKING
 
 import anyio
@@ -124,18 +126,17 @@ class Shard:
         source = self.context.source
         sequence_numbers = source.sequence_numbers(records)
         choice = await self._matching(records)
-        chosen = records if choice is None else [record for record, keep in zip(records, choice, strict=True) if keep]
+        chosen = records if choice is None else list(compress(records, choice))
         events = await self._encoded(chosen)
         arrivals = source.arrivals(chosen, self.context.surroundings.clock.time())
         # From here to the end nothing waits: records are queued whole pages at a time, or not at all.
         first = self._progress.take(sequence_numbers)
         positions = list(range(first, first + len(records)))
-        held = Records(positions, sequence_numbers, events, arrivals)
-        self._say_received(records, sequence_numbers, events, choice)
         if choice is not None:
-            held.positions = [position for position, keep in zip(positions, choice, strict=True) if keep]
-            held.sequence_numbers = source.sequence_numbers(chosen)
+            positions = list(compress(positions, choice))
+        held = Records(positions, source.sequence_numbers(chosen), events, arrivals)
         size_bytes = held.size_bytes
+        self._say_received(sequence_numbers, held, choice)
         self.context.read_ahead.hold(self.holding, len(held), size_bytes)
         self._queue(held, chosen)
         if len(held) < len(records):
@@ -162,14 +163,11 @@ class Shard:
             await anyio.lowlevel.checkpoint()
         return events
 
-    def _say_received(
-        self, records: list[Wire], sequence_numbers: list[str], events: list[bytes], choice: Sequence[bool] | None
-    ) -> None:
+    def _say_received(self, sequence_numbers: list[str], held: Records, choice: Sequence[bool] | None) -> None:
         facts = self.context.surroundings.facts
-        facts.emit(Received(self.shard_id, sequence_numbers, sum(map(len, events))))
-        if len(events) < len(records) and choice is not None:
-            out = [number for number, keep in zip(sequence_numbers, choice, strict=True) if not keep]
-            facts.emit(Filtered(self.shard_id, out))
+        facts.emit(Received(self.shard_id, sequence_numbers, held.events_bytes))
+        if choice is not None and not all(choice):
+            facts.emit(Filtered(self.shard_id, list(compress(sequence_numbers, map(not_, choice)))))
 
     def _queue(self, held: Records, wire: list[Wire]) -> None:
         if not len(held):
