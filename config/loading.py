@@ -87,6 +87,8 @@ class _Loader:
         files, sources = self._sources(path)
         for source in sources:
             self._survey(source)
+        if sources:
+            self._report.enter((), sources[0].table, ())
         members = {section: dict(self._members(section, sources)) for section in NAMED}
         functions = self._functions(members["functions"])
         single = {name: self._single(name, model, sources) for name, model in SINGLE.items()}
@@ -119,7 +121,6 @@ class _Loader:
 
     def _survey(self, source: Source) -> None:
         """What is wrong with a file whatever its options mean: repeated keys, unset variables, sections that do not exist."""
-        self._report.spots.pop((), None)
         for path, node in walk(source.table):
             if isinstance(node, Scalar) and node.problem is not None:
                 self._report.faults.append(Fault(*node.place, dotted(path), node.problem))

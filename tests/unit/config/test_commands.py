@@ -123,3 +123,29 @@ def test_importing_config_does_not_import_the_aws_sdk(module: str) -> None:
     )
 
     assert found.stdout.strip() == "[]"
+
+
+def test_check_finds_what_is_wrong_inside_a_pattern(folder: Folder) -> None:
+    """With the line inside the pattern, from the filters' own check."""
+    file = folder.write(
+        """\
+        functions: {orders: {code: ., handler: app.handler}}
+        event_source_mappings:
+          m:
+            event_source_arn: arn:aws:sqs:us-east-1:000000000000:orders
+            function_name: orders
+            filter_criteria:
+              filters:
+                - pattern:
+                    body:
+                      type: []
+        """
+    )
+
+    result = run("check", str(file))
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith(
+        f"{file}:10: event_source_mappings.m.filter_criteria.filters[0].pattern.body.type: "
+    )
+    assert "Invalid filter pattern definition." in result.stderr

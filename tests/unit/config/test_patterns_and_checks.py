@@ -143,3 +143,4 @@ def test_a_later_fault_is_located_by_what_was_loaded(folder: Folder) -> None:
     assert str(fault).endswith("headrace.yaml:4: event_source_mappings.m.EventSourceArn: found no such stream")
     note = loaded.note(("event_source_mappings", "m", "batch_size"), "is large")
     assert (note.line, note.path) == (3, "event_source_mappings.m.batch_size")
+    assert (loaded.fault(("aws", "region"), "x").line, loaded.fault(("aws", "region"), "x").path) == (1, "aws.region")
