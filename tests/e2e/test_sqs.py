@@ -276,7 +276,7 @@ async def test_two_instances_share_a_queue(workplace: Workplace) -> None:
         workplace.configure({"q": {"event_source_arn": source.arn, "batch_size": 5}}, function={"concurrency": 2})
         with workplace.headrace("--until-idle", "2") as one, workplace.headrace("--until-idle", "2") as two:
             codes = await asyncio.gather(ended(one, within=90), ended(two, within=90))
-        assert codes == [0, 0]
+        assert list(codes) == [0, 0]
         assert set(workplace.count()) == set(bodies)
         assert len({note["pid"] for note in workplace.notes()}) > 2
         assert await source.empty()
