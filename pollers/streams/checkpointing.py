@@ -68,11 +68,14 @@ class CheckpointWriter:
 
     def _say(self, problem: StoreUnwritable | None, wait: float) -> None:
         if problem is None:
-            if self._backoff.failures:
-                self._report(None, None)
-            self._backoff.reset()
+            self._worked()
         else:
             self._report(str(problem), wait)
+
+    def _worked(self) -> None:
+        if self._backoff.failures:
+            self._report(None, None)
+        self._backoff.reset()
 
     async def flush(self) -> StoreUnwritable | None:
         """Write every checkpoint that may be moved. What the store refused stays to be written; returns its refusal."""
@@ -140,6 +143,7 @@ class CheckpointWriter:
             except LeaseLost as lost:
                 self._give_up(shard, lost)
                 return False
+            self._worked()
             self._dirty.pop(shard, None)
             if step is not None:
                 shard.saved(step, checkpoint)

@@ -61,11 +61,11 @@ class StreamContext:
         )
 
     def doing(self, task: str, state: State, detail: str = "", until_seconds: float | None = None) -> None:
-        """Say what a task does from now on, unless that was said last."""
+        """Say what a task does from now on, unless that was said last and has no end of its own."""
         if state is State.ENDED:
             if self.said.pop(task, None) is None:
                 return
-        elif self.said.get(task) == (state, detail):
+        elif until_seconds is None and self.said.get(task) == (state, detail):
             return
         else:
             self.said[task] = state, detail

@@ -45,6 +45,8 @@ TRIES_WITH_ONE_ITERATOR = 3
 TRIES_TO_FIND = 3
 """Times that a shard must be neither readable nor listed before it counts as gone: both lag behind a new shard's birth."""
 FIND_SECONDS = 5.0
+ROOM_SAID_SECONDS = 1.0
+"""How long a reader has waited for room when it says so."""
 
 
 class Reader:
@@ -98,9 +100,16 @@ class Reader:
             self.waiting_for_room = True
             self._room = anyio.Event()
             shard.room_wanted()
-            with shard.stopping.waiting():
-                await self._room.wait()
+            await self._wait_for_room()
         return None
+
+    async def _wait_for_room(self) -> None:
+        with self.shard.stopping.waiting():
+            with anyio.move_on_after(ROOM_SAID_SECONDS):
+                await self._room.wait()
+            if not self._room.is_set():
+                self.shard.context.doing(self.shard.shard_id, State.WAITING_FOR_ROOM, "records read ahead are not done")
+                await self._room.wait()
 
     def room_again(self) -> None:
         """It makes sense to ask for room."""
@@ -215,9 +224,9 @@ class Reader:
         match error:
             case AccessDenied():
                 raise SourceUnusable(f"reading {self.shard.context.source.arn} is not permitted: {error}") from error
-            case IteratorExpired():
+            case IteratorExpired() if not self._tries:
+                self._tries = 1
                 self._drop_iterator()
-                return
             case Trimmed():
                 await self._trimmed(error)
             case NotFound():
@@ -237,7 +246,7 @@ class Reader:
     async def back_off(self, error: AwsError, seconds: float | None = None) -> None:
         """Say what went wrong and wait."""
         self._tries += 1
-        if self._tries >= TRIES_WITH_ONE_ITERATOR or isinstance(error, Refused):
+        if self._tries >= TRIES_WITH_ONE_ITERATOR or isinstance(error, Refused | IteratorExpired):
             self._drop_iterator()
         wait = max(self.polling.failed(), seconds or 0.0)
         context, shard_id = self.shard.context, self.shard.shard_id

@@ -181,6 +181,7 @@ class State(StrEnum):
     POLLING = "polling"
     WAITING_FOR_PERMIT = "waiting for a permit"
     WAITING_FOR_PARENT = "waiting for parent"
+    WAITING_FOR_ROOM = "waiting for room"
     BACKING_OFF = "backing off"
     RETRYING = "retrying"
     INVOKING = "invoking"
