@@ -203,7 +203,7 @@ class Worker:
         if limit is None or self._ending or self.pid is None or not (self.busy or self.starting):
             return
         held = worker_memory.session_mib(self.pid, limit)
-        self._memory_mib = max(self._memory_mib, min(held, limit))
+        self._memory_mib = max(self._memory_mib, held)
         if held <= limit:
             return
         request_id = self._assignment.request_id if self._assignment is not None else ""
@@ -387,4 +387,5 @@ class Worker:
         if pid is not None and now - self._memory_sampled_at >= _MEMORY_SAMPLE_SECONDS:
             self._memory_sampled_at = now
             self._memory_mib = max(self._memory_mib, worker_memory.resident_mib(pid))
-        return self._memory_mib
+        limit = self._setup.memory_limit_mib
+        return self._memory_mib if limit is None else min(self._memory_mib, limit)

@@ -31,7 +31,10 @@ _KEEPER = Path(__file__).with_name("worker_keeper.py")
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What to run. ``command``'s first part is looked for in the environment's ``PATH`` or relative to ``cwd``."""
+    """What to run. ``command``'s first part is looked for in the environment's ``PATH`` or relative to ``cwd``.
+
+    ``scratch`` is the folder that is removed by the keeper if Headrace dies and cannot do so itself.
+    """
 
     command: Sequence[str]
     cwd: Path

@@ -15,7 +15,6 @@ import tempfile
 import time
 import uuid
 from collections import deque
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeAlias
@@ -24,6 +23,7 @@ import anyio
 import structlog
 from anyio import CancelScope, to_thread
 
+from handlers.factory import DEFAULT_ACCOUNT, DEFAULT_REGION, function_arn
 from handlers.function import FunctionError, FunctionStatus, InfrastructureError, Invocation
 from handlers.worker import Setup, Worker
 from handlers.worker_code import folder_of
@@ -35,12 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
-    from anyio.abc import TaskGroup
-
     from config.models import ProcessFunction
-
-DEFAULT_REGION = "us-east-1"
-DEFAULT_ACCOUNT_ID = "000000000000"
 
 _REAP_SECONDS = 1.0
 _MEMORY_WATCH_SECONDS = 0.1
@@ -83,7 +78,7 @@ class WorkerFunction(abc.ABC):
         self._region = (
             region or self._headrace.get("AWS_REGION") or self._headrace.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
         )
-        self._arn = f"arn:aws:lambda:{self._region}:{account_id or DEFAULT_ACCOUNT_ID}:function:{name}"
+        self._arn = function_arn(name, self._region, account_id or DEFAULT_ACCOUNT)
         self._random = random or random_module.Random()  # noqa: S311 - ids and jitter, no secrets
         self._wall_clock = wall_clock or time.time
         self._log = structlog.get_logger(__name__).bind(function=name)
@@ -95,7 +90,6 @@ class WorkerFunction(abc.ABC):
         self._problem: str | None = None
         self._running = False
         self._gate_timer: asyncio.TimerHandle | None = None
-        self._stack = AsyncExitStack()
 
     @property
     def name(self) -> str:
@@ -125,17 +119,15 @@ class WorkerFunction(abc.ABC):
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         self._scratch = Path(tempfile.mkdtemp(prefix=f"headrace-{re.sub(r'[^A-Za-z0-9_-]', '_', self._name)}-"))
-        self._stack.push_async_callback(self._remove_scratch)
         try:
-            self._code = await to_thread.run_sync(
-                folder_of, self._code_path(), self._scratch / "code", f"function {self._name}: code"
-            )
+            what = f"function {self._name}: code"
+            self._code = await to_thread.run_sync(folder_of, self._code_path(), self._scratch / "code", what)
             await self._prepare(self._scratch)
-            self._setup = self._make_setup()
-            self._tasks: TaskGroup = await self._stack.enter_async_context(anyio.create_task_group())
         except BaseException:
-            await self._stack.aclose()
+            await self._remove_scratch()
             raise
+        self._setup = self._make_setup()
+        self._tasks = await anyio.create_task_group().__aenter__()
         self._running = True
         self._tasks.start_soon(self._reap_idle)
         if self._model.memory_size is not None:
@@ -147,16 +139,23 @@ class WorkerFunction(abc.ABC):
     ) -> None:
         self._running = False
         with CancelScope(shield=True):
-            if self._gate_timer is not None:
-                self._gate_timer.cancel()
-            self._fail_waiters(lambda _: InfrastructureError(f"function {self._name} is being stopped"))
-            for worker in list(self._living):
-                worker.stop()
-            with anyio.move_on_after(2 * KILL_SECONDS):
-                for worker in list(self._living):
-                    await worker.gone.wait()
+            await self._stop_workers()
         self._tasks.cancel_scope.cancel()
-        await self._stack.__aexit__(kind, error, traceback)
+        try:
+            # Not told of the body's exception, which it would wrap into a group.
+            await self._tasks.__aexit__(None, None, None)
+        finally:
+            await self._remove_scratch()
+
+    async def _stop_workers(self) -> None:
+        if self._gate_timer is not None:
+            self._gate_timer.cancel()
+        self._fail_waiters(lambda _: InfrastructureError(f"function {self._name} is being stopped"))
+        for worker in list(self._living):
+            worker.stop()
+        with anyio.move_on_after(2 * KILL_SECONDS):
+            for worker in list(self._living):
+                await worker.gone.wait()
 
     async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
         """Run the function once, on an idle worker or on one that becomes free or is started (``Function.invoke``)."""
@@ -296,10 +295,11 @@ class WorkerFunction(abc.ABC):
     def _start_failed(self, worker: Worker, now: float) -> None:
         self._gate.start_failed(worker.started_at, now)
         failure = worker.failure("")
-        if failure.message != self._problem:
+        problem = failure.message.removeprefix("RequestId:  Error: ")
+        if problem != self._problem:
             # Said once: the same failure again is not news, and status() goes on saying it.
-            self._problem = failure.message
-            self._log.error("worker could not be started", problem=failure.message, log=worker.init_log()[-20:])
+            self._problem = problem
+            self._log.error("worker could not be started", problem=problem)
         if not any(other.available or other.busy or other.starting or other.finishing for other in self._living):
             self._fail_waiters(worker.failure, worker.init_log())
 
@@ -349,7 +349,7 @@ class WorkerFunction(abc.ABC):
         place = Place(self._code, tuple(self._layers()), Path(__file__).parent, scratch, runtime_api)
         identity = self._identity(f"{stamp}/[$LATEST]{uuid.UUID(int=self._random.getrandbits(128)).hex}")
         environment = worker_environment(identity, place, self._model, self._headrace)
-        return Launch(tuple(self._command()), self._code, environment, scratch)
+        return Launch(tuple(self._command()), self._code, environment, self._scratch)
 
     async def _remove_scratch(self) -> None:
         with CancelScope(shield=True):

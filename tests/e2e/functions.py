@@ -1,0 +1,91 @@
+"""Functions for end-to-end tests: real worker processes on code that a test writes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from config.models import ProvidedFunction, PythonFunction
+from handlers.provided import ProvidedFunctionRunner
+from handlers.python import PythonFunctionRunner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WAIT_SECONDS = 10
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def python_function(folder: Path, source: str, /, **settings: Any) -> PythonFunctionRunner:  # noqa: ANN401 - a model's own
+    """A Python function whose module ``app`` is ``source`` and whose handler is ``app.handler``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "app.py").write_text(textwrap.dedent(source))
+    model = PythonFunction(**{"code": folder, "handler": "app.handler", "timeout": 5, **settings})
+    return PythonFunctionRunner("orders", model, environment=settings_free_environment())
+
+
+def provided_function(folder: Path, bootstrap: str, /, **settings: Any) -> ProvidedFunctionRunner:  # noqa: ANN401 - as above
+    """A function whose executable ``bootstrap`` is this script."""
+    folder.mkdir(parents=True, exist_ok=True)
+    script = folder / "bootstrap"
+    script.write_text(textwrap.dedent(bootstrap))
+    script.chmod(0o755)
+    defaults = {"runtime": "provided", "code": folder, "command": ["./bootstrap"], "timeout": 5}
+    return ProvidedFunctionRunner(
+        "shell", ProvidedFunction(**{**defaults, **settings}), environment=settings_free_environment()
+    )
+
+
+def settings_free_environment() -> dict[str, str]:
+    """What Headrace itself would be started with, on a machine with nobody's account."""
+    return {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+
+
+async def until(condition: Callable[[], bool], seconds: float = WAIT_SECONDS) -> None:
+    """Wait until it is so, or fail."""
+    with anyio.fail_after(seconds):
+        while not condition():
+            await anyio.sleep(0.01)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is running (a zombie is not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def children_of_this_process() -> list[int]:
+    """Every process whose parent is this one, zombies included."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if parent == os.getpid():
+                found.append(int(entry.name))
+    return found
+
+
+def exists(path: Path | str) -> bool:
+    """Whether there is such a file or folder."""
+    return Path(path).exists()
+
+
+def python_process(program: str, *arguments: str, temporary: Path) -> subprocess.Popen[bytes]:
+    """A process of its own that runs ``program`` with our packages."""
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
+        env={**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(REPOSITORY)},
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
