@@ -48,21 +48,20 @@ class _StepLimitReached(Exception):  # noqa: N818 - never leaves this module
 
 def in_order(fields: Sequence[tuple[str, Test, bool]]) -> tuple[OrderedField, ...]:
     """A rule's fields (path, test, whether absence will do) in the order in which they are matched."""
-    by_path = sorted(fields, key=lambda field: _code_units(field[0]))
-    paths = [tuple(path.split(".")) for path, _test, _absent in by_path]
-    return tuple(
-        OrderedField(paths[index], test, accepts_absent, _inner_paths(paths[index + 1 :]))
-        for index, (_path, test, accepts_absent) in enumerate(by_path)
-    )
+    ordered: list[OrderedField] = []
+    kept: frozenset[str] = frozenset()
+    for path, test, accepts_absent in sorted(fields, key=lambda field: _code_units(field[0]), reverse=True):
+        keys = tuple(path.split("."))
+        ordered.append(OrderedField(keys, test, accepts_absent, kept))
+        inner = {".".join(keys[:length]) for length in range(1, len(keys))}
+        if not kept.issuperset(inner):
+            kept = kept.union(inner)
+    return tuple(reversed(ordered))
 
 
 def _code_units(path: str) -> bytes:
     """The order of the rule engine's strings, which are of UTF-16 code units."""
     return path.encode("utf-16-be", "surrogatepass")
-
-
-def _inner_paths(paths: Sequence[tuple[str, ...]]) -> frozenset[str]:
-    return frozenset(".".join(path[:length]) for path in paths for length in range(1, len(path)))
 
 
 def consistent(fields: Sequence[OrderedField], event: Json) -> bool:

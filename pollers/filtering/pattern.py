@@ -33,9 +33,7 @@ class Pattern:
     def compile(cls, text: str) -> Pattern:
         """Compile the pattern's JSON text. Raises :class:`PatternError`."""
         parsed = parse(text)
-        rules = tuple(
-            ready(rule, lambda path: lookup(path.split(".")), late=lambda _path: False) for rule in parsed.rules
-        )
+        rules = ready(parsed.rules, lambda path: lookup(path.split(".")), late=lambda _path: False)
         return cls(rules, tuple(parsed.notes))
 
     def matches(self, event: Json) -> bool:

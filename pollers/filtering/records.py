@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pollers.filtering.errors import PatternError
 from pollers.filtering.explaining import first_failure
-from pollers.filtering.fields import NOTHING, member_lookup
+from pollers.filtering.fields import NOTHING, Lookup, member_lookup
 from pollers.filtering.leaves import parse_leaf
 from pollers.filtering.numbers import NOT_JSON, Json, decode
-from pollers.filtering.rules import ReadyRule, decide, passes, ready
+from pollers.filtering.rules import decide, passes, ready
 from pollers.filtering.sources import SQS, Decoded, Source, View, event_view, wire_view
 from pollers.filtering.syntax import Parsed, Rule, parse
 
@@ -57,7 +57,9 @@ class RecordFilter:
             refuse_for(view.source, rule)
         self._view = view
         self.needs_number_texts = any(leaf.needs_number_texts for rule in rules for leaf in rule.values())
-        self._patterns = [[self._ready(rule) for rule in parsed.rules] for parsed in patterns]
+        self._patterns = [
+            ready([self._with_json(rule) for rule in parsed.rules], _lookup, late=self._is_late) for parsed in patterns
+        ]
         self._decision = decide([rule for pattern in self._patterns for rule in pattern])
         used = {path.partition(".")[0] for pattern in self._patterns for rule in pattern for path in rule.source}
         self._makers = {name: self._maker(name) for name in sorted(used)}
@@ -83,16 +85,16 @@ class RecordFilter:
         members.makers = self._makers
         return members
 
-    def _ready(self, rule: Rule) -> ReadyRule:
-        """A rule made ready. One with a pattern for the data's fields asks for the data to be JSON, too.
+    def _with_json(self, rule: Rule) -> Rule:
+        """The rule; if it has a pattern for the data's fields, asking for the data to be JSON, too.
 
         A text does not match such a rule even if all that the rule asks is that the fields be absent (6.4).
         """
         data = self._view.source.data
         inside = [leaf for path, leaf in rule.items() if path.startswith(f"{data}.")]
-        if self._view.data is not None and inside and all(leaf.accepts_absent for leaf in inside):
-            rule = {_is_json(data): _TRUE, **rule}
-        return ready(rule, lambda path: member_lookup(path.split(".")), late=self._is_late)
+        if self._view.data is None or not inside or not all(leaf.accepts_absent for leaf in inside):
+            return rule
+        return {_is_json(data): _TRUE, **rule}
 
     def _is_late(self, path: str) -> bool:
         return path.partition(".")[0] in (self._view.source.data, _is_json(self._view.source.data))
@@ -119,6 +121,10 @@ class RecordFilter:
             return value
 
         return make
+
+
+def _lookup(path: str) -> Lookup:
+    return member_lookup(path.split("."))
 
 
 def _json_maker(data: str, is_json: str) -> _Maker:

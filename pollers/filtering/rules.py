@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
 from pollers.filtering.arrays import OrderedField, consistent, in_order
 from pollers.filtering.fields import NOTHING, SEVERAL
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pollers.filtering.fields import Lookup
+    from pollers.filtering.leaves import Leaf
     from pollers.filtering.numbers import Json
-    from pollers.filtering.predicates import Test
+    from pollers.filtering.predicates import Cost, Test
     from pollers.filtering.syntax import Rule
 
 
@@ -22,27 +24,42 @@ _LIMIT_ENTRIES = 2000
 """The greatest table: patterns that combine many strings with many alternatives would otherwise multiply them."""
 
 
-class Condition(NamedTuple):
-    """How to find a field's values, what each is asked, and whether the field may be absent.
+Check: TypeAlias = "tuple[Lookup, Test, bool]"
+"""How to find a field's values, what each is asked, and whether the field may be absent: all that matching has to know."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Condition:
+    """A check, and what decides about its place among others.
 
     ``late``: it looks at what has to be decoded first. ``strings``: the values, if it is equality with strings only.
     """
 
-    find: Lookup
-    test: Test
-    accepts_absent: bool
+    check: Check
     path: str
     late: bool
+    cost: Cost
     strings: frozenset[str] | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class ReadyRule:
-    """A rule, ready to be matched. ``fields`` are its conditions for events whose arrays hold objects."""
+    """A rule, ready to be matched."""
 
     conditions: tuple[Condition, ...]
-    fields: tuple[OrderedField, ...]
     source: Rule
+    checks: tuple[Check, ...] = field(init=False)
+    _fields: tuple[OrderedField, ...] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.checks = tuple(condition.check for condition in self.conditions)
+
+    @property
+    def fields(self) -> tuple[OrderedField, ...]:
+        """All conditions of the rule for events whose arrays hold objects; made for the first of them."""
+        if self._fields is None:
+            self._fields = in_order([(path, leaf.test, leaf.accepts_absent) for path, leaf in self.source.items()])
+        return self._fields
 
     @property
     def is_late(self) -> bool:
@@ -51,23 +68,36 @@ class ReadyRule:
 
     def without(self, path: str) -> ReadyRule:
         """The rule once its condition on ``path`` is known to hold."""
-        return replace(self, conditions=tuple(condition for condition in self.conditions if condition.path != path))
+        return ReadyRule(tuple(condition for condition in self.conditions if condition.path != path), self.source)
 
 
-def ready(rule: Rule, find: Callable[[str], Lookup], *, late: Callable[[str], bool]) -> ReadyRule:
-    """Make a rule ready: ``find`` gives the lookup of a path; what ``late`` says of a path is looked at last."""
-    conditions = [
-        Condition(find(path), leaf.test, leaf.accepts_absent, path, late(path), leaf.strings)
-        for path, leaf in sorted(rule.items(), key=lambda item: (late(item[0]), item[1].cost))
-    ]
-    fields = in_order([(path, leaf.test, leaf.accepts_absent) for path, leaf in rule.items()])
-    return ReadyRule(tuple(conditions), fields, rule)
+def ready(
+    rules: Sequence[Rule], find: Callable[[str], Lookup], *, late: Callable[[str], bool]
+) -> tuple[ReadyRule, ...]:
+    """Make rules ready: ``find`` gives the lookup of a path; what ``late`` says of a path is looked at last."""
+    made: dict[tuple[str, Leaf], Condition] = {}
+
+    def condition(path: str, leaf: Leaf) -> Condition:
+        # Alternatives share most of their fields.
+        known = made.get((path, leaf))
+        if known is None:
+            check = (find(path), leaf.test, leaf.accepts_absent)
+            known = Condition(check, path, late(path), leaf.cost, leaf.strings)
+            made[path, leaf] = known
+        return known
+
+    return tuple(
+        ReadyRule(
+            tuple(sorted(itertools.starmap(condition, rule.items()), key=lambda made: (made.late, made.cost))), rule
+        )
+        for rule in rules
+    )
 
 
 def any_matches(rules: Sequence[ReadyRule], event: Json, whole: Callable[[Json], Json]) -> bool:
     """Whether ``event`` satisfies one of the rules. ``whole`` makes it a plain object, where that is needed."""
     for rule in rules:
-        for find, test, accepts_absent, _path, _late, _strings in rule.conditions:
+        for find, test, accepts_absent in rule.checks:
             value = find(event)
             if value is NOTHING:
                 if accepts_absent:
@@ -120,7 +150,7 @@ def decide(rules: Sequence[ReadyRule], levels: int = 3) -> Decision:
             by_string.setdefault(string, []).append(rest)
     return Decision(
         first=tuple(rule for rule in others if not rule.is_late),
-        find=_eligible(tabled[0])[path].find,
+        find=_eligible(tabled[0])[path].check[0],
         table={string: decide(found, levels - 1) for string, found in by_string.items()},
         tabled=tuple(tabled),
         then=tuple(rule for rule in others if rule.is_late),
@@ -146,10 +176,11 @@ def _path_to_table(rules: Sequence[ReadyRule]) -> str | None:
 
 def _eligible(rule: ReadyRule) -> dict[str, Condition]:
     """Conditions that a table can settle; late ones only if they are all that is left."""
+    late_too = rule.is_late
     return {
         condition.path: condition
         for condition in rule.conditions
-        if condition.strings is not None and (rule.is_late or not condition.late)
+        if condition.strings is not None and (late_too or not condition.late)
     }
 
 

@@ -151,7 +151,7 @@ def compiled_or_reason(text: str) -> Pattern | str:
         return str(fault)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(anything, strategies.events)
 def test_any_json_is_a_pattern_or_is_refused(value: Any, event: dict[str, Any]) -> None:  # noqa: ANN401
     """Whatever JSON is given as a pattern, it compiles and matches without a crash, or it is refused with a reason."""
