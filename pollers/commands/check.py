@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,15 +20,23 @@ if TYPE_CHECKING:
 
 @click.command("check")
 @click.argument("config", type=click.Path(path_type=Path), default=Path("headrace.yaml"))
-def command(config: Path) -> None:
+@click.option("--online", is_flag=True, help="Also ask AWS, by calls that change nothing.")
+def command(config: Path, online: bool) -> None:
     """Validate CONFIG (a file or a folder of files; ./headrace.yaml if not given) and start nothing.
 
     Prints a line for each mapping, notes among them, and exits with 0; or prints each fault on a line of its own to stderr,
     file:line: path: what was found and what is expected, and exits with 2.
+
+    With --online it also asks AWS whether each queue, stream, consumer and destination is there, is permitted and suits the
+    function, says how to mend what is not, and exits with 1 if a mapping could not run.
     """
     loaded = load_or_exit(config)
     for line in report(loaded):
         click.echo(line)
+    if online:
+        from pollers.commands.check_online import check_online
+
+        sys.exit(check_online(loaded.config))
 
 
 def report(loaded: Loaded) -> Iterator[str]:

@@ -1,0 +1,32 @@
+"""How far this machine's clock is from AWS's: beyond five minutes AWS refuses every request."""
+
+from __future__ import annotations
+
+import time
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+REFUSED_SECONDS = 300.0
+DOUBTFUL_SECONDS = 30.0
+ANSWER_SECONDS = 5.0
+
+
+async def clock_skews(urls: Iterable[str]) -> dict[str, float]:
+    """Seconds by which each endpoint's clock is ahead of ours, to a second or two; endpoints that do not tell are left out."""
+    skews: dict[str, float] = {}
+    timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
+    async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
+        for url in urls:
+            try:
+                async with session.get(url, allow_redirects=False) as reply:
+                    told = reply.headers.get("Date")
+                    if told is not None:
+                        skews[url] = parsedate_to_datetime(told).timestamp() - time.time()
+            except (aiohttp.ClientError, TimeoutError, ValueError, OSError):
+                continue
+    return skews
