@@ -17,7 +17,7 @@ from pollers.runtime import Runtime
 from pollers.server.app import Parts, make_app
 from pollers.server.control import Control
 from pollers.server.serve import serving
-from pollers.sources import keeps_checkpoints, make_poller
+from pollers.sources import LONG_POLL_SECONDS, keeps_checkpoints, make_poller
 from pollers.telemetry.board import Board
 from pollers.telemetry.depths import Depths
 from pollers.telemetry.metrics import Metrics, Now
@@ -60,11 +60,16 @@ class Telemetry:
 
 @asynccontextmanager
 async def assembled(
-    config: Config, *, path: Path | None = None, sinks: tuple[Sink, ...] = ()
+    config: Config,
+    *,
+    path: Path | None = None,
+    sinks: tuple[Sink, ...] = (),
+    long_poll_seconds: int = LONG_POLL_SECONDS,
 ) -> AsyncIterator[Runtime]:
     """Everything that ``config`` needs, opened; closed again when the runtime has stopped.
 
-    ``path`` is what ``headrace reload`` reads again. Raises AddressTaken, or what the checkpoint store raises.
+    ``long_poll_seconds`` is how long a receive from an empty queue may wait. ``path`` is what ``headrace reload`` reads again.
+    Raises AddressTaken, or what the checkpoint store raises.
     """
     async with AsyncExitStack() as stack:
         aws = await stack.enter_async_context(AwsClients(config.aws))
@@ -72,7 +77,7 @@ async def assembled(
         if any(keeps_checkpoints(mapping) for mapping in config.event_source_mappings.values()):
             store = await stack.enter_async_context(open_store(config.runtime.checkpoints))
         telemetry = Telemetry(Board(), Recorder(), Metrics(), Pulse())
-        runtime = _runtime(config, aws, store, (*telemetry.sinks, *sinks))
+        runtime = _runtime(config, aws, store, (*telemetry.sinks, *sinks), long_poll_seconds)
         await stack.enter_async_context(_watched(runtime, aws, telemetry))
         if config.runtime.http is not False:
             await stack.enter_async_context(_served(config, config.runtime.http, runtime, telemetry, path))
@@ -80,9 +85,11 @@ async def assembled(
         yield runtime
 
 
-def _runtime(config: Config, aws: AwsClients, store: CheckpointStore | None, sinks: tuple[Sink, ...]) -> Runtime:
+def _runtime(
+    config: Config, aws: AwsClients, store: CheckpointStore | None, sinks: tuple[Sink, ...], long_poll_seconds: int
+) -> Runtime:
     async def poller(mapping: Mapping, surroundings: Surroundings) -> Poller:
-        return await make_poller(mapping, aws, store, surroundings)
+        return await make_poller(mapping, aws, store, surroundings, long_poll_seconds=long_poll_seconds)
 
     def function(name: str, model: FunctionModel) -> Function:
         return make_function(name, model, aws=config.aws)

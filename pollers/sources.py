@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pollers.poller import Poller, Surroundings
     from pollers.streams.source import StreamSource
 
+LONG_POLL_SECONDS = 20
+"""What SQS allows at most: the cheapest way to wait."""
 INVOCATIONS_PER_PROVISIONED_POLLER = 10
 """lambda-behaviour 2.3: a provisioned poller serves at most 10 concurrent invocations."""
 
@@ -30,20 +32,31 @@ def keeps_checkpoints(mapping: Mapping) -> bool:
     return not isinstance(mapping, SqsMapping)
 
 
-async def make_poller(mapping: Mapping, aws: Aws, store: CheckpointStore | None, surroundings: Surroundings) -> Poller:
-    """A new poller for ``mapping``. Every client that it needs is made here, before polling starts."""
+async def make_poller(
+    mapping: Mapping,
+    aws: Aws,
+    store: CheckpointStore | None,
+    surroundings: Surroundings,
+    *,
+    long_poll_seconds: int = LONG_POLL_SECONDS,
+) -> Poller:
+    """A new poller for ``mapping``. Every client that it needs is made here, before polling starts.
+
+    ``long_poll_seconds``: how long a receive from an empty queue may wait, which is also how long a stop may have to.
+    """
     if isinstance(mapping, SqsMapping):
-        return await _sqs(mapping, aws, surroundings)
+        return await _sqs(mapping, aws, surroundings, long_poll_seconds)
     if store is None:
         raise ValueError(f"mapping {mapping.name} reads a stream and needs a checkpoint store")
     return await _stream(mapping, aws, store, surroundings)
 
 
-async def _sqs(mapping: SqsMapping, aws: Aws, surroundings: Surroundings) -> Poller:
+async def _sqs(mapping: SqsMapping, aws: Aws, surroundings: Surroundings, long_poll_seconds: int) -> Poller:
     from pollers.filtering import compile_filters
     from pollers.sqs.poller import SqsPoller
 
-    return SqsPoller(mapping, await aws.sqs(mapping.arn.region), surroundings, compile_filters(mapping))
+    api = await aws.sqs(mapping.arn.region)
+    return SqsPoller(mapping, api, surroundings, compile_filters(mapping), long_poll_seconds=long_poll_seconds)
 
 
 async def _stream(

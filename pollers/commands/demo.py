@@ -9,6 +9,10 @@ import anyio
 import click
 
 
+PIPE_WIDTH = 132
+"""Columns where there is no terminal to ask."""
+
+
 @click.command("demo")
 @click.option(
     "--messages",
@@ -32,6 +36,8 @@ def command(messages: int) -> None:
 
     configure_logging("warning")
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPE_WIDTH)
     try:
         sys.exit(anyio.run(run_demo, console, examples_folder(), messages, backend_options=backend_options()))
     except EmulatorUnavailable as error:

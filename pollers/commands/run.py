@@ -58,7 +58,10 @@ async def _main(path: Path, loaded: Loaded, until_idle: float | None) -> int:
     for note in loaded.notes:
         log.info("configuration note", note=str(note))
     try:
-        async with assembled(loaded.config, path=path) as runtime, anyio.create_task_group() as group:
+        async with (
+            assembled(loaded.config, path=path, long_poll_seconds=_long_poll(until_idle)) as runtime,
+            anyio.create_task_group() as group,
+        ):
             await group.start(_signals, runtime, path)
             exit_code = await runtime.run(until_idle=until_idle)
             group.cancel_scope.cancel()
@@ -67,6 +70,13 @@ async def _main(path: Path, loaded: Loaded, until_idle: float | None) -> int:
         return 1
     log.info("headrace stopped", exit_code=exit_code)
     return exit_code
+
+
+def _long_poll(until_idle: float | None) -> int:
+    """A run that ends by itself does not end in a long poll of 20 seconds: it waits no longer than it must be quiet."""
+    from pollers.sources import LONG_POLL_SECONDS
+
+    return LONG_POLL_SECONDS if until_idle is None else max(1, min(LONG_POLL_SECONDS, int(until_idle)))
 
 
 async def _signals(runtime: Runtime, path: Path, *, task_status: anyio.abc.TaskStatus[None]) -> None:

@@ -7,7 +7,7 @@ import tempfile
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import anyio
 import orjson
@@ -23,7 +23,7 @@ from pollers.emulators import KinesisLocal, Ministack, installed, started
 from pollers.telemetry.live import LiveSink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from rich.console import Console
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     AnySource: TypeAlias = QueueSource | ClickStream | TableStream
 
 LOOK_SECONDS = 0.5
+DEMO_POLL_SECONDS = 2
 PATIENCE_SECONDS = 180.0
 """How long the demo waits for its books to close before it says that they do not."""
 
@@ -56,7 +57,9 @@ async def run_demo(console: Console, examples: Path, messages: int) -> int:
         }
         loaded = load(examples / "demo" / "headrace.yaml", environ=environment)
         live = LiveSink()
-        runtime = await stack.enter_async_context(assembled(loaded.config, sinks=(live,)))
+        runtime = await stack.enter_async_context(
+            assembled(loaded.config, sinks=(live,), long_poll_seconds=DEMO_POLL_SECONDS)
+        )
         await _work(console, runtime, live, sources, folder)
         accounts = await _accounts(sources, folder)
         return _close(console, runtime, accounts)
@@ -146,7 +149,7 @@ class _Progress:
         self._queued, self._dead = sum(depth for depth, _ in looks), sum(dead for _, dead in looks)
 
 
-def _new_lines(journal: Path, start: int) -> tuple[list[Mapping[str, object]], int]:
+def _new_lines(journal: Path, start: int) -> tuple[list[dict[str, Any]], int]:
     with journal.open("rb") as file:
         file.seek(start)
         text = file.read()
@@ -154,7 +157,7 @@ def _new_lines(journal: Path, start: int) -> tuple[list[Mapping[str, object]], i
     return [orjson.loads(line) for line in whole.splitlines()], start + len(whole)
 
 
-def _all_lines(folder: Path) -> list[Mapping[str, object]]:
+def _all_lines(folder: Path) -> list[dict[str, Any]]:
     return [line for journal in folder.glob("*.journal") for line in _new_lines(journal, 0)[0]]
 
 
