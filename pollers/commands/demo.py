@@ -8,7 +8,6 @@ from pathlib import Path
 import anyio
 import click
 
-
 PIPE_WIDTH = 132
 """Columns where there is no terminal to ask."""
 
