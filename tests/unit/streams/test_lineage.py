@@ -1,0 +1,191 @@
+"""Which shards may be read, over random histories of splits, merges and rollovers."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pollers.aws.api import ShardListing
+from pollers.streams.lineage import GONE_AFTER_LISTINGS, Lineage
+
+
+def shard(shard_id: str, *parents: str) -> ShardListing:
+    """A listed shard."""
+    return ShardListing(shard_id, parents, "1", None)
+
+
+def lineage_of(*shards: ShardListing) -> Lineage:
+    """A lineage after one listing."""
+    lineage = Lineage()
+    lineage.listing(shards)
+    return lineage
+
+
+def test_a_child_waits_for_its_parent() -> None:
+    """A split's children may be read when the parent has ended, not before."""
+    lineage = lineage_of(shard("p"), shard("a", "p"), shard("b", "p"))
+    assert lineage.readable() == ["p"]
+    assert lineage.waiting_for("a") == ["p"]
+    lineage.started("p")
+    assert lineage.readable() == []
+    lineage.ended("p")
+    assert lineage.readable() == ["a", "b"]
+
+
+def test_a_merged_shard_waits_for_both_parents() -> None:
+    """One ended parent of a merge is not enough."""
+    lineage = lineage_of(shard("a"), shard("b"), shard("m", "a", "b"))
+    lineage.ended("a")
+    assert lineage.waiting_for("m") == ["b"]
+    assert "m" not in lineage.readable()
+    lineage.ended("b")
+    assert "m" in lineage.readable()
+
+
+def test_a_parent_that_is_not_listed_counts_as_ended() -> None:
+    """What has left the retention cannot be waited for."""
+    assert lineage_of(shard("child", "long-gone")).readable() == ["child"]
+
+
+def test_a_parent_that_left_the_listing_while_it_is_read_must_still_end() -> None:
+    """Its last records may still be held and retried."""
+    lineage = lineage_of(shard("p"), shard("c", "p"))
+    lineage.started("p")
+    lineage.listing([shard("c", "p")])
+    assert lineage.readable() == []
+    lineage.ended("p")
+    assert lineage.readable() == ["c"]
+
+
+def test_children_that_a_parent_announced_are_read_without_a_listing() -> None:
+    """ChildShards at a shard's end are used at once."""
+    lineage = lineage_of(shard("p"))
+    lineage.ended("p")
+    assert lineage.announce([shard("a", "p"), shard("b", "p")]) == ["a", "b"]
+    assert lineage.readable() == ["a", "b"]
+    assert lineage.listing([shard("p"), shard("a", "p"), shard("b", "p")]) == []
+
+
+def test_an_announced_merge_waits_for_its_other_parent_though_no_listing_shows_that_yet() -> None:
+    """The other parent of a merged shard may be too young to be known: it has not ended for that."""
+    lineage = lineage_of(shard("a"))
+    lineage.ended("a")
+    lineage.announce([shard("m", "a", "young")])
+    assert lineage.readable() == []
+    lineage.listing([shard("a"), shard("young"), shard("m", "a", "young")])
+    assert lineage.readable() == ["young"]
+    lineage.ended("young")
+    assert lineage.readable() == ["m"]
+
+
+def test_a_listing_that_shows_the_child_without_the_parent_settles_it() -> None:
+    """An unknown parent has left the retention when the child is listed without it."""
+    lineage = lineage_of(shard("a"))
+    lineage.ended("a")
+    lineage.announce([shard("m", "a", "gone")])
+    lineage.listing([shard("a"), shard("m", "a", "gone")])
+    assert lineage.readable() == ["m"]
+
+
+def test_a_remembered_shard_that_has_left_the_listing_is_still_read() -> None:
+    """The engine finds out that it is gone, and says so: its checkpoint owes records."""
+    lineage = Lineage()
+    lineage.restore("old", (), ended=False)
+    lineage.listing([])
+    assert lineage.readable() == ["old"]
+
+
+def test_a_remembered_child_of_unknown_parents_does_not_wait_for_ever() -> None:
+    """Neither the child nor its parents are listed any more: after a few listings they count as gone."""
+    lineage = Lineage()
+    lineage.restore("orphan", ("unknown",), ended=False)
+    for _ in range(GONE_AFTER_LISTINGS):
+        assert lineage.readable() == []
+        lineage.listing([])
+    assert lineage.readable() == ["orphan"]
+
+
+def test_an_ended_shard_is_kept_until_several_listings_lack_it() -> None:
+    """A listing that lags must not make an ended shard a new one, which would be read again from its beginning."""
+    lineage = lineage_of(shard("p"))
+    lineage.ended("p")
+    for _ in range(GONE_AFTER_LISTINGS - 1):
+        lineage.listing([])
+        assert lineage.gone() == []
+    lineage.listing([])
+    assert lineage.gone() == ["p"]
+    lineage.forget(["p"])
+    assert "p" not in lineage
+
+
+def test_an_ended_parent_is_kept_while_a_child_names_it() -> None:
+    """An unfinished child needs to know that its parent has ended."""
+    lineage = lineage_of(shard("p"), shard("c", "p"))
+    lineage.ended("p")
+    for _ in range(GONE_AFTER_LISTINGS):
+        lineage.listing([shard("c", "p")])
+    assert lineage.gone() == []
+    lineage.ended("c")
+    assert lineage.gone() == ["p"]
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[ShardListing]:
+    """A stream's whole history: shards with their parents, oldest first."""
+    shards = [shard(f"s{index}") for index in range(draw(st.integers(1, 3)))]
+    tips = [one.shard_id for one in shards]
+    for _ in range(draw(st.integers(0, 12))):
+        what = draw(st.sampled_from(["split", "merge", "roll"]))
+        parents = [tips.pop(draw(st.integers(0, len(tips) - 1)))]
+        if what == "merge" and tips:
+            parents.append(tips.pop(draw(st.integers(0, len(tips) - 1))))
+        for _ in range(2 if what == "split" else 1):
+            child = shard(f"s{len(shards)}", *parents)
+            shards.append(child)
+            tips.append(child.shard_id)
+    return shards
+
+
+@settings(deadline=None)
+@given(histories(), st.data())
+def test_every_shard_is_read_once_and_after_its_parents(history: list[ShardListing], data: st.DataObject) -> None:
+    """Whatever is listed when, and in whatever order shards end: parents first, everything in the end, nothing twice."""
+    lineage = Lineage()
+    known = data.draw(st.integers(1, len(history)))
+    lineage.listing(history[:known])
+    reading: list[str] = []
+    ended: list[str] = []
+    while len(ended) < len(history):
+        if known < len(history) and (data.draw(st.booleans()) or not (reading or lineage.readable())):
+            known = data.draw(st.integers(known + 1, len(history)))
+            lineage.listing(history[:known])
+        for shard_id in lineage.readable():
+            parents = next(one.parent_ids for one in history if one.shard_id == shard_id)
+            assert set(parents) <= set(ended)
+            assert shard_id not in reading
+            assert shard_id not in ended
+            lineage.started(shard_id)
+            reading.append(shard_id)
+        if reading:
+            done = reading.pop(data.draw(st.integers(0, len(reading) - 1)))
+            lineage.ended(done)
+            ended.append(done)
+            if data.draw(st.booleans()):
+                lineage.announce(one for one in history if done in one.parent_ids)
+    assert sorted(ended) == sorted(one.shard_id for one in history)
+    assert lineage.unfinished() == []
+
+
+@settings(deadline=None)
+@given(histories(), st.data())
+def test_a_trimmed_past_never_blocks_the_present(history: list[ShardListing], data: st.DataObject) -> None:
+    """Without any prefix of its history, every listed shard is read."""
+    listed = history[data.draw(st.integers(0, len(history) - 1)) :]
+    lineage = lineage_of(*listed)
+    left = {one.shard_id for one in listed}
+    while left:
+        readable = lineage.readable()
+        assert readable
+        for shard_id in readable:
+            lineage.ended(shard_id)
+            left.discard(shard_id)
