@@ -27,7 +27,7 @@ def python_function(folder: Path, source: str, /, **settings: Any) -> PythonFunc
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "app.py").write_text(textwrap.dedent(source))
     model = PythonFunction(**{"code": folder, "handler": "app.handler", "timeout": 5, **settings})
-    return PythonFunctionRunner("orders", model, environment=settings_free_environment())
+    return PythonFunctionRunner("orders", model, environment=headrace_environment())
 
 
 def provided_function(folder: Path, bootstrap: str, /, **settings: Any) -> ProvidedFunctionRunner:  # noqa: ANN401 - as above
@@ -38,11 +38,11 @@ def provided_function(folder: Path, bootstrap: str, /, **settings: Any) -> Provi
     script.chmod(0o755)
     defaults = {"runtime": "provided", "code": folder, "command": ["./bootstrap"], "timeout": 5}
     return ProvidedFunctionRunner(
-        "shell", ProvidedFunction(**{**defaults, **settings}), environment=settings_free_environment()
+        "shell", ProvidedFunction(**{**defaults, **settings}), environment=headrace_environment()
     )
 
 
-def settings_free_environment() -> dict[str, str]:
+def headrace_environment() -> dict[str, str]:
     """What Headrace itself would be started with, on a machine with nobody's account."""
     return {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
 
