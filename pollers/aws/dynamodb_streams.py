@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pollers.aws.api import Page, ShardListing, StartAt, StreamDescription, Wire
 from pollers.aws.calls import decoded, decoded_page
+from pollers.aws.errors import IteratorExpired, Refused
 
 if TYPE_CHECKING:
     from pollers.aws.calls import Calls
@@ -47,7 +48,15 @@ class DynamoDBStreamsClient:
 
     async def records(self, arn: str, iterator: str, limit: int) -> Page:
         """See :class:`pollers.aws.api.StreamApi`. The service does not say how far behind the reader is."""
-        body = await self._calls.call("GetRecords", {"ShardIterator": iterator, "Limit": limit})
+        try:
+            body = await self._calls.call("GetRecords", {"ShardIterator": iterator, "Limit": limit})
+        except Refused as error:
+            if error.code == "ValidationException":
+                # The limit is ours and right, so what is wrong is the iterator.
+                raise IteratorExpired(
+                    error.code, error.message, status=error.status, operation=error.operation
+                ) from error
+            raise
         reply, seconds = decoded_page(body, "GetRecords")
         return Page(
             reply.get("Records") or [],

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-GRACE_SECONDS = 8.0
+GRACE_SECONDS = 2.0
 
 
 def main() -> int:

@@ -12,6 +12,7 @@ from pollers.emulators.cache import Installable, step
 if TYPE_CHECKING:
     from pathlib import Path
 
+KINESIS_LOCAL_VERSION = "0.6.2"
 ACCOUNT = "000000000000"
 """The account that every emulator believes to be in."""
 
@@ -91,7 +92,7 @@ class KinesisLocal:
     """Kinesis with everything about shards: split, merge, lineage, iterator expiry."""
 
     name: str = "kinesis-local"
-    version: str = "0.6.2"
+    version: str = KINESIS_LOCAL_VERSION
     revision: str = "2"
     health_path: str = "/healthcheck"
     start_seconds: float = 30
@@ -142,7 +143,12 @@ class KinesisLocal:
         )
 
 
-_OUTSIDE_DOCKER = {"OVERRIDE_IN_DOCKER": "0", "DISABLE_EVENTS": "1"}
+_OUTSIDE_DOCKER = {
+    "OVERRIDE_IN_DOCKER": "0",
+    "DISABLE_EVENTS": "1",
+    # The one that this release would take, 0.4.13, mostly reads from the beginning whatever iterator it is asked for.
+    "KINESIS_MOCK_VERSION": KINESIS_LOCAL_VERSION,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +157,7 @@ class LocalStack:
 
     name: str = "localstack"
     version: str = "4.9.2"
-    revision: str = "2"
+    revision: str = "3"
     health_path: str = "/_localstack/health"
     start_seconds: float = 90
 
@@ -197,6 +203,7 @@ class LocalStack:
                 "SKIP_SSL_CERT_DOWNLOAD": "1",
                 "DNS_ADDRESS": "0",
                 "KINESIS_LATENCY": "50",
+                "KINESIS_SHARD_LIMIT": "5000",
                 "NODE_OPTIONS": f"--require {folder / 'loopback.cjs'}",
             },
         )

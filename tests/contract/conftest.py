@@ -9,6 +9,7 @@ import pytest
 from config.models import Aws
 from pollers.aws.clients import PLAIN_SDK, AwsClients
 from tests.contract.sqs_services import EmulatorSqs, InMemorySqs, SqsService
+from tests.contract.stream_services import EmulatedDynamoDB, EmulatedKinesis, InMemoryStream, StreamService
 from tests.emulators import plain_client
 
 if TYPE_CHECKING:
@@ -44,3 +45,21 @@ async def sqs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     ):
         api = await clients.sqs("us-east-1")
         yield EmulatorSqs(api, sdk, _SQS_DEPARTURES.get(name, frozenset()))
+
+
+@pytest.fixture
+async def stream(request: pytest.FixtureRequest) -> AsyncIterator[StreamService]:
+    """Kinesis or DynamoDB Streams in the form that the test asks for (:func:`tests.contract.stream_services.on`)."""
+    name, kind = request.param.split()
+    if name == "memory":
+        yield InMemoryStream(kind)
+        return
+    emulator: Emulator = request.getfixturevalue(name)
+    async with (
+        AwsClients(Aws(endpoint_url=emulator.endpoint_url)) as clients,
+        plain_client(emulator, kind) as sdk,
+    ):
+        if kind == "kinesis":
+            yield EmulatedKinesis(await clients.kinesis("us-east-1"), sdk)
+        else:
+            yield EmulatedDynamoDB(await clients.dynamodb_streams("us-east-1"), sdk)
