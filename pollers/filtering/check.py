@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from config.faults import Finding
-from pollers.filtering.errors import PatternError, PatternPath, path_text
+from pollers.filtering.errors import PatternError, PatternPath
 from pollers.filtering.records import refuse_for
 from pollers.filtering.sources import KINESIS, NOT_KNOWN_TO_POLLERS, Source, source_of
 from pollers.filtering.syntax import Parsed, parse
@@ -37,8 +37,7 @@ def check_mapping(mapping: Mapping) -> Iterable[Finding]:
 
 def fault_message(fault: PatternError) -> str:
     """Lambda's own words for an invalid pattern (lambda-behaviour 1.3), and then the reason."""
-    where = f"{path_text(fault.path)}: " if fault.path else ""
-    return f"Invalid filter pattern definition. {where}{fault.reason}"
+    return f"Invalid filter pattern definition. {fault.reason}"
 
 
 def notes_on(parsed: Parsed, source: Source | None) -> Iterator[tuple[PatternPath, str]]:

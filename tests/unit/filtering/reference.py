@@ -141,7 +141,7 @@ def passes(entry: Any, value: Any) -> bool:  # noqa: ANN401
     if name == "anything-but":
         return not any(passes(excluded, value) for excluded in excluded_entries(argument))
     if name == "numeric":
-        return isinstance(value, Number) and numeric(argument, float(value.text))
+        return isinstance(value, Number) and in_range(value.text) and numeric(argument, float(value.text))
     if not isinstance(value, str):
         return False
     return text_passes(name, argument, value)
@@ -155,6 +155,11 @@ def excluded_entries(argument: Any) -> list[Any]:  # noqa: ANN401
     return argument if isinstance(argument, list) else [argument]
 
 
+def in_range(text: str) -> bool:
+    """Whether a number is one that ``numeric`` compares: as an integer if it is written as one, for doubles round."""
+    return abs(int(text) if text.lstrip("-").isdigit() else float(text)) <= 2**53
+
+
 def numeric(argument: list[Any], value: float) -> bool:
     """Whether every comparison of ``numeric`` holds."""
     comparisons = {
@@ -165,7 +170,7 @@ def numeric(argument: list[Any], value: float) -> bool:
         ">=": float.__ge__,
     }
     bounds = zip(argument[::2], argument[1::2], strict=True)
-    return abs(value) <= 2**53 and all(comparisons[sign](value, float(bound.text)) for sign, bound in bounds)
+    return all(comparisons[sign](value, float(bound.text)) for sign, bound in bounds)
 
 
 def text_passes(name: str, argument: Any, value: str) -> bool:  # noqa: ANN401
