@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import anyio
 import click
@@ -37,7 +38,16 @@ def command(config: Path, until_idle: float | None) -> None:
 
     configure_logging()
     loaded = load_or_exit(config)
-    sys.exit(anyio.run(partial(_main, config, loaded, until_idle), backend_options=backend_options()))
+    exit_code = anyio.run(partial(_main, config, loaded, until_idle), backend_options=backend_options())
+    _leave(exit_code)
+
+
+def _leave(exit_code: int) -> NoReturn:
+    """End now: everything of ours is closed, and threads that user code left behind in this process are not waited for."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code)
 
 
 def backend_options() -> dict[str, bool]:
