@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import uuid
 from contextlib import AbstractAsyncContextManager, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from aiobotocore.session import get_session
+from aiobotocore.session import AioSession
 
 from pollers.emulators import Emulator, EmulatorUnavailable, KinesisLocal, LocalStack, Ministack, Recipe, started
 
@@ -33,9 +34,15 @@ def unique(prefix: str, suffix: str = "") -> str:
     return f"{prefix}-{uuid.uuid4().hex[:12]}{suffix}"
 
 
+@cache
+def _session() -> AioSession:
+    """One for the process: it keeps the service models that it has read."""
+    return AioSession()
+
+
 def plain_client(emulator: Emulator, service: str) -> AbstractAsyncContextManager[Any]:
     """A stock aiobotocore client of ``emulator``, to prepare and inspect what the code under test works on."""
-    client: AbstractAsyncContextManager[Any] = get_session().create_client(
+    client: AbstractAsyncContextManager[Any] = _session().create_client(
         service,
         region_name=emulator.region,
         endpoint_url=emulator.endpoint_url,

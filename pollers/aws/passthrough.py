@@ -7,11 +7,13 @@ Beyond public names this leans on ``AioJSONParser._do_parse`` and ``UserAgentStr
 from __future__ import annotations
 
 import platform
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
 from aiobotocore.parsers import AioJSONParser, AioResponseParserFactory
 from aiobotocore.session import AioSession
+from botocore.loaders import create_loader
 from botocore.useragent import UserAgentString
 
 from pollers.aws.credentials import LiveCredentials
@@ -52,6 +54,12 @@ class _ConstantUserAgent(UserAgentString):  # type: ignore[misc]
         return USER_AGENT
 
 
+@cache
+def _loader(data_path: str | None) -> Any:  # noqa: ANN401 - a botocore loader
+    """One for the process: it keeps the service models that it has read, megabytes of JSON."""
+    return create_loader(data_path)
+
+
 class Session(AioSession):  # type: ignore[misc]
     """A session whose clients pass replies through and share one set of credentials."""
 
@@ -59,6 +67,7 @@ class Session(AioSession):  # type: ignore[misc]
         super().__init__()
         self.register_component("response_parser_factory", PassThroughParserFactory())
         self.register_component("user_agent_creator", _ConstantUserAgent.from_environment())
+        self.register_component("data_loader", _loader(self.get_config_variable("data_path")))
         self.live_credentials = LiveCredentials(self._run_credential_chain)
 
     async def get_credentials(self) -> LiveCredentials:
