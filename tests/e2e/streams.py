@@ -1,0 +1,1 @@
+"""Streams for end-to-end tests, through the stock SDK."""
