@@ -24,16 +24,23 @@ async def events(chunks: AsyncIterator[bytes], operation: str) -> AsyncIterator[
     Raises the class of the error that the service sends in the stream, and Unavailable when the stream is torn.
     """
     buffer = EventStreamBuffer()
+    unread_bytes = 0
     try:
         async for chunk in chunks:
             buffer.add_data(chunk)
+            unread_bytes += len(chunk)
             for message in buffer:
+                unread_bytes -= message.prelude.total_length
                 headers = message.headers
                 if headers.get(":message-type") != "event":
                     raise _failure(headers, message.payload, operation)
                 yield headers.get(":event-type", ""), message.payload
     except _TORN as error:
         raise Unavailable(type(error).__name__, str(error), operation=operation) from error
+    if unread_bytes:
+        raise Unavailable(
+            "TornStream", f"the stream ended within a message, after {unread_bytes} bytes", operation=operation
+        )
 
 
 def _failure(headers: dict[str, Any], payload: bytes, operation: str) -> Exception:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import struct
+import zlib
 from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -43,6 +45,26 @@ def reply(body: bytes | dict[str, Any], status: int = 200, **headers: str) -> by
 def refusal(code: str, message: str = "", status: int = 400, **headers: str) -> bytes:
     """An error reply of a JSON service."""
     return reply({"__type": f"com.amazonaws#{code}", "message": message}, status, **headers)
+
+
+def event(payload: bytes | dict[str, Any], **headers: str) -> bytes:
+    """One message of AWS's event stream encoding: prelude, headers, payload, each guarded by a CRC."""
+    content = payload if isinstance(payload, bytes) else orjson.dumps(payload)
+    named = {":" + name.replace("_", "-"): value for name, value in headers.items()}
+    encoded = b"".join(
+        struct.pack("!B", len(name)) + name.encode() + struct.pack("!BH", 7, len(value)) + value.encode()
+        for name, value in named.items()
+    )
+    prelude = struct.pack("!II", 16 + len(encoded) + len(content), len(encoded))
+    message = prelude + struct.pack("!I", zlib.crc32(prelude)) + encoded + content
+    return message + struct.pack("!I", zlib.crc32(message))
+
+
+def chunked(*messages: bytes, end: bool = True) -> bytes:
+    """An event stream's reply, each message in a chunk of its own; without ``end`` the connection closes under it."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.amazon.eventstream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    body = b"".join(b"%x\r\n%b\r\n" % (len(message), message) for message in messages)
+    return head + body + (b"0\r\n\r\n" if end else b"")
 
 
 @dataclass(slots=True)
@@ -87,6 +109,8 @@ class ScriptedService:
 
 def _whole(answer: bytes) -> bool:
     head, _, body = answer.partition(b"\r\n\r\n")
+    if b"chunked" in head:
+        return body.endswith(b"0\r\n\r\n")
     return b"Content-Length: %d\r\n" % len(body) in head + b"\r\n"
 
 
