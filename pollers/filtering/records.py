@@ -26,7 +26,9 @@ def compile_filters(mapping: Mapping) -> RecordFilter | None:
     filters = mapping.filter_criteria.filters
     if not filters:
         return None
-    return RecordFilter(wire_view(mapping), [parse(filter_.pattern) for filter_ in filters])
+    patterns = [parse(filter_.pattern) for filter_ in filters]
+    paths = {path for parsed in patterns for rule in parsed.rules for path in rule}
+    return RecordFilter(wire_view(mapping, paths), patterns)
 
 
 def compile_for_event_records(source: Source, patterns: Sequence[str]) -> RecordFilter:

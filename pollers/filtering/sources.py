@@ -10,12 +10,15 @@ import binascii
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from msgspec import Raw
+
 from config.models import DynamoDBMapping, KinesisMapping, SqsMapping
 from pollers.events.kinesis import identity_arn
 from pollers.filtering.fields import NOTHING
+from pollers.filtering.numbers import NOT_JSON, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from config.models import Mapping as SourceMapping
     from pollers.aws.api import Wire
@@ -122,13 +125,14 @@ class View:
     data: Callable[[Wire], str | bytes | Decoded] | None = None
 
 
-def wire_view(mapping: SourceMapping) -> View:
-    """The view of a mapping's wire records, as its service sends them."""
+def wire_view(mapping: SourceMapping, paths: Collection[str]) -> View:
+    """The view of a mapping's wire records, as its service sends them, for patterns that look at ``paths``."""
     if isinstance(mapping, SqsMapping):
         return View(SQS, _sqs_members(mapping), lambda record: record.get("Body") or "")
     if isinstance(mapping, KinesisMapping):
         return View(KINESIS, _kinesis_members(mapping), lambda record: _from_base64(record.get("Data")))
-    return View(DYNAMODB, _dynamodb_members(mapping))
+    needed = sorted({keys[1] for path in paths if (keys := path.split("."))[0] == DYNAMODB.data and len(keys) > 1})
+    return View(DYNAMODB, _dynamodb_members(mapping, needed))
 
 
 def event_view(source: Source) -> View:
@@ -219,26 +223,40 @@ def _kinesis_members(mapping: KinesisMapping) -> dict[str, Member]:
     }
 
 
-def _dynamodb_members(mapping: DynamoDBMapping) -> dict[str, Member]:
+def _dynamodb_members(mapping: DynamoDBMapping, needed: Collection[str]) -> dict[str, Member]:
     return {
         "eventID": _plain("eventID"),
         "eventName": _plain("eventName"),
         "eventVersion": _plain("eventVersion"),
         "eventSource": _constant("aws:dynamodb"),
         "awsRegion": _constant(mapping.arn.region),
-        "dynamodb": lambda record: _change(record.get("dynamodb") or {}),
+        "dynamodb": _change(needed),
         "userIdentity": lambda record: _identity(record.get("userIdentity")),
         "eventSourceARN": _constant(mapping.event_source_arn),
     }
 
 
-_CREATED = "ApproximateCreationDateTime"
+def _change(needed: Collection[str]) -> Member:
+    """The ``needed`` members of a change, the creation time as the float that it is in Lambda's events (5.3).
 
+    A member may still be the JSON text that the service sent: only what a pattern looks at is parsed.
+    """
 
-def _change(wire: Wire) -> Json:
-    """The change with its creation time as the number that Lambda's events have: a float (5.3)."""
-    created = wire.get(_CREATED)
-    return {**wire, _CREATED: float(created)} if isinstance(created, int) else wire
+    def member(record: Wire) -> Json:
+        wire = record.get("dynamodb") or {}
+        change: dict[str, Json] = {}
+        for name in needed:
+            value = wire.get(name)
+            if type(value) is Raw:
+                value = decode(bytes(value), keep_number_texts=False)
+            elif name == "ApproximateCreationDateTime" and isinstance(value, int):
+                value = float(value)
+            # An image that the view leaves out is absent, not null.
+            if value is not None and value is not NOT_JSON:
+                change[name] = value
+        return change
+
+    return member
 
 
 def _identity(wire: Wire | None) -> Json:

@@ -9,6 +9,9 @@ from unittest import mock
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import Raw
 
 from pollers.filtering import PatternError, compile_filters, numbers
 from pollers.filtering.records import RecordFilter, compile_for_event_records
@@ -267,6 +270,21 @@ def test_dynamodb_changes(pattern: dict[str, Any], expected: bool) -> None:
     assert filter_of(dynamodb(pattern)).matches(change_record(NEW_IMAGE)) is expected
 
 
+def test_dynamodb_items_may_be_the_text_that_was_sent() -> None:
+    """Only what a pattern looks at is parsed; an image left out or null is absent."""
+    record = change_record({})
+    record["dynamodb"] |= {
+        "NewImage": Raw(b'{"n":{"N":"101"},"t":{"S":"\\ud800"}}'),
+        "OldImage": Raw(b"null"),
+        "Keys": Raw(b"{broken"),
+    }
+    image = {"dynamodb": {"NewImage": {"n": {"N": ["101"]}}, "OldImage": {"n": {"N": [{"exists": False}]}}}}
+    assert filter_of(dynamodb(image)).matches(record)
+    assert filter_of(dynamodb({"eventName": ["INSERT"]})).matches(record)
+    assert not filter_of(dynamodb({"dynamodb": {"OldImage": [{"exists": True}]}})).matches(record)
+    assert not filter_of(dynamodb({"dynamodb": {"Keys": {"id": {"S": ["x"]}}}})).matches(record)
+
+
 def test_dynamodb_time_to_live_deletes_are_told_by_lower_case_members() -> None:
     """AWS's documented pattern for TTL deletes."""
     pattern = {
@@ -319,6 +337,25 @@ def test_deep_nesting_in_a_body_is_no_danger(body: str) -> None:
         {"body": {"type": [1.5]}},
     ):
         assert filter_of(sqs(pattern)).matches(message(body)) is False
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.one_of(st.text(st.characters(), max_size=20), st.text('{}[]":,type1.5e-+ \\ud8', max_size=40)),
+    st.sampled_from([[JSON_PATTERN], [TEXT_PATTERN], ['{"body": {"type": [1.5]}}'], [JSON_PATTERN, NO_BODY_PATTERN]]),
+)
+def test_any_text_is_judged(body: str, patterns: list[Any]) -> None:
+    """No body makes a filter raise, and what does not match is explained."""
+    wanted, record = filter_of(sqs(*patterns)), message(body)
+    assert wanted.matches(record) is (wanted.explain(record) == [])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.one_of(st.binary(max_size=20), st.text('{}[]":,type1', max_size=40).map(str.encode)))
+def test_any_bytes_are_judged(data: bytes) -> None:
+    """Nor do any bytes of a stream."""
+    wanted, record = filter_of(kinesis({"data": {"type": [{"exists": False}]}})), stream_record(data)
+    assert wanted.matches(record) is (wanted.explain(record) == [])
 
 
 def test_data_is_decoded_only_if_needed_and_then_once() -> None:
