@@ -23,6 +23,8 @@ class Lanes:
         self._line: dict[str, Held] = {}
         self._waiting: dict[str, int] = {}
         self._busy: dict[str, int] = {}
+        self._last: dict[str, int] = {}
+        self._hidden: dict[str, tuple[int, float]] = {}
         self._blocked = 0
 
     @property
@@ -44,10 +46,14 @@ class Lanes:
         """No window."""
 
     def add(self, message: Held, now: float) -> None:
-        """To the end of its lane."""
+        """To its place in its lane, which is the end."""
         group = message.group or ""
         self._line[message.id] = message
         self._waiting[group] = self._waiting.get(group, 0) + 1
+        if message.sequence < self._last.get(group, 0):
+            self._sort(group)
+        else:
+            self._last[group] = message.sequence
         if group in self._busy:
             self._blocked += 1
 
@@ -73,6 +79,27 @@ class Lanes:
         if not self._busy[name]:
             del self._busy[name]
             self._blocked -= self._waiting.get(name, 0)
+
+    def hide(self, message: Held, until: float) -> None:
+        """A message that failed is hidden until then at least: the group has nothing to run before."""
+        group = message.group or ""
+        first = self._hidden.get(group)
+        if first is None or message.sequence <= first[0]:
+            self._hidden[group] = (message.sequence, until)
+
+    def overtakes(self, message: Held, now: float) -> float | None:
+        """Until when the message must not be run, because one ahead of it is hidden that long; None when it may.
+
+        SQS withholds the group itself. LocalStack shows what follows as soon as any message of the group is visible again.
+        """
+        group = message.group or ""
+        hidden = self._hidden.get(group)
+        if hidden is None:
+            return None
+        if message.sequence > hidden[0] and now < hidden[1]:
+            return hidden[1]
+        del self._hidden[group]
+        return None
 
     def behind(self, group: str | None) -> list[Held]:
         """Take out everything that waits in the group, in order: what was ahead of it failed."""
@@ -114,5 +141,17 @@ class Lanes:
             self._waiting[group] = left
         else:
             del self._waiting[group]
+            self._last.pop(group, None)
         if group in self._busy:
             self._blocked -= 1
+
+    def _sort(self, group: str) -> None:
+        """SQS never shows a group out of order; some emulators do when a part of it went back."""
+        lane = sorted(
+            (message for message in self._line.values() if (message.group or "") == group),
+            key=lambda message: message.sequence,
+        )
+        self._last[group] = lane[-1].sequence
+        places = iter(lane)
+        line = [next(places) if (message.group or "") == group else message for message in self._line.values()]
+        self._line = {message.id: message for message in line}

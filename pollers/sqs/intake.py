@@ -65,9 +65,12 @@ class Intake:
             size_bytes += len(record)
             message = self._message(wire, record, received_at, received_at + hold_seconds)
             counts.append(message.receive_count)
-            if (known := self._holds.get(message.id)) is not None:
+            known = self._holds.get(message.id)
+            if known is not None:
                 again.append(message.id)
-                arrivals.look |= self._adopt(known, message)
+            if known is not None and not self._has_gone_back(known):
+                self._adopt(known, message)
+                arrivals.look = True
             else:
                 arrivals.look |= self._holds.add(message)
                 self._sort(message, wire, arrivals)
@@ -88,6 +91,7 @@ class Intake:
             int(attributes.get("ApproximateReceiveCount") or 1),
             received_at,
             deadline,
+            int(attributes.get("SequenceNumber") or 0) if self._fifo else 0,
         )
 
     def _sort(self, message: Held, wire: Wire, arrivals: Arrivals) -> None:
@@ -99,7 +103,16 @@ class Intake:
         else:
             arrivals.oversized.append(message)
 
-    def _adopt(self, known: Held, newest: Held) -> bool:
+    def _has_gone_back(self, known: Held) -> bool:
+        """Whether we were handing it back, which has come true before we learned of it; what came is a message like any other."""
+        if known.phase is not Phase.RETURNING:
+            return False
+        known.phase = Phase.GONE
+        known.record = b""
+        self._holds.remove(known)
+        return True
+
+    def _adopt(self, known: Held, newest: Held) -> None:
         """Go on with the newest handle. A message that has not been started is also shown as it came last."""
         known.handle = newest.handle
         known.receive_count = newest.receive_count
@@ -110,4 +123,3 @@ class Intake:
             # Of another length it could burst a batch that has been counted already.
             known.record = newest.record
         self._holds.moved(known, newest.deadline)
-        return True

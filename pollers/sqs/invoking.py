@@ -77,6 +77,10 @@ class Invoker:
             if not self._hurried:
                 with scope:
                     outcome = await self._invoke(batch)
+        except Exception:
+            # A fault of ours, which stops the poller; the batch is not to wait for that.
+            await self._settling.settle(batch, outcome)
+            raise
         finally:
             self._running.discard(scope)
             self._entitlement.ended()

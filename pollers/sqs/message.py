@@ -27,7 +27,7 @@ class Phase(Enum):
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """One message from receive to acknowledgement. Times are ``anyio.current_time()``.
+    """One message from receive to acknowledgement. Times are ``anyio.current_time()``; ``sequence`` orders a FIFO group.
 
     ``deadline`` is when its visibility timeout runs out, as far as we can know; ``lost`` says that the service no longer honours
     ``handle``; ``in_call`` that a delete or a return of it is under way, ``beating`` that an extension is.
@@ -40,6 +40,7 @@ class Held:
     receive_count: int
     received_at: float
     deadline: float
+    sequence: int = 0
     phase: Phase = Phase.WAITING
     extended: bool = False
     lost: bool = False

@@ -250,6 +250,8 @@ class SqsPoller:
 
     def _fail(self, error: Exception) -> None:
         """Stop because of ``error``. Running invocations may finish if it is only the source that is unusable."""
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
         if isinstance(error, AwsError) and is_hopeless(error):
             unusable = SourceUnusable(f"{self._mapping.event_source_arn}: {error}")
             unusable.__cause__ = error

@@ -18,6 +18,7 @@ from pollers.sqs.outcome import Outcome, SeenAgain
 from pollers.sqs.queue import is_hopeless
 from pollers.sqs.scaling import RECEIVE_LIMIT, Pace, Receives
 from pollers.sqs.settling import STOPPING
+from pollers.sqs.visibility import RECEIVE_SLACK_SECONDS
 from pollers.telemetry.facts import Doing, Polled, PollFailed, State
 
 if TYPE_CHECKING:
@@ -42,10 +43,6 @@ LONG_POLL_SECONDS = 20
 
 BUSY_POLL_SECONDS = 1
 """Several receives at a time hold their permits, so they do not wait long. Not 0: a short poll asks only some of the servers."""
-
-RECEIVE_SLACK_SECONDS = 2.0
-"""A message's visibility timeout began at most this long before the receive that brought it came back. It cannot be the time that
-the receive was sent, or a long poll of 20 seconds would eat most of a timeout of 30."""
 
 UNDELETED_AT_MOST = 1_000
 """No more receives while so many messages wait for their delete, over and above two batches for each permit."""
@@ -309,8 +306,14 @@ class Receiver:
             self._deletes.put(arrivals.filtered)
         if arrivals.oversized:
             self._spawn(self._settling.fail, arrivals.oversized, oversized(arrivals.oversized))
+        overtaking = []
         for message in arrivals.fresh:
-            self._waiting.add(message, now)
+            if (until := self._waiting.overtakes(message, now)) is None:
+                self._waiting.add(message, now)
+            else:
+                overtaking.append((message, until))
+        if overtaking:
+            self._spawn(self._settling.hand_back_overtaking, overtaking)
 
     def _receive_failed(self, error: AwsError) -> None:
         if is_hopeless(error):

@@ -52,6 +52,7 @@ class Returns:
         for message in messages:
             message.phase = Phase.RETURNING
         await self._heartbeat.quiet(messages)
+        messages = [message for message in messages if message.phase is Phase.RETURNING]
         self._leave([message for message in messages if seconds[message.id] is None], reason)
         slices = iter(tens([message for message in messages if seconds[message.id] is not None]))
 
@@ -105,7 +106,9 @@ class Returns:
         done: dict[int, list[Held]] = {}
         for index, message in enumerate(messages):
             failure = failures.get(index)
-            if message.handle != entries[index][0] or (failure is not None and not is_stale(failure)):
+            if message.phase is Phase.GONE:
+                continue  # received again before the reply came
+            if failure is not None and not is_stale(failure):
                 again.append(message)
             elif failure is not None:
                 stale.append(message)
@@ -118,6 +121,7 @@ class Returns:
         return again
 
     def _leave(self, messages: Sequence[Held], reason: str) -> None:
+        messages = [message for message in messages if message.phase is not Phase.GONE]
         if messages:
             self._finish(messages)
             self._facts.emit(Returned("", [message.id for message in messages], None, reason))

@@ -10,10 +10,10 @@ import anyio
 from pollers.sqs.groups import Lanes
 from pollers.sqs.outcome import Outcome, SeenAgain
 from pollers.sqs.settlement import Settlement
-from pollers.sqs.visibility import in_order_of_group, retry_delay_seconds, seconds_to_hide
+from pollers.sqs.visibility import RECEIVE_SLACK_SECONDS, in_order_of_group, retry_delay_seconds, seconds_to_hide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from config.models import Visibility
     from pollers.sqs.acknowledgement import Deletes
@@ -68,6 +68,15 @@ class Settling:
         in_order = isinstance(self._waiting, Lanes)
         await self._returns.back(messages, seconds, reason, in_order=in_order)
 
+    async def hand_back_overtaking(self, overtaking: Sequence[tuple[Held, float]]) -> None:
+        """Return messages that came before one ahead of them in their group, to be seen no earlier than that."""
+        now = anyio.current_time()
+        seconds: dict[str, int | None] = {
+            message.id: seconds_to_hide(message, now, self._heartbeat.hold, math.ceil(until - now))
+            for message, until in overtaking
+        }
+        await self._returns.back([message for message, _ in overtaking], seconds, BEHIND, in_order=True)
+
     async def fail(self, messages: Sequence[Held], reason: str) -> None:
         """Return messages as failed, so that the queue's redrive policy counts them out."""
         in_order = isinstance(self._waiting, Lanes)
@@ -91,35 +100,55 @@ class Settling:
 
     async def _settle_groups(self, lanes: Lanes, batch: Sequence[Held], outcome: Outcome) -> None:
         """Deletes first, as the next of a group may run only when what was before it is gone from the queue."""
-        groups = list(dict.fromkeys(message.group for message in batch))
+        groups = dict.fromkeys(message.group for message in batch)
         try:
             settlement = Settlement(outcome.done)
             self._deletes.put(outcome.done)
             undeleted = await settlement.wait()
-            while groups:
-                group = groups[0]
-                failed = [message for message in outcome.failed if message.group == group]
-                not_before = max((m.deadline for m in undeleted if m.group == group), default=-math.inf)
-                if failed or not_before > 0:
-                    await self._return_group(lanes, group, failed, outcome, not_before)
-                lanes.release(groups.pop(0))
-        finally:
-            for group in groups:
+            broken = dict.fromkeys(message.group for message in [*outcome.failed, *undeleted])
+            for group in [group for group in groups if group not in broken]:
+                del groups[group]
                 lanes.release(group)
             self._wake()
+            await self._return_groups(lanes, list(broken), outcome, undeleted)
+        except Exception:
+            self._release(lanes, groups)
+            raise
+        self._release(lanes, groups)
 
-    async def _return_group(
-        self, lanes: Lanes, group: str | None, failed: list[Held], outcome: Outcome, not_before: float
+    def _release(self, lanes: Lanes, groups: Iterable[str | None]) -> None:
+        """Not when we are cancelled: then nothing may start any more."""
+        for group in groups:
+            lanes.release(group)
+        self._wake()
+
+    async def _return_groups(
+        self, lanes: Lanes, groups: Sequence[str | None], outcome: Outcome, undeleted: Sequence[Held]
     ) -> None:
-        """Failed messages, then all that wait behind them, none to be seen before the one ahead of it."""
+        """What failed, then all that waits behind it, none to be seen before the one ahead of it."""
         now = anyio.current_time()
-        plan, not_before = in_order_of_group(failed, now, self._plan(failed, outcome), not_before)
-        if failed:
-            await self._returns.back(failed, plan, outcome.reason, in_order=True)
-        while behind := lanes.behind(group):
-            now = anyio.current_time()
-            if failed and outcome.seen_again is not SeenAgain.AT_ONCE:
-                self.careful_until = now + 2 * self._heartbeat.hold.timeout_seconds
-            at_once = {m.id: seconds_to_hide(m, now, self._heartbeat.hold, 0) for m in behind}
-            plan, not_before = in_order_of_group(behind, now, at_once, not_before)
-            await self._returns.back(behind, plan, BEHIND, in_order=True)
+        plan = self._plan(outcome.failed, outcome)
+        not_before = dict.fromkeys(groups, -math.inf)
+        for message in undeleted:
+            not_before[message.group] = max(not_before[message.group], message.deadline + RECEIVE_SLACK_SECONDS)
+        for group in groups:
+            line = [message for message in outcome.failed if message.group == group]
+            plan_of_line, not_before[group] = in_order_of_group(line, now, plan, not_before[group])
+            plan |= plan_of_line
+        behind = [message for group in groups for message in lanes.behind(group)]
+        if behind and outcome.failed and outcome.seen_again is not SeenAgain.AT_ONCE:
+            self.careful_until = now + 2 * self._heartbeat.hold.timeout_seconds
+        for message in reversed(outcome.failed):
+            seconds = plan[message.id]
+            lanes.hide(message, message.deadline if seconds is None else now + seconds)
+        await self._returns.back(outcome.failed, plan, outcome.reason, in_order=True)
+        await self._returns.back(behind, self._plan_behind(behind, not_before), BEHIND, in_order=True)
+
+    def _plan_behind(self, behind: Sequence[Held], not_before: dict[str | None, float]) -> dict[str, int | None]:
+        now = anyio.current_time()
+        plan = {message.id: seconds_to_hide(message, now, self._heartbeat.hold, 0) for message in behind}
+        for group in dict.fromkeys(message.group for message in behind):
+            line = [message for message in behind if message.group == group]
+            plan_of_line, not_before[group] = in_order_of_group(line, now, plan, not_before[group])
+            plan |= plan_of_line
+        return plan

@@ -24,6 +24,10 @@ SHORTEST_HOLD_SECONDS = 5
 WINDOW_SLACK_SECONDS = 30
 """What Lambda adds to the function's timeout and the window (lambda-behaviour 2.6)."""
 
+RECEIVE_SLACK_SECONDS = 2.0
+"""A message's visibility timeout began at most this long before the receive that brought it came back. It cannot be the time that
+the receive was sent, or a long poll of 20 seconds would eat most of a timeout of 30."""
+
 EXTENDED_PHASES = frozenset({Phase.WAITING, Phase.RUNNING, Phase.DELETING})
 """A message on its way back is never extended: that would overwrite its retry delay."""
 
@@ -91,7 +95,7 @@ def in_order_of_group(
     plan: dict[str, int | None] = {}
     for message in messages:
         seconds = planned[message.id]
-        would_be_seen = message.deadline if seconds is None else now + seconds
+        would_be_seen = message.deadline + RECEIVE_SLACK_SECONDS if seconds is None else now + seconds
         if would_be_seen < seen_at:
             seconds = max(0, math.ceil(seen_at - now))
             would_be_seen = now + seconds

@@ -34,6 +34,9 @@ class Waiting(Protocol):
     def add(self, message: Held, now: float) -> None:
         """One more message, in the order of the queue."""
 
+    def overtakes(self, message: Held, now: float) -> float | None:
+        """Until when the message must not be run, if it came before one that is ahead of it."""
+
     def ready(self, now: float) -> bool:
         """Whether a batch should be invoked now."""
 
@@ -78,6 +81,10 @@ class Buffer:
         """Into this batch, or behind it when it is full."""
         self._gather.offer(len(message.record), now)
         self._line.append(message)
+
+    def overtakes(self, message: Held, now: float) -> float | None:
+        """There is no order here."""
+        return None
 
     def ready(self, now: float) -> bool:
         """Whether size, payload or window ended the batch."""

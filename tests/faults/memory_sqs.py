@@ -92,6 +92,7 @@ class Queue:
         self.handles: dict[str, Message] = {}
         self._seen: dict[str, tuple[float, Message]] = {}
         self._random = random.Random(seed)
+        self._locked_at: dict[str | None, float] = {}
         self._sent = 0
         self._handed = 0
         self.changed = anyio.Event()
@@ -244,7 +245,7 @@ class Queue:
             return visible
         visible.sort(key=lambda message: message.sequence)
         if self.unlocks_early:
-            free = {m.group for m in visible if m.handle is not None} | self._unlocked(now)
+            free = {m.group for m in visible if m.visible_at > self._locked_at.get(m.group, 0.0)} | self._unlocked(now)
         else:
             free = self._unlocked(now)
         return [m for m in visible if m.group in free]
@@ -258,7 +259,7 @@ class Queue:
         message.handle = f"handle-{self.name}-{self._handed}-{message.id[:8]}"
         self.handles[message.handle] = message
         message.visible_at = now + visibility_seconds
-        message.received_at = now
+        message.received_at = self._locked_at[message.group] = now
         message.receive_count += 1
         if message.first_received_at is None:
             message.first_received_at = now

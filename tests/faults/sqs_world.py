@@ -17,7 +17,7 @@ from pollers.permits import Permits
 from pollers.poller import Surroundings
 from pollers.sqs.poller import SqsPoller
 from pollers.stop import Stop
-from pollers.telemetry.facts import Fact, Facts
+from pollers.telemetry.facts import Fact, Facts, Sink
 from pollers.telemetry.ledger import Ledger
 from tests.faults.memory_sqs import MemorySqs, Queue
 from tests.virtual_time import VirtualClock
@@ -127,6 +127,7 @@ class World:
     seed: int = 0
     ledger: Ledger = field(default_factory=Ledger)
     facts: list[Fact] = field(default_factory=list)
+    sinks: list[Sink] = field(default_factory=list)
     stop: Stop = field(default_factory=Stop)
     poller: SqsPoller | None = None
 
@@ -152,7 +153,7 @@ class World:
         surroundings = Surroundings(
             self.function,
             self.permits.claim(self.mapping.scaling_config.maximum_concurrency),
-            Facts(self.mapping.name, [self.ledger, lambda _, fact: self.facts.append(fact)]),
+            Facts(self.mapping.name, [self.ledger, lambda _, fact: self.facts.append(fact), *self.sinks]),
             self.stop,
             VirtualClock(),
             random.Random(self.seed),
