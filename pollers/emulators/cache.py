@@ -82,7 +82,8 @@ def _locked(path: Path) -> Iterator[None]:
 def step(arguments: Sequence[str | Path], *, folder: Path, environment: dict[str, str] | None = None) -> None:
     """Run one command of an installation in ``folder``, with its output in ``install.log``. Raises InstallFailed."""
     command = [str(argument) for argument in arguments]
-    program = shutil.which(command[0])
+    variables = {**os.environ, **(environment or {})}
+    program = shutil.which(command[0], path=variables.get("PATH"))
     if program is None:
         raise InstallFailed(
             f"{folder.name} cannot be installed: {command[0]!r} is not on the PATH (needed: {' '.join(command)})"
@@ -95,7 +96,7 @@ def step(arguments: Sequence[str | Path], *, folder: Path, environment: dict[str
             code = subprocess.run(  # noqa: S603 - the commands are this package's own
                 [program, *command[1:]],
                 cwd=folder,
-                env={**os.environ, **(environment or {})},
+                env=variables,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from pollers.emulators.cache import Installable, step
+from pollers.emulators.node import node_environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,6 +112,7 @@ class KinesisLocal:
                 f"kinesis-local@{self.version}",
             ],
             folder=folder,
+            environment=node_environment(),
         )
         (folder / "loopback.cjs").write_text(_LOOPBACK_ONLY)
 
@@ -138,6 +140,7 @@ class KinesisLocal:
                 "AWS_ACCOUNT_ID": ACCOUNT,
                 "SHARD_LIMIT": "5000",
                 "LOG_LEVEL": "ERROR",
+                **node_environment(),
                 **dict.fromkeys(durations, "50ms"),
             },
         )
@@ -181,7 +184,7 @@ class LocalStack:
         step(
             [python, "-m", "localstack.cli.lpm", "install", "kinesis-mock"],
             folder=folder,
-            environment=_OUTSIDE_DOCKER | {"FILESYSTEM_ROOT": str(root), "TMPDIR": str(root)},
+            environment=_OUTSIDE_DOCKER | node_environment() | {"FILESYSTEM_ROOT": str(root), "TMPDIR": str(root)},
         )
 
     def launch(self, folder: Path, port: int, spare_port: int, state: Path) -> Launch:
@@ -194,6 +197,7 @@ class LocalStack:
             state,
             {
                 **_OUTSIDE_DOCKER,
+                **node_environment(),
                 "FILESYSTEM_ROOT": str(state),
                 "TMPDIR": str(state),
                 "GATEWAY_LISTEN": f"127.0.0.1:{port}",

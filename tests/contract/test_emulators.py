@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pollers.emulators import InstallFailed, KinesisLocal, Ministack, StartFailed, cache_folder, installed, started
+from pollers.emulators import InstallFailed, Ministack, StartFailed, cache_folder, installed, started
 from pollers.emulators.cache import step
+from pollers.emulators.node import node_environment
 from pollers.emulators.recipes import Launch
 from tests.emulators import plain_client, unique
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pollers.emulators import Emulator
 
 
@@ -64,11 +65,27 @@ def test_a_failing_installation_says_which_step_and_why(tmp_path: Path) -> None:
         step([sys.executable, "-c", "print('no such mirror'); raise SystemExit(3)"], folder=tmp_path)
 
 
-def test_a_missing_program_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without npm on the PATH the message names npm."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InstallFailed, match="'npm' is not on the PATH"):
-        KinesisLocal().install(tmp_path)
+def test_a_missing_program_is_named(tmp_path: Path) -> None:
+    """The message names what is not on the PATH."""
+    with pytest.raises(InstallFailed, match="'no-such-program' is not on the PATH"):
+        step(["no-such-program"], folder=tmp_path)
+
+
+def test_a_machine_without_node_gets_it_from_a_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing has to be installed by hand: node and npm come into the cache."""
+    really = shutil.which
+    monkeypatch.setattr(
+        shutil, "which", lambda name, path=None: None if name in ("node", "npm") else really(name, path=path)
+    )
+    environment = node_environment()
+    monkeypatch.undo()
+    for program in ("node", "npm"):
+        found = shutil.which(program, path=environment["PATH"])
+        assert found is not None
+        assert cache_folder() in Path(found).parents  # not the machine's own
+        assert subprocess.run(
+            [found, "--version"], env=os.environ | environment, capture_output=True, check=True
+        ).stdout
 
 
 class _Broken(Ministack):
