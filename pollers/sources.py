@@ -80,4 +80,5 @@ async def _source(mapping: KinesisMapping | DynamoDBMapping, aws: Aws) -> Stream
 
     if isinstance(mapping, KinesisMapping):
         return KinesisSource(mapping.event_source_arn, await aws.kinesis(mapping.arn.region))
-    return DynamoDBSource(mapping.event_source_arn, await aws.dynamodb_streams(mapping.arn.region))
+    api = await aws.dynamodb_streams(mapping.arn.region)
+    return DynamoDBSource(mapping.event_source_arn, api, items_needed=bool(mapping.filter_criteria.filters))

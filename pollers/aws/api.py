@@ -7,10 +7,12 @@ A call may be cancelled only where a lost reply does no harm (never a receive).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from contextlib import AbstractAsyncContextManager
 
 Wire: TypeAlias = dict[str, Any]
 
@@ -114,6 +116,14 @@ class StreamApi(Protocol):
 
     async def records(self, arn: str, iterator: str, limit: int) -> Page:
         """GetRecords."""
+
+
+@runtime_checkable
+class SlicingApi(Protocol):
+    """A stream whose records can be had without taking them apart."""
+
+    async def sliced_records(self, arn: str, iterator: str, limit: int) -> Page:
+        """GetRecords, with ``Keys``, images and whatever only events need left as JSON text (``msgspec.Raw``)."""
 
 
 @dataclass(frozen=True, slots=True)

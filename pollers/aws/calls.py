@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from time import thread_time
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -74,11 +75,19 @@ def decoded_page(body: bytes, operation: str) -> tuple[dict[str, Any], float]:
 def decoded(body: bytes, operation: str) -> dict[str, Any]:
     """The JSON object in a successful reply. Raises Unavailable for anything else."""
     try:
-        value = orjson.loads(body) if body else {}
-    except orjson.JSONDecodeError as error:
+        value = _parsed(body) if body else {}
+    except ValueError as error:
         raise Unavailable("InvalidReply", f"the reply is not JSON: {error}", operation=operation) from error
     if not isinstance(value, dict):
         raise Unavailable(
             "InvalidReply", f"the reply is no JSON object but {type(value).__name__}", operation=operation
         )
     return value
+
+
+def _parsed(body: bytes) -> Any:  # noqa: ANN401 - JSON of any kind
+    """The value; orjson refuses escapes of lone surrogates, on which a stream with such a record would be stuck for ever."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return json.loads(body)

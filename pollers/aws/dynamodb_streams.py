@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 from pollers.aws.api import Page, ShardListing, StartAt, StreamDescription, Wire
 from pollers.aws.calls import decoded, decoded_page
 from pollers.aws.errors import IteratorExpired, Refused
+from pollers.aws.slicing import sliced_page
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pollers.aws.calls import Calls
 
 RETENTION_SECONDS = 24 * 3600.0
@@ -48,8 +51,18 @@ class DynamoDBStreamsClient:
 
     async def records(self, arn: str, iterator: str, limit: int) -> Page:
         """See :class:`pollers.aws.api.StreamApi`. The service does not say how far behind the reader is."""
+        body = await self._get_records(iterator, limit)
+        return _page(body, *decoded_page(body, "GetRecords"))
+
+    async def sliced_records(self, arn: str, iterator: str, limit: int) -> Page:
+        """See :class:`pollers.aws.api.SlicingApi`. A reply that is not as expected is decoded whole."""
+        body = await self._get_records(iterator, limit)
+        reply, seconds = sliced_page(body) or decoded_page(body, "GetRecords")
+        return _page(body, reply, seconds)
+
+    async def _get_records(self, iterator: str, limit: int) -> bytes:
         try:
-            body = await self._calls.call("GetRecords", {"ShardIterator": iterator, "Limit": limit})
+            return await self._calls.call("GetRecords", {"ShardIterator": iterator, "Limit": limit})
         except Refused as error:
             if error.code == "ValidationException":
                 # The limit is ours and right, so what is wrong is the iterator.
@@ -57,17 +70,19 @@ class DynamoDBStreamsClient:
                     error.code, error.message, status=error.status, operation=error.operation
                 ) from error
             raise
-        reply, seconds = decoded_page(body, "GetRecords")
-        return Page(
-            reply.get("Records") or [],
-            reply.get("NextShardIterator"),
-            None,
-            size_bytes=len(body),
-            decode_seconds=seconds,
-        )
 
     async def _reply(self, operation: str, parameters: dict[str, Any]) -> Wire:
         return decoded(await self._calls.call(operation, parameters), operation)
+
+
+def _page(body: bytes, reply: Mapping[str, Any], seconds: float) -> Page:
+    return Page(
+        reply.get("Records") or [],
+        reply.get("NextShardIterator"),
+        None,
+        size_bytes=len(body),
+        decode_seconds=seconds,
+    )
 
 
 def _listing(shard: Wire) -> ShardListing:

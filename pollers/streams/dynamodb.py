@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 import orjson
+from msgspec import Raw
 
+from pollers.aws.api import SlicingApi
 from pollers.events import dynamodb as events
 from pollers.streams.pacing import Pace
 
@@ -20,7 +22,10 @@ PACE = Pace(idle_seconds=0.25, behind_seconds=0.05, page_records=1_000)
 
 
 class DynamoDBSource:
-    """A DynamoDB table's stream; implements ``StreamSource``."""
+    """A DynamoDB table's stream; implements ``StreamSource``.
+
+    ``items_needed``: something (a filter) looks into the items. Otherwise they stay the text that the service sent.
+    """
 
     kind: Literal["dynamodb"] = "dynamodb"
     pace = PACE
@@ -28,9 +33,10 @@ class DynamoDBSource:
     # The API's AT_TIMESTAMP is too new to rely on, and mappings do not offer it (lambda-behaviour 4.2).
     starts_at_timestamps = False
 
-    def __init__(self, arn: str, api: StreamApi) -> None:
+    def __init__(self, arn: str, api: StreamApi, *, items_needed: bool = True) -> None:
         self.arn = arn
         self._api = api
+        self._slicing = api if not items_needed and isinstance(api, SlicingApi) else None
         self._encoders = events.encoder(arn)
 
     async def describe(self) -> StreamDescription:
@@ -47,6 +53,8 @@ class DynamoDBSource:
 
     async def records(self, iterator: str, limit: int) -> Page:
         """See ``StreamSource.records``."""
+        if self._slicing is not None:
+            return await self._slicing.sliced_records(self.arn, iterator, limit)
         return await self._api.records(self.arn, iterator, limit)
 
     def subscribe(self, shard_id: str, start: StartAt) -> NoReturn:
@@ -73,6 +81,8 @@ class DynamoDBSource:
 def _key(change: Wire) -> bytes:
     """The item's key; a record without one is spread by its sequence number."""
     keys = change.get("Keys") or change["SequenceNumber"]
+    if type(keys) is Raw:
+        keys = json.loads(bytes(keys))
     try:
         return orjson.dumps(keys, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # text that is not Unicode

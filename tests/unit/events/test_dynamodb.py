@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pollers.aws.slicing import sliced_page
 from pollers.events import dynamodb
 
 STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/T/stream/2016-12-01T00:00:00.000"
@@ -140,6 +141,56 @@ def test_the_record_itself_is_not_altered() -> None:
     assert json.dumps(wire) == before
 
 
+def sliced(wire: dict[str, Any]) -> Any:  # noqa: ANN401 - the record with its items as text
+    """The record as the AWS seam cuts it out of a reply."""
+    page = sliced_page(json.dumps({"Records": [wire], "NextShardIterator": "next"}, separators=(",", ":")).encode())
+    assert page is not None
+    assert page[0]["NextShardIterator"] == "next"
+    return page[0]["Records"][0]
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        record(NewImage=ITEM),
+        record("MODIFY", NewImage=ITEM, OldImage=ITEM),
+        record("REMOVE", "KEYS_ONLY"),
+        record("REMOVE", NewImage=None, OldImage=ITEM),
+        record("REMOVE", OldImage=ITEM)
+        | {"userIdentity": {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}},
+    ],
+)
+def test_a_record_whose_items_are_still_text_gives_the_same_event(wire: dict[str, Any]) -> None:
+    """Cut out of the reply or taken apart and put together: byte for byte the same."""
+    assert encoded(sliced(wire)) == encoded(wire)
+
+
+def test_items_that_are_still_text_reach_the_event_as_they_were_written() -> None:
+    """Escapes, spaces and the spelling of numbers are the service's."""
+    text = b'{"id":{"S":"\\u00e9 \\/ \\ud83d\\ude00"},  "n":{"N":"1.0E+2"}}'
+    body = json.dumps({"Records": [record(NewImage="@")]}).encode().replace(b'"@"', text)
+    page = sliced_page(body)
+    assert page is not None
+    assert b'"NewImage":' + text + b"," in encoded(page[0]["Records"][0])  # type: ignore[arg-type] # a TypedDict
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b'{"Records":[{"dynamodb":1}]}',
+        b'{"Records":[',
+        b'{"Records":{}}',
+        b"\xff",
+        b'{"Records":[{"eventID":7}]}',
+    ],
+)
+def test_a_reply_that_is_not_as_expected_is_left_to_the_whole_decoder(body: bytes) -> None:
+    """Which says what is wrong with it."""
+    assert sliced_page(body) is None
+
+
 TEXT = st.text(st.characters(exclude_categories=()))
 VALUES = st.recursive(
     st.one_of(
@@ -163,6 +214,16 @@ def test_any_item_is_valid_json_that_reads_back(new: dict[str, Any], old: dict[s
     wire["dynamodb"]["SizeBytes"] = size
     change = json.loads(encoded(wire))["dynamodb"]
     assert (change["NewImage"], change["OldImage"], change["SizeBytes"]) == (new, old, size)
+
+
+UNICODE = st.text()
+
+
+@given(st.dictionaries(UNICODE, st.builds(lambda text: {"S": text}, UNICODE), max_size=4))
+def test_any_item_that_is_still_text_gives_the_same_event(item: dict[str, Any]) -> None:
+    """Text that is not Unicode aside, which the slicer leaves to the whole decoder."""
+    wire = record("MODIFY", NewImage=item, OldImage=item)
+    assert json.loads(encoded(sliced(wire))) == json.loads(encoded(wire))
 
 
 def test_the_deepest_nesting_that_dynamodb_stores_passes() -> None:
