@@ -1,0 +1,107 @@
+"""The stream engine on a canned endpoint, put together as ``headrace run`` does."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import config.models as models
+from benchmarks.canned_streams import STREAM_ARNS
+from handlers.factory import make_function
+from pollers.aws.clients import AwsClients, tune_gc
+from pollers.checkpoints import SqliteStore
+from pollers.permits import Permits
+from pollers.poller import Surroundings
+from pollers.stop import Stop
+from pollers.streams.dynamodb import DynamoDBSource
+from pollers.streams.kinesis import KinesisSource
+from pollers.streams.pacing import Pace
+from pollers.streams.poller import StreamPoller
+from pollers.telemetry.facts import Facts
+from pollers.telemetry.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from pollers.aws.api import Page
+    from pollers.streams.source import StreamSource
+    from pollers.telemetry.facts import Sink
+
+UNLIMITED = Pace(idle_seconds=0.05, behind_seconds=0.0, page_records=10_000)
+"""The endpoint has no limits to be kept."""
+
+
+@dataclass
+class Decoding:
+    """What decoding pages took, and what they held."""
+
+    pages: int = 0
+    records: int = 0
+    largest: int = 0
+    longest_seconds: float = 0.0
+
+    def note(self, page: Page) -> None:
+        """One page more."""
+        self.pages += 1
+        self.records += len(page.records)
+        self.largest = max(self.largest, len(page.records))
+        self.longest_seconds = max(self.longest_seconds, page.decode_seconds)
+
+
+@dataclass
+class Engine:
+    """A poller that is ready to run."""
+
+    poller: StreamPoller
+    stop: Stop
+    ledger: Ledger
+    decoding: Decoding
+
+
+@asynccontextmanager
+async def engine(
+    source: str, endpoint_url: str, folder: Path, *, batch_size: int, sinks: tuple[Sink, ...] = ()
+) -> AsyncIterator[Engine]:
+    """An engine whose function is ``handler`` of ``folder/app.py``."""
+    arn = STREAM_ARNS[source]
+    function = make_function(
+        "bench", models.InProcessFunction(runtime="in_process", code=folder, handler="app.handler", concurrency=2)
+    )
+    model = models.KinesisMapping if source == "kinesis" else models.DynamoDBMapping
+    mapping = model(
+        name="bench",
+        event_source_arn=arn,
+        function_name="bench",
+        batch_size=batch_size,
+        starting_position="TRIM_HORIZON",
+    )
+    stop, ledger, decoding = Stop(), Ledger(), Decoding()
+    async with AsyncExitStack() as stack:
+        aws = await stack.enter_async_context(AwsClients(models.Aws(endpoint_url=endpoint_url)))
+        store = await stack.enter_async_context(SqliteStore(folder / "checkpoints.db"))
+        await stack.enter_async_context(function)
+        surroundings = Surroundings(function, Permits(2).claim(), Facts("bench", [ledger, *sinks]), stop)
+        stream = await _source(source, arn, aws, decoding)
+        tune_gc()
+        yield Engine(StreamPoller(mapping, stream, store, None, surroundings), stop, ledger, decoding)
+
+
+async def _source(source: str, arn: str, aws: AwsClients, decoding: Decoding) -> StreamSource:
+    """The source with its own limits off and its pages noted."""
+    made: KinesisSource | DynamoDBSource
+    if source == "kinesis":
+        made = KinesisSource(arn, await aws.kinesis("us-east-1"))
+    else:
+        made = DynamoDBSource(arn, await aws.dynamodb_streams("us-east-1"), items_needed=False)
+    made.pace = UNLIMITED
+    records = made.records
+
+    async def noted(iterator: str, limit: int) -> Page:
+        page = await records(iterator, limit)
+        decoding.note(page)
+        return page
+
+    made.records = noted  # type: ignore[method-assign] # the one place to look at pages from outside
+    return made

@@ -1,0 +1,52 @@
+"""What benchmarks of streams measure: CPU time for each record, and for how long the event loop was held."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import anyio
+
+TICK_SECONDS = 0.001
+
+
+class Meter:
+    """Counts records; the first tenth is a warm-up, after which the CPU clock starts."""
+
+    def __init__(self, total: int) -> None:
+        self._warm = total // 10
+        self._total = total
+        self._counted = 0
+        self._started: tuple[int, float] | None = None
+        self.result: tuple[int, float] | None = None
+
+    def seen(self, records: int) -> bool:
+        """So many more are done; whether it is enough."""
+        self._counted += records
+        if self._started is None:
+            if self._counted >= self._warm:
+                self._started = self._counted, time.process_time()
+        elif self.result is None and self._counted >= self._total:
+            self.result = self._counted - self._started[0], time.process_time() - self._started[1]
+        return self.result is not None
+
+
+@dataclass
+class Hold:
+    """For how long the event loop was held at most, by a task that wants to run every millisecond.
+
+    ``wall_seconds`` has every pause in it, also those that other processes of the machine made; of ``own_seconds`` the
+    event loop's thread was computing all the time.
+    """
+
+    wall_seconds: float = 0.0
+    own_seconds: float = 0.0
+
+    async def watch(self) -> None:
+        """Until cancelled."""
+        while True:
+            due, used = time.perf_counter() + TICK_SECONDS, time.thread_time()
+            await anyio.sleep(TICK_SECONDS)
+            late = time.perf_counter() - due
+            self.wall_seconds = max(self.wall_seconds, late)
+            self.own_seconds = max(self.own_seconds, min(late, time.thread_time() - used))
