@@ -112,8 +112,12 @@ class Lineage:
         return all(shard.ended for shard in self._shards.values())
 
     def gone(self) -> list[str]:
-        """Ended shards that the stream lists no longer and that no unfinished child names: their checkpoints may go."""
-        needed = {parent for shard in self._shards.values() if not shard.ended for parent in shard.parents}
+        """Ended shards that the stream lists no longer: their checkpoints may go.
+
+        Not while a child that no listing has shown yet names them: it is the only one that does not know without them.
+        """
+        young = [shard for shard in self._shards.values() if not (shard.ended or shard.seen)]
+        needed = {parent for shard in young for parent in shard.parents}
         return [
             shard_id
             for shard_id, shard in self._shards.items()

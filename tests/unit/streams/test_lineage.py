@@ -118,15 +118,18 @@ def test_an_ended_shard_is_kept_until_several_listings_lack_it() -> None:
     assert "p" not in lineage
 
 
-def test_an_ended_parent_is_kept_while_a_child_names_it() -> None:
-    """An unfinished child needs to know that its parent has ended."""
-    lineage = lineage_of(shard("p"), shard("c", "p"))
+def test_an_ended_parent_is_kept_while_a_child_that_is_not_listed_yet_names_it() -> None:
+    """Without the parent the child could not tell whether it may be read."""
+    lineage = lineage_of(shard("p"))
     lineage.ended("p")
+    lineage.announce([shard("c", "p")])
     for _ in range(GONE_AFTER_LISTINGS):
-        lineage.listing([shard("c", "p")])
+        lineage.listing([])
     assert lineage.gone() == []
-    lineage.ended("c")
+    lineage.listing([shard("c", "p")])
     assert lineage.gone() == ["p"]
+    lineage.forget(["p"])
+    assert lineage.readable() == ["c"]
 
 
 @st.composite
