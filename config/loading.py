@@ -180,7 +180,7 @@ class _Loader:
         )
         if reading is None or reading.faulty:
             return None
-        if name == "runtime" and not self._checkpoints(reading.values, source.folder):
+        if name == "runtime" and not (self._checkpoints(reading.values, source.folder) and self._http(reading.values)):
             return None
         return model(**reading.values)
 
@@ -198,6 +198,18 @@ class _Loader:
             values["checkpoints"] = f"sqlite:{os.path.abspath(folder / rest)}"
             return True
         self._report.fault(("runtime", "checkpoints"), message)
+        return False
+
+    def _http(self, values: dict[str, Any]) -> bool:
+        """Whoever reaches an address that is not loopback could pause mappings: a token is needed. False after a fault."""
+        http = values.get("http")
+        if not isinstance(http, Http) or http.token is not None or _is_loopback(http.host):
+            return True
+        message = (
+            f"found host {http.host} without a token, expected a token of 8 characters or more (or a loopback host such as "
+            "127.0.0.1): who reaches that address could pause mappings and read errors"
+        )
+        self._report.fault(("runtime", "http"), message)
         return False
 
     def _runtime(self, runtime: Runtime | None, base: FilePath) -> Runtime:
@@ -240,12 +252,6 @@ class _Loader:
             self._report.notes.append(
                 Note(sources[0].file, 1, "", "there are no event_source_mappings: nothing would be polled")
             )
-        http = config.runtime.http
-        if isinstance(http, Http) and not _is_loopback(http.host) and http.token is None:
-            message = (
-                f"{http.host} is not loopback and there is no token: control requests (pause, reload, ...) are refused"
-            )
-            self._report.note(("runtime", "http"), message)
 
 
 def _misplaced(section: str) -> Callable[[str, object], str | None]:

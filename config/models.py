@@ -70,7 +70,7 @@ class Http(Model):
         default=None,
         min_length=8,
         repr=False,
-        description="bearer token that control requests need on any address but loopback",
+        description="bearer token for everything but the health checks; required on any address but loopback",
     )
 
 

@@ -356,11 +356,17 @@ class TestRuntime:
             "runtime.console: found a section, expected it at the top level of the file, beside runtime"
         )
 
-    def test_an_open_address_without_token_is_noted(self, folder: Folder) -> None:
-        """Control requests need one there."""
-        notes = folder.load("runtime: {http: {host: 0.0.0.0}}").notes
+    @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "headrace.example", "localhost.example"])
+    def test_an_open_address_without_token_is_refused(self, folder: Folder, host: str) -> None:
+        """Whoever reaches it could pause mappings."""
+        (fault,) = folder.faults(f"runtime:\n  http:\n    host: '{host}'\n")
 
-        assert any("0.0.0.0 is not loopback and there is no token" in note.message for note in notes)
+        assert fault.startswith(f"headrace.yaml:2: runtime.http: found host {host} without a token, expected a token of 8")
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.9", "::1", "localhost"])
+    def test_loopback_needs_no_token(self, folder: Folder, host: str) -> None:
+        """What only this machine reaches is open to it."""
+        assert not folder.load(f"runtime: {{http: {{host: '{host}'}}}}").config.runtime.http.token  # type: ignore[union-attr]
 
     @pytest.mark.parametrize("section", ["aws", "runtime", "console"])
     def test_an_empty_section_is_one_that_is_not_given(self, folder: Folder, section: str) -> None:

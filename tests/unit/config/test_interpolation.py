@@ -36,8 +36,8 @@ def test_a_text_is_filled_in(folder: Folder, text: str, environ: dict[str, str],
     folder.environ |= environ
 
     for written, name in (
-        (f"runtime:\n  http:\n    host: {text}\n", "headrace.yaml"),
-        (f'{{"runtime": {{"http": {{"host": "{text}"}}}}}}', "headrace.json"),
+        (f"runtime:\n  http:\n    token: long-enough\n    host: {text}\n", "headrace.yaml"),
+        (f'{{"runtime": {{"http": {{"host": "{text}", "token": "long-enough"}}}}}}', "headrace.json"),
     ):
         http = folder.load(written, name).config.runtime.http
         assert http
