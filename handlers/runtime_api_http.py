@@ -1,7 +1,8 @@
 """As much of an HTTP/1.1 server as clients of Lambda's Runtime API need, bounded everywhere.
 
-Written for this one job because two requests are paid for each invocation: a general server spends several times as
-long on them. The parser does no I/O; the connection around it is an asyncio protocol.
+Written for this one job: AWS's answers byte for byte, a body that is too large read to its end so that its client sees the
+413, strangers refused before they say anything, a listening socket a worker at no cost, and two requests an invocation a
+little cheaper than through aiohttp. The parser does no I/O; the connection around it is an asyncio protocol.
 """
 
 from __future__ import annotations

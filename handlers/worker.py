@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from anyio import CancelScope, to_thread
@@ -20,7 +21,7 @@ from handlers.workers_pool import init_limit_seconds
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from structlog.typing import FilteringBoundLogger
@@ -197,12 +198,12 @@ class Worker:
         """What it wrote before its first invocation."""
         return self._init_tail.lines()
 
-    def check_memory(self) -> None:
-        """Kill the worker if it holds more than the function's ``memory_size``."""
+    def check_memory(self, sessions: Mapping[int, list[int]]) -> None:
+        """Kill the worker if it and its children (``sessions`` says who they are) hold more than ``memory_size``."""
         limit = self._setup.memory_limit_mib
         if limit is None or self._ending or self.pid is None or not (self.busy or self.starting):
             return
-        held = worker_memory.session_mib(self.pid, limit)
+        held = worker_memory.held_mib(sessions.get(self.pid, [self.pid]), limit)
         self._memory_mib = max(self._memory_mib, held)
         if held <= limit:
             return
@@ -256,10 +257,8 @@ class Worker:
     def _start(self, port: int) -> None:
         self._scratch.mkdir(parents=True)
         launch = self._setup.launch(f"127.0.0.1:{port}", self._scratch)
-        self._readers = [
-            LogReader(lambda line: self._line("stdout", line)),
-            LogReader(lambda line: self._line("stderr", line)),
-        ]
+        for stream in ("stdout", "stderr"):
+            self._readers.append(LogReader(partial(self._line, stream)))
         self._set_deadline(init_limit_seconds(self._setup.timeout_seconds), self._init_too_slow)
         stdout, stderr = (reader.write_end for reader in self._readers)
         self._process = WorkerProcess.start(launch, stdout=stdout, stderr=stderr)

@@ -27,25 +27,31 @@ def resident_mib(pid: int) -> int:
         return 0
 
 
-def session_mib(pid: int, limit_mib: int) -> int:
-    """What a worker and the processes of its session hold together.
+def held_mib(pids: list[int], limit_mib: int) -> int:
+    """What some processes hold together.
 
     Shared pages are counted once for each process at first; only when that passes the limit are they divided among
     their holders, which is exact but dear.
     """
-    pids = session_members(pid)
-    total = sum(resident_mib(member) for member in pids)
-    return sum(_proportional_mib(member) for member in pids) if total > limit_mib and len(pids) > 1 else total
+    total = sum(resident_mib(pid) for pid in pids)
+    return sum(_proportional_mib(pid) for pid in pids) if total > limit_mib and len(pids) > 1 else total
 
 
 def session_members(pid: int) -> list[int]:
-    """The processes of the session that ``pid`` leads (as every worker does), itself first; empty if none is left."""
+    """The processes of the session that ``pid`` leads (as every worker does); it alone where nobody can tell."""
+    return sessions().get(pid, [pid])
+
+
+def sessions() -> dict[int, list[int]]:
+    """The processes of every session on the machine, by the session's leader; empty where there is no /proc."""
+    found: dict[int, list[int]] = {}
     try:
         names = os.listdir("/proc")
     except OSError:
-        return [pid]
-    found = [int(name) for name in names if name.isdigit() and _session(int(name)) == pid]
-    found.sort(key=lambda member: member != pid)
+        return found
+    for name in names:
+        if name.isdigit():
+            found.setdefault(_session(int(name)), []).append(int(name))
     return found
 
 

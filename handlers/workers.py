@@ -28,6 +28,7 @@ from handlers.function import FunctionError, FunctionStatus, InfrastructureError
 from handlers.worker import Setup, Worker
 from handlers.worker_code import folder_of
 from handlers.worker_environment import Identity, Place, memory_size_mib, worker_environment
+from handlers.worker_memory import sessions
 from handlers.worker_process import KILL_SECONDS, Launch
 from handlers.workers_pool import Population, StartGate, starts
 
@@ -328,8 +329,10 @@ class WorkerFunction(abc.ABC):
         """Kill workers that hold more than ``memory_size``."""
         while True:
             await anyio.sleep(_MEMORY_WATCH_SECONDS)
-            for worker in list(self._living):
-                worker.check_memory()
+            if any(worker.busy or worker.starting for worker in self._living):
+                members = sessions()
+                for worker in list(self._living):
+                    worker.check_memory(members)
 
     def _make_setup(self) -> Setup:
         stamp = time.strftime("%Y/%m/%d", time.gmtime(self._wall_clock()))

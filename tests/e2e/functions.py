@@ -62,6 +62,20 @@ def alive(pid: int) -> bool:
         return False
 
 
+def processes_about(word: str) -> list[int]:
+    """Every process that has ``word`` in its command line."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if word.encode() in command:
+                found.append(int(entry.name))
+    return found
+
+
 def children_of_this_process() -> list[int]:
     """Every process whose parent is this one, zombies included."""
     found = []

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import textwrap
 import venv
 import zipfile
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.e2e.functions import (
     alive,
     children_of_this_process,
     exists,
+    processes_about,
     python_function,
     python_process,
     until,
@@ -603,6 +605,36 @@ async def test_a_worker_that_holds_more_memory_than_allowed_is_killed(tmp_path: 
         )
         assert "\tMax Memory Used: 128 MB\tStatus: error\tError Type: Runtime.OutOfMemory\t" in invocation.log[-1]
         assert failed(await run(function, "child")).error_type == "Runtime.OutOfMemory"
+
+
+async def test_processes_that_multiply_and_run_away_are_all_killed(tmp_path: Path) -> None:
+    """Children that fork on and on, in the worker's group and out of it, are gone when the invocation has failed."""
+    runaway = """
+        import os, sys, time
+        if sys.argv[2] == "away":
+            os.setsid()
+        for _ in range(2000):
+            with open(sys.argv[1], "a") as file:
+                file.write(f"{os.getpid()}\\n")
+            time.sleep(0.005)
+            if os.fork():
+                os._exit(0)
+    """
+    source = """
+        import subprocess, sys, time
+        def handler(event, context):
+            for where in ("away", "here") * 4:
+                subprocess.Popen([sys.executable, "runaway.py", event, where])
+            time.sleep(600)
+    """
+    marks = tmp_path / "marks"
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "runaway.py").write_text(textwrap.dedent(runaway))
+    async with python_function(tmp_path / "code", source, timeout=1) as function:
+        assert failed(await run(function, str(marks))).error_type == "Sandbox.Timedout"
+        pids = {int(line) for line in marks.read_text().split()}
+        assert len(pids) > 50
+        assert processes_about(str(marks)) == []
 
 
 _PARENT = """
