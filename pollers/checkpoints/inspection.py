@@ -39,9 +39,12 @@ class MappingFound:
 def look(path: Path) -> list[MappingFound]:
     """Every mapping of a checkpoint file, by name. Works beside a running owner, and writes nothing.
 
-    Raises StoreUnreadable and StoreUnwritable as entering the store does.
+    There is none in a file whose creation is under way or was cut short. Raises StoreUnreadable and StoreUnwritable as entering the store does.
     """
-    with closing(schema.connect_to_look(path)) as connection:
+    opened = schema.connect_to_look(path)
+    if opened is None:
+        return []
+    with closing(opened) as connection:
         try:
             connection.execute("BEGIN")
             mappings = connection.execute("SELECT name, reset_kind, reset_timestamp FROM mappings ORDER BY name")

@@ -76,15 +76,16 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def connect_to_look(path: Path) -> sqlite3.Connection:
-    """Open an existing file for reading only; another process may be writing it."""
+def connect_to_look(path: Path) -> sqlite3.Connection | None:
+    """Open an existing file for reading only; another process may be writing it. None: that process is still creating it."""
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
     except sqlite3.Error as error:
         raise translated(error, path) from error
     try:
         if _is_new(connection):
-            raise StoreUnreadable(f"{path} holds no checkpoints yet")
+            connection.close()
+            return None
         _recognise(connection, path)
     except sqlite3.Error as error:
         connection.close()

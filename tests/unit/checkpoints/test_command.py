@@ -138,6 +138,15 @@ def test_show_makes_no_file(config: Path) -> None:
     assert not file_of(config).parent.exists()
 
 
+def test_show_takes_a_file_that_is_being_created_for_an_empty_one(config: Path) -> None:
+    """A Headrace that has only just started, or was killed just then, is no fault of the file."""
+    file_of(config).parent.mkdir()
+    file_of(config).touch()
+    result = headrace("show", config)
+    assert result.exit_code == 0
+    assert "no checkpoints yet" in result.output
+
+
 async def test_show_reports_a_damaged_file(config: Path) -> None:
     """With exit code 1, and the file left alone."""
     file_of(config).parent.mkdir()
