@@ -39,7 +39,8 @@ class MappingFound:
 def look(path: Path) -> list[MappingFound]:
     """Every mapping of a checkpoint file, by name. Works beside a running owner, and writes nothing.
 
-    There is none in a file whose creation is under way or was cut short. Raises StoreUnreadable and StoreUnwritable as entering the store does.
+    There is none in a file whose creation is under way or was cut short.
+    Raises StoreUnreadable and StoreUnwritable as entering the store does.
     """
     opened = schema.connect_to_look(path)
     if opened is None:
