@@ -42,6 +42,11 @@ class Gathering:
         return self._queue.positions[0] if self._queue.positions else None
 
     @property
+    def first_came(self) -> float:
+        """When the queue last ceased to be empty."""
+        return self._first_came
+
+    @property
     def next_arrival(self) -> float | None:
         """The arrival time of the first record queued."""
         return self._queue.arrivals[0] if self._queue.arrivals else None

@@ -12,7 +12,7 @@ from pollers.backoff import Backoff
 from pollers.checkpoints.errors import StoreUnwritable
 from pollers.streams.lineage import Lineage
 from pollers.streams.opening import TASK, refuse
-from pollers.telemetry.facts import PollFailed, ShardSeen, State
+from pollers.telemetry.facts import Listed, PollFailed, ShardSeen, State
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -84,6 +84,7 @@ class Discovery:
         self._context.doing(TASK, State.ENDED)
         new = self.lineage.listing(listing)
         self._say_seen(new)
+        self._context.surroundings.facts.emit(Listed(len(listing)))
         gone = self.lineage.gone()
         if gone:
             await self._forget(gone)

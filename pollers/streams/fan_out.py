@@ -26,7 +26,8 @@ async def read_subscriptions(reader: Reader) -> None:
     while not (shard.closed or shard.stopping.stopped):
         began = anyio.current_time()
         await reader.attempt(lambda: _one(reader))
-        await shard.stopping.sleep(began + LEAST_SECONDS - anyio.current_time())
+        if not shard.closed:
+            await shard.stopping.sleep(began + LEAST_SECONDS - anyio.current_time())
 
 
 async def _one(reader: Reader) -> None:

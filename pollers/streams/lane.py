@@ -40,6 +40,8 @@ class Lane:
         self._work: Work | None = None
         self._final = False
         self._permit = False
+        self._cut_at = anyio.current_time()
+        self._gather_seconds = 0.0
 
     @property
     def lowest(self) -> int | None:
@@ -104,6 +106,9 @@ class Lane:
             await self._news.wait()
 
     def _cut(self) -> Batch:
+        now = anyio.current_time()
+        self._gather_seconds = max(0.0, now - max(self._cut_at, self._gathering.first_came))
+        self._cut_at = now
         windows = self._shard.windows
         if windows is None:
             return self._gathering.take()
@@ -208,6 +213,7 @@ class Lane:
                 request_id,
                 size_bytes,
                 attempt=step.attempt,
+                gather_seconds=self._gather_seconds if step.attempt == 1 else 0.0,
                 iterator_age_seconds=age,
             )
         )

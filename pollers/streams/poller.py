@@ -14,7 +14,7 @@ from pollers.streams.opening import OpenStream, Patience, open_stream
 from pollers.streams.pacing import ReadAhead
 from pollers.streams.shards import Shards
 from pollers.streams.stopping import Stopping
-from pollers.telemetry.facts import Doing, State
+from pollers.telemetry.facts import Doing, ShardSeen, State
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -94,6 +94,7 @@ class StreamPoller:
         self._discovery = discovery = Discovery(context, stream.checkpoints, self._stopping, self._start_readable)
         for shard_id, kept in (await stream.checkpoints.load()).items():
             discovery.lineage.restore(shard_id, kept.parents, ended=kept.ended)
+            self._surroundings.facts.emit(ShardSeen(shard_id, kept.parents, kept.ended))
         self._shards = shards = Shards(context, stream.checkpoints, discovery, tasks, stream.tips, self._fail)
         if self._stopping.stopped:
             shards.stop()

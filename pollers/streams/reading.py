@@ -95,7 +95,9 @@ class Reader:
         while not shard.stopping.stopped:
             room = None if shard.full else shard.context.read_ahead.room(shard.holding)
             if room is not None:
-                self.waiting_for_room = False
+                if self.waiting_for_room:
+                    self.waiting_for_room = False
+                    shard.context.doing(shard.shard_id, State.POLLING)
                 return room
             self.waiting_for_room = True
             self._room = anyio.Event()

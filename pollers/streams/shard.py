@@ -78,6 +78,9 @@ class Shard:
             await self.reader.run()
         except Exception as failure:
             self.context.fail(failure)
+        if self.closed:
+            # It is not polled any more, however long its last records take.
+            self.context.doing(self.shard_id, State.ENDED)
         self._wake_lanes()
 
     async def _watch_lease(self) -> None:

@@ -10,14 +10,15 @@ import anyio
 import orjson
 import structlog
 
-from config.models import DynamoDBMapping, KinesisMapping, StreamMapping
+from config.models import DynamoDBMapping, KinesisMapping
 from handlers.function import FunctionError, FunctionStatus, Invocation, Payload, Result
 from pollers.checkpoints import CheckpointStore, MemoryStore
+from pollers.filtering import compile_filters
 from pollers.permits import Permits
 from pollers.poller import Surroundings
 from pollers.stop import Stop
 from pollers.streams import DynamoDBSource, KinesisSource, StreamPoller
-from pollers.telemetry.facts import Doing, Fact, Facts
+from pollers.telemetry.facts import Doing, Fact, Facts, State
 from pollers.telemetry.ledger import Ledger
 from tests import virtual_time
 from tests.faults.memory_streams import MemoryShard, MemoryStream, values
@@ -26,10 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
     from types import TracebackType
 
-    from pollers.aws.errors import AwsError
     from pollers.checkpoints.store import ShardCheckpoint
     from pollers.destinations import FailureRecord
-    from pollers.filtering import RecordFilter
 
 F = TypeVar("F")
 
@@ -120,7 +119,7 @@ class RigDestination:
     def __init__(self) -> None:
         self.failures: list[FailureRecord] = []
         self.events: list[bytes] = []
-        self.error: AwsError | None = None
+        self.error: Exception | None = None
         self.warning: str | None = None
         self.attempts = 0
 
@@ -150,7 +149,6 @@ class Rig:
         shards: int = 1,
         concurrency: int = 10,
         destination: bool = False,
-        record_filter: RecordFilter | None = None,
         store: CheckpointStore | None = None,
         stream: dict[str, Any] | None = None,
         **settings: Any,  # noqa: ANN401 - the mapping's own
@@ -168,9 +166,9 @@ class Rig:
         self.ledger = Ledger()
         self.stop = Stop()
         self.log: list[MutableMapping[str, Any]] = []
-        self._filter = record_filter
+        self._filter = compile_filters(self.mapping)
 
-    def _mapping(self, kind: str, settings: dict[str, Any]) -> StreamMapping:
+    def _mapping(self, kind: str, settings: dict[str, Any]) -> KinesisMapping | DynamoDBMapping:
         named = {
             "name": "rig",
             "event_source_arn": self.stream.arn,
@@ -199,6 +197,11 @@ class Rig:
     def doing(self, task: str) -> Doing | None:
         """What a task was last said to do."""
         return next((fact for fact in reversed(self.of(Doing)) if fact.task == task), None)
+
+    def state(self, task: str) -> State | None:
+        """The state that a task was last said to be in."""
+        said = self.doing(task)
+        return None if said is None else said.state
 
     @property
     def invoked(self) -> list[list[str]]:

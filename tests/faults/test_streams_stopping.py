@@ -1,0 +1,298 @@
+"""Stopping, failing and checkpointing: what is finished, what is handed back, and what a crash may repeat."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import anyio
+import pytest
+
+from handlers.function import Payload, Result
+from pollers.checkpoints import LeaseLost, MemoryStore, StoreUnwritable
+from pollers.checkpoints.store import Opened
+from pollers.telemetry.facts import Checkpointed, Invoked, Returned, State
+from tests import virtual_time
+from tests.faults.stream_rig import Rig, eventually, failing_on, slow_on
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from pollers.checkpoints.store import Lease, ShardCheckpoint
+
+KINDS = ("kinesis", "dynamodb")
+Kind = Literal["kinesis", "dynamodb"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@virtual_time.test
+async def test_a_stop_lets_running_invocations_finish_and_hands_the_rest_back(kind: Kind) -> None:
+    """Nothing new is invoked; what finished is checkpointed before the poller ends."""
+    rig = Rig(kind, batch_size=2)
+    rig.put(*"123456")
+    rig.function.handler = slow_on("1", seconds=30)
+    async with rig.running():
+        await eventually(lambda: rig.function.busy == 1)
+        rig.stop.request()
+        await anyio.sleep(20)
+        assert rig.function.busy == 1
+    assert rig.accepted == ["1", "2"]
+    assert rig.invoked == [["1", "2"]]
+    assert [list(fact.ids) for fact in rig.of(Returned)] == [["4", "5", "6", "7"]]
+    assert (await rig.checkpoints())[rig.only_shard.shard_id].sequence_number == "3"
+    assert rig.clock.time() - virtual_time.EPOCH < 35
+
+
+@virtual_time.test
+async def test_a_hurried_stop_abandons_running_invocations() -> None:
+    """Their records go back, and the permits too."""
+    rig = Rig(shards=2)
+    low, high = rig.stream.open_shards()
+    rig.stream.put_into(low, "k", "1")
+    rig.stream.put_into(high, "j", "2")
+    rig.function.handler = slow_on("1", "2", seconds=10_000)
+    async with rig.running():
+        await eventually(lambda: rig.function.busy == 2)
+        rig.stop.request()
+        await anyio.sleep(5)
+        rig.stop.hurry()
+    assert rig.accepted == []
+    assert {fact.outcome for fact in rig.of(Invoked)} == {"abandoned"}
+    assert len(rig.of(Returned)) == 2
+    assert rig.clock.time() - virtual_time.EPOCH < 10
+
+
+@virtual_time.test
+async def test_a_stop_before_anything_was_opened_ends_at_once() -> None:
+    """A stop that was asked for before run began is not lost."""
+    rig = Rig()
+    poller = rig.poller()
+    rig.stop.request()
+    await poller.run()
+    assert poller.held() == 0
+    assert rig.stream.calls.get("records", 0) == 0
+
+
+@virtual_time.test
+async def test_a_stop_does_not_wait_for_back_offs_permits_or_polls() -> None:
+    """Retries, waits for permits and reads are cut short."""
+    rig = Rig(shards=3, concurrency=1)
+    low, middle, high = rig.stream.open_shards()
+    rig.stream.put_into(low, "k", "bad")
+    rig.stream.put_into(middle, "j", "good")
+    rig.function.handler = failing_on("bad")
+    other = rig.permits.claim()
+    async with rig.running():
+        await anyio.sleep(300)
+        await other.acquire()
+        rig.stream.put_into(high, "l", "waits")
+        await eventually(lambda: rig.state(f"{high.shard_id}/0") is State.WAITING_FOR_PERMIT)
+        before = rig.clock.time()
+        rig.stop.request()
+        await eventually(lambda: len(rig.of(Returned)) == 2, within=1)
+        other.release()
+    assert rig.clock.time() - before < 1
+    assert sorted(fact.source for fact in rig.of(Returned)) == [low.shard_id, high.shard_id]
+
+
+@virtual_time.test
+async def test_a_crash_repeats_no_more_than_half_a_second_of_work() -> None:
+    """Checkpoints are written together, but at most so late."""
+    rig = Rig(batch_size=1)
+    rig.put(*map(str, range(1_000)))
+    async with rig.crashing():
+        await anyio.sleep(5)
+    done = len(rig.accepted)
+    assert done > 100
+    async with rig.running():
+        await eventually(lambda: len(set(rig.accepted)) == 1_000)
+    assert len(rig.accepted) - 1_000 <= 60
+
+
+@virtual_time.test
+async def test_checkpoints_of_many_batches_are_written_together() -> None:
+    """Not one by one."""
+    rig = Rig(batch_size=1, store=(store := CountingStore()))
+    rig.put(*map(str, range(500)))
+    async with rig.running():
+        await eventually(lambda: len(rig.accepted) == 500)
+    assert store.saves <= 20
+    assert sum(fact.count for fact in rig.of(Checkpointed)) == 500
+
+
+@virtual_time.test
+async def test_a_store_that_refuses_is_tried_again_and_that_is_said() -> None:
+    """The disk is full: records are still delivered, the checkpoint follows when there is room."""
+    rig = Rig(store=(store := CountingStore()))
+    rig.put("1")
+    async with rig.running() as poller:
+        store.problem = StoreUnwritable("the disk is full")
+        await eventually(lambda: rig.accepted == ["1"])
+        await anyio.sleep(60)
+        said = rig.doing("checkpoints")
+        assert said is not None
+        assert (said.state, said.detail) == (State.BACKING_OFF, "the disk is full")
+        assert poller.held() == 1
+        store.problem = None
+        await eventually(lambda: poller.held() == 0)
+        assert rig.state("checkpoints") is State.ENDED
+
+
+@virtual_time.test
+async def test_a_store_that_refuses_to_the_end_fails_the_poller_and_the_records_go_back() -> None:
+    """They are delivered again."""
+    rig = Rig(store=(store := CountingStore()))
+    rig.put("1")
+
+    async def handler(event: dict[str, Any]) -> Result:
+        store.problem = StoreUnwritable("the disk is full")
+        rig.stop.request()
+        return Payload(b"null")
+
+    rig.function.handler = handler
+    failure = await rig.run_to_failure()
+    assert isinstance(failure, StoreUnwritable)
+    store.problem = None
+    rig.function.handler = slow_on(seconds=0)
+    async with rig.running():
+        await eventually(lambda: rig.accepted == ["1", "1"])
+
+
+@virtual_time.test
+async def test_an_end_of_a_shard_that_cannot_be_written_keeps_its_children_waiting() -> None:
+    """Otherwise a crash would read the parent again, after its children."""
+    rig = Rig("dynamodb", store=(store := CountingStore()))
+    rig.put("1")
+    async with rig.running():
+        await eventually(lambda: rig.accepted == ["1"])
+        store.problem = StoreUnwritable("the disk is full")
+        rig.stream.roll(rig.only_shard)
+        rig.put("child")
+        await anyio.sleep(60)
+        assert rig.accepted == ["1"]
+        store.problem = None
+        await eventually(lambda: rig.accepted == ["1", "child"])
+
+
+@virtual_time.test
+async def test_an_owner_that_lost_its_lease_stops_and_writes_nothing() -> None:
+    """Its invocation is abandoned: the other owner delivers the records."""
+    rig = Rig()
+    rig.put("1")
+    rig.function.handler = slow_on("1", seconds=30)
+    poller = rig.poller()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(poller.run)
+        await eventually(lambda: rig.function.busy == 1)
+        opened = await rig.store.open("rig", rig.stream.identity)
+        taken = await opened.checkpoints.take([rig.only_shard.shard_id])
+        await eventually(lambda: rig.function.busy == 0, within=1)
+        assert [list(fact.ids) for fact in rig.of(Returned)] == [["2"]]
+        assert taken[rig.only_shard.shard_id].counter == 2
+        tasks.cancel_scope.cancel()
+    assert rig.accepted == []
+
+
+@virtual_time.test
+async def test_a_lease_found_lost_while_writing_ends_the_shard_only() -> None:
+    """Other shards go on."""
+    rig = Rig(shards=2, store=(store := CountingStore()))
+    low, high = rig.stream.open_shards()
+    rig.stream.put_into(low, "k", "1")
+    store.lost = low.shard_id
+    async with rig.running():
+        await eventually(lambda: rig.accepted == ["1"])
+        await anyio.sleep(5)
+        rig.stream.put_into(high, "j", "2")
+        await eventually(lambda: "2" in rig.accepted)
+    assert [fact.source for fact in rig.of(Checkpointed)] == [high.shard_id]
+
+
+@virtual_time.test
+async def test_a_fault_of_ours_ends_the_poller_in_order() -> None:
+    """Loudly, with everything acknowledged that is done."""
+    rig = Rig(shards=2)
+    low, high = rig.stream.open_shards()
+    rig.stream.put_into(low, "k", "1")
+
+    async def broken(event: dict[str, Any]) -> Result:
+        if rig.accepted:
+            raise RuntimeError("a bug")
+        return Payload(b"null")
+
+    rig.function.handler = broken
+
+    async def write() -> None:
+        await eventually(lambda: rig.accepted == ["1"])
+        await anyio.sleep(2)
+        rig.stream.put_into(high, "j", "2")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(write)
+        failure = await rig.run_to_failure()
+    assert str(failure) == "a bug"
+    kept = await rig.checkpoints()
+    assert kept[low.shard_id].sequence_number == "3"
+    assert kept[high.shard_id].sequence_number is None
+
+
+@virtual_time.test
+async def test_a_second_poller_after_a_stop_needs_nothing_of_the_first() -> None:
+    """Many starts and stops, one after another, lose and repeat nothing."""
+    rig = Rig("dynamodb", batch_size=3, parallelization_factor=2)
+    for value in range(30):
+        rig.put(str(value), key=f"k{value}")
+    for _ in range(10):
+        async with rig.running():
+            await anyio.sleep(0.15)
+    async with rig.running():
+        await eventually(lambda: len(set(rig.accepted)) == 30)
+
+
+class CountingStore:
+    """A store in memory that counts writes, refuses them with ``problem``, or says that the lease of ``lost`` is."""
+
+    def __init__(self) -> None:
+        self.inner = MemoryStore()
+        self.saves = 0
+        self.problem: StoreUnwritable | None = None
+        self.lost: str | None = None
+
+    async def open(self, mapping: str, identity: str) -> Opened:
+        """See ``CheckpointStore.open``."""
+        opened = await self.inner.open(mapping, identity)
+        checkpoints: Any = _Counting(opened.checkpoints, self)
+        return Opened(checkpoints, opened.fresh, opened.previous_identity, opened.start)
+
+    async def __aenter__(self) -> CountingStore:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        pass
+
+
+class _Counting:
+    def __init__(self, inner: Any, store: CountingStore) -> None:  # noqa: ANN401 - any checkpoints
+        self._inner = inner
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever is not watched
+        return getattr(self._inner, name)
+
+    async def save(self, lease: Lease, checkpoint: ShardCheckpoint) -> None:
+        self._check(lease)
+        self._store.saves += 1
+        await anyio.sleep(0.002)
+        await self._inner.save(lease, checkpoint)
+
+    async def end(self, lease: Lease, checkpoint: ShardCheckpoint, children: Mapping[str, ShardCheckpoint]) -> None:
+        self._check(lease)
+        await self._inner.end(lease, checkpoint, children)
+
+    def _check(self, lease: Lease) -> None:
+        if self._store.problem is not None:
+            raise self._store.problem
+        if self._store.lost == lease.shard_id:
+            raise LeaseLost("taken")
