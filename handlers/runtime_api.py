@@ -75,6 +75,8 @@ class Caller(Protocol):
 
     def close(self) -> None: ...
 
+    def refuse_pending(self, response: Response) -> None: ...
+
 
 class Worker(Protocol):
     """Who is told what the runtime did."""
@@ -100,6 +102,7 @@ class RuntimeApi:
         self._allows = allows
         self._waiting: Caller | None = None
         self._delivery: Delivery | None = None
+        self._closed = False
         self.state = RuntimeState.STARTED
 
     @property
@@ -118,6 +121,16 @@ class RuntimeApi:
     def abandon(self) -> None:
         """The invocation is over (it timed out): a late response to it is refused like one to an unknown id."""
         self._delivery = None
+
+    def close(self) -> None:
+        """Tell the runtime to exit instead of giving it an invocation: AWS's 500, "runtime should exit promptly".
+
+        A client that waits inside a C library can only then run its signal handlers.
+        """
+        self._closed = True
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.refuse_pending(_exit_promptly())
 
     def allows(self, connection: Caller) -> bool:
         """Whether this client may speak to this worker's endpoint."""
@@ -144,6 +157,8 @@ class RuntimeApi:
         return _error(HTTPStatus.NOT_FOUND, "NotFound", f"No such call: {path.decode('latin-1')[:200]}")
 
     def _next(self, connection: Caller) -> Response | None:
+        if self._closed:
+            return _exit_promptly()
         if self.state is RuntimeState.RUNNING:
             # As AWS does: a runtime that asks again gets the invocation that it has not answered.
             if self._delivery is None:
@@ -229,6 +244,10 @@ def _error_type(request: Request, otherwise: str) -> str:
 
 def _error(status: HTTPStatus, error_type: str, message: str) -> Response:
     return Response(status, orjson.dumps({"errorMessage": message, "errorType": error_type}))
+
+
+def _exit_promptly() -> Response:
+    return _error(HTTPStatus.INTERNAL_SERVER_ERROR, "ContainerError", "This worker is being stopped: exit promptly")
 
 
 def _method_not_allowed() -> Response:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 TERMINATE_SECONDS = 0.5
 """How long a worker is given between SIGTERM and SIGKILL when Headrace lets go of it."""
 
+_CLOSE_SECONDS = 0.05  # between SIGTERM and the end of the long poll: the signal comes first
 _INIT_ERROR_SECONDS = 1.0  # for a worker that reported an error of its initialisation to end by itself
 _LEAST_FINISH_SECONDS = 1.0
 _MEMORY_SAMPLE_SECONDS = 0.1
@@ -178,6 +179,7 @@ class Worker:
         self._ending = True
         if self._process is not None:
             self._process.terminate()
+            self._loop.call_later(_CLOSE_SECONDS, self._api.close)
             self._set_deadline(TERMINATE_SECONDS, self._process.kill)
 
     def kill(self) -> None:
@@ -221,12 +223,13 @@ class Worker:
 
     def runtime_ready(self) -> None:
         """The worker waits for an invocation."""
+        if self._ending:
+            return
         self._set_deadline(None)
         if not self.was_ready:
             self.was_ready = True
             self._init_seconds = self._loop.time() - self.started_at
-        if not self._ending:
-            self._owner.worker_ready(self)
+        self._owner.worker_ready(self)
 
     def runtime_left(self) -> None:
         """The worker's long poll was cut: it may come back, or it is about to be seen dead."""
@@ -244,13 +247,16 @@ class Worker:
         assignment.ended_at = self._loop.time()
         assignment.result.set_result(result)
         self._owner.worker_answered(self)
+        if self._ending:
+            return
         left = assignment.started_at + self._setup.timeout_seconds - assignment.ended_at
         self._set_deadline(max(_LEAST_FINISH_SECONDS, left), self._never_finishes)
 
     def runtime_failed_to_initialise(self, error: FunctionError) -> None:
         """The worker reported that it cannot start."""
         self._init_error = error
-        self._set_deadline(_INIT_ERROR_SECONDS, self.kill)
+        if not self._ending:
+            self._set_deadline(_INIT_ERROR_SECONDS, self.kill)
 
     # Starting and ending
 

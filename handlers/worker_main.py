@@ -96,10 +96,29 @@ def _client(ours: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a modu
             import runtime_client  # noqa: F401 - importing it is the test
         except ImportError:
             return None
+    _name_the_environment_late(awslambdaric.bootstrap)
+    return awslambdaric.__main__
+
+
+def _name_the_environment_late(bootstrap: object) -> None:
+    """Set the execution environment's name when the function is loaded, after the client has looked at it.
+
+    By that name the client would start a thread for each invocation from Python 3.12 on, so that signal handlers run while it
+    waits. That halves the speed; Headrace cuts the wait short instead when it stops a worker.
+    """
     import os
 
-    os.environ["AWS_EXECUTION_ENV"] = f"AWS_Lambda_python{sys.version_info[0]}.{sys.version_info[1]}"
-    return awslambdaric.__main__
+    name = f"AWS_Lambda_python{sys.version_info[0]}.{sys.version_info[1]}"
+    get_handler = getattr(bootstrap, "_get_handler", None)
+    if get_handler is None:
+        os.environ["AWS_EXECUTION_ENV"] = name
+        return
+
+    def named_first(*arguments: object) -> object:
+        os.environ["AWS_EXECUTION_ENV"] = name
+        return get_handler(*arguments)
+
+    setattr(bootstrap, "_get_handler", named_first)  # noqa: B010 - a module, of whichever version
 
 
 def _borrow(ours: str) -> bool:

@@ -315,6 +315,35 @@ async def test_idle_workers_are_stopped(tmp_path: Path) -> None:
         assert function.status().started_total == 2
 
 
+async def test_a_worker_that_is_stopped_may_clean_up(tmp_path: Path) -> None:
+    """Its SIGTERM handler runs, although AWS's client waits inside a C library; it has half a second."""
+    mark = tmp_path / "mark"
+    source = f"""
+        import signal, sys
+        def end(*_):
+            open({str(mark)!r}, "w").write("cleaned up")
+            sys.exit(0)
+        signal.signal(signal.SIGTERM, end)
+        def handler(event, context): return 1
+    """
+    async with python_function(tmp_path / "code", source) as function:
+        await run(function)
+    assert mark.read_text() == "cleaned up"
+
+
+async def test_a_worker_that_will_not_end_is_killed(tmp_path: Path) -> None:
+    """One that ignores SIGTERM does not hold up the end of Headrace."""
+    source = """
+        import signal
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        def handler(event, context): return 1
+    """
+    async with python_function(tmp_path / "code", source) as function:
+        await run(function)
+        began = anyio.current_time()
+    assert anyio.current_time() - began < 2
+
+
 async def test_cancelling_an_invocation_kills_its_worker(tmp_path: Path) -> None:
     """When the cancellation has been delivered the worker is dead, and the function can be invoked again."""
     source = """

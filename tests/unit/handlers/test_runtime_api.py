@@ -29,12 +29,16 @@ class Line:
     def __init__(self) -> None:
         self.usable = True
         self.sent: list[tuple[bytes, bytes]] = []
+        self.refused: Response | None = None
 
     def answer(self, head: bytes, body: bytes) -> None:
         self.sent.append((head, body))
 
     def close(self) -> None:
         self.usable = False
+
+    def refuse_pending(self, response: Response) -> None:
+        self.refused = response
 
 
 class Told:
@@ -290,6 +294,16 @@ def test_a_poll_whose_connection_is_gone_gets_no_invocation() -> None:
     assert not runtime.api.available
     runtime.api.closed(runtime.line)
     assert runtime.worker.heard == ["ready", "left"]
+
+
+def test_a_runtime_that_is_stopped_is_told_to_exit() -> None:
+    """500, to the poll that waits and to those that come."""
+    runtime = Runtime()
+    runtime.next()
+    runtime.api.close()
+    assert not runtime.api.available
+    assert refused(runtime.line.refused) == (500, "ContainerError")
+    assert refused(runtime.next()) == (500, "ContainerError")
 
 
 @pytest.mark.parametrize(
