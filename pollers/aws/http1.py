@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
+from aiohappyeyeballs import start_connection
 
 from pollers.aws.http1_reply import MalformedReply, Reply, ReplyReader
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     import ssl
 
 CONNECT_SECONDS = 10.0
+NEXT_ADDRESS_SECONDS = 0.25
 IDLE_SECONDS = 12.0
 """A connection that nobody used for so long is closed, well before AWS would close it under a request."""
 SWEEP_SECONDS = 1.0
@@ -81,16 +84,20 @@ class Connections:
     async def _connect(self) -> _Connection:
         loop = asyncio.get_running_loop()
         origin = self.origin
+        connection = _Connection(self, loop)
         try:
             with anyio.fail_after(CONNECT_SECONDS):
-                connection: _Connection
-                _, connection = await loop.create_connection(
-                    lambda: _Connection(self, loop),
-                    origin.host,
-                    origin.port,
-                    ssl=origin.tls,
-                    server_hostname=origin.host if origin.tls else None,
-                )
+                reached = await _reach(origin)
+                try:
+                    await loop.create_connection(
+                        lambda: connection,
+                        sock=reached,
+                        ssl=origin.tls,
+                        server_hostname=origin.host if origin.tls else None,
+                    )
+                except BaseException:
+                    reached.close()
+                    raise
         except TimeoutError as error:
             raise ConnectFailed(f"no connection to {origin.host}:{origin.port} within {CONNECT_SECONDS:g} s") from error
         except OSError as error:  # ssl.SSLError is one
@@ -135,6 +142,15 @@ class Connections:
         if self._open:
             with anyio.move_on_after(CLOSE_SECONDS):
                 await self._emptied.wait()
+
+
+async def _reach(origin: Origin) -> socket.socket:
+    """A connected socket, by whichever of the host's addresses answers first (RFC 8305): one family may be a dead end."""
+    loop = asyncio.get_running_loop()
+    addresses = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+    reached = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS)
+    reached.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return reached
 
 
 class _Connection(asyncio.Protocol):

@@ -67,7 +67,8 @@ class Session(AioSession):  # type: ignore[misc]
         super().__init__()
         self.register_component("response_parser_factory", PassThroughParserFactory())
         self.register_component("user_agent_creator", _ConstantUserAgent.from_environment())
-        self.register_component("data_loader", _loader(self.get_config_variable("data_path")))
+        # Lazily: the data path may come from a profile, and a missing profile is to be found when a client is made.
+        self._components.lazy_register_component("data_loader", lambda: _loader(self.get_config_variable("data_path")))
         self.live_credentials = LiveCredentials(self._run_credential_chain)
 
     async def get_credentials(self) -> LiveCredentials:

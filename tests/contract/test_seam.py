@@ -459,3 +459,11 @@ async def test_kinesis_calls_go_where_the_sdks_rules_send_them() -> None:
     assert route.connections.origin.tls is not None
     assert route.connections.origin.tls.verify_mode is ssl.CERT_REQUIRED
     assert route.connections.origin.tls.check_hostname
+
+
+async def test_a_missing_profile_is_told_when_a_client_is_made(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an error of AWS's, which a mapping reports and tries again, and not as the end of the program."""
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    async with AwsClients(Aws(endpoint_url="http://127.0.0.1:9")) as clients:
+        with pytest.raises(CredentialsExpired, match="nobody"):
+            await clients.sqs("us-east-1")
