@@ -114,9 +114,17 @@ class Deletes:
         try:
             await self._delete_all(messages)
         except Exception:
+            self._abandon([message for message in messages if message.phase is Phase.DELETING])
             self._next()
             raise
         self._next()
+
+    def _abandon(self, messages: Sequence[Held]) -> None:
+        """A fault of ours, which stops the poller: nobody is to wait for these. They are still held, and handed back at the end."""
+        self._in_calls -= len(messages)
+        for message in messages:
+            if message.settlement is not None:
+                message.settlement.settled(message, deleted=False)
 
     def _next(self) -> None:
         """A call is through."""

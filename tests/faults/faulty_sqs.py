@@ -51,6 +51,7 @@ class FaultySqs:
         self._undead: list[tuple[float, str, Message]] = []
         self.calm = False
         self.outages: list[tuple[float, float]] = []
+        self.undead: set[str] = set()
         self.shown_twice: set[str] = set()
 
     async def queue_url(self, name: str, owner: str) -> str:
@@ -88,10 +89,10 @@ class FaultySqs:
         messages = [queue.handles.get(handle) for handle in handles]
         refused = await self._entries("DeleteMessageBatch", list(handles), lambda some: self._inner.delete(url, some))
         for message in messages:
-            if message is None or not message.deleted or queue.fifo or message.id in self.shown_twice:
+            if message is None or not message.deleted or queue.fifo or message.id in self.undead:
                 continue
             if self._hits(self._rates.undeleted):
-                self.shown_twice.add(message.id)
+                self.undead.add(message.id)
                 self._undead.append((anyio.current_time() + self._random.uniform(0, 60), url, message))
         return refused
 
