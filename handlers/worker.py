@@ -15,7 +15,7 @@ from handlers.function import FunctionError, InfrastructureError, Invocation, Re
 from handlers.runtime_api import RESPONSE_LIMIT_BYTES, Delivery, RuntimeApi, RuntimeState
 from handlers.runtime_api_http import Connection
 from handlers.runtime_api_peers import owned_by_session
-from handlers.worker_logs import LogReader, LogTail, Report, level
+from handlers.worker_logs import LogQueue, LogReader, LogTail, Report, level
 from handlers.worker_process import Exit, Launch, WorkerProcess
 from handlers.workers_pool import init_limit_seconds
 
@@ -93,6 +93,7 @@ class Worker:
         self._connections: set[Connection] = set()
         self._process: WorkerProcess | None = None
         self._readers: list[LogReader] = []
+        self._log = LogQueue(self._write_log)
         self._assignment: _Assignment | None = None
         self._init_tail = LogTail()
         self._init_error: FunctionError | None = None
@@ -287,6 +288,7 @@ class Worker:
         self._owner.worker_gone(self)
         self._settle()
         self._ending = True
+        await self._log.flush()
         await to_thread.run_sync(shutil.rmtree, self._scratch, True)
 
     def _settle(self) -> None:
@@ -356,12 +358,15 @@ class Worker:
         elif not assignment.result.done():
             assignment.tail.add(line)
         if line.strip():
-            request_id = assignment.request_id if assignment is not None else None
-            getattr(self._setup.log, level(line))(line, request_id=request_id, pid=self.pid, stream=stream)
+            self._log.put(level(line), line, assignment.request_id if assignment is not None else None, stream)
 
     def _platform_line(self, assignment: _Assignment, line: str, severity: str = "debug") -> None:
         assignment.tail.add(line)
-        getattr(self._setup.log, severity)(line, request_id=assignment.request_id, pid=self.pid)
+        self._log.put(severity, line, assignment.request_id, None)
+
+    def _write_log(self, severity: str, line: str, request_id: str | None, stream: str | None) -> None:
+        origin = {} if stream is None else {"stream": stream}
+        getattr(self._setup.log, severity)(line, request_id=request_id, pid=self.pid, **origin)
 
     def _conclude(self, assignment: _Assignment, result: Result) -> Invocation:
         duration = assignment.ended_at - assignment.started_at

@@ -20,11 +20,17 @@ LINE_LIMIT_BYTES = 64 * 1024
 
 LINES_PER_SECOND = 1_000
 LINES_AT_ONCE = 5_000
-"""A worker may write this many lines at once, and ``LINES_PER_SECOND`` from then on; further lines are counted only."""
+"""A stream may bring this many lines at once, and ``LINES_PER_SECOND`` from then on; further lines are counted only.
+
+A line of more than a kibibyte counts as one for each kibibyte, so that this bounds memory too.
+"""
 
 TAIL_LINES = 1_000
 TAIL_BYTES = 256 * 1024
 """How much of an invocation's log is kept with its result."""
+
+RECORDS_A_TURN = 50
+"""How many log records a worker may write in one turn of the event loop."""
 
 _READ_BYTES = 64 * 1024
 _DRAIN_READS = 64
@@ -48,9 +54,9 @@ class LogLines:
         if not newline:
             return []
         lines = self._flush()
-        room = max(0, int(self._allowance))
         whole, found, last = rest.rpartition(b"\n")
         if found:
+            room = max(0, int(self._allowance))
             pieces = whole.split(b"\n", room)
             lines.extend(line for piece in pieces[:room] for line in self._line(piece))
             if len(pieces) > room:
@@ -84,7 +90,7 @@ class LogLines:
         if self._allowance < 1:
             self._dropped += 1
             return []
-        self._allowance -= 1
+        self._allowance -= max(1, -(-min(len(line), LINE_LIMIT_BYTES) // 1024))
         if len(line) > LINE_LIMIT_BYTES:
             line, cut_bytes = line[:LINE_LIMIT_BYTES], len(line) - LINE_LIMIT_BYTES
         text = _text(line)
@@ -104,8 +110,15 @@ def _text(line: bytes) -> str:
     text = line.rstrip(b"\r").decode("utf-8", "backslashreplace")
     if text.isprintable():
         return text
-    text = text.replace("\r", "\n").replace("\u00a0", " ")
-    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+    return text.replace("\r", "\n").replace("\u00a0", " ").translate(_SHOWN)
+
+
+_SHOWN = {
+    code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    for code in (*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+    if chr(code) not in "\n\t"
+}
+"""What would move a terminal's cursor, or turn its text around, shown as what it is."""
 
 
 class LogReader:
@@ -163,6 +176,43 @@ class LogReader:
         self._read_end = None
         for line in self._lines.end(self._loop.time()):
             self._on_line(line)
+
+
+class LogQueue:
+    """Hands log records on in their order, a few in each turn of the event loop, so that a flood holds nobody up."""
+
+    def __init__(self, write: Callable[[str, str, str | None, str | None], None]) -> None:
+        self._write = write
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[tuple[str, str, str | None, str | None]] = deque()
+        self._left = RECORDS_A_TURN
+        self._scheduled = False
+
+    def put(self, severity: str, line: str, request_id: str | None, stream: str | None) -> None:
+        """Write the record now, or as soon as this turn's share and those before it allow."""
+        if self._left > 0 and not self._waiting:
+            self._left -= 1
+            self._write(severity, line, request_id, stream)
+        else:
+            self._waiting.append((severity, line, request_id, stream))
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._next_turn)
+
+    async def flush(self) -> None:
+        """Wait until everything is written."""
+        while self._waiting:  # noqa: ASYNC110 - each turn of the loop writes some of it
+            await asyncio.sleep(0)
+
+    def _next_turn(self) -> None:
+        self._scheduled = False
+        self._left = RECORDS_A_TURN
+        while self._waiting and self._left > 0:
+            self._left -= 1
+            self._write(*self._waiting.popleft())
+        if self._waiting:
+            self._scheduled = True
+            self._loop.call_soon(self._next_turn)
 
 
 class LogTail:

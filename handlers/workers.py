@@ -209,6 +209,7 @@ class WorkerFunction(abc.ABC):
             waiter = self._waiters.popleft()
             if not waiter.result.done():
                 waiter.result.set_result(worker)
+                self._balance()  # others may wait for their start because this one was starting
                 return
         if worker not in self._idle:
             worker.idle_since = self._loop.time()

@@ -14,6 +14,9 @@ LONGEST_DELAY_SECONDS = 30.0
 CRASHES_FOR_FREE = 2
 """So many crashes in a row are replaced at once: a poisoned record should not slow down the others."""
 
+STARTS_AT_ONCE = 8
+"""More workers than this starting side by side would only slow each other down."""
+
 
 @dataclass(frozen=True, slots=True)
 class Population:
@@ -86,7 +89,9 @@ def starts(population: Population, gate: StartGate, now: float) -> int:
     if not gate.open(now):
         return 0
     room = population.concurrency - population.living
-    wanted = min(population.waiting - population.starting - population.finishing, room)
+    wanted = min(
+        population.waiting - population.starting - population.finishing, room, STARTS_AT_ONCE - population.starting
+    )
     if gate.trying:
         wanted = min(wanted, 1 - population.starting)
     return max(0, wanted)

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from handlers.worker_logs import (
     LINE_LIMIT_BYTES,
     LINES_AT_ONCE,
+    RECORDS_A_TURN,
     TAIL_BYTES,
     TAIL_LINES,
     LogLines,
+    LogQueue,
     LogTail,
     Report,
     level,
@@ -60,6 +62,24 @@ def test_a_flood_is_counted_and_not_kept() -> None:
     assert len(kept) == LINES_AT_ONCE
     later = reader.feed(b"b\n", 2.0)
     assert later == [f"[{200_000 - LINES_AT_ONCE} lines dropped: more than 1000 a second]", "b"]
+
+
+def test_a_flood_of_long_lines_is_bounded_in_bytes() -> None:
+    """Lines of 64 KiB count as many."""
+    reader = LogLines()
+    kept = [line for _ in range(500) for line in reader.feed(b"x" * 65_535 + b"\n", 1.0)]
+    assert sum(len(line) for line in kept) <= (LINES_AT_ONCE + 64) * 1024
+
+
+async def test_a_flood_holds_nobody_up_and_keeps_its_order() -> None:
+    """A few records are written in each turn of the event loop, the rest in the next ones."""
+    written: list[str] = []
+    queue = LogQueue(lambda severity, line, request_id, stream: written.append(line))
+    for number in range(1000):
+        queue.put("info", str(number), None, None)
+    assert len(written) == RECORDS_A_TURN
+    await queue.flush()
+    assert written == [str(number) for number in range(1000)]
 
 
 def test_what_was_dropped_is_said_at_the_end_at_the_latest() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from handlers.workers_pool import (
     CRASHES_FOR_FREE,
     LONGEST_DELAY_SECONDS,
+    STARTS_AT_ONCE,
     Population,
     StartGate,
     init_limit_seconds,
@@ -58,6 +59,12 @@ def test_never_more_workers_than_concurrency_and_none_that_nobody_waits_for(
 def test_workers_are_started_for_whoever_waits(who: Population, wanted: int) -> None:
     """One for each invocation that waits, less those that will be free in a moment."""
     assert starts(who, gate(), 0.0) == wanted
+
+
+def test_many_workers_are_started_a_few_at_a_time() -> None:
+    """So that the first ones are ready soon."""
+    assert starts(population(100, concurrency=100), gate(), 0.0) == STARTS_AT_ONCE
+    assert starts(population(100, starting=6, living=50, concurrency=100), gate(), 0.0) == STARTS_AT_ONCE - 6
 
 
 def test_after_a_failed_start_none_is_started_for_a_while_and_then_one() -> None:
