@@ -1,8 +1,8 @@
 """Kinesis and DynamoDB Streams with one shard that never runs dry: every GetRecords brings a page of new records.
 
-``python -m benchmarks.canned_streams SOURCE PAGE CREATED [TOTAL]`` serves pages of at most PAGE records of SOURCE (kinesis or dynamodb)
-until its standard input ends. CREATED is their age in seconds since the epoch, which must be young enough for none to have expired;
-after TOTAL records the shard stays open and has no more.
+``python -m benchmarks.canned_streams SOURCE PAGE CREATED [TOTAL]`` serves pages of at most PAGE records of SOURCE (kinesis or
+dynamodb) until its standard input ends. CREATED is when they arrived, in seconds since the epoch: lately enough for none to have
+expired. After TOTAL records the shard stays open and has no more.
 """
 
 from __future__ import annotations

@@ -11,23 +11,27 @@ TICK_SECONDS = 0.001
 
 
 class Meter:
-    """Counts records; the first tenth is a warm-up, after which the CPU clock starts."""
+    """Counts records; the first tenth is a warm-up, after which the CPU clocks start.
+
+    ``result``: records, CPU seconds of the whole process, CPU seconds of the thread that counts (the event loop's).
+    """
 
     def __init__(self, total: int) -> None:
         self._warm = total // 10
         self._total = total
         self._counted = 0
-        self._started: tuple[int, float] | None = None
-        self.result: tuple[int, float] | None = None
+        self._started: tuple[int, float, float] | None = None
+        self.result: tuple[int, float, float] | None = None
 
     def seen(self, records: int) -> bool:
         """So many more are done; whether it is enough."""
         self._counted += records
         if self._started is None:
             if self._counted >= self._warm:
-                self._started = self._counted, time.process_time()
+                self._started = self._counted, time.process_time(), time.thread_time()
         elif self.result is None and self._counted >= self._total:
-            self.result = self._counted - self._started[0], time.process_time() - self._started[1]
+            counted, process, thread = self._started
+            self.result = self._counted - counted, time.process_time() - process, time.thread_time() - thread
         return self.result is not None
 
 
