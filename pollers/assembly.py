@@ -20,7 +20,8 @@ from pollers.server.serve import serving
 from pollers.sources import LONG_POLL_SECONDS, keeps_checkpoints, make_poller
 from pollers.telemetry.board import Board
 from pollers.telemetry.depths import Depths
-from pollers.telemetry.metrics import Metrics, Now
+from pollers.telemetry.gauges import Gauges
+from pollers.telemetry.metrics import Metrics
 from pollers.telemetry.pulse import Pulse
 from pollers.telemetry.recorder import Recorder
 from pollers.telemetry.status import Status
@@ -115,7 +116,7 @@ async def _served(
     config: Config, http: Http, runtime: Runtime, telemetry: Telemetry, path: Path | None
 ) -> AsyncIterator[None]:
     status = Status(runtime, telemetry.board, telemetry.pulse, payloads=config.console.payloads)
-    telemetry.metrics.registry.register(Now(status.gauges))
+    telemetry.metrics.registry.register(Gauges(runtime, telemetry.board, telemetry.pulse, status))
     parts = Parts(status, Control(runtime, path), telemetry.metrics, telemetry.recorder)
     app = make_app(parts, host=http.host, token=http.token)
     async with AsyncExitStack() as stack:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Protocol
 
@@ -19,3 +20,8 @@ class SystemClock:
     def time(self) -> float:
         """Seconds since the epoch."""
         return time.time()
+
+
+def loop_time() -> float:
+    """``anyio.current_time()`` for what runs several times a batch: asking which event loop runs costs it ten times as much."""
+    return asyncio.get_running_loop().time()

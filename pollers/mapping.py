@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
@@ -16,7 +17,8 @@ from pollers.errors import SourceUnusable
 from pollers.poller import Poller, Surroundings
 from pollers.sources import concurrency_limit
 from pollers.stop import Stop
-from pollers.telemetry.facts import Doing, Facts, State
+from pollers.telemetry.board import MAPPING_TASK
+from pollers.telemetry.facts import Doing, Facts, Removed, State
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -67,7 +69,7 @@ class MappingRunner:
         self.host = host
         self.ledger = ledger
         self._state = MappingState.STARTING if model.enabled else MappingState.DISABLED
-        self.state_since = 0.0
+        self.state_since = math.inf
         self.problem: str | None = None
         self.restarts = 0
         self.poller: Poller | None = None
@@ -93,11 +95,22 @@ class MappingRunner:
 
     @property
     def state(self) -> MappingState:
-        """What it is doing as a whole; since when is :attr:`state_since` (monotonic seconds)."""
+        """What it is doing as a whole; since when is :attr:`state_since` (monotonic seconds, infinity before it runs)."""
         return self._state
 
+    @property
+    def paused(self) -> bool:
+        """Whether somebody paused it, whatever it still finishes."""
+        return self.model.enabled and not self._wanted
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every event that was received is accounted for, but for imbalances that were said before."""
+        held = self.poller.held() if self.poller is not None else 0
+        return self.ledger.balances(self.unbalanced + held)
+
     def _enter(self, state: MappingState) -> None:
-        if state is not self._state or not self.state_since:
+        if state is not self._state or self.state_since == math.inf:
             self._state, self.state_since = state, anyio.current_time()
 
     def end(self) -> None:
@@ -120,6 +133,10 @@ class MappingRunner:
         """Poll again after :meth:`pause`, or at once while waiting after a failure."""
         self._wanted = True
         self._changed.set()
+
+    def forget(self) -> None:
+        """Say that nothing more comes of this mapping: it is out of the configuration."""
+        self._facts.emit(Removed())
 
     def _interrupt(self) -> None:
         self._changed.set()
@@ -230,7 +247,7 @@ class MappingRunner:
         self._reported = self.problem
 
     def _say(self, state: State, detail: str, until: float | None = None) -> None:
-        self._facts.emit(Doing("mapping", state, detail, until))
+        self._facts.emit(Doing(MAPPING_TASK, state, detail, until))
 
 
 def _single(problem: Exception) -> Exception:

@@ -76,7 +76,6 @@ class Runtime:
         self._stop_asked = anyio.Event()
         self._hurry_asked = anyio.Event()
         self._reloading = anyio.Lock()
-        self._ended: list[MappingRunner] = []
 
     async def run(self, *, until_idle: float | None = None) -> int:
         """Run until :meth:`stop`; returns the exit code of DESIGN's command line."""
@@ -109,6 +108,7 @@ class Runtime:
         old = self.mappings.get(mapping.name)
         if old is not None:
             ledger = old.ledger
+        paused = old is not None and old.paused
         facts = Facts(mapping.name, [ledger, self._quiet, *self._sinks])
         runner = MappingRunner(
             mapping,
@@ -119,6 +119,8 @@ class Runtime:
             clock=self._clock,
             seed=self._random,
         )
+        if paused:
+            runner.pause()
         self.mappings[mapping.name] = runner
         finished = self._finished[mapping.name] = anyio.Event()
         self._spawn(runner.run, finished)
@@ -175,15 +177,23 @@ class Runtime:
             self.mappings[name].end()
         for name in [*removed, *changed]:
             await self._finished[name].wait()
-        self.config = config
         still_used = {m.function_name for m in new.values()}
         await self._close_hosts([name for name in self.hosts if name in functions or name not in still_used])
+        if self.stopping:
+            raise ReloadRefused("shutting down")
+        self.config = config
         for name in removed:
-            self._ended.append(self.mappings.pop(name))
+            self._remove(name)
         for name in [*changed, *added]:
             self._add(new[name])
         log.info("configuration reloaded", added=added, removed=removed, changed=changed)
         return {"added": added, "removed": removed, "changed": changed}
+
+    def _remove(self, name: str) -> None:
+        runner = self.mappings.pop(name)
+        runner.forget()
+        del self._finished[name]
+        self._say_books("mapping removed: ledger", runner)
 
     async def _close_hosts(self, names: list[str]) -> None:
         for name in names:
@@ -283,9 +293,12 @@ class Runtime:
         return all(finished.is_set() for finished in self._finished.values())
 
     def _final_ledger(self) -> None:
-        for runner in [*self.mappings.values(), *self._ended]:
-            balanced = runner.ledger.balances(0)
-            if not balanced:
-                self.exit_code = 1
-            say = log.info if balanced else log.error
-            say("shutdown 7: ledger", mapping=runner.name, balanced=balanced, **runner.ledger.as_dict())
+        for runner in self.mappings.values():
+            self._say_books("shutdown 7: ledger", runner)
+
+    def _say_books(self, event: str, runner: MappingRunner) -> None:
+        balanced = runner.ledger.balances(0)
+        if not balanced:
+            self.exit_code = 1
+        say = log.info if balanced else log.error
+        say(event, mapping=runner.name, balanced=balanced, **runner.ledger.as_dict())

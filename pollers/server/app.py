@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from pollers.server.control import Control, UnknownMapping
 from pollers.server.guard import BODY_LIMIT_BYTES, guard, problem
 from pollers.server.openapi import document
 from pollers.server.stream import EventStream
-from pollers.telemetry.recorder import conclusions
+from pollers.telemetry.conclusions import conclusions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,9 +77,8 @@ class Routes:
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Prometheus text format."""
-        return web.Response(
-            body=self._parts.metrics.exposition(), headers={"Content-Type": "text/plain; version=1.0.0; charset=utf-8"}
-        )
+        text, content_type = self._parts.metrics.exposition(request.headers.get("Accept", ""))
+        return web.Response(body=text, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
 
     async def status(self, request: web.Request) -> web.Response:
         """The snapshot."""
@@ -96,7 +96,7 @@ class Routes:
                 "id": identifier,
                 "kept_since": recorder.since,
                 "moments": [moment.as_dict() for moment in moments],
-                "conclusions": list(conclusions(moments)),
+                "conclusions": list(conclusions(moments, time.time())),
             }
         )
 

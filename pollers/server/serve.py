@@ -35,7 +35,9 @@ class _Bounded(asyncio.Protocol):
         self._head = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # what create_server makes; uvloop's is of no class of asyncio's
+        self._transport = cast(
+            "asyncio.Transport", transport
+        )  # what create_server makes; uvloop's is of no class of asyncio's
         if len(self._connections) >= CONNECTIONS_AT_MOST:
             self._transport.abort()
             return

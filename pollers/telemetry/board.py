@@ -5,44 +5,50 @@ Everything is bounded, whatever happens: shards by the stream's own listing, tas
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
-import anyio
-
-from pollers.clock import Clock, SystemClock
+from pollers.clock import Clock, SystemClock, loop_time
 from pollers.telemetry.facts import (
     Checkpointed,
     Deleted,
     Depth,
-    DestinationFailed,
     Discarded,
     Doing,
     Expired,
     Invoked,
     Invoking,
+    Listed,
     Polled,
     PollFailed,
     Received,
+    Removed,
     Returned,
     ShardEnded,
     ShardSeen,
     State,
 )
-from pollers.telemetry.series import Series
+from pollers.telemetry.series import Sample, Series
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pollers.telemetry.facts import Fact
+    from pollers.telemetry.facts import Fact, Routes
 
 FAILURES_KEPT = 20
 IDS_KEPT = 10
 ENDED_SHARDS_KEPT = 64
+ERROR_KEPT = 500
+"""Characters of an error that are shown: a function may raise megabytes."""
+BATCH_AGE_SECONDS = 30.0
+MAPPING_TASK = "mapping"
+"""What the supervisor calls a mapping as a whole when it says what that is doing."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Task:
     """What a task does, since when (monotonic)."""
 
@@ -50,7 +56,7 @@ class Task:
     since: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Flight:
     """A batch that is with the function."""
 
@@ -84,34 +90,60 @@ class Shard:
 
 @dataclass(slots=True)
 class MappingBoard:
-    """One mapping's part of the board. Times are monotonic seconds."""
+    """One mapping's part of the board. Times are monotonic seconds.
+
+    ``polls`` are the times of the last completed polls of each source, failed ones among them; ``polled`` says whether any
+    succeeded since the poller started; ``listed`` is when the stream's shards were last listed, or that was last tried;
+    ``heard`` when the poller last said anything of what it is doing.
+    """
 
     tasks: dict[str, Task] = field(default_factory=dict)
     polls: dict[str, float] = field(default_factory=dict)
-    poll_failures: dict[str, PollFailed] = field(default_factory=dict)
+    polled: bool = False
+    listed: float | None = None
+    heard: float | None = None
     flights: dict[str, Flight] = field(default_factory=dict)
     shards: dict[str, Shard] = field(default_factory=dict)
     failures: deque[Failure] = field(default_factory=lambda: deque(maxlen=FAILURES_KEPT))
-    series: Series = field(default_factory=Series)
     depth: Depth | None = None
-    destination: DestinationFailed | None = None
     held: int = 0
+    batch_age: float = 0.0
+    batch_age_at: float = -math.inf
+    series: Series = field(init=False)
 
-    @property
-    def iterator_age(self) -> float | None:
-        """How far behind its tip the shard furthest behind is, in seconds."""
-        known = [shard.behind for shard in self.shards.values() if shard.behind is not None and not shard.ended]
-        return max(known) if known else None
+    def __post_init__(self) -> None:
+        self.series = Series(self._sample)
+
+    def _sample(self, now: float) -> Sample:
+        return Sample(self.held, self.depth.visible if self.depth is not None else None, self.iterator_age(now))
+
+    def iterator_age(self, now: float) -> float | None:
+        """How far behind its tip the shard furthest behind is, in seconds; None for queues, and while nothing is known.
+
+        DynamoDB does not tell that: the age of the last record of a recent batch stands for it.
+        """
+        known = max((shard.behind for shard in self.shards.values() if shard.behind is not None), default=None)
+        if known is not None or not self.polled or all(shard.ended for shard in self.shards.values()):
+            return known
+        return self.batch_age if now - self.batch_age_at < BATCH_AGE_SECONDS else 0.0
 
     def oldest_flight(self, now: float) -> float | None:
         """For how long the oldest batch has been with the function, in seconds."""
         return now - min(flight.since for flight in self.flights.values()) if self.flights else None
 
+    def restart(self) -> None:
+        """A new poller starts: what the last one was doing is over, whether it said so or not."""
+        self.tasks.clear()
+        self.polls.clear()
+        self.flights.clear()
+        self.shards.clear()
+        self.polled, self.listed, self.heard = False, None, None
+
 
 class Board:
     """The sink. ``now`` gives monotonic seconds."""
 
-    def __init__(self, clock: Clock | None = None, now: Callable[[], float] = anyio.current_time) -> None:
+    def __init__(self, clock: Clock | None = None, now: Callable[[], float] = loop_time) -> None:
         self.mappings: dict[str, MappingBoard] = {}
         self._clock = clock or SystemClock()
         self._now = now
@@ -123,90 +155,117 @@ class Board:
             board = self.mappings[mapping] = MappingBoard()
         return board
 
+    def routes(self, mapping: str) -> Routes:
+        """See :class:`pollers.telemetry.facts.RoutedSink`."""
+        board = self.of(mapping)
+        routes: dict[type, Callable[[Fact], None]] = {
+            kind: partial(enter, self, board) for kind, enter in _ENTRIES.items()
+        }
+        routes[Removed] = lambda _: self.forget(mapping)
+        return routes
+
     def forget(self, mapping: str) -> None:
         """Drop a mapping that was removed."""
         self.mappings.pop(mapping, None)
 
     def __call__(self, mapping: str, fact: Fact) -> None:
         """Fold one fact in."""
+        if isinstance(fact, Removed):
+            self.forget(mapping)
+            return
         enter = _ENTRIES.get(type(fact))
         if enter is not None:
-            enter(self, self.of(mapping), fact, self._now())
+            enter(self, self.of(mapping), fact)
 
-    def _polled(self, board: MappingBoard, fact: Polled, now: float) -> None:
+    def _polled(self, board: MappingBoard, fact: Polled) -> None:
+        now = self._now()
         board.polls[fact.source] = now
-        board.poll_failures.pop(fact.source, None)
+        board.polled = True
         if fact.behind_seconds is not None:
-            board.shards.setdefault(fact.source, Shard()).behind = fact.behind_seconds
-            board.series.current(now).age = board.iterator_age
+            shard = board.shards.get(fact.source)
+            if shard is None:
+                shard = board.shards[fact.source] = Shard()
+            shard.behind = fact.behind_seconds
 
-    def _poll_failed(self, board: MappingBoard, fact: PollFailed, now: float) -> None:
-        board.polls[fact.source] = now
-        board.poll_failures[fact.source] = fact
+    def _poll_failed(self, board: MappingBoard, fact: PollFailed) -> None:
+        board.polls[fact.source] = board.heard = self._now()
 
-    def _received(self, board: MappingBoard, fact: Received, now: float) -> None:
-        bucket = board.series.current(now)
-        bucket.received += len(fact.ids)
-        self._hold(board, len(fact.ids), now)
+    def _listed(self, board: MappingBoard, fact: Listed) -> None:
+        board.listed = board.heard = self._now()
+        board.polled = board.polled or all(shard.ended for shard in board.shards.values())
 
-    def _hold(self, board: MappingBoard, change: int, now: float) -> None:
-        board.held += change
-        board.series.current(now).in_flight = board.held
+    def _received(self, board: MappingBoard, fact: Received) -> None:
+        count = len(fact.ids)
+        bucket = board.series.current(self._now())
+        bucket.received += count
+        board.held += count
 
-    def _invoking(self, board: MappingBoard, fact: Invoking, now: float) -> None:
+    def _invoking(self, board: MappingBoard, fact: Invoking) -> None:
+        now = self._now()
         board.flights[fact.request_id] = Flight(fact.source, len(fact.ids), fact.attempt, now)
+        if fact.iterator_age_seconds is not None:
+            board.batch_age, board.batch_age_at = fact.iterator_age_seconds, now
 
-    def _invoked(self, board: MappingBoard, fact: Invoked, now: float) -> None:
+    def _invoked(self, board: MappingBoard, fact: Invoked) -> None:
         board.flights.pop(fact.request_id, None)
-        bucket = board.series.current(now)
+        bucket = board.series.current(self._now())
         bucket.add_duration(fact.duration_seconds)
-        if fact.outcome == "success":
-            return
+        if fact.outcome not in ("success", "throttle"):
+            self._failed(board, fact)
+
+    def _failed(self, board: MappingBoard, fact: Invoked) -> None:
         failed = fact.failed_ids or fact.ids
-        bucket.failed += len(failed)
+        board.series.current(self._now()).failed += len(failed)
         board.failures.append(
             Failure(
                 self._clock.time(),
                 fact.request_id,
                 fact.outcome,
-                fact.error or "",
+                shortened(fact.error or ""),
                 len(failed),
                 tuple(failed[:IDS_KEPT]),
                 fact.first_payload,
             )
         )
 
-    def _done(self, board: MappingBoard, fact: Deleted | Discarded, now: float) -> None:
-        board.series.current(now).done += len(fact.ids)
-        self._hold(board, -len(fact.ids), now)
+    def _done(self, board: MappingBoard, fact: Deleted | Discarded) -> None:
+        count = len(fact.ids)
+        board.series.current(self._now()).done += count
+        board.held -= count
 
-    def _checkpointed(self, board: MappingBoard, fact: Checkpointed, now: float) -> None:
-        board.series.current(now).done += fact.count
-        self._hold(board, -fact.count, now)
+    def _checkpointed(self, board: MappingBoard, fact: Checkpointed) -> None:
+        board.series.current(self._now()).done += fact.count
+        board.held -= fact.count
 
-    def _given_up(self, board: MappingBoard, fact: Returned | Expired, now: float) -> None:
-        self._hold(board, -len(fact.ids), now)
+    def _given_up(self, board: MappingBoard, fact: Returned | Expired) -> None:
+        board.held -= len(fact.ids)
 
-    def _depth(self, board: MappingBoard, fact: Depth, now: float) -> None:
+    def _depth(self, board: MappingBoard, fact: Depth) -> None:
         board.depth = fact
-        board.series.current(now).depth = fact.visible
 
-    def _shard_seen(self, board: MappingBoard, fact: ShardSeen, now: float) -> None:
-        board.shards.setdefault(fact.source, Shard()).parents = tuple(fact.parents)
-
-    def _shard_ended(self, board: MappingBoard, fact: ShardEnded, now: float) -> None:
+    def _shard_seen(self, board: MappingBoard, fact: ShardSeen) -> None:
         shard = board.shards.setdefault(fact.source, Shard())
-        shard.ended, shard.behind = True, None
+        shard.parents = tuple(fact.parents)
+        if fact.ended:
+            self._end(board, shard)
+
+    def _shard_ended(self, board: MappingBoard, fact: ShardEnded) -> None:
+        self._end(board, board.shards.setdefault(fact.source, Shard()))
         board.polls.pop(fact.source, None)
-        board.poll_failures.pop(fact.source, None)
+
+    def _end(self, board: MappingBoard, shard: Shard) -> None:
+        shard.ended, shard.behind = True, None
         ended = [name for name, shard in board.shards.items() if shard.ended]
         for name in ended[:-ENDED_SHARDS_KEPT]:
             del board.shards[name]
 
-    def _destination_failed(self, board: MappingBoard, fact: DestinationFailed, now: float) -> None:
-        board.destination = fact
-
-    def _doing(self, board: MappingBoard, fact: Doing, now: float) -> None:
+    def _doing(self, board: MappingBoard, fact: Doing) -> None:
+        now = self._now()
+        if fact.task == MAPPING_TASK:
+            if fact.state is State.STARTING:
+                board.restart()
+        else:
+            board.heard = now
         if fact.state is State.ENDED:
             board.tasks.pop(fact.task, None)
             return
@@ -217,9 +276,15 @@ class Board:
         board.tasks[fact.task] = Task(fact, since)
 
 
+def shortened(text: str) -> str:
+    """The start of a text that may be of any length."""
+    return text if len(text) <= ERROR_KEPT else f"{text[:ERROR_KEPT]}... ({len(text):,} characters)"
+
+
 _ENTRIES: dict[type, Callable[..., None]] = {
     Polled: Board._polled,
     PollFailed: Board._poll_failed,
+    Listed: Board._listed,
     Received: Board._received,
     Invoking: Board._invoking,
     Invoked: Board._invoked,
@@ -231,6 +296,5 @@ _ENTRIES: dict[type, Callable[..., None]] = {
     Depth: Board._depth,
     ShardSeen: Board._shard_seen,
     ShardEnded: Board._shard_ended,
-    DestinationFailed: Board._destination_failed,
     Doing: Board._doing,
 }

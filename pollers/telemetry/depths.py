@@ -49,8 +49,9 @@ class Depths:
                 url = self._urls.get(mapping.event_source_arn) or await sqs.queue_url(arn.resource, arn.account)
                 self._urls[mapping.event_source_arn] = url
                 attributes = await sqs.attributes(url)
-                self._board(mapping.name, _depth(attributes))
-        except AwsError as error:
+                if mapping.name in self._runtime.mappings:
+                    self._board(mapping.name, _depth(attributes))
+        except (AwsError, ValueError) as error:
             log.debug("queue depth unknown", mapping=mapping.name, error=str(error))
 
 

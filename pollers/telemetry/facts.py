@@ -1,18 +1,20 @@
 """What happens to events, said once for each batch (never for each record) and folded by whoever needs it.
 
 The ledger, the metrics, the flight recorder and the console are all sinks of this one stream. ``source`` is the shard id, or
-``""`` for a queue. ``ids`` are SQS message ids or sequence numbers.
+``""`` for a queue. ``ids`` are SQS message ids or sequence numbers. Facts are values: nobody changes one (they are not frozen
+only because that makes each five times dearer, and several are made for every batch).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from functools import partial
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Polled:
     """A poll of the source came back, empty or not. ``behind_seconds`` is how far a stream's reader is behind its tip."""
 
@@ -21,7 +23,7 @@ class Polled:
     behind_seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PollFailed:
     """A poll failed and is tried again in ``retry_seconds``. ``throttled`` when the service asked for less."""
 
@@ -31,7 +33,7 @@ class PollFailed:
     throttled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Received:
     """Events are now held by this process. ``receive_counts`` (SQS) lines up with ``ids``."""
 
@@ -41,7 +43,7 @@ class Received:
     receive_counts: Sequence[int] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Filtered:
     """No filter matches these events; they are done without an invocation (followed by Deleted or Checkpointed)."""
 
@@ -49,9 +51,12 @@ class Filtered:
     ids: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Invoking:
-    """A batch goes to the function. ``attempt`` starts at 1. ``iterator_age_seconds`` is the age of its last record (streams)."""
+    """A batch goes to the function. ``attempt`` starts at 1. ``iterator_age_seconds`` is the age of its last record (streams).
+
+    ``trace_headers`` are the trace contexts that its messages carry, each once; filled only where ``Facts.traced`` asks for it.
+    """
 
     source: str
     ids: Sequence[str]
@@ -60,9 +65,10 @@ class Invoking:
     attempt: int = 1
     gather_seconds: float = 0.0
     iterator_age_seconds: float | None = None
+    trace_headers: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Invoked:
     """An invocation ended. ``outcome`` is "success", "partial", "error", "throttle", "infrastructure" or "abandoned"."""
 
@@ -77,7 +83,7 @@ class Invoked:
     """The start of a failed batch's first record, at most 512 bytes, for the console (shown only when payloads are allowed)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Extended:
     """The visibility of held messages was extended by ``seconds``; ``failed`` counts entries that were refused."""
 
@@ -86,7 +92,7 @@ class Extended:
     failed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Returned:
     """Events go back to the source, to be seen again after ``delay_seconds`` (None: when their visibility timeout runs out)."""
 
@@ -96,14 +102,14 @@ class Returned:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Deleted:
     """Messages were deleted from the queue, each confirmed by the service."""
 
     ids: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DeleteRetried:
     """Deletes that failed and are tried again."""
 
@@ -111,7 +117,7 @@ class DeleteRetried:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Expired:
     """The claim on these messages ran out or their handles are stale: they may be seen again. Never counted as deleted."""
 
@@ -119,7 +125,7 @@ class Expired:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Checkpointed:
     """The checkpoint of a shard moved past ``count`` records, up to ``sequence_number``."""
 
@@ -128,7 +134,7 @@ class Checkpointed:
     sequence_number: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Discarded:
     """Stream records were given up on ("RetryAttemptsExhausted", "RecordAgeExceeded", "Oversized", "Expired", "Trimmed").
 
@@ -141,7 +147,7 @@ class Discarded:
     destination: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DestinationFailed:
     """A failure record could not be delivered and is tried again in ``retry_seconds``."""
 
@@ -150,22 +156,30 @@ class DestinationFailed:
     retry_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ShardSeen:
-    """A shard with its parents, as far as the stream lists them."""
+    """A shard with its parents, as far as the stream lists them. ``ended``: its checkpoint says that every record of it is done."""
 
     source: str
     parents: Sequence[str] = ()
+    ended: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Listed:
+    """The stream's shards were listed: ``shards`` of them."""
+
+    shards: int
+
+
+@dataclass(slots=True)
 class ShardEnded:
     """Every record of the shard is done."""
 
     source: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Depth:
     """What the queue says that it holds (approximate): ready to be received, received by somebody, delayed."""
 
@@ -190,7 +204,7 @@ class State(StrEnum):
     ENDED = "ended"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Doing:
     """What ``task`` ("receive", a shard id, ...) does from now on, said when it changes; the input of "why is it idle".
 
@@ -202,6 +216,11 @@ class Doing:
     state: State
     detail: str = ""
     until_seconds: float | None = None
+
+
+@dataclass(slots=True)
+class Removed:
+    """The mapping was taken out of the configuration: nothing more comes of it, and what was counted of it may go."""
 
 
 Fact: TypeAlias = (
@@ -220,23 +239,59 @@ Fact: TypeAlias = (
     | Discarded
     | DestinationFailed
     | ShardSeen
+    | Listed
     | ShardEnded
     | Depth
     | Doing
+    | Removed
 )
 
 Sink: TypeAlias = Callable[[str, Fact], None]
 """Takes the mapping's name and a fact; it must neither block nor raise."""
 
+Routes: TypeAlias = Mapping[type, Callable[[Any], None]]
+"""What takes each type of fact; types that are not in it are of no interest."""
+
+
+@runtime_checkable
+class RoutedSink(Protocol):
+    """A sink that says what it wants to hear of a mapping and where: facts go there without a detour, and others not at all."""
+
+    def __call__(self, mapping: str, fact: Fact, /) -> None:
+        """As any sink."""
+
+    def routes(self, mapping: str) -> Routes:
+        """What takes this mapping's facts; asked once for each life of the mapping."""
+
 
 @dataclass(slots=True)
 class Facts:
-    """One mapping's end of the stream: what its poller calls."""
+    """One mapping's end of the stream: what its poller calls.
+
+    ``traced`` asks pollers for the trace contexts that their messages carry. ``sinks`` do not change once a fact was emitted.
+    """
 
     mapping: str
     sinks: list[Sink] = field(default_factory=list)
+    traced: bool = False
+    _takers: dict[type, list[Callable[[Any], None]]] = field(default_factory=dict, init=False, repr=False)
+    _routes: list[Routes | Sink] = field(default_factory=list, init=False, repr=False)
 
     def emit(self, fact: Fact) -> None:
         """Hand ``fact`` to every sink, in order."""
-        for sink in self.sinks:
-            sink(self.mapping, fact)
+        takers = self._takers.get(type(fact))
+        if takers is None:
+            takers = self._takers[type(fact)] = self._found(type(fact))
+        for take in takers:
+            take(fact)
+
+    def _found(self, kind: type) -> list[Callable[[Any], None]]:
+        if not self._routes:
+            self._routes = [s.routes(self.mapping) if isinstance(s, RoutedSink) else s for s in self.sinks]
+        found: list[Callable[[Any], None]] = []
+        for route in self._routes:
+            if callable(route):
+                found.append(partial(route, self.mapping))
+            elif (take := route.get(kind)) is not None:
+                found.append(take)
+        return found

@@ -1,4 +1,9 @@
-"""Health means progress: whether each source was polled and each batch moves, and if not, which and why (decider)."""
+"""Health means progress: whether each source was polled and each batch moves, and if not, which and why (decider).
+
+Every wait that is honest stays green: a paused, empty, throttled, denied or retried source, a parent shard that is being read, a
+batching window of five minutes. What is red is a poll, a batch, a listing of shards, a start, a stop or a back-off that should
+have come to its end by now and has not; each has its bound here.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +11,28 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pollers.mapping import MappingState
+from pollers.telemetry.board import MAPPING_TASK
+from pollers.telemetry.durations import age
 from pollers.telemetry.facts import State
-from pollers.telemetry.view import age
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pollers.telemetry.board import MappingBoard, Task
 
-POLL_BOUND_SECONDS = 60.0
-"""A poll takes at most 20 s (a long poll) and its reply a little more: after this long something hangs."""
-INVOCATION_SLACK_SECONDS = 15.0
-"""How much longer than the function's timeout a batch may be with it: the worker must be killed and its end seen."""
-STARTING_BOUND_SECONDS = 120.0
-LOOP_LAG_BOUND_SECONDS = 5.0
+POLL_BOUND_SECONDS = 90.0
+"""A poll takes at most 60 s: 10 to connect, 20 of long poll, 30 more for its reply. After this long something hangs."""
+LISTING_BOUND_SECONDS = 120.0
+"""A stream's shards are listed each 30 s."""
+INVOCATION_SLACK_SECONDS = 60.0
+"""How much longer than twice the function's timeout a batch may be with it. A batch waits for a worker to start (for as long as the
+timeout, at least 10 s, after a pause of up to 30 s if the last start failed), runs, and its worker is killed."""
+STARTING_BOUND_SECONDS = 180.0
+"""Importing a function in process may take two minutes."""
+STOPPING_SLACK_SECONDS = 60.0
+"""How much longer than a batch may take a stop may take: a receive in flight, deletes, checkpoints, handing back."""
+SILENCE_BOUND_SECONDS = 120.0
+"""How long a poller that started may take to say what it does or to poll."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,63 +54,84 @@ class Vitals:
     timeout_seconds: float
     grace_seconds: float
 
+    @property
+    def flight_bound(self) -> float:
+        """How long a batch may be with the function, in seconds."""
+        return 2 * self.timeout_seconds + INVOCATION_SLACK_SECONDS
+
+    @property
+    def stop_bound(self) -> float:
+        """How long a stop may take, in seconds."""
+        return max(self.grace_seconds, self.flight_bound) + STOPPING_SLACK_SECONDS
+
 
 def stalls(board: MappingBoard, vitals: Vitals, now: float) -> Iterator[Problem]:
-    """What makes the process not live: something that should have happened by now has not.
+    """What makes the process not live: something that should have happened by now has not."""
+    match vitals.state:
+        case MappingState.STARTING if now - vitals.since > STARTING_BOUND_SECONDS:
+            yield Problem(vitals.name, f"has been starting for {age(now - vitals.since)}")
+        case MappingState.STOPPING if now - vitals.since > vitals.stop_bound:
+            yield Problem(vitals.name, f"has been stopping for {age(now - vitals.since)}")
+        case MappingState.RUNNING:
+            yield from (Problem(vitals.name, reason) for reason in _running(board, vitals, now))
+        case _:
+            return
 
-    A source that is paused, disabled, empty, throttled or denied is no stall: waiting is what it should do.
-    """
-    if vitals.state in (MappingState.PAUSED, MappingState.DISABLED, MappingState.STOPPED, MappingState.BACKING_OFF):
-        return
-    name = vitals.name
+
+def _running(board: MappingBoard, vitals: Vitals, now: float) -> Iterator[str]:
     oldest = board.oldest_flight(now)
-    if oldest is not None and oldest > vitals.timeout_seconds + INVOCATION_SLACK_SECONDS:
-        yield Problem(
-            name, f"a batch has been with the function for {age(oldest)}, its timeout is {age(vitals.timeout_seconds)}"
-        )
-    if vitals.state is MappingState.STARTING and now - vitals.since > STARTING_BOUND_SECONDS:
-        yield Problem(name, f"has been starting for {age(now - vitals.since)}")
-    if vitals.state is MappingState.STOPPING and now - vitals.since > vitals.grace_seconds + STARTING_BOUND_SECONDS:
-        yield Problem(name, f"has been stopping for {age(now - vitals.since)}")
-    if vitals.state is MappingState.RUNNING:
-        yield from _poll_stalls(board, vitals, now)
-
-
-def _poll_stalls(board: MappingBoard, vitals: Vitals, now: float) -> Iterator[Problem]:
-    if not board.tasks and not board.polls and now - vitals.since > POLL_BOUND_SECONDS:
-        yield Problem(vitals.name, f"no poll has come back since it started {age(now - vitals.since)} ago")
+    if oldest is not None and oldest > vitals.flight_bound:
+        yield f"a batch has been with the function for {age(oldest)}, whose timeout is {age(vitals.timeout_seconds)}"
+    if not board.tasks:
+        last = max(vitals.since, board.heard or vitals.since, board.listed or vitals.since, *board.polls.values())
+        if now - last > SILENCE_BOUND_SECONDS:
+            yield f"has neither polled nor said what it does for {age(now - last)}"
+    if board.listed is not None and now - board.listed > LISTING_BOUND_SECONDS:
+        yield f"its shards have not been listed for {age(now - board.listed)}"
     for task in board.tasks.values():
-        overdue = _overdue(board, task, now)
+        overdue = _overdue(board, task, vitals, now)
         if overdue is not None:
-            yield Problem(vitals.name, overdue)
+            yield overdue
 
 
-def _overdue(board: MappingBoard, task: Task, now: float) -> str | None:
-    state, since = task.doing.state, task.since
-    if state is State.POLLING:
-        last = max(since, board.polls.get(task.doing.task, board.polls.get("", since)))
-        if now - last > POLL_BOUND_SECONDS:
-            return f"no poll of {_place(task)} has come back for {age(now - last)}"
-    if state is State.STARTING and now - since > STARTING_BOUND_SECONDS:
-        return f"{_place(task)} has been starting for {age(now - since)}"
-    if state is State.BACKING_OFF and now - since > (task.doing.until_seconds or 0.0) + POLL_BOUND_SECONDS:
-        return (
-            f"{_place(task)} should have ended its back-off {age(now - since - (task.doing.until_seconds or 0.0))} ago"
-        )
-    return None
+def _overdue(board: MappingBoard, task: Task, vitals: Vitals, now: float) -> str | None:
+    """Why a task that does one thing for so long hangs; None when it may go on."""
+    place, waited = _place(task), now - task.since
+    match task.doing.state:
+        case State.POLLING:
+            silent = now - max(task.since, board.polls.get(task.doing.task, board.polls.get("", task.since)))
+            return f"no poll of {place} has come back for {age(silent)}" if silent > POLL_BOUND_SECONDS else None
+        case State.STARTING if waited > STARTING_BOUND_SECONDS:
+            return f"{place} has been starting for {age(waited)}"
+        case State.STOPPING if waited > vitals.stop_bound:
+            return f"{place} has been stopping for {age(waited)}"
+        case State.BACKING_OFF if task.doing.until_seconds is not None:
+            late = waited - task.doing.until_seconds
+            return f"{place} should have gone on {age(late)} ago" if late > POLL_BOUND_SECONDS else None
+        case _:
+            return None
 
 
 def _place(task: Task) -> str:
-    return "the queue" if task.doing.task in ("receive", "") else task.doing.task
+    if task.doing.task == MAPPING_TASK:
+        return "the mapping"
+    return "the queue" if task.doing.task == "receive" else task.doing.task
 
 
 def unready(board: MappingBoard, vitals: Vitals) -> Iterator[Problem]:
     """What makes the process not ready although it is live: a mapping that is not polling yet, or cannot."""
-    if vitals.state is MappingState.BACKING_OFF:
-        yield Problem(vitals.name, f"cannot run: {vitals.problem}")
-    elif vitals.state is MappingState.STARTING:
-        yield Problem(vitals.name, "is starting")
-    elif vitals.state is MappingState.STOPPING:
-        yield Problem(vitals.name, "is stopping")
-    elif vitals.state is MappingState.RUNNING and not board.polls and not board.tasks:
-        yield Problem(vitals.name, "has not polled yet")
+    match vitals.state:
+        case MappingState.BACKING_OFF:
+            yield Problem(vitals.name, f"cannot run: {vitals.problem}")
+        case MappingState.STARTING:
+            yield Problem(vitals.name, "is starting")
+        case MappingState.STOPPING:
+            yield Problem(vitals.name, "is stopping")
+        case MappingState.RUNNING if not board.polled:
+            failing = [t.doing.detail for t in board.tasks.values() if t.doing.state is State.BACKING_OFF]
+            if failing:
+                yield Problem(vitals.name, f"has not polled yet: backing off after {failing[0]}")
+            elif not board.tasks:
+                yield Problem(vitals.name, "has not polled yet")
+        case _:
+            return

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
 
 from pollers.telemetry.facts import (
     Checkpointed,
@@ -18,6 +20,11 @@ from pollers.telemetry.facts import (
     Received,
     Returned,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pollers.telemetry.facts import Routes
 
 
 @dataclass(slots=True)
@@ -56,37 +63,68 @@ class Ledger:
         """Every column, with ``in_flight``; what is logged each minute and at the end."""
         return {**asdict(self), "in_flight": self.in_flight}
 
+    def routes(self, mapping: str) -> Routes:
+        """See :class:`pollers.telemetry.facts.RoutedSink`; a ledger is of one mapping."""
+        return {kind: partial(enter, self) for kind, enter in _ENTRIES.items()}
+
     def __call__(self, mapping: str, fact: Fact) -> None:
         """Enter one fact."""
-        match fact:
-            case Received():
-                self.received += len(fact.ids)
-            case Invoking():
-                self.invocations += 1
-                self.invoked += len(fact.ids)
-            case Invoked(outcome="success"):
-                pass
-            case Invoked(outcome="throttle"):
-                self.throttled += 1
-            case Invoked():
-                self.failed_invocations += 1
-                self.failed += len(fact.failed_ids) if fact.outcome == "partial" else len(fact.ids)
-            case Deleted():
-                self.deleted += len(fact.ids)
-            case Checkpointed():
-                self.checkpointed += fact.count
-            case Discarded():
-                self.discarded += len(fact.ids)
-                self.discarded_by[fact.condition] = self.discarded_by.get(fact.condition, 0) + len(fact.ids)
-            case Returned():
-                self.returned += len(fact.ids)
-            case Expired():
-                self.expired += len(fact.ids)
-            case Filtered():
-                self.filtered += len(fact.ids)
-            case Extended():
-                self.extended += len(fact.ids) - fact.failed
-            case DeleteRetried():
-                self.deletes_retried += len(fact.ids)
-            case _:
-                pass
+        enter = _ENTRIES.get(type(fact))
+        if enter is not None:
+            enter(self, fact)
+
+    def _received(self, fact: Received) -> None:
+        self.received += len(fact.ids)
+
+    def _invoking(self, fact: Invoking) -> None:
+        self.invocations += 1
+        self.invoked += len(fact.ids)
+
+    def _invoked(self, fact: Invoked) -> None:
+        if fact.outcome == "success":
+            return
+        if fact.outcome == "throttle":
+            self.throttled += 1
+            return
+        self.failed_invocations += 1
+        self.failed += len(fact.failed_ids) if fact.outcome == "partial" else len(fact.ids)
+
+    def _deleted(self, fact: Deleted) -> None:
+        self.deleted += len(fact.ids)
+
+    def _checkpointed(self, fact: Checkpointed) -> None:
+        self.checkpointed += fact.count
+
+    def _discarded(self, fact: Discarded) -> None:
+        self.discarded += len(fact.ids)
+        self.discarded_by[fact.condition] = self.discarded_by.get(fact.condition, 0) + len(fact.ids)
+
+    def _returned(self, fact: Returned) -> None:
+        self.returned += len(fact.ids)
+
+    def _expired(self, fact: Expired) -> None:
+        self.expired += len(fact.ids)
+
+    def _filtered(self, fact: Filtered) -> None:
+        self.filtered += len(fact.ids)
+
+    def _extended(self, fact: Extended) -> None:
+        self.extended += len(fact.ids) - fact.failed
+
+    def _delete_retried(self, fact: DeleteRetried) -> None:
+        self.deletes_retried += len(fact.ids)
+
+
+_ENTRIES: dict[type, Callable[..., None]] = {
+    Received: Ledger._received,
+    Invoking: Ledger._invoking,
+    Invoked: Ledger._invoked,
+    Deleted: Ledger._deleted,
+    Checkpointed: Ledger._checkpointed,
+    Discarded: Ledger._discarded,
+    Returned: Ledger._returned,
+    Expired: Ledger._expired,
+    Filtered: Ledger._filtered,
+    Extended: Ledger._extended,
+    DeleteRetried: Ledger._delete_retried,
+}

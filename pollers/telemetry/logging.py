@@ -61,7 +61,9 @@ def _rendering(on_terminal: bool) -> list[Processor]:
     if on_terminal:
         return [structlog.dev.ConsoleRenderer(colors=True, exception_formatter=structlog.dev.plain_traceback)]
     # Without the frames' local variables: those may hold payloads and credentials.
-    tracebacks = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+    tracebacks = structlog.processors.ExceptionRenderer(
+        structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    )
     return [tracebacks, structlog.processors.JSONRenderer(serializer=_json)]
 
 

@@ -1,15 +1,18 @@
 """Prometheus metrics: Lambda's event source mapping metrics under their own names in snake case, and what Lambda hides.
 
-lambda-behaviour 7.1. Labels are mapping and function names and words of ours, never ids, so their number is bounded.
+lambda-behaviour 7.1. Labels are mapping and function names and words of ours, never ids, so their number is bounded, and a removed
+mapping takes its own with it. Counting is a few additions a batch; prometheus-client's families are made at a scrape.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.exposition import generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from pollers.telemetry.facts import (
@@ -27,133 +30,274 @@ from pollers.telemetry.facts import (
     Polled,
     PollFailed,
     Received,
+    Removed,
     Returned,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from prometheus_client import Metric
 
+    from pollers.telemetry.facts import Routes
+
+PREFIX = "headrace_"
 DURATIONS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
-FILL = (0.001, 0.01, 0.1, 0.5, 1, 2, 5, 10, 20, 60, 120, 300)
+FILLS = (0.001, 0.01, 0.1, 0.5, 1, 2, 5, 10, 20, 60, 120, 300)
+NOT_DROPPED = frozenset({"Expired", "Trimmed"})
+"""Conditions that are the source's own retention, which 7.1 does not count as dropped."""
 
 
-class Metrics:
-    """The sink, and the exposition."""
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric: its name without the prefix (and without ``_total``), kind, labels and meaning."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    meaning: str
+
+
+def _counter(name: str, meaning: str, *labels: str) -> Family:
+    return Family(name, "counter", ("mapping", *labels), meaning)
+
+
+COUNTERS = {
+    "polled": _counter("polled_event_count", "events read from the source"),
+    "filtered": _counter("filtered_out_event_count", "events that no filter matched"),
+    "invoked": _counter("invoked_event_count", "events that invoked the function; retries count again"),
+    "failed": _counter("failed_invoke_event_count", "events in failed invocations, or reported as failed"),
+    "deleted": _counter("deleted_event_count", "messages deleted after processing, each confirmed (SQS)"),
+    "checkpointed": _counter("checkpointed_event_count", "records that the checkpoint moved past (streams)"),
+    "dropped": _counter("dropped_event_count", "records given up on without a destination (streams)"),
+    "delivered": _counter(
+        "on_failure_destination_delivered_event_count",
+        "records given up on whose failure record was delivered (streams)",
+    ),
+    "undelivered": _counter("destination_delivery_failures", "tries to deliver a failure record that failed (streams)"),
+    "polls": _counter("polls", "polls of the source that came back, empty ones among them"),
+    "throttles": _counter("throttles", "invocations refused because the function is at its limit"),
+    "returned": _counter("returned_event_count", "events handed back to the source"),
+    "expired": _counter("expired_receipts", "messages whose claim ran out or whose receipt handle was stale (SQS)"),
+    "deletes_retried": _counter("deletes_retried", "deletes that failed and were tried again (SQS)"),
+    "extended": _counter("visibility_extensions", "extensions of a message's visibility (SQS)"),
+    "unextended": _counter("visibility_extensions_failed", "extensions that the queue refused (SQS)"),
+}
+POLL_FAILURES = _counter("poll_failures", "polls that failed; `throttled`: the service asked for less", "throttled")
+INVOCATIONS = _counter("invocations", "ended invocations by outcome", "outcome")
+DISCARDED = _counter("discarded_event_count", "records given up on, by condition (streams)", "condition")
+HISTOGRAMS = {
+    "durations": Family("invocation_duration_seconds", "histogram", ("mapping",), "how long invocations took"),
+    "sizes": Family("batch_size", "histogram", ("mapping",), "events in a batch, retries not counted again"),
+    "fills": Family("batch_fill_seconds", "histogram", ("mapping",), "how long a batch was gathered"),
+}
+ITERATOR_AGE = Family(
+    "iterator_age_seconds",
+    "gauge",
+    ("mapping",),
+    "age of the last record of the newest batch when it was invoked (streams)",
+)
+COUNTED = (*COUNTERS.values(), POLL_FAILURES, INVOCATIONS, DISCARDED, *HISTOGRAMS.values(), ITERATOR_AGE)
+"""Every metric that is folded from facts."""
+
+
+class Histogram:
+    """Counts by upper bound."""
+
+    __slots__ = ("_bounds", "_counts", "_sum")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count a value."""
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += value
+
+    def add_to(self, family: HistogramMetricFamily, labels: Sequence[str]) -> None:
+        """Enter it into a family, cumulated as Prometheus wants it."""
+        total, buckets = 0, []
+        for bound, count in zip((*map(float, self._bounds), "+Inf"), self._counts, strict=True):
+            total += count
+            buckets.append((str(bound), float(total)))
+        family.add_metric(labels, buckets, self._sum)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What is counted of one mapping. The fields are the keys of :data:`COUNTERS` and :data:`HISTOGRAMS`."""
+
+    polled: int = 0
+    filtered: int = 0
+    invoked: int = 0
+    failed: int = 0
+    deleted: int = 0
+    checkpointed: int = 0
+    dropped: int = 0
+    delivered: int = 0
+    undelivered: int = 0
+    polls: int = 0
+    throttles: int = 0
+    returned: int = 0
+    expired: int = 0
+    deletes_retried: int = 0
+    extended: int = 0
+    unextended: int = 0
+    poll_failures: dict[str, int] = field(default_factory=dict)
+    invocations: dict[str, int] = field(default_factory=dict)
+    discarded: dict[str, int] = field(default_factory=dict)
+    durations: Histogram = field(default_factory=lambda: Histogram(DURATIONS))
+    sizes: Histogram = field(default_factory=lambda: Histogram(SIZES))
+    fills: Histogram = field(default_factory=lambda: Histogram(FILLS))
+    iterator_age: float | None = None
+
+    def on_polled(self, fact: Polled) -> None:
+        self.polls += 1
+
+    def on_poll_failed(self, fact: PollFailed) -> None:
+        throttled = "true" if fact.throttled else "false"
+        self.poll_failures[throttled] = self.poll_failures.get(throttled, 0) + 1
+
+    def on_received(self, fact: Received) -> None:
+        self.polled += len(fact.ids)
+
+    def on_filtered(self, fact: Filtered) -> None:
+        self.filtered += len(fact.ids)
+
+    def on_invoking(self, fact: Invoking) -> None:
+        count = len(fact.ids)
+        self.invoked += count
+        if fact.attempt == 1:
+            self.sizes.observe(count)
+            self.fills.observe(fact.gather_seconds)
+        if fact.iterator_age_seconds is not None:
+            self.iterator_age = fact.iterator_age_seconds
+
+    def on_invoked(self, fact: Invoked) -> None:
+        outcome = fact.outcome
+        self.invocations[outcome] = self.invocations.get(outcome, 0) + 1
+        self.durations.observe(fact.duration_seconds)
+        if outcome == "success":
+            return
+        if outcome == "throttle":
+            self.throttles += 1
+        else:
+            self.failed += len(fact.failed_ids) if outcome == "partial" else len(fact.ids)
+
+    def on_extended(self, fact: Extended) -> None:
+        self.extended += len(fact.ids) - fact.failed
+        self.unextended += fact.failed
+
+    def on_returned(self, fact: Returned) -> None:
+        self.returned += len(fact.ids)
+
+    def on_deleted(self, fact: Deleted) -> None:
+        self.deleted += len(fact.ids)
+
+    def on_delete_retried(self, fact: DeleteRetried) -> None:
+        self.deletes_retried += len(fact.ids)
+
+    def on_expired(self, fact: Expired) -> None:
+        self.expired += len(fact.ids)
+
+    def on_checkpointed(self, fact: Checkpointed) -> None:
+        self.checkpointed += fact.count
+
+    def on_discarded(self, fact: Discarded) -> None:
+        count = len(fact.ids)
+        self.discarded[fact.condition] = self.discarded.get(fact.condition, 0) + count
+        if fact.destination is not None:
+            self.delivered += count
+        elif fact.condition not in NOT_DROPPED:
+            self.dropped += count
+
+    def on_destination_failed(self, fact: DestinationFailed) -> None:
+        self.undelivered += 1
+
+    def routes(self) -> dict[type, Callable[[Any], None]]:
+        """What takes which fact."""
+        return {
+            Polled: self.on_polled,
+            PollFailed: self.on_poll_failed,
+            Received: self.on_received,
+            Filtered: self.on_filtered,
+            Invoking: self.on_invoking,
+            Invoked: self.on_invoked,
+            Extended: self.on_extended,
+            Returned: self.on_returned,
+            Deleted: self.on_deleted,
+            DeleteRetried: self.on_delete_retried,
+            Expired: self.on_expired,
+            Checkpointed: self.on_checkpointed,
+            Discarded: self.on_discarded,
+            DestinationFailed: self.on_destination_failed,
+        }
+
+
+class Metrics(Collector):
+    """The sink, and the exposition. Other collectors may be registered in ``registry``."""
 
     def __init__(self) -> None:
+        self._tallies: dict[str, Tally] = {}
         self.registry = CollectorRegistry()
-        count = self._counter
-        self._polled = count("polled_event_count", "Events read from the source")
-        self._filtered = count("filtered_out_event_count", "Events that no filter matched")
-        self._invoked = count("invoked_event_count", "Events that invoked the function; retries count again")
-        self._failed = count("failed_invoke_event_count", "Events in failed invocations, or reported as failed")
-        self._deleted = count("deleted_event_count", "Messages deleted after processing")
-        self._checkpointed = count("checkpointed_event_count", "Stream records that the checkpoint moved past")
-        self._dropped = count("dropped_event_count", "Events given up on without a destination", "condition")
-        self._delivered = count(
-            "on_failure_destination_delivered_event_count", "Events whose failure record was delivered"
-        )
-        self._undelivered = count(
-            "destination_delivery_failures", "Failure records that could not be delivered, each try"
-        )
-        self._polls = count("polls", "Polls of the source that came back")
-        self._poll_failures = count("poll_failures", "Polls that failed", "throttled")
-        self._invocations = count("invocations", "Ended invocations", "outcome")
-        self._throttles = count("throttles", "Invocations refused because the function is at its limit")
-        self._returned = count("returned_event_count", "Events handed back to the source")
-        self._expired = count("expired_receipt_count", "Messages whose claim ran out or whose handle was stale")
-        self._deletes_retried = count("deletes_retried", "Deletes that failed and were tried again")
-        self._extended = count("visibility_extensions", "Messages whose visibility was extended")
-        self._extensions_failed = count("visibility_extensions_failed", "Extensions that were refused")
-        self._duration = self._histogram("invocation_duration_seconds", "How long invocations took", DURATIONS)
-        self._batch = self._histogram("batch_size", "Events in a batch", SIZES)
-        self._fill = self._histogram("batch_fill_seconds", "How long batches were gathered", FILL)
-        self._age = self._gauge(
-            "iterator_age_seconds", "Age of the last record of the newest batch when it was invoked"
-        )
-        self._enter: dict[type, Callable[..., None]] = {
-            Polled: self._on_polled,
-            PollFailed: lambda m, f: self._poll_failures.labels(m, str(f.throttled).lower()).inc(),
-            Received: lambda m, f: self._polled.labels(m).inc(len(f.ids)),
-            Filtered: lambda m, f: self._filtered.labels(m).inc(len(f.ids)),
-            Invoking: self._on_invoking,
-            Invoked: self._on_invoked,
-            Extended: self._on_extended,
-            Returned: lambda m, f: self._returned.labels(m).inc(len(f.ids)),
-            Deleted: lambda m, f: self._deleted.labels(m).inc(len(f.ids)),
-            DeleteRetried: lambda m, f: self._deletes_retried.labels(m).inc(len(f.ids)),
-            Expired: lambda m, f: self._expired.labels(m).inc(len(f.ids)),
-            Checkpointed: lambda m, f: self._checkpointed.labels(m).inc(f.count),
-            Discarded: self._on_discarded,
-            DestinationFailed: lambda m, f: self._undelivered.labels(m).inc(),
-        }
+        self.registry.register(self)
+        ProcessCollector(registry=self.registry)
+
+    def routes(self, mapping: str) -> Routes:
+        """See :class:`pollers.telemetry.facts.RoutedSink`."""
+        tally = self._tallies.setdefault(mapping, Tally())
+        return {**tally.routes(), Removed: lambda _: self.forget(mapping)}
 
     def __call__(self, mapping: str, fact: Fact) -> None:
         """Count one fact."""
-        enter = self._enter.get(type(fact))
-        if enter is not None:
-            enter(mapping, fact)
+        take = self.routes(mapping).get(type(fact))
+        if take is not None:
+            take(fact)
 
-    def exposition(self) -> bytes:
-        """The text format."""
-        return generate_latest(self.registry)
+    def forget(self, mapping: str) -> None:
+        """Drop a mapping that was removed, with its labels."""
+        self._tallies.pop(mapping, None)
 
-    def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
-        return Counter(f"headrace_{name}", help_text, ("mapping", *labels), registry=self.registry)
-
-    def _histogram(self, name: str, help_text: str, buckets: tuple[float, ...]) -> Histogram:
-        return Histogram(f"headrace_{name}", help_text, ("mapping",), buckets=buckets, registry=self.registry)
-
-    def _gauge(self, name: str, help_text: str) -> Gauge:
-        return Gauge(f"headrace_{name}", help_text, ("mapping",), registry=self.registry)
-
-    def _on_polled(self, mapping: str, fact: Polled) -> None:
-        self._polls.labels(mapping).inc()
-        if not fact.count:
-            self._polled.labels(mapping).inc(0)
-
-    def _on_invoking(self, mapping: str, fact: Invoking) -> None:
-        self._invoked.labels(mapping).inc(len(fact.ids))
-        self._batch.labels(mapping).observe(len(fact.ids))
-        self._fill.labels(mapping).observe(fact.gather_seconds)
-        if fact.iterator_age_seconds is not None:
-            self._age.labels(mapping).set(fact.iterator_age_seconds)
-
-    def _on_invoked(self, mapping: str, fact: Invoked) -> None:
-        self._invocations.labels(mapping, fact.outcome).inc()
-        self._duration.labels(mapping).observe(fact.duration_seconds)
-        if fact.outcome == "throttle":
-            self._throttles.labels(mapping).inc()
-        elif fact.outcome == "partial":
-            self._failed.labels(mapping).inc(len(fact.failed_ids))
-        elif fact.outcome != "success":
-            self._failed.labels(mapping).inc(len(fact.ids))
-
-    def _on_extended(self, mapping: str, fact: Extended) -> None:
-        self._extended.labels(mapping).inc(len(fact.ids) - fact.failed)
-        if fact.failed:
-            self._extensions_failed.labels(mapping).inc(fact.failed)
-
-    def _on_discarded(self, mapping: str, fact: Discarded) -> None:
-        if fact.destination is not None:
-            self._delivered.labels(mapping).inc(len(fact.ids))
-        else:
-            self._dropped.labels(mapping, fact.condition).inc(len(fact.ids))
-
-
-class Now(Collector):
-    """What is asked at each scrape rather than counted: ``read`` yields (name, help, label name, {label: value})."""
-
-    def __init__(self, read: Callable[[], Iterable[tuple[str, str, str, dict[str, float]]]]) -> None:
-        self._read = read
+    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """The text, and its content type: OpenMetrics for who asks for it in ``accept``, else Prometheus's own."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self.registry), content_type
 
     def collect(self) -> Iterable[Metric]:
-        """The families."""
-        for name, help_text, label, values in self._read():
-            family = GaugeMetricFamily(f"headrace_{name}", help_text, labels=[label] if label else [])
-            for key, value in values.items():
-                family.add_metric([key] if label else [], value)
-            yield family
+        """The families, as prometheus-client asks for them."""
+        tallies = dict(self._tallies)
+        for name, family in COUNTERS.items():
+            yield _labelled(family, (((mapping,), getattr(tally, name)) for mapping, tally in tallies.items()))
+        yield _labelled(POLL_FAILURES, _by(tallies, "poll_failures"))
+        yield _labelled(INVOCATIONS, _by(tallies, "invocations"))
+        yield _labelled(DISCARDED, _by(tallies, "discarded"))
+        for name, family in HISTOGRAMS.items():
+            drawn = HistogramMetricFamily(PREFIX + family.name, family.meaning, labels=family.labels)
+            for mapping, tally in tallies.items():
+                getattr(tally, name).add_to(drawn, (mapping,))
+            yield drawn
+        yield gauge(ITERATOR_AGE, {m: t.iterator_age for m, t in tallies.items() if t.iterator_age is not None})
+
+
+def _by(tallies: dict[str, Tally], name: str) -> Iterator[tuple[tuple[str, ...], int]]:
+    for mapping, tally in tallies.items():
+        for word, count in getattr(tally, name).items():
+            yield (mapping, word), count
+
+
+def _labelled(family: Family, values: Iterable[tuple[Sequence[str], float]]) -> CounterMetricFamily:
+    drawn = CounterMetricFamily(PREFIX + family.name, family.meaning, labels=family.labels)
+    for labels, value in values:
+        drawn.add_metric(labels, value)
+    return drawn
+
+
+def gauge(family: Family, values: dict[str, float]) -> GaugeMetricFamily:
+    """A gauge of one label, or of none for the key ``""``."""
+    drawn = GaugeMetricFamily(PREFIX + family.name, family.meaning, labels=family.labels)
+    for label, value in values.items():
+        drawn.add_metric([label] if family.labels else [], value)
+    return drawn

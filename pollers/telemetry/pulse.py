@@ -6,9 +6,12 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 import anyio
+import structlog
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+log = structlog.stdlib.get_logger(__name__)
 
 BEAT_SECONDS = 0.25
 KEPT_SECONDS = 30.0
@@ -38,10 +41,13 @@ class Pulse:
         return max(due, max((lag for _, lag in self._lags), default=0.0))
 
     async def watch(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        """Run a task of the supervisor; if it ends by itself, by an error or not, it is dead."""
+        """Run a side task of the supervisor that should never end. One that does, by an error or not, is dead: that is logged and
+        turns health red, and what polls and invokes goes on meanwhile."""
         self._watched[name] = True
         try:
             await run()
+        except Exception:
+            log.exception("a task of the supervisor died", task=name)
         finally:
             self._watched[name] = False
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from pollers.clock import Clock, SystemClock
+from pollers.telemetry.board import shortened
 from pollers.telemetry.facts import (
     Checkpointed,
     Deleted,
@@ -23,14 +25,20 @@ from pollers.telemetry.facts import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
+
+    from pollers.telemetry.facts import Routes
 
 IDS_KEPT = 200_000
-"""How many event ids all kept facts may name together (some 20 MB); the oldest facts go first."""
+"""How many event ids all kept facts may name together (some 30 MB at most); the oldest facts go first."""
+FACT_WEIGHT = 4
+"""What a fact takes besides its ids, counted in ids (of some 100 bytes each)."""
 
 _OfEvents: TypeAlias = (
     Received | Filtered | Invoking | Invoked | Extended | Returned | Deleted | DeleteRetried | Expired | Discarded
 )
+_Kept: TypeAlias = _OfEvents | Checkpointed
+_WITH_IDS = (Received, Filtered, Invoking, Extended, Returned, Deleted, DeleteRetried, Expired, Discarded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +59,42 @@ class Recorder:
     """The sink. It keeps facts whole, once a batch, so that recording costs nothing for each event; a search reads them all."""
 
     def __init__(self, clock: Clock | None = None, ids_kept: int = IDS_KEPT) -> None:
-        self._clock = clock or SystemClock()
-        self._ids_kept = ids_kept
-        self._kept: deque[tuple[float, str, _OfEvents | Checkpointed]] = deque()
-        self._ids = 0
+        self._time = (clock or SystemClock()).time
+        self._weight_kept = ids_kept
+        self._kept: deque[tuple[float, str, _Kept, int]] = deque()
+        self._weight = 0
+
+    def routes(self, mapping: str) -> Routes:
+        """See :class:`pollers.telemetry.facts.RoutedSink`."""
+        return {
+            **dict.fromkeys(_WITH_IDS, partial(self._of_events, mapping)),
+            Invoked: partial(self._invoked, mapping),
+            Checkpointed: partial(self._checkpointed, mapping),
+        }
 
     def __call__(self, mapping: str, fact: Fact) -> None:
         """Keep a fact that is about events."""
-        if isinstance(fact, Checkpointed):
-            self._keep(mapping, fact, 1)
-        elif isinstance(fact, _OfEvents):
-            self._keep(mapping, fact, len(fact.ids))
+        keep = self.routes(mapping).get(type(fact))
+        if keep is not None:
+            keep(fact)
 
-    def _keep(self, mapping: str, fact: _OfEvents | Checkpointed, ids: int) -> None:
-        self._kept.append((self._clock.time(), mapping, fact))
-        self._ids += ids
-        while self._ids > self._ids_kept and len(self._kept) > 1:
-            _, _, gone = self._kept.popleft()
-            self._ids -= 1 if isinstance(gone, Checkpointed) else len(gone.ids)
+    def _of_events(self, mapping: str, fact: _OfEvents) -> None:
+        self._keep(mapping, fact, len(fact.ids) + FACT_WEIGHT)
+
+    def _invoked(self, mapping: str, fact: Invoked) -> None:
+        if fact.outcome != "success":
+            fact = replace(fact, error=shortened(fact.error) if fact.error else None, first_payload=b"")
+        self._keep(mapping, fact, len(fact.ids) + len(fact.failed_ids) + FACT_WEIGHT)
+
+    def _checkpointed(self, mapping: str, fact: Checkpointed) -> None:
+        self._keep(mapping, fact, FACT_WEIGHT)
+
+    def _keep(self, mapping: str, fact: _Kept, weight: int) -> None:
+        kept = self._kept
+        kept.append((self._time(), mapping, fact, weight))
+        self._weight += weight
+        while self._weight > self._weight_kept and len(kept) > 1:
+            self._weight -= kept.popleft()[3]
 
     @property
     def since(self) -> float | None:
@@ -76,42 +102,75 @@ class Recorder:
         return self._kept[0][0] if self._kept else None
 
     def explain(self, identifier: str) -> list[Moment]:
-        """Everything kept about the event with this message id or sequence number, in order."""
+        """Everything kept about the event with this message id or sequence number, in order.
+
+        It may be called from a thread of its own: what is kept is looked at as it was at the call.
+        """
         moments: list[Moment] = []
-        for at, mapping, fact in list(self._kept):
-            told = _tell(fact, identifier)
-            if told is not None:
-                moments.append(Moment(at, mapping, *told))
+        unwritten = _Unwritten(identifier)
+        for at, mapping, fact, _ in list(self._kept):
+            told = unwritten.written(mapping, fact) if isinstance(fact, Checkpointed) else _tell(fact, identifier)
+            if told is None:
+                continue
+            if isinstance(fact, Received):
+                unwritten.received(mapping, fact.source)
+            moments.append(Moment(at, mapping, *told))
         return moments
 
 
-def _tell(fact: _OfEvents | Checkpointed, identifier: str) -> tuple[str, str] | None:
-    if isinstance(fact, Checkpointed):
-        return _checkpointed(fact, identifier)
+class _Unwritten:
+    """In which shards an event was received and is not yet below the checkpoint: only the checkpoint's own record is named."""
+
+    def __init__(self, identifier: str) -> None:
+        self._number = _number(identifier)
+        self._sources: set[tuple[str, str]] = set()
+
+    def received(self, mapping: str, source: str) -> None:
+        self._sources.add((mapping, source))
+
+    def written(self, mapping: str, fact: Checkpointed) -> tuple[str, str] | None:
+        """The checkpoint that passed it first."""
+        where = (mapping, fact.source)
+        if where not in self._sources:
+            return None
+        upto = _number(fact.sequence_number)
+        if upto is None or self._number is None or upto < self._number:
+            return None
+        self._sources.discard(where)
+        return "checkpointed", f"the checkpoint of {fact.source} moved on by {_count(fact.count, 'record')}, past it"
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _tell(fact: _OfEvents, identifier: str) -> tuple[str, str] | None:
     if identifier not in fact.ids:
         return None
-    tell = _WORDS[type(fact)]
-    return tell(fact, identifier)
-
-
-def _checkpointed(fact: Checkpointed, identifier: str) -> tuple[str, str] | None:
-    """The checkpoint's own record only: which others it passed is not kept, and the invocation's end tells of those."""
-    if fact.sequence_number != identifier:
-        return None
-    return "checkpointed", f"the checkpoint of {fact.source} moved past it and {fact.count - 1} before it"
+    return _WORDS[type(fact)](fact, identifier)
 
 
 def _received(fact: Received, identifier: str) -> tuple[str, str]:
     place = f" from {fact.source}" if fact.source else ""
     count = dict(zip(fact.ids, fact.receive_counts, strict=False)).get(identifier)
     if count is None:
-        return "received", f"with {len(fact.ids) - 1} others{place}"
-    return ("found again" if count > 1 else "received"), f"receive {count}, with {len(fact.ids) - 1} others{place}"
+        return "received", f"{_with_others(fact.ids)}{place}"
+    return ("found again" if count > 1 else "received"), f"receive {count}, {_with_others(fact.ids)}{place}"
+
+
+def _with_others(ids: Sequence[str]) -> str:
+    others = len(ids) - 1
+    return "alone" if not others else f"with {_count(others, 'other')}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _invoking(fact: Invoking, _: str) -> tuple[str, str]:
-    waited = f" after {fact.gather_seconds:.3f} s of gathering" if fact.gather_seconds else ""
-    return "invoked", f"request {fact.request_id}, in a batch of {len(fact.ids)}, attempt {fact.attempt}{waited}"
+    batch = f"in a batch of {len(fact.ids):,}" if len(fact.ids) > 1 else "alone"
+    waited = f", after {fact.gather_seconds:.3f} s of gathering" if fact.gather_seconds else ""
+    return "invoked", f"request {fact.request_id}, {batch}, attempt {fact.attempt}{waited}"
 
 
 def _invoked(fact: Invoked, identifier: str) -> tuple[str, str]:
@@ -120,7 +179,14 @@ def _invoked(fact: Invoked, identifier: str) -> tuple[str, str]:
         return "accepted", took
     if fact.outcome == "partial":
         return "failed", f"reported in batchItemFailures {took}"
+    if fact.outcome == "throttle":
+        return "throttled", f"{fact.error or 'the function is at its limit'}, {took}"
     return "failed", f"with {fact.outcome}: {fact.error or 'no reason given'}, {took}"
+
+
+def _extended(fact: Extended, _: str) -> tuple[str, str]:
+    refused = f"; the queue refused {_count(fact.failed, 'message')} of the {len(fact.ids)}" if fact.failed else ""
+    return "extended", f"visibility extended to {fact.seconds} s{refused}"
 
 
 def _returned(fact: Returned, _: str) -> tuple[str, str]:
@@ -128,41 +194,20 @@ def _returned(fact: Returned, _: str) -> tuple[str, str]:
     return "returned", f"{fact.reason}; to be seen again {when}"
 
 
+def _discarded(fact: Discarded, _: str) -> tuple[str, str]:
+    sent = f"failure record sent to {fact.destination}" if fact.destination else "no destination configured"
+    return "discarded", f"{fact.condition}; {sent}"
+
+
 _WORDS: dict[type, Callable[..., tuple[str, str]]] = {
     Received: _received,
     Filtered: lambda fact, _: ("filtered", "no filter matches it"),
     Invoking: _invoking,
     Invoked: _invoked,
-    Extended: lambda fact, _: ("extended", f"visibility extended to {fact.seconds} s"),
+    Extended: _extended,
     Returned: _returned,
     Deleted: lambda fact, _: ("deleted", "confirmed by the queue"),
     DeleteRetried: lambda fact, _: ("delete retried", fact.error),
     Expired: lambda fact, _: ("expired", f"{fact.reason}; it may be seen again"),
-    Discarded: lambda fact, _: (
-        "discarded",
-        f"{fact.condition}; "
-        + (f"failure record sent to {fact.destination}" if fact.destination else "no destination configured"),
-    ),
+    Discarded: _discarded,
 }
-
-
-def conclusions(moments: Sequence[Moment]) -> Iterator[str]:
-    """What the timeline says about "why twice" and "why late"."""
-    received = [moment for moment in moments if moment.what in ("received", "found again")]
-    accepted = [moment for moment in moments if moment.what == "accepted"]
-    if not moments:
-        return
-    if len(received) > 1:
-        causes = [m for m in moments if m.what in ("returned", "expired", "failed")]
-        why = (
-            f": {causes[0].what}, {causes[0].detail}"
-            if causes
-            else ": its claim ran out elsewhere, or the queue delivered it twice"
-        )
-        yield f"received {len(received)} times{why}"
-    if len(accepted) > 1:
-        yield f"accepted {len(accepted)} times: at least once allows that; make the function idempotent"
-    if accepted and received and accepted[0].at - received[0].at > 1:
-        yield f"accepted {accepted[0].at - received[0].at:.1f} s after it was first received here"
-    if not accepted and moments[-1].what not in ("deleted", "discarded", "filtered"):
-        yield f"not accepted yet: last {moments[-1].what}"

@@ -6,24 +6,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pollers.mapping import MappingState
+from pollers.telemetry.board import MAPPING_TASK, shortened
+from pollers.telemetry.durations import age
 from pollers.telemetry.facts import State
-from pollers.telemetry.view import age
 
 if TYPE_CHECKING:
-    from handlers.function import FunctionStatus
     from pollers.telemetry.board import MappingBoard, Task
 
 
 @dataclass(frozen=True, slots=True)
 class Surrounding:
-    """What a mapping's sentence needs to know besides its board."""
+    """What a mapping's sentence needs to know besides its board.
+
+    ``busy`` of the ``concurrency`` ``places`` of its function are taken.
+    """
 
     state: MappingState
     problem: str | None = None
-    function: FunctionStatus | None = None
+    busy: int = 0
     concurrency: int = 0
+    places: str = "workers"
     stream: bool = False
-    all_busy_since: float | None = None
 
 
 _TELLING = (State.DELIVERING, State.RETRYING, State.BACKING_OFF, State.WAITING_FOR_PERMIT)
@@ -42,10 +45,10 @@ def sentence(board: MappingBoard, around: Surrounding, now: float) -> str:
         case MappingState.STARTING:
             return "starting"
         case MappingState.STOPPING:
-            return f"stopping: finishing {_batches(board)}"
+            return f"stopping: finishing {_batches(board)}" if board.flights else "stopping: handing back what is held"
         case MappingState.BACKING_OFF:
-            task = board.tasks.get("mapping")
-            return f"backing off after {around.problem}{_next_try(task, now)}"
+            task = board.tasks.get(MAPPING_TASK)
+            return f"backing off after {shortened(around.problem or 'a failure')}{_next_try(task, now)}"
         case MappingState.RUNNING:
             return _running(board, around, now)
 
@@ -57,35 +60,59 @@ def _running(board: MappingBoard, around: Surrounding, now: float) -> str:
             return _telling(state, min(tasks, key=lambda task: task.since), len(tasks), around, now)
     if board.flights:
         return f"invoking: {_batches(board)}, the oldest for {age(board.oldest_flight(now) or 0.0)}"
-    parents = [task for task in board.tasks.values() if task.doing.state is State.WAITING_FOR_PARENT]
-    if parents and len(parents) == len(board.tasks):
-        return f"{parents[0].doing.task} waits for its {parents[0].doing.detail}{_others(len(parents))}"
-    if around.stream:
-        behind = board.iterator_age
-        return f"reading, {age(behind)} behind" if behind else "waiting for records: caught up"
-    return "waiting for messages"
+    return _reading(board, now) if around.stream else _receiving(board)
 
 
 def _telling(state: State, task: Task, count: int, around: Surrounding, now: float) -> str:
-    detail = task.doing.detail
+    detail = shortened(task.doing.detail)
     if state is State.WAITING_FOR_PERMIT:
-        busy = around.function.busy if around.function is not None else 0
-        return f"waiting for a permit: {busy} of {around.concurrency} workers busy for {age(now - task.since)}"
+        return f"waiting for a permit: {around.busy} of {around.concurrency} {around.places} busy for {age(now - task.since)}"
     if state is State.BACKING_OFF:
         return f"backing off after {detail or 'a failure'}{_next_try(task, now)}{_others(count)}"
-    where = f" on {task.doing.task}" if around.stream else ""
+    where = f" (on {task.doing.task})" if around.stream else ""
     return f"{state.value} {detail}{where}{_others(count)}".rstrip()
+
+
+def _receiving(board: MappingBoard) -> str:
+    if board.held > 0:
+        return f"gathering: holds {_events(board.held, 'message')}"
+    if any(task.doing.state is State.POLLING for task in board.tasks.values()) or board.polled:
+        return "waiting for messages"
+    return "about to poll"
+
+
+def _reading(board: MappingBoard, now: float) -> str:
+    """What a stream's reader does, and which shards may not be read yet."""
+    waiting = [task for task in board.tasks.values() if task.doing.state is State.WAITING_FOR_PARENT]
+    parts = []
+    behind = board.iterator_age(now)
+    if behind:
+        parts.append(f"reading, {age(behind)} behind")
+    elif behind is not None:
+        parts.append("waiting for records: caught up")
+    elif board.shards and all(shard.ended for shard in board.shards.values()):
+        parts.append("waiting for new shards: every shard has ended")
+    elif not waiting:
+        parts.append("about to read")
+    if waiting:
+        parts.append(f"{waiting[0].doing.task} waits for its {waiting[0].doing.detail}{_others(len(waiting))}")
+    return "; ".join(parts)
 
 
 def _next_try(task: Task | None, now: float) -> str:
     if task is None or task.doing.until_seconds is None:
         return ""
-    return f", next try in {age(max(0.0, task.since + task.doing.until_seconds - now))}"
+    left = task.since + task.doing.until_seconds - now
+    return f", next try in {age(left)}" if left > 0 else ", trying again"
 
 
 def _batches(board: MappingBoard) -> str:
     events = sum(flight.count for flight in board.flights.values())
-    return f"{len(board.flights)} batch{'' if len(board.flights) == 1 else 'es'} of {events} event{'' if events == 1 else 's'}"
+    return f"{len(board.flights)} batch{'' if len(board.flights) == 1 else 'es'} of {_events(events, 'event')}"
+
+
+def _events(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _others(count: int) -> str:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BUCKET_SECONDS = 5.0
 BUCKETS = 180
@@ -11,18 +16,28 @@ SAMPLES = 256
 """Durations kept in one bucket; beyond that every further one replaces an earlier one in turn."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What is read of a mapping rather than counted: events in flight, the queue's depth, the iterator's age in seconds."""
+
+    in_flight: int = 0
+    depth: int | None = None
+    age: float | None = None
+
+
+NOTHING = Sample()
+
+
 @dataclass(slots=True)
 class Bucket:
-    """What happened in five seconds. ``depth`` and ``age`` are the last ones seen, None when none was."""
+    """What happened in five seconds. ``sample`` is how things stood at the end of them."""
 
     start: float
     received: int = 0
     done: int = 0
     failed: int = 0
     invocations: int = 0
-    in_flight: int = 0
-    depth: int | None = None
-    age: float | None = None
+    sample: Sample = NOTHING
     durations: list[float] = field(default_factory=list)
 
     def add_duration(self, seconds: float) -> None:
@@ -39,23 +54,31 @@ class Bucket:
 
 
 class Series:
-    """A ring of buckets. ``now`` is monotonic time in seconds."""
+    """A ring of buckets. ``now`` is monotonic time in seconds; ``sample`` gives what is in flight, the depth and the age now."""
 
-    def __init__(self) -> None:
+    def __init__(self, sample: Callable[[float], Sample] = lambda _: NOTHING) -> None:
+        self._sample = sample
         self._buckets: deque[Bucket] = deque(maxlen=BUCKETS)
+        self._last = Bucket(0.0)
+        self._until = -math.inf
 
     def current(self, now: float) -> Bucket:
         """The bucket that ``now`` falls into; buckets in which nothing happened are filled in."""
-        start = now - now % BUCKET_SECONDS
-        if not self._buckets or start - self._buckets[-1].start >= BUCKET_SECONDS * BUCKETS:
+        if now >= self._until:
+            self._advance(now)
+        return self._last
+
+    def _advance(self, now: float) -> None:
+        sample, start = self._sample(now), now - now % BUCKET_SECONDS
+        if not self._buckets or start - self._last.start >= BUCKET_SECONDS * BUCKETS:
             self._buckets.clear()
-            self._buckets.append(Bucket(start))
-        while self._buckets[-1].start < start:
-            last = self._buckets[-1]
-            self._buckets.append(
-                Bucket(last.start + BUCKET_SECONDS, in_flight=last.in_flight, depth=last.depth, age=last.age)
-            )
-        return self._buckets[-1]
+            self._last = Bucket(start)
+            self._buckets.append(self._last)
+        self._last.sample = sample
+        while self._last.start < start:
+            self._last = Bucket(self._last.start + BUCKET_SECONDS, sample=sample)
+            self._buckets.append(self._last)
+        self._until = start + BUCKET_SECONDS
 
     def recent(self, now: float, seconds: float) -> list[Bucket]:
         """The buckets of the last ``seconds``, oldest first, without the one still being filled unless it is all there is."""
@@ -65,16 +88,16 @@ class Series:
 
     def as_columns(self, now: float) -> dict[str, list[float | int | None]]:
         """All buckets as columns, oldest first; rates are a second, durations in seconds."""
-        self.current(now)
+        self.current(now).sample = self._sample(now)
         kept = list(self._buckets)
         return {
             "age_seconds": [round(now - bucket.start) for bucket in kept],
             "received": [bucket.received / BUCKET_SECONDS for bucket in kept],
             "done": [bucket.done / BUCKET_SECONDS for bucket in kept],
             "failed": [bucket.failed for bucket in kept],
-            "in_flight": [bucket.in_flight for bucket in kept],
-            "depth": [bucket.depth for bucket in kept],
-            "iterator_age": [bucket.age for bucket in kept],
+            "in_flight": [bucket.sample.in_flight for bucket in kept],
+            "depth": [bucket.sample.depth for bucket in kept],
+            "iterator_age": [bucket.sample.age for bucket in kept],
             "p50": [bucket.quantile(0.5) for bucket in kept],
             "p95": [bucket.quantile(0.95) for bucket in kept],
         }

@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from config.models import SqsMapping
+from config.models import ProvidedFunction, PythonFunction, SqsMapping
 from pollers.clock import Clock, SystemClock
 from pollers.mapping import MappingRunner, MappingState
-from pollers.telemetry.facts import State
-from pollers.telemetry.health import LOOP_LAG_BOUND_SECONDS, Problem, Vitals, stalls, unready
+from pollers.telemetry.health import Problem, Vitals, stalls, unready
 from pollers.telemetry.sentences import Surrounding, sentence
 from pollers.telemetry.series import quantile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pollers.function_host import FunctionHost
     from pollers.runtime import Runtime
     from pollers.telemetry.board import Board, Failure, MappingBoard
@@ -50,9 +47,6 @@ class Status:
             for problem in stalls(self._board.of(runner.name), self._vitals(runner), now)
         ]
         found += [Problem(None, f"the {task} has died") for task in self._pulse.dead()]
-        lag = self._pulse.lag(now)
-        if lag > LOOP_LAG_BOUND_SECONDS:
-            found.append(Problem(None, f"the event loop was held for {lag:.1f} s"))
         return found
 
     def unready(self) -> list[Problem]:
@@ -104,9 +98,9 @@ class Status:
             "sentence": self.sentence(runner),
             "problem": runner.problem,
             "restarts": runner.restarts,
-            "ledger": {**runner.ledger.as_dict(), "balanced": self._balanced(runner)},
+            "ledger": {**runner.ledger.as_dict(), "balanced": runner.balanced},
             "depth": asdict(board.depth) if board.depth is not None else None,
-            "iterator_age_seconds": board.iterator_age,
+            "iterator_age_seconds": board.iterator_age(now) if runner.state is MappingState.RUNNING else None,
             "batches_in_flight": len(board.flights),
             "oldest_batch_seconds": board.oldest_flight(now),
             **_rates(board, now),
@@ -117,18 +111,14 @@ class Status:
             told["series"] = board.series.as_columns(now)
         return told
 
-    def _balanced(self, runner: MappingRunner) -> bool:
-        held = runner.poller.held() if runner.poller is not None else 0
-        return runner.ledger.balances(runner.unbalanced + held)
-
     def sentence(self, runner: MappingRunner) -> str:
         """Why the mapping is idle, or what it is busy with."""
-        function = runner.host.function
         around = Surrounding(
             runner.state,
             runner.problem,
-            function.status() if function is not None else None,
+            runner.host.permits.held,
             runner.host.model.concurrency,
+            "workers" if isinstance(runner.host.model, PythonFunction | ProvidedFunction) else "invocations",
             stream=not isinstance(runner.model, SqsMapping),
         )
         return sentence(self._board.of(runner.name), around, anyio.current_time())
@@ -145,61 +135,6 @@ class Status:
         if self._payloads:
             told["payload"] = failure.payload[:PAYLOAD_LIMIT].decode("utf-8", "replace")
         return told
-
-    def gauges(self) -> Iterator[tuple[str, str, str, dict[str, float]]]:
-        """What metrics ask at each scrape."""
-        runners = self._runtime.mappings.values()
-        boards = {runner.name: self._board.of(runner.name) for runner in runners}
-        yield "events_in_flight", "Events held now", "mapping", {r.name: r.ledger.in_flight for r in runners}
-        yield (
-            "batches_in_flight",
-            "Batches with the function now",
-            "mapping",
-            {n: len(b.flights) for n, b in boards.items()},
-        )
-        yield (
-            "ledger_balance",
-            "1 while every received event is accounted for",
-            "mapping",
-            {r.name: float(self._balanced(r)) for r in runners},
-        )
-        yield (
-            "up",
-            "1 while the mapping is polling",
-            "mapping",
-            {r.name: float(r.state is MappingState.RUNNING) for r in runners},
-        )
-        yield "restarts", "Failures of the mapping so far", "mapping", {r.name: r.restarts for r in runners}
-        depths = {n: b.depth for n, b in boards.items() if b.depth is not None}
-        yield (
-            "queue_depth",
-            "Messages ready in the queue (approximate)",
-            "mapping",
-            {n: d.visible for n, d in depths.items()},
-        )
-        ages = {n: b.iterator_age for n, b in boards.items()}
-        yield (
-            "shard_lag_seconds",
-            "How far the shard furthest behind is behind its tip",
-            "mapping",
-            {n: a for n, a in ages.items() if a is not None},
-        )
-        waiting = {
-            n: sum(1 for task in b.tasks.values() if task.doing.state is State.WAITING_FOR_PERMIT)
-            for n, b in boards.items()
-        }
-        yield "waiting_for_permit", "Tasks that wait for a permit", "mapping", {n: float(w) for n, w in waiting.items()}
-        functions = {
-            name: host.function.status() for name, host in self._runtime.hosts.items() if host.function is not None
-        }
-        yield "workers", "Started workers", "function", {n: s.workers for n, s in functions.items()}
-        yield "workers_busy", "Workers with an invocation", "function", {n: s.busy for n, s in functions.items()}
-        yield (
-            "loop_lag_seconds",
-            "How late the event loop's timers were at worst lately",
-            "",
-            {"": self._pulse.lag(anyio.current_time())},
-        )
 
 
 def _rates(board: MappingBoard, now: float) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from pollers.telemetry.durations import age
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -65,15 +67,6 @@ def _cells(row: Row) -> list[Text | str]:
         "" if row.iterator_age is None else age(row.iterator_age),
         row.shards or "",
     ]
-
-
-def age(seconds: float) -> str:
-    """A duration for people."""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def rows_of(snapshot: dict[str, Any]) -> list[Row]:

@@ -14,7 +14,8 @@ from pollers.server.app import Parts, make_app
 from pollers.server.control import Control
 from pollers.server.serve import serving
 from pollers.telemetry.board import Board
-from pollers.telemetry.metrics import Metrics, Now
+from pollers.telemetry.gauges import Gauges
+from pollers.telemetry.metrics import Metrics
 from pollers.telemetry.pulse import Pulse
 from pollers.telemetry.recorder import Recorder
 from pollers.telemetry.status import Status
@@ -63,7 +64,7 @@ async def rig(
         sinks=(board, recorder, metrics),
     )
     status = Status(runtime, board, pulse, payloads=payloads)
-    metrics.registry.register(Now(status.gauges))
+    metrics.registry.register(Gauges(runtime, board, pulse, status))
     app = make_app(Parts(status, Control(runtime, path), metrics, recorder), host="127.0.0.1", token=token)
     async with anyio.create_task_group() as group:
         group.start_soon(runtime.run)

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.function import FunctionStatus
 from pollers.mapping import MappingState
 from pollers.telemetry.board import ENDED_SHARDS_KEPT, FAILURES_KEPT, Board
 from pollers.telemetry.facts import (
@@ -29,7 +28,7 @@ from pollers.telemetry.facts import (
 from pollers.telemetry.ledger import Ledger
 from pollers.telemetry.live import LiveSink
 from pollers.telemetry.quiet import Quiet
-from pollers.telemetry.recorder import Moment, Recorder, conclusions
+from pollers.telemetry.recorder import Recorder
 from pollers.telemetry.sentences import Surrounding, sentence
 from pollers.telemetry.series import BUCKET_SECONDS, BUCKETS, SAMPLES, Series, quantile
 from tests import virtual_time
@@ -49,7 +48,7 @@ class Telling:
         return self
 
     def sentence(self, now: float, *, stream: bool = False, state: MappingState = MappingState.RUNNING) -> str:
-        around = Surrounding(state, "AccessDenied", FunctionStatus(4, 4), 4, stream=stream)
+        around = Surrounding(state, "AccessDenied", 4, 4, stream=stream)
         return sentence(self.board.of("m"), around, now)
 
 
@@ -57,15 +56,21 @@ def test_the_sentences_of_an_idle_mapping() -> None:
     """Each way to be idle has its own words."""
     assert Telling().at(0, Doing("receive", State.POLLING), Polled("", 0)).sentence(1) == "waiting for messages"
     waiting = Telling().at(0, Doing("receive", State.WAITING_FOR_PERMIT))
-    assert waiting.sentence(12) == "waiting for a permit: 4 of 4 workers busy for 12.0 s"
+    assert waiting.sentence(12) == "waiting for a permit: 4 of 4 workers busy for 12 s"
     parent = Telling().at(0, Doing("shard 3", State.WAITING_FOR_PARENT, "parent shard 1"))
     assert parent.sentence(1, stream=True) == "shard 3 waits for its parent shard 1"
+    parent.at(1, Polled("shard 1", 5, 4.0))
+    assert parent.sentence(1, stream=True) == "reading, 4.0 s behind; shard 3 waits for its parent shard 1"
     backing_off = Telling().at(0, Doing("receive", State.BACKING_OFF, "AccessDenied", 20.0))
-    assert backing_off.sentence(0) == "backing off after AccessDenied, next try in 20.0 s"
+    assert backing_off.sentence(0) == "backing off after AccessDenied, next try in 20 s"
     retrying = Telling().at(0, Doing("shard 1", State.RETRYING, "a batch of 40, attempt 5, last error Boom"))
-    assert retrying.sentence(1, stream=True) == "retrying a batch of 40, attempt 5, last error Boom on shard 1"
+    assert retrying.sentence(1, stream=True) == "retrying a batch of 40, attempt 5, last error Boom (on shard 1)"
     assert Telling().at(0, Polled("s", 0, 0.0)).sentence(1, stream=True) == "waiting for records: caught up"
-    assert Telling().at(0, Polled("s", 9, 90.0)).sentence(1, stream=True) == "reading, 90.0 s behind"
+    assert Telling().at(0, Polled("s", 9, 90.0)).sentence(1, stream=True) == "reading, 90 s behind"
+    held = Telling().at(0, Doing("receive", State.POLLING), Received("", ["1", "2"], 10))
+    assert held.sentence(1) == "gathering: holds 2 messages"
+    ended = Telling().at(0, ShardSeen("s1", ended=True))
+    assert ended.sentence(1, stream=True) == "waiting for new shards: every shard has ended"
 
 
 def test_the_sentences_of_a_mapping_that_is_not_running() -> None:
@@ -74,7 +79,7 @@ def test_the_sentences_of_a_mapping_that_is_not_running() -> None:
         MappingState.PAUSED: "paused",
         MappingState.DISABLED: "disabled",
         MappingState.STARTING: "starting",
-        MappingState.STOPPING: "stopping: finishing 0 batches",
+        MappingState.STOPPING: "stopping: handing back what is held",
         MappingState.BACKING_OFF: "backing off after AccessDenied",
     }.items():
         assert Telling().sentence(0, state=state).startswith(start)
@@ -87,7 +92,7 @@ def test_a_task_that_repeats_its_state_keeps_its_since() -> None:
         .at(0, Doing("receive", State.WAITING_FOR_PERMIT, "a"))
         .at(10, Doing("receive", State.WAITING_FOR_PERMIT, "b"))
     )
-    assert told.sentence(12).endswith("busy for 12.0 s")
+    assert told.sentence(12).endswith("busy for 12 s")
 
 
 def test_the_board_stays_bounded_whatever_happens() -> None:
@@ -149,17 +154,10 @@ def test_the_recorder_tells_a_stream_records_end() -> None:
     recorder("m", Discarded("shard-1", ["7"], "RetryAttemptsExhausted", "arn:aws:sqs:x:y:z"))
     recorder("m", Checkpointed("shard-1", 3, "7"))
     assert [(m.what, m.detail) for m in recorder.explain("7")] == [
-        ("received", "with 0 others from shard-1"),
+        ("received", "alone from shard-1"),
         ("discarded", "RetryAttemptsExhausted; failure record sent to arn:aws:sqs:x:y:z"),
-        ("checkpointed", "the checkpoint of shard-1 moved past it and 2 before it"),
+        ("checkpointed", "the checkpoint of shard-1 moved on by 3 records, past it"),
     ]
-
-
-def test_conclusions_answer_why_late() -> None:
-    """The wait between the first receive and the acceptance is told."""
-    moments = [Moment(100.0, "m", "received", "receive 1"), Moment(107.5, "m", "accepted", "")]
-    assert list(conclusions(moments)) == ["accepted 7.5 s after it was first received here"]
-    assert list(conclusions([])) == []
 
 
 @given(

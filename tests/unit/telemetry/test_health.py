@@ -6,8 +6,17 @@ import pytest
 
 from pollers.mapping import MappingState
 from pollers.telemetry.board import Board, MappingBoard
-from pollers.telemetry.facts import Doing, Fact, Invoked, Invoking, Polled, PollFailed, State
-from pollers.telemetry.health import INVOCATION_SLACK_SECONDS, POLL_BOUND_SECONDS, Problem, Vitals, stalls, unready
+from pollers.telemetry.facts import Doing, Fact, Invoked, Invoking, Listed, Polled, PollFailed, State
+from pollers.telemetry.health import (
+    LISTING_BOUND_SECONDS,
+    POLL_BOUND_SECONDS,
+    SILENCE_BOUND_SECONDS,
+    STARTING_BOUND_SECONDS,
+    Problem,
+    Vitals,
+    stalls,
+    unready,
+)
 
 TIMEOUT = 10.0
 
@@ -41,7 +50,7 @@ def test_a_poll_that_never_returns_turns_health_red_within_its_bound() -> None:
     """The last completed poll counts, not the process."""
     story = Story().at(0, Doing("receive", State.POLLING)).at(5, Polled("", 0))
     assert story.stalls(5 + POLL_BOUND_SECONDS) == []
-    assert story.stalls(6 + POLL_BOUND_SECONDS) == ["no poll of the queue has come back for 61.0 s"]
+    assert story.stalls(6 + POLL_BOUND_SECONDS) == ["no poll of the queue has come back for 91 s"]
 
 
 def test_an_empty_source_stays_green() -> None:
@@ -49,22 +58,23 @@ def test_an_empty_source_stays_green() -> None:
     story = Story().at(0, Doing("receive", State.POLLING))
     for second in range(0, 3_600, 20):
         story.at(second, Polled("", 0))
-    assert story.stalls(3_610) == []
+        assert story.stalls(second + 19) == []
 
 
 def test_one_stuck_shard_is_named_while_others_are_polled() -> None:
     """Progress is asked of every shard."""
     story = Story().at(0, Doing("shard-1", State.POLLING), Doing("shard-2", State.POLLING))
     story.at(100, Polled("shard-1", 0, 0.0))
-    assert story.stalls(101) == ["no poll of shard-2 has come back for 101.0 s"]
+    assert story.stalls(101) == ["no poll of shard-2 has come back for 101 s"]
 
 
 def test_a_batch_that_outlives_its_timeout_turns_health_red() -> None:
     """The worker should have been killed and its end seen by then."""
     story = Story().at(0, Doing("receive", State.WAITING_FOR_PERMIT), Invoking("", ["1"], "r", 10))
-    assert story.stalls(TIMEOUT + INVOCATION_SLACK_SECONDS) == []
-    assert len(story.stalls(TIMEOUT + INVOCATION_SLACK_SECONDS + 1)) == 1
-    assert story.at(30, Invoked("", ["1"], "r", "error", 30.0)).stalls(31) == []
+    bound = vitals().flight_bound
+    assert story.stalls(bound) == []
+    assert story.stalls(bound + 1) == ["a batch has been with the function for 81 s, whose timeout is 10 s"]
+    assert story.at(90, Invoked("", ["1"], "r", "error", 30.0)).stalls(91) == []
 
 
 @pytest.mark.parametrize(
@@ -100,16 +110,38 @@ def test_a_mapping_that_should_not_poll_is_no_stall(state: MappingState) -> None
 
 def test_a_poller_that_says_nothing_at_all_is_found() -> None:
     """A mapping without tasks and polls has lost its poller."""
-    assert Story().stalls(POLL_BOUND_SECONDS + 1) == ["no poll has come back since it started 61.0 s ago"]
+    assert Story().stalls(SILENCE_BOUND_SECONDS) == []
+    assert Story().stalls(SILENCE_BOUND_SECONDS + 1) == ["has neither polled nor said what it does for 2 min"]
+
+
+def test_a_new_poller_does_not_inherit_the_old_ones_polls() -> None:
+    """What was polled before a restart is no progress of what runs now."""
+    story = Story().at(0, Doing("receive", State.POLLING), Polled("", 0), Invoking("", ["1"], "r", 1))
+    story.at(10, Doing("mapping", State.STARTING), Doing("mapping", State.ENDED))
+    assert (story.board.tasks, story.board.polls, story.board.flights, story.board.polled) == ({}, {}, {}, False)
+    assert len(story.stalls(10 + SILENCE_BOUND_SECONDS + 1)) == 1
+
+
+def test_shards_that_are_not_listed_any_more_turn_health_red() -> None:
+    """New shards would never be found."""
+    story = Story().at(0, Doing("shard-1", State.POLLING), Listed(1))
+    story.at(LISTING_BOUND_SECONDS, Polled("shard-1", 0, 0.0))
+    assert story.stalls(LISTING_BOUND_SECONDS) == []
+    assert story.stalls(LISTING_BOUND_SECONDS + 1) == ["its shards have not been listed for 2 min"]
 
 
 def test_starting_and_stopping_are_bounded() -> None:
     """A start or stop that hangs is a stall as well."""
     board = MappingBoard()
-    assert list(stalls(board, vitals(MappingState.STARTING), 60)) == []
-    assert list(stalls(board, vitals(MappingState.STARTING), 121)) != []
-    assert list(stalls(board, vitals(MappingState.STOPPING), 140)) == []
-    assert list(stalls(board, vitals(MappingState.STOPPING), 151)) != []
+    assert list(stalls(board, vitals(MappingState.STARTING), STARTING_BOUND_SECONDS)) == []
+    assert list(stalls(board, vitals(MappingState.STARTING), STARTING_BOUND_SECONDS + 1)) != []
+    stopping = vitals(MappingState.STOPPING)
+    assert stopping.stop_bound > max(stopping.grace_seconds, stopping.flight_bound)
+    assert list(stalls(board, stopping, stopping.stop_bound)) == []
+    assert list(stalls(board, stopping, stopping.stop_bound + 1)) != []
+    poller = Story().at(0, Doing("receive", State.STOPPING))
+    assert poller.stalls(stopping.stop_bound) == []
+    assert len(poller.stalls(stopping.stop_bound + 1)) == 1
 
 
 def test_a_mapping_that_cannot_run_is_live_but_not_ready() -> None:
