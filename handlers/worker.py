@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+import anyio
+import anyio.lowlevel
 from anyio import CancelScope, to_thread
 
 from handlers import error_documents, worker_memory
@@ -50,6 +52,8 @@ class Setup:
     log: FilteringBoundLogger
     wall_clock: Callable[[], float]
     random: random.Random
+    turn: anyio.Lock
+    """Starting a process holds the event loop for a millisecond or two: one worker in each turn of it."""
 
 
 class Owner(Protocol):
@@ -143,6 +147,8 @@ class Worker:
         server: asyncio.Server | None = None
         try:
             server = await self._loop.create_server(self._connection, "127.0.0.1", 0)
+            async with self._setup.turn:
+                await anyio.lowlevel.checkpoint()
             if self._ending:
                 return
             self._start(server.sockets[0].getsockname()[1])

@@ -60,7 +60,6 @@ class Place:
 
     code: Path
     layers: Sequence[Path]
-    runtime_directory: Path
     scratch: Path
     runtime_api: str
 
@@ -115,7 +114,8 @@ def _reserved(identity: Identity, place: Place, model: ProcessFunction) -> dict[
         "AWS_LAMBDA_LOG_STREAM_NAME": identity.log_stream,
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "LAMBDA_TASK_ROOT": str(place.code),
-        "LAMBDA_RUNTIME_DIR": str(place.runtime_directory),
+        # Wrappers put it on sys.path: nothing of ours must lie there.
+        "LAMBDA_RUNTIME_DIR": str(place.scratch),
     }
 
 

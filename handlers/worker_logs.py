@@ -32,7 +32,7 @@ TAIL_BYTES = 256 * 1024
 RECORDS_A_TURN = 50
 """How many log records a worker may write in one turn of the event loop."""
 
-_READ_BYTES = 64 * 1024
+_READ_BYTES = 16 * 1024  # so that the lines of one read are split in a few milliseconds
 _DRAIN_READS = 64
 
 

@@ -347,10 +347,11 @@ class WorkerFunction(abc.ABC):
             log=self._log,
             wall_clock=self._wall_clock,
             random=self._random,
+            turn=anyio.Lock(),
         )
 
     def _launch(self, runtime_api: str, scratch: Path, stamp: str) -> Launch:
-        place = Place(self._code, tuple(self._layers()), Path(__file__).parent, scratch, runtime_api)
+        place = Place(self._code, tuple(self._layers()), scratch, runtime_api)
         identity = self._identity(f"{stamp}/[$LATEST]{uuid.UUID(int=self._random.getrandbits(128)).hex}")
         environment = worker_environment(identity, place, self._model, self._headrace)
         return Launch(tuple(self._command()), self._code, environment, self._scratch)

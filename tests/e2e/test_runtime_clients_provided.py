@@ -132,7 +132,7 @@ async def test_an_executable_that_never_answers_times_out(tmp_path: Path) -> Non
         echo $$ $! > {tmp_path / "pids"}
         sleep 600
     """
-    async with provided_function(tmp_path / "code", script, timeout=0.5) as function:
+    async with provided_function(tmp_path / "code", script, timeout=1.5) as function:
         error = failed(await run(function))
         assert error.error_type == "Sandbox.Timedout"
         assert not any(alive(int(pid)) for pid in (tmp_path / "pids").read_text().split())
@@ -147,7 +147,7 @@ async def test_a_runtime_that_answers_and_never_asks_again_is_replaced(tmp_path:
         curl -s -d '"done"' $base/$id/response
         sleep 600
     """
-    async with provided_function(tmp_path, script, timeout=1, concurrency=1) as function:
+    async with provided_function(tmp_path, script, timeout=1.5, concurrency=1) as function:
         assert (await run(function)).result == Payload(b'"done"')
         assert (await run(function)).result == Payload(b'"done"')
         assert function.status().started_total == 2

@@ -11,7 +11,7 @@ from config.models import PythonFunction
 from handlers.worker_environment import CREDENTIAL_VARIABLES, Identity, Place, worker_environment
 
 IDENTITY = Identity("orders", "app.handler", "eu-west-1", "2026/11/20/[$LATEST]abc", "AWS_Lambda_python3.13")
-PLACE = Place(Path("/code"), (Path("/one"), Path("/two")), Path("/runtime"), Path("/scratch"), "127.0.0.1:9001")
+PLACE = Place(Path("/code"), (Path("/one"), Path("/two")), Path("/scratch"), "127.0.0.1:9001")
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "token"}
 HEADRACE = {
     **KEYS,
@@ -45,7 +45,7 @@ def test_lambdas_own_variables_are_set() -> None:
         "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001",
         "AWS_REGION": "eu-west-1",
         "HOME": "/scratch",
-        "LAMBDA_RUNTIME_DIR": "/runtime",
+        "LAMBDA_RUNTIME_DIR": "/scratch",
         "LAMBDA_TASK_ROOT": "/code",
         "LANG": "en_US.UTF-8",
         "LD_LIBRARY_PATH": "/code:/code/lib:/two/lib:/one/lib",
