@@ -10,11 +10,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import orjson
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 DROP = b""
 """In place of a reply: close the connection."""
@@ -69,13 +70,14 @@ def chunked(*messages: bytes, end: bool = True) -> bytes:
 
 @dataclass(slots=True)
 class ScriptedService:
-    """Answers ``script`` in order, then ``{}`` to everything. ``held`` keeps replies back until it is set."""
+    """Answers ``script`` in order, then ``{}`` to everything; nothing while ``silent``. ``closed`` counts connections that have ended."""
 
     port: int = 0
     tls: bool = False
     script: deque[bytes] = field(default_factory=deque)
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
+    closed: int = 0
     silent: bool = False
 
     @property
@@ -104,7 +106,15 @@ class ScriptedService:
         except (asyncio.IncompleteReadError, ConnectionError):
             return
         finally:
+            self.closed += 1
             writer.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for ``condition``, five seconds at most."""
+    with anyio.fail_after(5):
+        while not condition():
+            await anyio.sleep(0.005)
 
 
 def _whole(answer: bytes) -> bool:

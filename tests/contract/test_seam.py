@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 import sys
 from datetime import UTC, datetime, timedelta
@@ -23,7 +22,7 @@ from pollers.aws.direct import DirectCalls
 from pollers.aws.errors import AccessDenied, CredentialsExpired, NotFound, Refused, Throttled, Unavailable
 from pollers.aws.kinesis import KinesisClient
 from pollers.aws.passthrough import USER_AGENT
-from tests.contract.scripted import DROP, ScriptedService, refusal, reply, scripted_service
+from tests.contract.scripted import DROP, ScriptedService, refusal, reply, scripted_service, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -262,8 +261,10 @@ async def test_connections_are_kept_for_the_next_call(sqs: SqsApi, service: Scri
 async def test_a_cancelled_calls_reply_is_never_the_next_calls(sqs: SqsApi, service: ScriptedService) -> None:
     """Its connection is closed, so that what comes late goes nowhere."""
     service.silent = True
-    with anyio.move_on_after(0.3):
-        await sqs.receive(QUEUE, maximum=1, wait_seconds=20)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: sqs.receive(QUEUE, maximum=1, wait_seconds=20))
+        await until(lambda: bool(service.requests))
+        tasks.cancel_scope.cancel()
     service.silent = False
     service.script.append(reply({"Messages": [{"MessageId": "second"}]}))
     assert await sqs.receive(QUEUE, maximum=1, wait_seconds=0) == [{"MessageId": "second"}]
@@ -290,7 +291,7 @@ async def test_an_idle_connection_is_closed(service: ScriptedService, monkeypatc
     async with AwsClients(Aws(endpoint_url=service.url)) as clients:
         sqs = await clients.sqs("us-east-1")
         await sqs.receive(QUEUE, maximum=1, wait_seconds=0)
-        await anyio.sleep(0.4)
+        await until(lambda: service.closed == 1)
         await sqs.receive(QUEUE, maximum=1, wait_seconds=0)
     assert service.connections == 2
 
@@ -391,7 +392,6 @@ async def test_tls_is_verified_against_the_configured_authorities(
             assert await sqs.receive(QUEUE, maximum=1, wait_seconds=0) == []
             assert await sqs.receive(QUEUE, maximum=1, wait_seconds=0) == []
         assert len(service.requests) == 2
-        await asyncio.sleep(0)
 
 
 async def test_a_proxy_of_the_environment_is_used(service: ScriptedService, monkeypatch: pytest.MonkeyPatch) -> None:
