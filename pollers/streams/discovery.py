@@ -45,6 +45,7 @@ class Discovery:
         self._checkpoints = checkpoints
         self._stopping = stopping
         self._found = found
+        self._looking = anyio.Lock()
         self._expected = anyio.Event()
         self._quick = SOON_SECONDS
         self._backoff = Backoff(context.surroundings.random, initial=0.5, maximum=20.0)
@@ -79,16 +80,17 @@ class Discovery:
 
     async def look(self) -> list[str]:
         """List once; returns the shards that are new. Raises AwsError."""
-        listing = await self._context.source.shards()
-        self._backoff.reset()
-        self._context.doing(TASK, State.ENDED)
-        new = self.lineage.listing(listing)
-        self._say_seen(new)
-        self._context.surroundings.facts.emit(Listed(len(listing)))
-        gone = self.lineage.gone()
-        if gone:
-            await self._forget(gone)
-        return new
+        async with self._looking:  # two listings at a time could be taken in the wrong order
+            listing = await self._context.source.shards()
+            self._backoff.reset()
+            self._context.doing(TASK, State.ENDED)
+            new = self.lineage.listing(listing, anyio.current_time())
+            self._say_seen(new)
+            self._context.surroundings.facts.emit(Listed(len(listing)))
+            gone = self.lineage.gone()
+            if gone:
+                await self._forget(gone)
+            return new
 
     def announce(self, children: Iterable[ShardListing]) -> None:
         """A parent named its children at its end."""

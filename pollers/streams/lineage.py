@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from pollers.aws.api import ShardListing
 
 
-GONE_AFTER_LISTINGS = 3
-"""Complete listings that must miss a shard before it counts as gone: listings lag behind what parents announce."""
+GONE_AFTER_SECONDS = 300.0
+"""For how long complete listings must miss a shard before it counts as gone: listings lag behind what parents announce."""
 
 
 @dataclass(slots=True)
@@ -21,7 +21,8 @@ class _Shard:
     ended: bool = False
     reading: bool = False
     seen: bool = False
-    missed: int = 0
+    missed_since: float | None = None
+    gone: bool = False
 
 
 class Lineage:
@@ -49,14 +50,17 @@ class Lineage:
         """Children that their parent named at its end; returns those that are new."""
         return [shard.shard_id for shard in shards if self._add(shard.shard_id, shard.parent_ids)]
 
-    def listing(self, shards: Collection[ShardListing]) -> list[str]:
-        """A complete listing; returns the shards that are new."""
-        now = {shard.shard_id for shard in shards}
-        for shard_id, known in self._shards.items():
-            known.missed = 0 if shard_id in now else known.missed + 1
+    def listing(self, shards: Collection[ShardListing], now: float) -> list[str]:
+        """A complete listing, made at the monotonic time ``now``; returns the shards that are new."""
         new = [shard.shard_id for shard in shards if self._add(shard.shard_id, shard.parent_ids)]
-        for shard_id in now:
-            self._shards[shard_id].seen = True
+        listed = {shard.shard_id for shard in shards}
+        for shard_id, known in self._shards.items():
+            if shard_id in listed:
+                known.seen, known.missed_since, known.gone = True, None, False
+            elif known.missed_since is None:
+                known.missed_since = now
+            else:
+                known.gone = now - known.missed_since >= GONE_AFTER_SECONDS
         return new
 
     def _add(self, shard_id: str, parents: tuple[str, ...]) -> bool:
@@ -88,7 +92,7 @@ class Lineage:
     def waiting_for(self, shard_id: str) -> list[str]:
         """The parents that must end before this shard may be read."""
         shard = self._shards[shard_id]
-        certain = shard.seen or shard.missed >= GONE_AFTER_LISTINGS
+        certain = shard.seen or shard.gone
         return [parent for parent in shard.parents if not self._finished(parent, certain=certain)]
 
     def _finished(self, shard_id: str, *, certain: bool) -> bool:
@@ -121,7 +125,7 @@ class Lineage:
         return [
             shard_id
             for shard_id, shard in self._shards.items()
-            if shard.ended and shard.missed >= GONE_AFTER_LISTINGS and shard_id not in needed
+            if shard.ended and shard.gone and shard_id not in needed
         ]
 
     def forget(self, shard_ids: Iterable[str]) -> None:

@@ -42,7 +42,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 TRIES_WITH_ONE_ITERATOR = 3
 """Failed calls after which an iterator is not trusted any more."""
-TRIES_TO_FIND = 3
+TRIES_TO_FIND = 12
 """Times that a shard must be neither readable nor listed before it counts as gone: both lag behind a new shard's birth."""
 FIND_SECONDS = 5.0
 ROOM_SAID_SECONDS = 1.0

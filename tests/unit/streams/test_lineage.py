@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pollers.aws.api import ShardListing
-from pollers.streams.lineage import GONE_AFTER_LISTINGS, Lineage
+from pollers.streams.lineage import GONE_AFTER_SECONDS, Lineage
 
 
 def shard(shard_id: str, *parents: str) -> ShardListing:
@@ -17,7 +17,7 @@ def shard(shard_id: str, *parents: str) -> ShardListing:
 def lineage_of(*shards: ShardListing) -> Lineage:
     """A lineage after one listing."""
     lineage = Lineage()
-    lineage.listing(shards)
+    lineage.listing(shards, 0.0)
     return lineage
 
 
@@ -51,7 +51,7 @@ def test_a_parent_that_left_the_listing_while_it_is_read_must_still_end() -> Non
     """Its last records may still be held and retried."""
     lineage = lineage_of(shard("p"), shard("c", "p"))
     lineage.started("p")
-    lineage.listing([shard("c", "p")])
+    lineage.listing([shard("c", "p")], 1.0)
     assert lineage.readable() == []
     lineage.ended("p")
     assert lineage.readable() == ["c"]
@@ -63,7 +63,7 @@ def test_children_that_a_parent_announced_are_read_without_a_listing() -> None:
     lineage.ended("p")
     assert lineage.announce([shard("a", "p"), shard("b", "p")]) == ["a", "b"]
     assert lineage.readable() == ["a", "b"]
-    assert lineage.listing([shard("p"), shard("a", "p"), shard("b", "p")]) == []
+    assert lineage.listing([shard("p"), shard("a", "p"), shard("b", "p")], 1.0) == []
 
 
 def test_an_announced_merge_waits_for_its_other_parent_though_no_listing_shows_that_yet() -> None:
@@ -72,7 +72,7 @@ def test_an_announced_merge_waits_for_its_other_parent_though_no_listing_shows_t
     lineage.ended("a")
     lineage.announce([shard("m", "a", "young")])
     assert lineage.readable() == []
-    lineage.listing([shard("a"), shard("young"), shard("m", "a", "young")])
+    lineage.listing([shard("a"), shard("young"), shard("m", "a", "young")], 1.0)
     assert lineage.readable() == ["young"]
     lineage.ended("young")
     assert lineage.readable() == ["m"]
@@ -83,7 +83,7 @@ def test_a_listing_that_shows_the_child_without_the_parent_settles_it() -> None:
     lineage = lineage_of(shard("a"))
     lineage.ended("a")
     lineage.announce([shard("m", "a", "gone")])
-    lineage.listing([shard("a"), shard("m", "a", "gone")])
+    lineage.listing([shard("a"), shard("m", "a", "gone")], 1.0)
     assert lineage.readable() == ["m"]
 
 
@@ -91,7 +91,7 @@ def test_a_remembered_shard_that_has_left_the_listing_is_still_read() -> None:
     """The engine finds out that it is gone, and says so: its checkpoint owes records."""
     lineage = Lineage()
     lineage.restore("old", (), ended=False)
-    lineage.listing([])
+    lineage.listing([], 1.0)
     assert lineage.readable() == ["old"]
 
 
@@ -99,20 +99,25 @@ def test_a_remembered_child_of_unknown_parents_does_not_wait_for_ever() -> None:
     """Neither the child nor its parents are listed any more: after a few listings they count as gone."""
     lineage = Lineage()
     lineage.restore("orphan", ("unknown",), ended=False)
-    for _ in range(GONE_AFTER_LISTINGS):
+    for now in (0.0, GONE_AFTER_SECONDS - 1):
+        lineage.listing([], now)
         assert lineage.readable() == []
-        lineage.listing([])
+    lineage.listing([], GONE_AFTER_SECONDS)
     assert lineage.readable() == ["orphan"]
 
 
-def test_an_ended_shard_is_kept_until_several_listings_lack_it() -> None:
+def test_an_ended_shard_is_kept_until_listings_have_lacked_it_for_minutes() -> None:
     """A listing that lags must not make an ended shard a new one, which would be read again from its beginning."""
     lineage = lineage_of(shard("p"))
     lineage.ended("p")
-    for _ in range(GONE_AFTER_LISTINGS - 1):
-        lineage.listing([])
+    for now in (1.0, 2.0, GONE_AFTER_SECONDS):
+        lineage.listing([], now)
         assert lineage.gone() == []
-    lineage.listing([])
+    lineage.listing([shard("p")], GONE_AFTER_SECONDS + 0.5)
+    lineage.listing([], GONE_AFTER_SECONDS + 1)
+    lineage.listing([], GONE_AFTER_SECONDS + 2)
+    assert lineage.gone() == []
+    lineage.listing([], 2 * GONE_AFTER_SECONDS + 1)
     assert lineage.gone() == ["p"]
     lineage.forget(["p"])
     assert "p" not in lineage
@@ -123,10 +128,10 @@ def test_an_ended_parent_is_kept_while_a_child_that_is_not_listed_yet_names_it()
     lineage = lineage_of(shard("p"))
     lineage.ended("p")
     lineage.announce([shard("c", "p")])
-    for _ in range(GONE_AFTER_LISTINGS):
-        lineage.listing([])
+    lineage.listing([], 1.0)
+    lineage.listing([], 1.0 + GONE_AFTER_SECONDS)
     assert lineage.gone() == []
-    lineage.listing([shard("c", "p")])
+    lineage.listing([shard("c", "p")], 2.0 + GONE_AFTER_SECONDS)
     assert lineage.gone() == ["p"]
     lineage.forget(["p"])
     assert lineage.readable() == ["c"]
@@ -155,13 +160,13 @@ def test_every_shard_is_read_once_and_after_its_parents(history: list[ShardListi
     """Whatever is listed when, and in whatever order shards end: parents first, everything in the end, nothing twice."""
     lineage = Lineage()
     known = data.draw(st.integers(1, len(history)))
-    lineage.listing(history[:known])
+    lineage.listing(history[:known], 1.0)
     reading: list[str] = []
     ended: list[str] = []
     while len(ended) < len(history):
         if known < len(history) and (data.draw(st.booleans()) or not (reading or lineage.readable())):
             known = data.draw(st.integers(known + 1, len(history)))
-            lineage.listing(history[:known])
+            lineage.listing(history[:known], 1.0)
         for shard_id in lineage.readable():
             parents = next(one.parent_ids for one in history if one.shard_id == shard_id)
             assert set(parents) <= set(ended)
