@@ -70,7 +70,7 @@ def chunked(*messages: bytes, end: bool = True) -> bytes:
 
 @dataclass(slots=True)
 class ScriptedService:
-    """Answers ``script`` in order, then ``{}`` to everything; nothing while ``silent``. ``closed`` counts connections that have ended."""
+    """Answers ``script`` in order, then ``{}`` to everything; nothing while ``silent``."""
 
     port: int = 0
     tls: bool = False

@@ -93,6 +93,7 @@ async def test_what_nobody_asked_for_is_never_a_reply() -> None:
             assert (await connections.exchange(REQUEST, seconds=5)).body == b"asked for"
             received.set()
             await until(lambda: not connections._open)
+            received.clear()
 
 
 async def test_two_replies_in_one_piece_are_a_fault() -> None:
