@@ -297,9 +297,12 @@ class SqsPoller:
 
     async def _hand_back_the_rest(self) -> None:
         """What a task that died has left; nothing, otherwise."""
-        if rest := self._holds.all():
-            await self._settling.hand_back(rest, STOPPING)
-        self._returns.expire(self._holds.all(), "could not be handed back")
+        try:
+            if rest := self._holds.all():
+                await self._settling.hand_back(rest, STOPPING)
+        except Exception:
+            self._returns.expire(self._holds.all(), "could not be handed back")
+            raise
 
 
 def _visibility_seconds(attributes: dict[str, str]) -> int:

@@ -258,7 +258,9 @@ class Receiver:
         return self._careful or now < self._settling.careful_until
 
     def _maximum(self, room: int, now: float) -> int:
-        return min(RECEIVE_LIMIT, room, self._size if self._cautious(now) else room)
+        if now < self._settling.careful_until:
+            room = min(room, self._settling.careful_size)
+        return min(RECEIVE_LIMIT, room, self._size if self._careful else room)
 
     def _needed(self, now: float) -> int:
         """Permits to keep in hand, for receives in flight and for what waits."""

@@ -29,8 +29,8 @@ STOPPING = "the poller is stopping"
 class Settling:
     """Settles batches.
 
-    Until ``careful_until`` FIFO receives bring no more than one batch: a group is failing, and whatever is received behind
-    the failed message only goes back and comes nearer to the dead-letter queue without ever being run.
+    Until ``careful_until`` FIFO receives ask for no more than ``careful_size`` messages, as many as the batch that failed had:
+    whatever is received behind it only goes back, and comes nearer to the dead-letter queue without ever being run.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class Settling:
         self._returns = returns
         self._wake = wake
         self.careful_until = 0.0
+        self.careful_size = 1
 
     async def settle(self, batch: Sequence[Held], outcome: Outcome) -> None:
         """Acknowledge one batch."""
@@ -138,6 +139,7 @@ class Settling:
         behind = [message for group in groups for message in lanes.behind(group)]
         if behind and outcome.failed and outcome.seen_again is not SeenAgain.AT_ONCE:
             self.careful_until = now + 2 * self._heartbeat.hold.timeout_seconds
+            self.careful_size = len(outcome.failed) + len(outcome.done)
         for message in reversed(outcome.failed):
             seconds = plan[message.id]
             lanes.hide(message, message.deadline if seconds is None else now + seconds)

@@ -222,8 +222,7 @@ class Queue:
                 "Total VisibilityTimeout for the message is beyond the limit [43200 seconds]",
             )
         message.visible_at = now + seconds
-        if not seconds:
-            self.wake()
+        self.wake()
         return None
 
     def show_again(self, message: Message) -> None:

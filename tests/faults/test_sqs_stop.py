@@ -1,0 +1,281 @@
+"""Stops, hurried and not, and deaths of the SQS poller."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from pollers.aws.errors import AccessDenied, NotFound, Unavailable
+from pollers.errors import SourceUnusable
+from pollers.telemetry.facts import Deleted, Invoked, Returned
+from tests import virtual_time
+from tests.faults.memory_sqs import MemorySqs, Queue
+from tests.faults.sqs_world import OK, Call, World, takes
+from tests.virtual_time import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from handlers.function import Result
+    from pollers.aws.api import EntryFailed, Wire
+    from pollers.sqs.poller import SqsPoller
+
+
+class Slow(MemorySqs):
+    """A receive takes its messages and is then long on its way; other calls may break."""
+
+    def __init__(self, *queues: Queue) -> None:
+        super().__init__(*queues)
+        self.reply_takes = 0.0
+        self.receives_in_flight = 0
+        self.broken_receive: Exception | None = None
+        self.broken_delete: Exception | None = None
+        self.broken_change: Exception | None = None
+
+    async def receive(
+        self, url: str, *, maximum: int, wait_seconds: int, visibility_seconds: int | None = None
+    ) -> list[Wire]:
+        if self.broken_receive is not None:
+            raise self.broken_receive
+        self.receives_in_flight += 1
+        wires = await super().receive(
+            url, maximum=maximum, wait_seconds=wait_seconds, visibility_seconds=visibility_seconds
+        )
+        await anyio.sleep(self.reply_takes)
+        self.receives_in_flight -= 1
+        return wires
+
+    async def delete(self, url: str, handles: Sequence[str]) -> list[EntryFailed]:
+        if self.broken_delete is not None:
+            raise self.broken_delete
+        return await super().delete(url, handles)
+
+    async def change_visibility(self, url: str, entries: Sequence[tuple[str, int]]) -> list[EntryFailed]:
+        if self.broken_change is not None:
+            raise self.broken_change
+        return await super().change_visibility(url, entries)
+
+
+async def ends(poller: SqsPoller, world: World, damage: Callable[[], None]) -> Exception | None:
+    """Run the poller, do some damage when the function is first called, and tell how the run ended."""
+    problem: Exception | None = None
+
+    async def break_later() -> None:
+        await eventually(lambda: bool(world.function.calls))
+        damage()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(break_later)
+        try:
+            await poller.run()
+        except Exception as error:
+            problem = error
+        group.cancel_scope.cancel()
+    return problem
+
+
+def slow_world(**settings: object) -> tuple[World, Slow]:
+    queue = Queue("orders")
+    api = Slow(queue)
+    return World.of(queue=queue, api=api, **settings), api  # type: ignore[arg-type]
+
+
+@virtual_time.test
+async def test_a_receive_in_flight_at_the_stop_is_waited_for_and_handed_back() -> None:
+    """Never cancelled: its messages are visible again at once, and none of them is run."""
+    world, api = slow_world()
+    api.reply_takes = 5
+    world.queue.put("order")
+    async with world.polling():
+        await eventually(lambda: world.queue.in_flight(anyio.current_time()) == 1)
+        assert api.receives_in_flight == 1
+
+    assert not world.function.calls
+    assert world.queue.attributes()["ApproximateNumberOfMessages"] == "1"
+    assert [fact.delay_seconds for fact in world.of_kind(Returned)] == [0]
+
+
+@virtual_time.test
+async def test_a_stop_waits_for_running_invocations_and_deletes_their_messages() -> None:
+    """Heartbeats go on meanwhile, so that a long one still owns its messages at the end."""
+    world = World.of(behaviour=takes(100))
+    world.queue.put("order")
+    async with world.polling():
+        await eventually(lambda: bool(world.function.calls))
+
+    assert not world.queue.messages
+    assert world.ledger.deleted == 1
+    assert world.ledger.extended >= 5
+
+
+@virtual_time.test
+async def test_a_hurried_stop_cancels_invocations_and_hands_their_messages_back() -> None:
+    """They are visible again at once."""
+    world = World.of(behaviour=takes(1_000))
+    world.queue.put("order")
+    async with world.polling(long_poll_seconds=1):
+        await eventually(lambda: bool(world.function.calls))
+        began = anyio.current_time()
+        world.stop.hurry()
+
+    assert anyio.current_time() - began <= 2
+    assert [fact.outcome for fact in world.of_kind(Invoked)] == ["abandoned"]
+    assert world.queue.attributes()["ApproximateNumberOfMessages"] == "1"
+
+
+@pytest.mark.parametrize("after", [0.0, 0.001, 0.0099, 0.01, 0.0101, 0.02, 1.0])
+@virtual_time.test
+async def test_a_second_signal_at_any_moment_of_the_stop_changes_nothing_but_its_length(after: float) -> None:
+    """No deadlock, nothing counted twice, permits all back."""
+    world = World.of(batch_size=2)
+    for number in range(20):
+        world.queue.put(str(number))
+    async with world.polling(long_poll_seconds=1):
+        await eventually(lambda: bool(world.function.calls), every=0.001)
+        world.stop.request()
+        await anyio.sleep(after)
+        world.stop.hurry()
+        world.stop.hurry()
+
+    assert len(world.queue.messages) + world.ledger.deleted == 20
+
+
+@virtual_time.test
+async def test_a_stop_before_the_first_call_ends_at_once() -> None:
+    """A stop requested before run began is not lost."""
+    world = World.of()
+    poller = world.make_poller()
+    world.stop.request()
+
+    await poller.run()
+
+    assert poller.held() == 0
+
+
+@virtual_time.test
+async def test_a_stop_during_an_outage_at_the_start_ends() -> None:
+    """While GetQueueUrl is tried again the stop is heard."""
+    world, api = slow_world()
+
+    async def fails(name: str, owner: str) -> str:
+        raise Unavailable("ConnectionRefused", "nobody there")
+
+    api.queue_url = fails  # type: ignore[method-assign]
+    async with world.polling():
+        await anyio.sleep(100)
+        began = anyio.current_time()
+
+    assert anyio.current_time() - began < 0.1
+
+
+@pytest.mark.parametrize("error", [NotFound("NonExistentQueue"), AccessDenied("AccessDenied")], ids=["gone", "denied"])
+@virtual_time.test
+async def test_an_unusable_queue_ends_the_run_after_all_is_settled(error: Exception) -> None:
+    """Running invocations finish and are acknowledged; then it is reported as unusable."""
+    world, api = slow_world(behaviour=takes(10), concurrency=2)
+    world.queue.put("order")
+    poller = world.make_poller(long_poll_seconds=1)
+
+    problem = await ends(poller, world, lambda: setattr(api, "broken_receive", error))
+
+    assert isinstance(problem, SourceUnusable)
+    assert "orders" in str(problem)
+    assert not world.queue.messages
+    world.check_books()
+
+
+@virtual_time.test
+async def test_a_queue_that_does_not_exist_is_unusable() -> None:
+    """GetQueueUrl says so."""
+    world = World.of()
+    world.mapping = world.mapping.model_copy(update={"event_source_arn": "arn:aws:sqs:us-east-1:000000000000:none"})
+
+    with pytest.raises(SourceUnusable, match="arn:aws:sqs:us-east-1:000000000000:none"):
+        await world.make_poller().run()
+
+
+@virtual_time.test
+async def test_a_denied_delete_stops_the_mapping_and_counts_nothing_as_deleted() -> None:
+    """Without sqs:DeleteMessage every message would run again and again: it must not go unnoticed."""
+    world, api = slow_world()
+    api.broken_delete = AccessDenied("AccessDenied", "sqs:DeleteMessage")
+    for number in range(3):
+        world.queue.put(str(number))
+
+    with pytest.raises(SourceUnusable, match="DeleteMessage"):
+        await world.make_poller(long_poll_seconds=1).run()
+
+    assert not world.of_kind(Deleted)
+    world.check_books()
+
+
+@pytest.mark.parametrize("call", ["broken_receive", "broken_delete", "broken_change"])
+@virtual_time.test
+async def test_any_task_that_dies_stops_the_poller_loudly(call: str) -> None:
+    """A fault of ours escapes from run after everything held has been handed back; nothing hangs."""
+    world, api = slow_world(behaviour=takes(20), concurrency=2)
+    for number in range(15):
+        world.queue.put(str(number))
+    poller = world.make_poller(long_poll_seconds=1)
+
+    problem = await ends(poller, world, lambda: setattr(api, call, ZeroDivisionError("a fault")))
+
+    assert isinstance(problem, ZeroDivisionError)
+    world.check_books()
+
+
+@virtual_time.test
+async def test_a_function_that_breaks_its_contract_stops_the_poller_and_loses_nothing() -> None:
+    """Should an invocation raise, its batch goes back like all others."""
+
+    async def raises(call: Call) -> Result:
+        raise LookupError("a fault of the runner")
+
+    world = World.of(behaviour=raises)
+    world.queue.put("order")
+
+    with pytest.raises(LookupError):
+        await world.make_poller(long_poll_seconds=1).run()
+
+    world.check_books()
+    assert world.queue.attributes()["ApproximateNumberOfMessages"] == "1"
+
+
+@virtual_time.test
+async def test_deletes_are_flushed_at_the_stop_with_bounded_tries() -> None:
+    """An outage at the end does not keep the process for ever; what could not be deleted is counted as expired."""
+    world, api = slow_world(behaviour=takes(1))
+    world.queue.put("order")
+    async with world.polling(long_poll_seconds=1):
+        await eventually(lambda: bool(world.function.calls))
+        api.broken_delete = Unavailable("ServiceUnavailable", "down")
+        await anyio.sleep(3)
+        began = anyio.current_time()
+
+    assert anyio.current_time() - began < 30
+    assert world.ledger.expired == 1
+    assert world.ledger.deleted == 0
+
+
+@virtual_time.test
+async def test_a_crash_acknowledges_nothing() -> None:
+    """When run is cancelled the function is stopped, permits are back, and every message comes again by itself."""
+    world = World.of(behaviour=takes(10))
+    for number in range(5):
+        world.queue.put(str(number))
+    poller = world.make_poller()
+    with anyio.move_on_after(5):
+        await poller.run()
+    assert not world.function.running
+    assert world.permits.held == 0
+    assert len(world.queue.messages) == 5
+    assert world.queue.in_flight(anyio.current_time()) == 5
+
+    world.function.behaviour = takes(0.1, OK)
+    world.ledger = type(world.ledger)()
+    async with world.polling():
+        await eventually(lambda: not world.queue.messages)
+
+    assert sorted(set(world.handled)) == ["0", "1", "2", "3", "4"]
