@@ -106,12 +106,12 @@ async def test_reshards_under_load_lose_nothing_and_keep_the_order_of_keys(workp
 async def test_kill_9_under_load_loses_nothing_and_resumes_from_the_checkpoint(workplace: Workplace) -> None:
     """After the restart, each shard goes on right after its checkpoint, below which everything had been accepted."""
     async with stream(workplace.emulator, shards=3) as source:
-        pairs = [(f"k{n % 20}", f"{n:04}") for n in range(300)]
+        pairs = [(f"k{n % 20}", f"{n:04}") for n in range(150)]
         await source.put_pairs(pairs)
         workplace.function(SLOW)
         workplace.configure({"s": mapping_of(source.arn, batch_size=3)}, function={"concurrency": 3, "timeout": 5})
         with workplace.headrace() as process:
-            await until(lambda: _numbers(workplace) and len(workplace.count()) >= 60, running=process)
+            await until(lambda: _numbers(workplace) and len(workplace.count()) >= 30, running=process)
             process.kill()
             await ended(process)
         await until(lambda: not workplace.workers(), within=20, what="the end of every worker")
@@ -133,12 +133,12 @@ async def test_kill_9_under_load_loses_nothing_and_resumes_from_the_checkpoint(w
 async def test_sigterm_under_load_repeats_nothing(workplace: Workplace) -> None:
     """Running invocations finish and are checkpointed: each record is accepted exactly once over two runs, in order."""
     async with stream(workplace.emulator, shards=2) as source:
-        pairs = [(f"k{n % 20}", f"{n:04}") for n in range(200)]
+        pairs = [(f"k{n % 20}", f"{n:04}") for n in range(120)]
         await source.put_pairs(pairs)
         workplace.function(SLOW)
         workplace.configure({"s": mapping_of(source.arn, batch_size=4)}, function={"concurrency": 2})
         with workplace.headrace() as process:
-            await until(lambda: len(workplace.count()) >= 40, running=process)
+            await until(lambda: len(workplace.count()) >= 20, running=process)
             terminate(process)
             assert await ended(process) == 0, workplace.log.read_text()
         _assert_balanced(workplace, returned=True)
