@@ -44,8 +44,8 @@ def main() -> None:
     status, orphaned = _watch(control, wakeup, worker)
     _kill_group(worker, signal.SIGKILL)
     _kill_rest()
-    _tell(control, f"exited {status} {_max_rss_kib()}")
-    if orphaned and scratch:
+    heard = _tell(control, f"exited {status} {_max_rss_kib()}")
+    if scratch and (orphaned or not heard):  # a worker may end of Headrace's death before the keeper hears of it
         _remove(scratch)
 
 
@@ -220,11 +220,13 @@ def _remove(scratch: str) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _tell(control: int, line: str) -> None:
+def _tell(control: int, line: str) -> bool:
+    """Say it to Headrace; False if Headrace is gone."""
     try:
         os.write(control, line.encode() + b"\n")
     except OSError:
-        pass
+        return False
+    return True
 
 
 if __name__ == "__main__":

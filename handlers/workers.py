@@ -9,14 +9,10 @@ import abc
 import asyncio
 import os
 import random as random_module
-import re
-import shutil
-import tempfile
 import time
 import uuid
 from collections import deque
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 import anyio
@@ -30,10 +26,12 @@ from handlers.worker_code import folder_of
 from handlers.worker_environment import Identity, Place, memory_size_mib, worker_environment
 from handlers.worker_memory import sessions
 from handlers.worker_process import KILL_SECONDS, Launch
+from handlers.worker_scratch import Scratch
 from handlers.workers_pool import Population, StartGate, starts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from config.models import ProcessFunction
@@ -119,7 +117,8 @@ class WorkerFunction(abc.ABC):
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
-        self._scratch = Path(tempfile.mkdtemp(prefix=f"headrace-{re.sub(r'[^A-Za-z0-9_-]', '_', self._name)}-"))
+        self._scratch_folder = await to_thread.run_sync(Scratch, self._name)
+        self._scratch = self._scratch_folder.path
         try:
             what = f"function {self._name}: code"
             self._code = await to_thread.run_sync(folder_of, self._code_path(), self._scratch / "code", what)
@@ -358,4 +357,4 @@ class WorkerFunction(abc.ABC):
 
     async def _remove_scratch(self) -> None:
         with CancelScope(shield=True):
-            await to_thread.run_sync(shutil.rmtree, self._scratch, True)
+            await to_thread.run_sync(self._scratch_folder.remove)
