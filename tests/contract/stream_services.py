@@ -117,7 +117,7 @@ class EmulatedKinesis:
         """RegisterStreamConsumer."""
         name = unique("consumer")
         consumer = (await self._sdk.register_stream_consumer(StreamARN=arn, ConsumerName=name))["Consumer"]
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             while True:
                 described = await self._sdk.describe_stream_consumer(ConsumerARN=consumer["ConsumerARN"])
                 if described["ConsumerDescription"]["ConsumerStatus"] == "ACTIVE":
@@ -125,7 +125,7 @@ class EmulatedKinesis:
                 await anyio.sleep(0.05)
 
     async def _active(self, arn: str) -> None:
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             while (await self.api.describe(arn)).status != "ACTIVE":
                 await anyio.sleep(0.05)
 
@@ -152,7 +152,7 @@ class EmulatedDynamoDB:
         )
         arn = str(created["TableDescription"]["LatestStreamArn"])
         self._tables[arn] = name
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             while (await self.api.describe(arn)).status != "ENABLED":
                 await anyio.sleep(0.05)
         return arn

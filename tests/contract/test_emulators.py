@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,29 @@ def test_an_installation_happens_once(ministack: Emulator) -> None:
     before = stamp.stat().st_mtime_ns
     assert installed(Ministack()) == folder
     assert stamp.stat().st_mtime_ns == before
+
+
+class _Counted(Ministack):
+    """Counts how often it is installed."""
+
+    def install(self, folder: Path) -> None:
+        with (folder.parent / "count").open("a") as count:
+            count.write("x")
+        (folder / "half done").touch()
+        time.sleep(0.05)
+
+
+def test_those_who_come_together_install_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Everybody else waits for the first and finds it done; a half-done installation is begun anew."""
+    monkeypatch.setenv("HEADRACE_CACHE", str(tmp_path))
+    half_done = tmp_path / "emulators" / "ministack-0"
+    half_done.mkdir(parents=True)
+    (half_done / "rest").touch()
+    with ThreadPoolExecutor(4) as pool:
+        folders = list(pool.map(lambda _: installed(_Counted(version="0")), range(4)))
+    assert folders == [half_done] * 4
+    assert (tmp_path / "emulators" / "count").read_text() == "x"
+    assert not (half_done / "rest").exists()
 
 
 def test_the_cache_can_be_named_and_falls_back_to_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
