@@ -28,5 +28,11 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.sqs_throughput
+	$(BIN)/python -m benchmarks.streams
+	$(BIN)/python -m benchmarks.invocations
+	$(BIN)/python -m benchmarks.filters
+
 clean:
 	rm -rf $(VENV) .cache
