@@ -26,6 +26,8 @@ log = structlog.stdlib.get_logger(__name__)
 
 INTERVAL_SECONDS = 30.0
 """How often shards are listed when nothing is expected."""
+DESCRIBED_SECONDS = 300.0
+"""How often the stream itself is asked about: whether it is still the same one, and for how long it keeps records."""
 SOON_SECONDS = 1.0
 """The first wait after something is expected; it doubles up to the interval."""
 
@@ -46,6 +48,7 @@ class Discovery:
         self._stopping = stopping
         self._found = found
         self._looking = anyio.Lock()
+        self._described = anyio.current_time()
         self._expected = anyio.Event()
         self._quick = SOON_SECONDS
         self._backoff = Backoff(context.surroundings.random, initial=0.5, maximum=20.0)
@@ -56,11 +59,18 @@ class Discovery:
             wait = INTERVAL_SECONDS
             try:
                 with self._stopping.waiting():
+                    await self._confirm()
                     await self.look()
             except AwsError as error:
                 wait = await self._failed(error)
             await self._found()
             await self._rest(wait * self._context.surroundings.random.uniform(0.8, 1.0))
+
+    async def _confirm(self) -> None:
+        now = anyio.current_time()
+        if now >= self._described + DESCRIBED_SECONDS:
+            await self._context.confirm_stream()
+            self._described = now
 
     async def _rest(self, seconds: float) -> None:
         if self._expected.is_set() and self._quick < INTERVAL_SECONDS:

@@ -77,7 +77,9 @@ class Lane:
             wait = self._due_in()
             if wait is not None and wait <= 0:
                 if await self._acquire():
-                    return self._cut()
+                    if self._due_in() == 0:
+                        return self._cut()
+                    self._give_back()  # what was due has changed while the permit was waited for
             elif self._shard.closed and not len(self._gathering) and not self._final:
                 return None
             else:
@@ -121,12 +123,14 @@ class Lane:
 
     async def _finish(self, batch: Batch) -> None:
         """Bring a batch to its end; ``_work`` stays when that was cut short by a stop."""
-        rules = self._context.rules
-        self._work = work = Work(batch.records, rules, self._surroundings.random, oversized=batch.oversized)
+        now, wall = anyio.current_time, self._surroundings.clock.time
+        work = Work(batch.records, self._context.rules, self._surroundings.random, now(), oversized=batch.oversized)
+        self._work = work
         troubled = False
-        while (step := work.next(anyio.current_time(), self._surroundings.clock.time())) is not None:
+        while (step := work.next(now(), wall())) is not None:
             if not isinstance(step, Invoke):
                 troubled = True
+                work.rules = self._context.rules
             if not await self._take_step(work, step):
                 return
         self._work = None

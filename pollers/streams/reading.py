@@ -45,6 +45,8 @@ TRIES_WITH_ONE_ITERATOR = 3
 TRIES_TO_FIND = 12
 """Times that a shard must be neither readable nor listed before it counts as gone: both lag behind a new shard's birth."""
 FIND_SECONDS = 5.0
+FUTURE_SECONDS = 3_600.0
+"""How far the service's clock may be behind ours."""
 ROOM_SAID_SECONDS = 1.0
 """How long a reader has waited for room when it says so."""
 
@@ -235,12 +237,22 @@ class Reader:
                 await self._missing(error)
             case ResourceInUse():
                 await self.back_off(error, IN_USE_SECONDS)
+            case Refused() if self._starts_in_the_future():
+                await self.back_off(error)
             case Refused() if self._tries or self._iterator is None:
                 raise SourceUnusable(
                     f"shard {self.shard.shard_id} of {self.shard.context.source.arn}: {error}"
                 ) from error
             case _:
                 await self.back_off(error)
+
+    def _starts_in_the_future(self) -> bool:
+        """Whether reading begins at a time that the service may not have reached: its clock is not ours, and it refuses that."""
+        start = self.start()
+        return (
+            start.timestamp is not None
+            and start.timestamp > self.shard.context.surroundings.clock.time() - FUTURE_SECONDS
+        )
 
     def _drop_iterator(self) -> None:
         self._iterator = self.first_iterator = None

@@ -32,19 +32,14 @@ EXPIRED = "Expired"
 class Rules:
     """A mapping's settings, as far as retries go. ``None`` is no limit.
 
-    ``retention_seconds`` is the stream's own: a record older than that has expired at the source.
+    ``retention_seconds`` is how long the stream keeps its records: a batch that has been held for so long has expired at the
+    source. (Its records' age would say so earlier, but only if this machine's clock is right, and nobody asked for an age.)
     """
 
     maximum_retry_attempts: int | None = None
     maximum_record_age_seconds: float | None = None
     bisect: bool = False
     retention_seconds: float | None = None
-
-    @property
-    def age_limit_seconds(self) -> float | None:
-        """The age at which a record is given up on."""
-        limits = [limit for limit in (self.maximum_record_age_seconds, self.retention_seconds) if limit is not None]
-        return min(limits, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +91,17 @@ class _Part:
 class Work:
     """One batch until every record of it is accepted or discarded; without records, the last invocation of a window.
 
-    ``oversized``: the batch is one record that does not fit into an event, to be discarded at once.
+    ``now`` is the monotonic time at which the batch was made. ``oversized``: it is one record that does not fit into an event,
+    to be discarded at once. ``rules`` may be replaced while it lasts.
     """
 
-    def __init__(self, records: Records, rules: Rules, random: random.Random, *, oversized: bool = False) -> None:
+    def __init__(
+        self, records: Records, rules: Rules, random: random.Random, now: float = 0.0, *, oversized: bool = False
+    ) -> None:
+        self.rules = rules
         self._parts = [_Part(records)]
-        self._rules = rules
         self._random = random
+        self._began = now
         self._oversized = oversized
         self._discard: Discard | None = None
         self._not_before = float("-inf")
@@ -122,7 +121,7 @@ class Work:
     def next(self, now: float, wall: float) -> Next | None:
         """What to do now. ``now`` is a monotonic time, ``wall`` the wall clock; None: the batch is done with."""
         if self._discard is None and self._parts:
-            self._discard = self._due(wall)
+            self._discard = self._due(now, wall)
         if self._discard is not None:
             return self._discard
         if not self._parts:
@@ -132,31 +131,31 @@ class Work:
             return Wait(self._until(now, wall), self._why, part.attempts + 1, len(part.records))
         return Invoke(part.records, part.attempts + 1)
 
-    def _due(self, wall: float) -> Discard | None:
+    def _due(self, now: float, wall: float) -> Discard | None:
         """What must be given up on before anything else happens."""
-        part, rules = self._parts[0], self._rules
+        part, rules = self._parts[0], self.rules
         if self._oversized:
             return Discard(part.records, OVERSIZED, 0)
         if rules.maximum_retry_attempts is not None and part.attempts > rules.maximum_retry_attempts:
             return Discard(part.records, RETRY_ATTEMPTS_EXHAUSTED, part.attempts, part.request_id, part.function_error)
-        limit = rules.age_limit_seconds
+        if rules.retention_seconds is not None and now >= self._began + rules.retention_seconds:
+            return Discard(part.records, EXPIRED, part.attempts, part.request_id)
+        limit = rules.maximum_record_age_seconds
         if limit is None or min(part.records.arrivals, default=wall) >= wall - limit:
             return None
         old = [arrival < wall - limit for arrival in part.records.arrivals]
-        return Discard(part.records.chosen(old), self._age_condition(), part.attempts, part.request_id)
-
-    def _age_condition(self) -> str:
-        own = self._rules.maximum_record_age_seconds
-        return RECORD_AGE_EXCEEDED if own is not None and own == self._rules.age_limit_seconds else EXPIRED
+        return Discard(part.records.chosen(old), RECORD_AGE_EXCEEDED, part.attempts, part.request_id)
 
     def _until(self, now: float, wall: float) -> float:
-        """The end of the back-off, or the moment at which the first record becomes too old, if that is earlier."""
+        """The end of the back-off, or the moment at which a record becomes too old or expires, if that is earlier."""
         wait = self._not_before - now
-        limit = self._rules.age_limit_seconds
-        if limit is None:
-            return wait
-        expiry = min(self._parts[0].records.arrivals, default=wall) + limit - wall
-        return min(wait, max(expiry, 0.0) + 0.001)
+        rules = self.rules
+        if rules.retention_seconds is not None:
+            wait = min(wait, self._began + rules.retention_seconds - now)
+        if rules.maximum_record_age_seconds is not None:
+            expiry = min(self._parts[0].records.arrivals, default=wall) + rules.maximum_record_age_seconds - wall
+            wait = min(wait, max(expiry, 0.0) + 0.001)
+        return wait
 
     def discarded(self) -> Records:
         """The failure record that :meth:`next` asked for has been delivered; returns what is so accounted for."""
@@ -199,7 +198,7 @@ class Work:
         With bisecting, a part of several records is split in halves; that costs no attempt and no wait.
         """
         part = self._parts[0]
-        if self._rules.bisect and len(part.records) > 1:
+        if self.rules.bisect and len(part.records) > 1:
             self._halve()
             return
         part.attempts += 1

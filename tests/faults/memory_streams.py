@@ -341,6 +341,8 @@ class MemoryStream:
             case "AT_TIMESTAMP":
                 assert start.timestamp is not None
                 assert self.kind == "kinesis", "not offered by DynamoDB Streams"
+                if start.timestamp > self._clock():
+                    raise Refused("InvalidArgumentException", "the timestamp is in the future")
                 older = [stored.number for stored in shard.records if stored.arrival < start.timestamp]
                 return older[-1] if older else shard.trimmed_to
             case "AFTER_SEQUENCE_NUMBER":

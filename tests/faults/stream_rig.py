@@ -154,7 +154,8 @@ class Rig:
         **settings: Any,  # noqa: ANN401 - the mapping's own
     ) -> None:
         self.clock = virtual_time.VirtualClock()
-        self.stream = MemoryStream(kind, self.clock.time, shards=shards, **(stream or {}))
+        self.service_clock = virtual_time.VirtualClock()
+        self.stream = MemoryStream(kind, self.service_clock.time, shards=shards, **(stream or {}))
         self.destination = RigDestination() if destination else None
         if self.destination is not None:
             settings["destination_config"] = {"on_failure": {"destination": self.destination.arn}}

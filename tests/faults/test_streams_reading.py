@@ -87,6 +87,18 @@ async def test_latest_reads_what_is_written_after_the_first_start(kind: Kind) ->
         await eventually(lambda: sorted(rig.accepted) == ["after", "after too"])
 
 
+@virtual_time.test
+async def test_a_clock_ahead_of_the_services_delays_latest_and_nothing_else() -> None:
+    """Kinesis refuses to begin at a time that it has not reached."""
+    rig = Rig(starting_position="LATEST")
+    rig.clock.skew = 20
+    async with rig.running():
+        await anyio.sleep(60)
+        rig.put("after")
+        await eventually(lambda: rig.accepted == ["after"])
+    assert any("future" in fact.error for fact in rig.of(PollFailed))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @virtual_time.test
 async def test_latest_is_pinned_so_that_a_crash_before_the_first_record_loses_nothing(kind: Kind) -> None:
