@@ -170,3 +170,38 @@ def by_key(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     for key, value in pairs:
         written[key].append(value)
     return dict(written)
+
+
+@dataclass(slots=True)
+class Table:
+    """A DynamoDB table with a stream of both images; its key is ``pk`` and ``sk``."""
+
+    dynamodb: Any
+    name: str
+    arn: str
+
+    async def put(self, pk: str, sk: str, **attributes: dict[str, Any]) -> None:
+        """PutItem."""
+        await self.dynamodb.put_item(TableName=self.name, Item={"pk": {"S": pk}, "sk": {"N": sk}, **attributes})
+
+    async def delete(self, pk: str, sk: str) -> None:
+        """DeleteItem."""
+        await self.dynamodb.delete_item(TableName=self.name, Key={"pk": {"S": pk}, "sk": {"N": sk}})
+
+
+@asynccontextmanager
+async def table(emulator: Emulator) -> AsyncIterator[Table]:
+    """A new table on ``emulator``; ``arn`` is its stream's."""
+    async with plain_client(emulator, "dynamodb") as dynamodb:
+        name = unique("table")
+        created = await dynamodb.create_table(
+            TableName=name,
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+            AttributeDefinitions=[
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "N"},
+            ],
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+        )
+        yield Table(dynamodb, name, created["TableDescription"]["LatestStreamArn"])
