@@ -14,6 +14,7 @@ from anyio import to_thread
 from pollers.server.control import Control, UnknownMapping
 from pollers.server.guard import BODY_LIMIT_BYTES, guard, problem
 from pollers.server.openapi import document
+from pollers.server.serve import CONNECTIONS, Connections
 from pollers.server.stream import EventStream
 from pollers.telemetry.conclusions import conclusions
 
@@ -48,7 +49,7 @@ class Routes:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self.stream = EventStream(lambda: parts.status.snapshot(series=True))
+        self.stream = EventStream(parts.status.history, parts.status.snapshot)
 
     def table(self) -> list[web.RouteDef]:
         """Every route."""
@@ -57,7 +58,7 @@ class Routes:
             web.get("/readyz", self.readyz),
             web.get("/metrics", self.metrics),
             web.get("/api/status", self.status),
-            web.get("/api/events", self.stream.serve),
+            web.get("/api/events", self.stream.serve, allow_head=False),
             web.get("/api/explain/{identifier}", self.explain),
             web.post("/api/mappings/{name}/pause", self.pause),
             web.post("/api/mappings/{name}/resume", self.resume),
@@ -88,7 +89,7 @@ class Routes:
         """What happened to one event."""
         identifier = request.match_info["identifier"]
         if len(identifier) > IDENTIFIER_LIMIT:
-            return problem(414, f"an id has at most {IDENTIFIER_LIMIT} characters")
+            return problem(400, f"an id has at most {IDENTIFIER_LIMIT} characters")
         recorder = self._parts.recorder
         moments = await to_thread.run_sync(recorder.explain, identifier)
         return _json(
@@ -146,10 +147,14 @@ def _json(told: object, *, status: int = 200) -> web.Response:
     )
 
 
+ROUTES = web.AppKey("routes", Routes)
+
+
 def make_app(parts: Parts, *, host: str, token: str | None) -> web.Application:
     """The application for a server bound to ``host``."""
     app = web.Application(middlewares=[guard(host, token)], client_max_size=BODY_LIMIT_BYTES)
-    routes = Routes(parts)
+    app[CONNECTIONS] = Connections()
+    routes = app[ROUTES] = Routes(parts)
     app.add_routes(routes.table())
 
     async def close(_: web.Application) -> None:

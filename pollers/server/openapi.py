@@ -57,8 +57,8 @@ def _paths() -> dict[str, Any]:
                 "What happened to one event",
                 {
                     "200": _answer("Its timeline, empty when nothing is known of it", "Explanation"),
+                    "400": _error(),
                     "404": _error(),
-                    "414": _error(),
                 },
                 [identifier],
             )

@@ -1,107 +1,174 @@
-"""The listening socket, with its bounds: connections, and the time that a request may take to arrive."""
+"""The listening socket, with its bounds: connections, and the time that a request may take to arrive and an answer to leave."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, cast
 
 import structlog
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 log = structlog.stdlib.get_logger(__name__)
 
 CONNECTIONS_AT_MOST = 128
 ARRIVAL_SECONDS = 10.0
-"""How long a client may take to send its request's head, and to stay silent before the first."""
+"""How long a client may take to send its request's head, from its connection or from the first byte of a further request."""
+SENDING_SECONDS = 60.0
+"""How long a client may take to read an answer. Longer than a connection is kept idle, which aiohttp sees to."""
 KEEPALIVE_SECONDS = 30.0
 HEAD_LIMIT_BYTES = 8_190
 
 
-class _Bounded(asyncio.Protocol):
-    """Hands a connection to aiohttp if there is room, and closes it if its first bytes or its request's head never come.
+class Connections:
+    """Every open connection, oldest first. When there are too many, the oldest without a request makes room for a new one.
+
+    So nobody can keep an orchestrator's probe out by holding connections open.
+    """
+
+    def __init__(self, at_most: int = CONNECTIONS_AT_MOST) -> None:
+        self._at_most = at_most
+        self._open: dict[asyncio.BaseTransport, Bounded] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def admit(self, transport: asyncio.BaseTransport, connection: Bounded) -> bool:
+        """Whether there is room for one more."""
+        if len(self._open) >= self._at_most:
+            idle = next((known for known in self._open.values() if not known.busy), None)
+            if idle is None:
+                return False
+            idle.abort()
+        self._open[transport] = connection
+        return True
+
+    def lost(self, transport: asyncio.BaseTransport | None) -> bool:
+        """A connection has gone; whether it had been admitted."""
+        return transport is not None and self._open.pop(transport, None) is not None
+
+    @contextmanager
+    def handling(self, transport: asyncio.BaseTransport | None) -> Iterator[None]:
+        """While a request of this connection is answered its clock stands still."""
+        connection = self._open.get(transport) if transport is not None else None
+        if connection is None:
+            yield
+            return
+        connection.begun()
+        try:
+            yield
+        finally:
+            connection.ended()
+
+
+class Bounded(asyncio.Protocol):
+    """Hands a connection to aiohttp if there is room, and closes it when a request's head does not come or an answer is not read.
 
     aiohttp bounds the size of a head and idle keep-alive connections, but not how long a head may trickle in.
     """
 
-    def __init__(self, inner: asyncio.Protocol, connections: set[asyncio.BaseTransport]) -> None:
+    def __init__(self, inner: asyncio.Protocol, connections: Connections) -> None:
         self._inner = inner
         self._connections = connections
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._head = b""
+        self._arriving = True
+        self.busy = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(
-            "asyncio.Transport", transport
-        )  # what create_server makes; uvloop's is of no class of asyncio's
-        if len(self._connections) >= CONNECTIONS_AT_MOST:
+        """A client has connected."""
+        # What create_server makes; uvloop's is of no class of asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
+        if not self._connections.admit(transport, self):
             self._transport.abort()
             return
-        self._connections.add(transport)
-        self._arm()
+        self._within(ARRIVAL_SECONDS)
         self._inner.connection_made(transport)
 
-    def _arm(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(ARRIVAL_SECONDS, self._too_slow)
+    def begun(self) -> None:
+        """A request has arrived."""
+        self.busy, self._arriving = True, False
+        self._stop_timer()
 
-    def _too_slow(self) -> None:
+    def ended(self) -> None:
+        """Its answer is being sent."""
+        self.busy = False
+        self._within(SENDING_SECONDS)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of a request."""
+        if not (self.busy or self._arriving):
+            self._arriving = True
+            self._within(ARRIVAL_SECONDS)
+        self._inner.data_received(data)
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._stop_timer()
         if self._transport is not None:
             self._transport.abort()
 
-    def data_received(self, data: bytes) -> None:
-        if self._timer is not None:
-            self._head = (self._head + data)[-(HEAD_LIMIT_BYTES * 2) :]
-            if b"\r\n\r\n" in self._head:
-                self._timer.cancel()
-                self._timer, self._head = None, b""
-        elif not data.startswith(b"\r\n"):
-            self._await_rest(data)
-        self._inner.data_received(data)
+    def _within(self, seconds: float) -> None:
+        self._stop_timer()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.abort)
 
-    def _await_rest(self, data: bytes) -> None:
-        """A further request on the same connection: its head must arrive in time as well."""
-        if b"\r\n\r\n" not in data:
-            self._head = data[-(HEAD_LIMIT_BYTES * 2) :]
-            self._arm()
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def eof_received(self) -> bool | None:
+        """The client sends no more."""
         return self._inner.eof_received()
 
     def pause_writing(self) -> None:
+        """The client reads too slowly."""
         self._inner.pause_writing()
 
     def resume_writing(self) -> None:
+        """The client has read on."""
         self._inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._transport in self._connections:
-            self._connections.discard(self._transport)
+        """The connection has gone."""
+        self._stop_timer()
+        if self._connections.lost(self._transport):
             self._inner.connection_lost(exc)
+
+
+CONNECTIONS = web.AppKey("connections", Connections)
 
 
 @asynccontextmanager
 async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[str]:
-    """Serve ``app`` until left; gives the URL. Raises OSError when the address cannot be had."""
+    """Serve ``app``, which was made with :data:`CONNECTIONS`, until left; gives the URL.
+
+    Raises OSError when the address cannot be had.
+    """
     runner = web.AppRunner(
-        app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS, max_line_size=HEAD_LIMIT_BYTES, shutdown_timeout=2.0
+        app,
+        access_log=None,
+        keepalive_timeout=KEEPALIVE_SECONDS,
+        max_line_size=HEAD_LIMIT_BYTES,
+        max_field_size=HEAD_LIMIT_BYTES,
+        shutdown_timeout=2.0,
     )
     await runner.setup()
     inner: Callable[[], asyncio.Protocol] | None = runner.server
     assert inner is not None  # noqa: S101 - set up above
-    connections: set[asyncio.BaseTransport] = set()
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Bounded(inner(), connections), host, port, backlog=128)
-    name, bound = server.sockets[0].getsockname()[:2]
-    url = f"http://{f'[{name}]' if ':' in name else name}:{bound}"
-    log.info("console, health and metrics", url=url)
+    connections = app[CONNECTIONS]
+    server = None
     try:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: Bounded(inner(), connections), host, port, backlog=128)
+        name, bound = server.sockets[0].getsockname()[:2]
+        url = f"http://{f'[{name}]' if ':' in name else name}:{bound}"
+        log.info("console, health and metrics", url=url)
         yield url
     finally:
-        server.close()
+        if server is not None:
+            server.close()
         await runner.cleanup()

@@ -1,4 +1,4 @@
-"""Server-sent events: the newest snapshot to each reader, never a queue of old ones."""
+"""Server-sent events: each mapping's last fifteen minutes once, then the newest snapshot each second, never a queue of old ones."""
 
 from __future__ import annotations
 
@@ -11,51 +11,56 @@ from aiohttp import web
 from pollers.server.guard import HEADERS, problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 READERS_AT_MOST = 16
 PERIOD_SECONDS = 1.0
 SLOW_SECONDS = 10.0
-"""A reader that does not take a snapshot within this is cut off; it may come back."""
+"""A reader that does not take an event within this is cut off; it may come back."""
 
 
 class EventStream:
-    """Each reader holds at most one snapshot that is being written to it, so a slow one costs bounded memory."""
+    """Each reader holds at most one event that is being written to it, so a slow one costs bounded memory.
 
-    def __init__(self, snapshot: Callable[[], object]) -> None:
+    ``history`` gives one object a mapping, for ``event: series``; ``snapshot`` one object, for ``event: snapshot``.
+    """
+
+    def __init__(self, history: Callable[[], Iterable[object]], snapshot: Callable[[], object]) -> None:
+        self._history = history
         self._snapshot = snapshot
-        self._readers = 0
         self._closing = asyncio.Event()
         self._encoded: tuple[float, bytes] = (-1.0, b"")
+        self.readers = 0
 
     def close(self) -> None:
         """Let every reader go."""
         self._closing.set()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Write a snapshot each second until the reader leaves, is too slow, or the server closes."""
-        if self._readers >= READERS_AT_MOST:
+        """Write until the reader leaves, is too slow, or the server closes."""
+        if self.readers >= READERS_AT_MOST:
             return problem(503, "too many readers of the event stream", {"Retry-After": "5"})
-        self._readers += 1
+        self.readers += 1
         try:
             return await self._write(request)
         finally:
-            self._readers -= 1
+            self.readers -= 1
 
     async def _write(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(
             headers={**HEADERS, "Content-Type": "text/event-stream", "Cache-Control": "no-store"}
         )
         await response.prepare(request)
-        while not self._closing.is_set():
-            try:
-                async with asyncio.timeout(SLOW_SECONDS):
-                    await response.write(b"data: " + self._newest() + b"\n\n")
-            except (TimeoutError, ConnectionError):
-                if request.transport is not None:
-                    request.transport.abort()
-                break
-            await self._pause()
+        try:
+            for series in self._history():
+                await _send(response, b"event: series\ndata: " + orjson.dumps(series) + b"\n\n")
+                await asyncio.sleep(0)
+            while not self._closing.is_set():
+                await _send(response, b"event: snapshot\ndata: " + self._newest() + b"\n\n")
+                await self._pause()
+        except (TimeoutError, ConnectionError):
+            if request.transport is not None:
+                request.transport.abort()
         return response
 
     async def _pause(self) -> None:
@@ -71,3 +76,8 @@ class EventStream:
         if now - self._encoded[0] >= PERIOD_SECONDS / 2:
             self._encoded = (now, orjson.dumps(self._snapshot()))
         return self._encoded[1]
+
+
+async def _send(response: web.StreamResponse, event: bytes) -> None:
+    async with asyncio.timeout(SLOW_SECONDS):
+        await response.write(event)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +15,8 @@ BUCKET_SECONDS = 5.0
 BUCKETS = 180
 SAMPLES = 256
 """Durations kept in one bucket; beyond that every further one replaces an earlier one in turn."""
+UNSEALED = 4
+"""Buckets whose durations are kept, for the latencies of now; of older ones only the quantiles are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Bucket:
     invocations: int = 0
     sample: Sample = NOTHING
     durations: list[float] = field(default_factory=list)
+    sealed: tuple[float | None, float | None] | None = None
 
     def add_duration(self, seconds: float) -> None:
         """Count an invocation."""
@@ -48,17 +52,24 @@ class Bucket:
             self.durations[self.invocations % SAMPLES] = seconds
         self.invocations += 1
 
-    def quantile(self, share: float) -> float | None:
-        """The duration that ``share`` of the invocations did not exceed, in seconds."""
-        return quantile(self.durations, share)
+    def quantiles(self) -> tuple[float | None, float | None]:
+        """The durations that half and 95 in 100 of the invocations did not exceed, in seconds."""
+        if self.sealed is not None:
+            return self.sealed
+        return quantile(self.durations, 0.5), quantile(self.durations, 0.95)
+
+    def seal(self) -> None:
+        """Keep no more than the quantiles."""
+        self.sealed = self.quantiles()
+        self.durations = []
 
 
 class Series:
-    """A ring of buckets. ``now`` is monotonic time in seconds; ``sample`` gives what is in flight, the depth and the age now."""
+    """A ring of buckets. ``now`` is monotonic time in seconds; ``sample`` gives what is in flight, the depth and the age then."""
 
     def __init__(self, sample: Callable[[float], Sample] = lambda _: NOTHING) -> None:
         self._sample = sample
-        self._buckets: deque[Bucket] = deque(maxlen=BUCKETS)
+        self._buckets: deque[Bucket] = deque(maxlen=BUCKETS + 1)
         self._last = Bucket(0.0)
         self._until = -math.inf
 
@@ -72,34 +83,41 @@ class Series:
         sample, start = self._sample(now), now - now % BUCKET_SECONDS
         if not self._buckets or start - self._last.start >= BUCKET_SECONDS * BUCKETS:
             self._buckets.clear()
-            self._last = Bucket(start)
-            self._buckets.append(self._last)
+            self._append(Bucket(start))
         self._last.sample = sample
         while self._last.start < start:
-            self._last = Bucket(self._last.start + BUCKET_SECONDS, sample=sample)
-            self._buckets.append(self._last)
+            self._append(Bucket(self._last.start + BUCKET_SECONDS, sample=sample))
         self._until = start + BUCKET_SECONDS
 
-    def recent(self, now: float, seconds: float) -> list[Bucket]:
-        """The buckets of the last ``seconds``, oldest first, without the one still being filled unless it is all there is."""
-        self.current(now)
-        whole = [bucket for bucket in self._buckets if now - seconds <= bucket.start + BUCKET_SECONDS <= now]
-        return whole or [self._buckets[-1]]
+    def _append(self, bucket: Bucket) -> None:
+        self._last = bucket
+        self._buckets.append(bucket)
+        if len(self._buckets) > UNSEALED:
+            self._buckets[-UNSEALED - 1].seal()
 
-    def as_columns(self, now: float) -> dict[str, list[float | int | None]]:
-        """All buckets as columns, oldest first; rates are a second, durations in seconds."""
-        self.current(now).sample = self._sample(now)
-        kept = list(self._buckets)
+    def recent(self, now: float, seconds: float) -> list[Bucket]:
+        """The whole buckets of the last ``seconds``, oldest first; the one still being filled only if it is all there is."""
+        self.current(now)
+        few = list(islice(reversed(self._buckets), 1, 1 + int(seconds // BUCKET_SECONDS)))
+        return few[::-1] or [self._last]
+
+    def as_columns(self, now: float, last: int = BUCKETS) -> dict[str, Any]:
+        """The ``last`` whole buckets as columns, oldest first; ``first`` numbers them. Rates are a second, durations in seconds.
+
+        The bucket that is still being filled is left out, since it would show less than there is, unless it is all there is.
+        """
+        kept = self.recent(now, last * BUCKET_SECONDS)
+        quantiles = [bucket.quantiles() for bucket in kept]
         return {
-            "age_seconds": [round(now - bucket.start) for bucket in kept],
+            "first": round(kept[0].start / BUCKET_SECONDS),
             "received": [bucket.received / BUCKET_SECONDS for bucket in kept],
             "done": [bucket.done / BUCKET_SECONDS for bucket in kept],
             "failed": [bucket.failed for bucket in kept],
             "in_flight": [bucket.sample.in_flight for bucket in kept],
             "depth": [bucket.sample.depth for bucket in kept],
             "iterator_age": [bucket.sample.age for bucket in kept],
-            "p50": [bucket.quantile(0.5) for bucket in kept],
-            "p95": [bucket.quantile(0.95) for bucket in kept],
+            "p50": [p50 for p50, _ in quantiles],
+            "p95": [p95 for _, p95 in quantiles],
         }
 
 

@@ -10,18 +10,23 @@ import anyio
 from config.models import ProvidedFunction, PythonFunction, SqsMapping
 from pollers.clock import Clock, SystemClock
 from pollers.mapping import MappingRunner, MappingState
+from pollers.telemetry.board import shortened
 from pollers.telemetry.health import Problem, Vitals, stalls, unready
 from pollers.telemetry.sentences import Surrounding, sentence
-from pollers.telemetry.series import quantile
+from pollers.telemetry.series import BUCKET_SECONDS, BUCKETS, quantile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pollers.function_host import FunctionHost
     from pollers.runtime import Runtime
-    from pollers.telemetry.board import Board, Failure, MappingBoard
+    from pollers.telemetry.board import Board, Failure, MappingBoard, Shard
     from pollers.telemetry.pulse import Pulse
 
 RATE_SECONDS = 15.0
 """Over how long rates and latencies are taken."""
+RECENT_BUCKETS = 3
+"""What a snapshot has of the series, for who knows the rest already."""
 PAYLOAD_LIMIT = 512
 
 
@@ -71,7 +76,7 @@ class Status:
         )
 
     def snapshot(self, *, series: bool = False) -> dict[str, Any]:
-        """All of it. With ``series``, also each mapping's last fifteen minutes."""
+        """All of it. ``series`` is each mapping's last fifteen minutes, or only the end of them."""
         live, ready = self.problems(), self.unready()
         return {
             "now": self._clock.time(),
@@ -85,18 +90,23 @@ class Status:
             "functions": [_function(host) for host in self._runtime.hosts.values()],
         }
 
+    def history(self) -> Iterator[dict[str, Any]]:
+        """Each mapping's last fifteen minutes, one after the other."""
+        for runner in list(self._runtime.mappings.values()):
+            yield {"name": runner.name, "series": self._board.of(runner.name).series.as_columns(anyio.current_time())}
+
     def _mapping(self, runner: MappingRunner, *, series: bool) -> dict[str, Any]:
         now = anyio.current_time()
         board = self._board.of(runner.name)
         model = runner.model
-        told = {
+        return {
             "name": runner.name,
             "source": model.event_source_arn,
             "kind": model.arn.service if not isinstance(model, SqsMapping) else ("sqs-fifo" if model.fifo else "sqs"),
             "function": runner.host.name,
             "state": runner.state.value,
             "sentence": self.sentence(runner),
-            "problem": runner.problem,
+            "problem": shortened(runner.problem) if runner.problem else None,
             "restarts": runner.restarts,
             "ledger": {**runner.ledger.as_dict(), "balanced": runner.balanced},
             "depth": asdict(board.depth) if board.depth is not None else None,
@@ -104,12 +114,10 @@ class Status:
             "batches_in_flight": len(board.flights),
             "oldest_batch_seconds": board.oldest_flight(now),
             **_rates(board, now),
-            "shards": [{"id": shard, **asdict(what)} for shard, what in board.shards.items()],
+            "shards": [_shard(name, shard) for name, shard in board.shards.items()],
             "failures": [self._failure(failure) for failure in reversed(board.failures)],
+            "series": board.series.as_columns(now, BUCKETS if series else RECENT_BUCKETS),
         }
-        if series:
-            told["series"] = board.series.as_columns(now)
-        return told
 
     def sentence(self, runner: MappingRunner) -> str:
         """Why the mapping is idle, or what it is busy with."""
@@ -139,7 +147,7 @@ class Status:
 
 def _rates(board: MappingBoard, now: float) -> dict[str, Any]:
     buckets = board.series.recent(now, RATE_SECONDS)
-    seconds = 5.0 * len(buckets)
+    seconds = BUCKET_SECONDS * len(buckets)
     durations = [duration for bucket in buckets for duration in bucket.durations]
     return {
         "received_per_second": sum(bucket.received for bucket in buckets) / seconds,
@@ -148,6 +156,10 @@ def _rates(board: MappingBoard, now: float) -> dict[str, Any]:
         "failed_recently": sum(bucket.failed for bucket in buckets),
         "latency_seconds": {f"p{share}": quantile(durations, share / 100) for share in (50, 95, 99)},
     }
+
+
+def _shard(name: str, shard: Shard) -> dict[str, Any]:
+    return {"id": name, "parents": list(shard.parents), "ended": shard.ended, "behind": shard.behind}
 
 
 def _function(host: FunctionHost) -> dict[str, Any]:

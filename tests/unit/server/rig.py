@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import aiohttp
+import anyio
 import anyio.lowlevel
+from aiohttp import web
 
 from pollers.runtime import Runtime
 from pollers.server.app import Parts, make_app
@@ -39,7 +41,14 @@ class Rig:
     recorder: Recorder
     pulse: Pulse
     url: str
+    app: web.Application
     session: aiohttp.ClientSession
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port, for what speaks to the socket itself."""
+        host, _, port = self.url.removeprefix("http://").rpartition(":")
+        return host, int(port)
 
     def facts(self, name: str) -> Facts:
         return self.bench.last(name).surroundings.facts
@@ -72,7 +81,7 @@ async def rig(
         while len(bench.pollers) < len(names):
             await anyio.lowlevel.checkpoint()
         async with serving(app, "127.0.0.1", 0) as url, aiohttp.ClientSession(base_url=url) as session:
-            yield Rig(runtime, bench, board, recorder, pulse, url, session)
+            yield Rig(runtime, bench, board, recorder, pulse, url, app, session)
         runtime.stop()
         while not runtime.stopping:
             await anyio.lowlevel.checkpoint()

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 from typing import TYPE_CHECKING
 
-import anyio
 import pytest
 from aiohttp.test_utils import unused_port
 
 from pollers.mapping import MappingState
-from pollers.server import stream
 from pollers.server.openapi import document
-from pollers.server.serve import CONNECTIONS_AT_MOST
-from pollers.telemetry.facts import Deleted, Doing, Invoked, Invoking, Polled, Received, Returned, State
+from pollers.telemetry.facts import Deleted, Invoked, Invoking, Polled, Received, Returned
 from tests.unit.server.rig import rig
 
 if TYPE_CHECKING:
@@ -208,55 +203,14 @@ async def test_the_console_has_no_outside_assets(tmp_path: Path) -> None:
 
 
 async def test_the_event_stream_brings_the_newest_snapshot(tmp_path: Path) -> None:
-    """Server-sent events, each a whole snapshot."""
+    """Server-sent events: the past of each mapping, then whole snapshots."""
     async with rig(tmp_path) as at, at.session.get("/api/events") as reply:
         assert reply.content_type == "text/event-stream"
-        line = await reply.content.readline()
-        assert [m["name"] for m in json.loads(line.removeprefix(b"data: "))["mappings"]] == ["a", "b"]
-
-
-async def test_a_slow_reader_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader that takes nothing costs a socket buffer, and is let go."""
-    monkeypatch.setattr(stream, "SLOW_SECONDS", 0.3)
-    monkeypatch.setattr(stream, "PERIOD_SECONDS", 0.0)
-    async with rig(tmp_path) as at:
-        at.facts("a").emit(Doing("receive", State.BACKING_OFF, "x" * 500_000))
-        host, port = at.url.removeprefix("http://").split(":")
-        reader, writer = await asyncio.open_connection(host, int(port), limit=1)
-        writer.write(f"GET /api/events HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
-        with anyio.fail_after(20):
-            while not reader.at_eof() and reader.exception() is None:
-                await anyio.sleep(0.05)
-                if at.session and await _readers(at.url, at) == 0:
-                    break
-        writer.close()
-
-
-async def _readers(url: str, at: object) -> int:
-    """How many connections the server still writes events to, by its own count."""
-    import gc
-
-    return sum(thing._readers for thing in gc.get_objects() if type(thing) is stream.EventStream)
-
-
-async def test_connections_beyond_the_limit_are_closed(tmp_path: Path) -> None:
-    """Idle connections cannot use the process up."""
-    async with rig(tmp_path) as at:
-        host, port = at.url.removeprefix("http://").split(":")
-        opened = [await asyncio.open_connection(host, int(port)) for _ in range(CONNECTIONS_AT_MOST)]
-        reader, writer = await asyncio.open_connection(host, int(port))
-        with anyio.fail_after(5):
-            with contextlib.suppress(ConnectionError):
-                assert await reader.read(1) == b""
-        for _, each in [*opened, (reader, writer)]:
-            each.close()
-
-
-async def test_a_large_body_is_refused(tmp_path: Path) -> None:
-    """No route takes a body worth speaking of; one is never kept."""
-    async with rig(tmp_path) as at:
-        reply = await at.session.post("/api/drain", data=b"x" * 1_000)
-        assert reply.status in (202, 413)
+        events = [(await reply.content.readuntil(b"\n\n")).split(b"\n") for _ in range(4)]
+        told = [(event.decode(), json.loads(data.removeprefix(b"data: "))) for event, data, *_ in events]
+        assert [event for event, _ in told] == ["event: series"] * 2 + ["event: snapshot"] * 2
+        assert [data["name"] for _, data in told[:2]] == ["a", "b"]
+        assert [mapping["name"] for mapping in told[3][1]["mappings"]] == ["a", "b"]
 
 
 async def test_the_openapi_document_describes_every_route(tmp_path: Path) -> None:

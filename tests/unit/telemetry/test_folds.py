@@ -30,7 +30,7 @@ from pollers.telemetry.live import LiveSink
 from pollers.telemetry.quiet import Quiet
 from pollers.telemetry.recorder import Recorder
 from pollers.telemetry.sentences import Surrounding, sentence
-from pollers.telemetry.series import BUCKET_SECONDS, BUCKETS, SAMPLES, Series, quantile
+from pollers.telemetry.series import BUCKET_SECONDS, BUCKETS, SAMPLES, UNSEALED, Series, quantile
 from tests import virtual_time
 
 
@@ -112,13 +112,19 @@ def test_series_fill_the_gaps_and_forget_the_past() -> None:
     """Buckets in which nothing happened are zeros; after a long silence the ring starts anew."""
     series = Series()
     series.current(0).received = 5
+    assert series.as_columns(1)["received"] == [1]
     columns = series.as_columns(4 * BUCKET_SECONDS)
-    assert columns["received"] == [1, 0, 0, 0, 0]
+    assert (columns["first"], columns["received"]) == (0, [1, 0, 0, 0])
+    assert series.as_columns(4 * BUCKET_SECONDS, 2)["received"] == [0, 0]
     series.as_columns(BUCKET_SECONDS * BUCKETS * 3)
     assert len(series.as_columns(BUCKET_SECONDS * BUCKETS * 3)["received"]) == 1
     for n in range(BUCKETS * 2):
         series.current(BUCKET_SECONDS * (BUCKETS * 3 + n)).add_duration(1.0)
-    assert len(series.as_columns(BUCKET_SECONDS * (BUCKETS * 5 - 1))["p50"]) == BUCKETS
+    columns = series.as_columns(BUCKET_SECONDS * (BUCKETS * 5 - 1))
+    assert columns["p50"] == columns["p95"] == [1.0] * BUCKETS
+    assert (
+        sum(len(bucket.durations) for bucket in series.recent(BUCKET_SECONDS * (BUCKETS * 5 - 1), 900)) == UNSEALED - 1
+    )
 
 
 def test_a_bucket_keeps_a_bounded_sample_of_durations() -> None:
