@@ -37,6 +37,21 @@ SLOW = (
             accept(record)
 """
 )
+PAUSING = (
+    READING
+    + """
+    def paused():
+        journal = os.environ["JOURNAL"]
+        written = os.path.exists(journal) and len(open(journal).readlines()) >= 20
+        return written and not os.path.exists(journal + ".open")
+
+    def handler(event, context):
+        while paused():
+            time.sleep(0.02)
+        for record in event["Records"]:
+            accept(record)
+"""
+)
 GATED = (
     READING
     + """
@@ -132,14 +147,16 @@ async def test_sigterm_under_load_repeats_nothing(workplace: Workplace) -> None:
     async with stream(workplace.emulator, shards=2) as source:
         pairs = [(f"k{n % 20}", f"{n:04}") for n in range(120)]
         await source.put_pairs(pairs)
-        workplace.function(SLOW)
+        workplace.function(PAUSING)
         workplace.configure({"s": mapping_of(source.arn, batch_size=4)}, function={"concurrency": 2})
         with workplace.headrace() as process:
             await until(lambda: len(workplace.count()) >= 20, running=process)
             terminate(process)
+            await until(lambda: workplace.logged("shutdown 1: no new receive or read"), running=process)
+            (workplace.folder / "journal.open").touch()
             assert await ended(process) == 0, workplace.log.read_text()
         _assert_balanced(workplace, returned=True)
-        assert len(workplace.count()) < len(pairs)
+        assert 20 <= len(workplace.notes()) <= 32
         with workplace.headrace("--until-idle", "1") as process:
             assert await ended(process) == 0, workplace.log.read_text()
         assert len(workplace.notes()) == len(pairs)
