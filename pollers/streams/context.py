@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pollers.batching import Limits
 from pollers.errors import SourceUnusable
@@ -14,13 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from config.models import StreamMapping
-    from pollers.aws.api import StreamDescription
+    from pollers.aws.api import StreamDescription, Wire
     from pollers.destinations import Destination
-    from pollers.filtering import RecordFilter
     from pollers.poller import Surroundings
     from pollers.streams.checkpointing import CheckpointWriter
     from pollers.streams.pacing import ReadAhead
     from pollers.streams.source import StreamSource
+
+
+class RecordMatcher(Protocol):
+    """As :class:`pollers.filtering.RecordFilter` is: says which wire records are for the function."""
+
+    def matches(self, record: Wire) -> bool:
+        """Whether this one is. Never raises."""
 
 
 @dataclass(slots=True)
@@ -30,7 +36,7 @@ class StreamContext:
     mapping: StreamMapping
     source: StreamSource
     destination: Destination | None
-    record_filter: RecordFilter | None
+    record_filter: RecordMatcher | None
     surroundings: Surroundings
     stream: StreamDescription
     writer: CheckpointWriter

@@ -8,7 +8,7 @@ import anyio
 
 from pollers.aws.errors import AwsError
 from pollers.streams.checkpointing import CheckpointWriter
-from pollers.streams.context import StreamContext
+from pollers.streams.context import RecordMatcher, StreamContext
 from pollers.streams.discovery import Discovery
 from pollers.streams.opening import OpenStream, Patience, open_stream
 from pollers.streams.pacing import ReadAhead
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from config.models import StreamMapping
     from pollers.checkpoints.store import CheckpointStore
     from pollers.destinations import Destination
-    from pollers.filtering import RecordFilter
     from pollers.poller import Surroundings
     from pollers.streams.source import StreamSource
 
@@ -44,7 +43,7 @@ class StreamPoller:
         store: CheckpointStore,
         destination: Destination | None,
         surroundings: Surroundings,
-        record_filter: RecordFilter | None = None,
+        record_filter: RecordMatcher | None = None,
     ) -> None:
         self._mapping = mapping
         self._source = source

@@ -11,6 +11,7 @@ Shards that appear later are read from their beginning, whatever the starting po
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from pollers.aws.api import StartAt
@@ -33,7 +34,8 @@ def first_checkpoints(shards: Iterable[ShardListing], start: StartAt, now: float
     """The pins of a mapping that has never read the stream. ``now`` is the wall-clock time after the listing."""
     match start.kind:
         case "LATEST":
-            at_now = StartAt("AT_TIMESTAMP", timestamp=now)
+            # Arrivals are stamped in whole milliseconds: a record of this very one must not seem older than the pin.
+            at_now = StartAt("AT_TIMESTAMP", timestamp=math.floor(now * 1000) / 1000)
             return {
                 shard.shard_id: ShardCheckpoint(
                     start=at_now, ended=shard.ended_at is not None, parents=shard.parent_ids

@@ -92,6 +92,7 @@ class WatchedCheckpoints:
     async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> None:
         """See ``MappingCheckpoints.pin``."""
         await anyio.sleep(0.001)
+        self._world.pin()
         await self._inner.pin(shards)
 
     async def take(self, shard_ids: Collection[str]) -> dict[str, Lease]:

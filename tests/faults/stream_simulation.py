@@ -19,7 +19,7 @@ from pollers.telemetry.ledger import Ledger
 from tests import virtual_time
 from tests.faults.memory_streams import MemoryStream
 from tests.faults.stream_faults import WatchedStore, Weather
-from tests.faults.stream_world import SimulatedDestination, SimulatedFunction, World
+from tests.faults.stream_world import SimulatedDestination, SimulatedFilter, SimulatedFunction, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +55,7 @@ class Simulation:
         )
         self.mapping = self._mapping(kind)
         self.world = World(self.stream, self.mapping, chance, trouble=chance.choice((0.0, 0.05, 0.2)))
+        self.world.filters = chance.random() < 0.2
         self.stream.faults = Weather(self.world, rate)
         self.store = WatchedStore(self.world, rate)
         self.written = anyio.Event()
@@ -66,7 +67,7 @@ class Simulation:
             "name": "simulated",
             "event_source_arn": self.stream.arn,
             "function_name": "simulated",
-            "starting_position": "TRIM_HORIZON",
+            "starting_position": chance.choice(("TRIM_HORIZON", "TRIM_HORIZON", "LATEST")),
             "batch_size": chance.choice((1, 3, 10, 100)),
             "maximum_batching_window_in_seconds": chance.choice((0, 0, 2)),
             "parallelization_factor": chance.choice((1, 1, 2, 4)),
@@ -96,7 +97,7 @@ class Simulation:
                 self.world.put(chance.choice(keys), poison=chance.random() < poison)
             if chance.random() < 0.05:
                 self._reshard()
-            if chance.random() < 0.02:
+            if chance.random() < 0.02 and self.world.pinned:
                 chance.choice((self._trim, self.stream.expire_iterators, self._jump))()
             await anyio.sleep(chance.choice((0.0, 0.0, 0.1, 1.0)))
         self.written.set()
@@ -147,7 +148,8 @@ class Simulation:
         function = SimulatedFunction(self.world, permits.concurrency)
         surroundings = Surroundings(function, permits.claim(), facts, stop, self.clock, self.random)
         destination = SimulatedDestination(self.world) if self.mapping.on_failure else None
-        self.poller = StreamPoller(self.mapping, self._source(), self.store, destination, surroundings)
+        record_filter = SimulatedFilter(self.world) if self.world.filters else None
+        self.poller = StreamPoller(self.mapping, self._source(), self.store, destination, surroundings, record_filter)
         self.ledger = ledger
         try:
             await self.poller.run()

@@ -11,6 +11,7 @@ record, or when its retention was over. The world fails a run the moment that
 
 from __future__ import annotations
 
+import base64
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from config.models import StreamMapping
+    from pollers.aws.api import Wire
     from pollers.checkpoints.store import ShardCheckpoint
     from pollers.destinations import FailureRecord
     from tests.faults.memory_streams import MemoryStream
@@ -50,6 +52,7 @@ class World:
     random: random.Random
     calm: bool = False
     repaired: bool = False
+    filters: bool = False
     trouble: float = 0.05
     done: set[str] = field(default_factory=set)
     accepted: set[str] = field(default_factory=set)
@@ -65,6 +68,7 @@ class World:
     failures: list[FailureRecord] = field(default_factory=list)
     finals: list[tuple[str, str, list[str]]] = field(default_factory=list)
     invocations: int = 0
+    pinned: bool = False
 
     # -- writing ---------------------------------------------------------------------------------------------------------
 
@@ -77,6 +81,18 @@ class World:
         self.by_key[key].append(value)
         self.shard_of[value] = shard.shard_id
         self.by_number[shard.shard_id, number] = value
+        if self.rejects(value):
+            self.done.add(value)
+
+    def rejects(self, value: str) -> bool:
+        """Whether the mapping's filter, if it has one, keeps a record from the function."""
+        return self.filters and int(value.rstrip("!").partition(":")[2]) % 3 == 1
+
+    def pin(self) -> None:
+        """The mapping's starting position is being pinned: what was written before need not be delivered with LATEST."""
+        if not self.pinned and self.mapping.starting_position == "LATEST":
+            self.trimmed(list(self.place))
+        self.pinned = True
 
     def trimmed(self, gone: list[str]) -> None:
         """Retention took these; whether they were read before is nobody's fault."""
@@ -95,6 +111,7 @@ class World:
         found = values(event)
         batch = [value for _, value in found]
         assert len(batch) <= self.mapping.batch_size
+        assert not any(map(self.rejects, batch)), "invoked with what the filter rejects"
         shards = {self.shard_of[value] for value in batch} or {event["shardId"]}
         assert len(shards) == 1, f"one batch of several shards: {shards}"
         shard = shards.pop()
@@ -179,6 +196,19 @@ class World:
             and failure.batch_size == len(fact.ids)
             for failure in self.failures
         ), f"no failure record of {fact}"
+
+
+class SimulatedFilter:
+    """Rejects what the world's mapping rejects."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def matches(self, record: Wire) -> bool:
+        """See ``RecordFilter.matches``."""
+        if "Data" in record:
+            return not self._world.rejects(base64.b64decode(record["Data"]).decode())
+        return not self._world.rejects(record["dynamodb"]["NewImage"]["value"]["S"])
 
 
 class SimulatedFunction:

@@ -24,7 +24,7 @@ def test_trim_horizon_reads_everything() -> None:
 
 def test_latest_is_pinned_as_the_time_of_the_first_start() -> None:
     """Shards that had ended by then are done; a restart reads on from the same time."""
-    pins = first_checkpoints([OPEN, ENDED, CHILD], StartAt("LATEST"), 1_234.5)
+    pins = first_checkpoints([OPEN, ENDED, CHILD], StartAt("LATEST"), 1_234.50099)
     assert {shard_id: pin.ended for shard_id, pin in pins.items()} == {"open": False, "ended": True, "child": False}
     assert pins["open"].resume == pins["child"].resume == StartAt("AT_TIMESTAMP", timestamp=1_234.5)
 
