@@ -28,7 +28,7 @@ class Entitlement:
         self._wake = wake
         self._wanted = anyio.Event()
         self._urgent = False
-        self._waiting = anyio.CancelScope()
+        self._waiting: anyio.CancelScope | None = None
         self.in_hand = 0
         self.running = 0
         self.lent = False
@@ -59,7 +59,7 @@ class Entitlement:
         """Wait for a permit in the background; it comes into hand and the poller is woken."""
         if self.running + self.in_hand >= self.allowed:
             return
-        if urgent and self.waits and not self._urgent:
+        if urgent and not self._urgent and self._waiting is not None:
             self._waiting.cancel()
         self._urgent = self._urgent or urgent
         self._wanted.set()
@@ -108,13 +108,13 @@ class Entitlement:
         """Fetch permits that are wanted, until cancelled."""
         while True:
             await self._wanted.wait()
-            self._waiting = anyio.CancelScope()
-            with self._waiting:
+            with anyio.CancelScope() as self._waiting:
                 await self._claim.acquire(urgent=self._urgent)
                 self.in_hand += 1
                 self._wanted = anyio.Event()
                 self._urgent = False
                 self._wake()
+            self._waiting = None
 
     def _release(self) -> None:
         self.in_hand -= 1
