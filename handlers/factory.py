@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import config.models as models
 
 if TYPE_CHECKING:
     from handlers.function import Function
 
+Process = TypeVar("Process", models.PythonFunction, models.ProvidedFunction)
+
 DEFAULT_REGION = "us-east-1"
+ENDPOINT_SUFFIXES = {
+    "sqs": "SQS",
+    "kinesis": "KINESIS",
+    "dynamodb": "DYNAMODB",
+    "dynamodbstreams": "DYNAMODB_STREAMS",
+    "sns": "SNS",
+    "s3": "S3",
+    "lambda_": "LAMBDA",
+    "sts": "STS",
+}
+"""How the SDKs' AWS_ENDPOINT_URL_<SERVICE> variables are spelled."""
 DEFAULT_ACCOUNT = "000000000000"
 """The account in the ARNs of functions that live in no account."""
 
@@ -35,11 +48,11 @@ def make_function(
         case models.PythonFunction():
             from handlers.python import PythonFunctionRunner
 
-            return PythonFunctionRunner(name, model, region=region, account_id=account)
+            return PythonFunctionRunner(name, _with_endpoints(model, aws), region=region, account_id=account)
         case models.ProvidedFunction():
             from handlers.provided import ProvidedFunctionRunner
 
-            return ProvidedFunctionRunner(name, model, region=region, account_id=account)
+            return ProvidedFunctionRunner(name, _with_endpoints(model, aws), region=region, account_id=account)
         case models.InProcessFunction():
             from handlers.in_process import InProcessFunction
 
@@ -57,6 +70,18 @@ def make_function(
 def function_arn(name: str, region: str, account: str) -> str:
     """The ARN by which a function outside Lambda is known."""
     return f"arn:{_partition(region)}:lambda:{region}:{account}:function:{name}"
+
+
+def _with_endpoints(model: Process, aws: models.Aws) -> Process:
+    """The model with the configured endpoints in its environment, under the SDKs' own names, where it says nothing of them.
+
+    As on an emulator's own Lambda: a handler that makes a client without more ado reaches what its events come from.
+    """
+    variables = {"AWS_ENDPOINT_URL": aws.endpoint_url}
+    for service, suffix in ENDPOINT_SUFFIXES.items():
+        variables[f"AWS_ENDPOINT_URL_{suffix}"] = getattr(aws.endpoint_urls, service)
+    given = {name: url for name, url in variables.items() if url is not None and name not in model.inherit_environment}
+    return model.model_copy(update={"environment": {**given, **model.environment}})
 
 
 def _partition(region: str) -> str:

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 import config.models as models
 from handlers.factory import function_arn, make_function
+from handlers.workers import WorkerFunction
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 BILLING = "arn:aws:lambda:eu-west-1:123456789012:function:billing"
@@ -72,3 +73,28 @@ print([name for name in ("botocore", "aiohttp", "handlers.python") if name in sy
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
 
     assert json.loads(done.stdout.replace("'", '"')) == []
+
+
+class TestEndpoints:
+    """Workers find the endpoints that Headrace itself was given."""
+
+    def _environment(self, tmp_path: Path, aws: models.Aws, **settings: object) -> dict[str, str]:
+        model = models.PythonFunction.model_validate({"code": tmp_path, "handler": "app.handler", **settings})
+        runner = make_function("work", model, aws=aws)
+        assert isinstance(runner, WorkerFunction)
+        return runner._model.environment
+
+    def test_configured_endpoints_are_in_a_workers_environment(self, tmp_path: Path) -> None:
+        """Under the SDKs' own names, so that a handler's clients reach the emulator that its events come from."""
+        aws = models.Aws.model_validate(
+            {"endpoint_url": "http://a:1", "endpoint_urls": {"dynamodbstreams": "http://b:2"}}
+        )
+        found = self._environment(tmp_path, aws)
+        assert found == {"AWS_ENDPOINT_URL": "http://a:1", "AWS_ENDPOINT_URL_DYNAMODB_STREAMS": "http://b:2"}
+
+    def test_what_the_function_says_of_endpoints_wins(self, tmp_path: Path) -> None:
+        """Its own value, or Headrace's own variable where it asks for that."""
+        aws = models.Aws.model_validate({"endpoint_url": "http://a:1"})
+        assert self._environment(tmp_path, aws, environment={"AWS_ENDPOINT_URL": "x"}) == {"AWS_ENDPOINT_URL": "x"}
+        assert self._environment(tmp_path, aws, inherit_environment=["AWS_ENDPOINT_URL"]) == {}
+        assert self._environment(tmp_path, models.Aws()) == {}
