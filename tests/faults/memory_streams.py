@@ -7,17 +7,17 @@ enhanced fan-out. Time is ``anyio.current_time()``; arrivals are stamped by the 
 
 from __future__ import annotations
 
-import base64
 import random
 import zlib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import anyio
 
-from pollers.aws.api import Page, Pushed, ShardListing, StartAt, StreamDescription, Wire
+from pollers.aws.api import Page, Pushed, ShardListing, StartAt, StreamDescription
 from pollers.aws.errors import IteratorExpired, NotFound, Refused, ResourceInUse, Trimmed
+from tests.faults.stream_records import Stored, wire_record
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -45,16 +45,6 @@ class NoFaults:
 
     async def after(self, operation: str) -> None:
         """Nothing is lost."""
-
-
-@dataclass(slots=True)
-class Stored:
-    """One record of a shard."""
-
-    number: int
-    key: str
-    value: str
-    arrival: float
 
 
 @dataclass(slots=True)
@@ -244,7 +234,7 @@ class MemoryStream:
         ended = len(stored) == len(waiting) and shard.closed_at is not None
         behind = None if self.kind == "dynamodb" else self._behind(waiting[most:])
         return Page(
-            records=[self._wire(one) for one in stored],
+            records=[wire_record(self.kind, one, self._number(one.number)) for one in stored],
             next_iterator=None if ended else self._token(shard, after),
             behind_seconds=behind,
             children=self._children(shard) if ended and self.kind == "kinesis" else None,
@@ -280,7 +270,7 @@ class MemoryStream:
             if not stored and not ended:
                 after = max(after, self._sequence)
             yield Pushed(
-                records=[self._wire(one) for one in stored],
+                records=[wire_record(self.kind, one, self._number(one.number)) for one in stored],
                 continuation=None if ended else self._number(after),
                 behind_seconds=self._behind(waiting[100:]),
                 children=self._children(shard) if ended else None,
@@ -372,32 +362,6 @@ class MemoryStream:
         children = [child for child in self.shards_by_id.values() if shard.shard_id in child.parents]
         return tuple(self._listing(child) for child in children)
 
-    def _wire(self, stored: Stored) -> Wire:
-        number = self._number(stored.number)
-        if self.kind == "kinesis":
-            return {
-                "SequenceNumber": number,
-                "PartitionKey": stored.key,
-                "Data": base64.b64encode(stored.value.encode()).decode(),
-                "ApproximateArrivalTimestamp": stored.arrival,
-            }
-        change: dict[str, Any] = {
-            "ApproximateCreationDateTime": stored.arrival,
-            "Keys": {"id": {"S": stored.key}},
-            "NewImage": {"id": {"S": stored.key}, "value": {"S": stored.value}},
-            "SequenceNumber": number,
-            "SizeBytes": len(stored.value),
-            "StreamViewType": "NEW_IMAGE",
-        }
-        return {
-            "eventID": f"event-{number}",
-            "eventName": "INSERT",
-            "eventVersion": "1.1",
-            "eventSource": "aws:dynamodb",
-            "awsRegion": "us-east-1",
-            "dynamodb": change,
-        }
-
 
 def _known(shard: MemoryShard) -> bool:
     return shard.listed and shard.known_from <= anyio.current_time()
@@ -405,16 +369,3 @@ def _known(shard: MemoryShard) -> bool:
 
 def _hash(key: str) -> int:
     return zlib.crc32(b"range" + key.encode()) % RANGE
-
-
-def values(event: dict[str, Any]) -> list[tuple[str, str]]:
-    """Key and value of every record of an event, as they were put."""
-    found = []
-    for record in event["Records"]:
-        if "kinesis" in record:
-            kinesis = record["kinesis"]
-            found.append((kinesis["partitionKey"], base64.b64decode(kinesis["data"]).decode()))
-        else:
-            image = record["dynamodb"]["NewImage"]
-            found.append((image["id"]["S"], image["value"]["S"]))
-    return found

@@ -21,7 +21,8 @@ from pollers.streams import DynamoDBSource, KinesisSource, StreamPoller
 from pollers.telemetry.facts import Doing, Fact, Facts, State
 from pollers.telemetry.ledger import Ledger
 from tests import virtual_time
-from tests.faults.memory_streams import MemoryShard, MemoryStream, values
+from tests.faults.memory_streams import MemoryShard, MemoryStream
+from tests.faults.stream_records import values
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping

@@ -30,7 +30,7 @@ from handlers.function import (
 )
 from pollers.aws.errors import Unavailable
 from pollers.telemetry.facts import Discarded, Fact
-from tests.faults.memory_streams import values
+from tests.faults.stream_records import values
 
 if TYPE_CHECKING:
     import random
