@@ -134,10 +134,10 @@ class Shard:
         arrivals = source.arrivals(chosen, self.context.surroundings.clock.time())
         # From here to the end nothing waits: records are queued whole pages at a time, or not at all.
         first = self._progress.take(sequence_numbers)
-        positions = list(range(first, first + len(records)))
+        held = Records(list(range(first, first + len(records))), sequence_numbers, events, arrivals)
         if choice is not None:
-            positions = list(compress(positions, choice))
-        held = Records(positions, source.sequence_numbers(chosen), events, arrivals)
+            held.positions = list(compress(held.positions, choice))
+            held.sequence_numbers = list(compress(sequence_numbers, choice))
         size_bytes = held.size_bytes
         self._say_received(sequence_numbers, held, choice)
         self.context.read_ahead.hold(self.holding, len(held), size_bytes)
