@@ -39,6 +39,7 @@ class FunctionHost:
         self._asked = anyio.Event()
         self._answered = anyio.Event()
         self._closing = anyio.Event()
+        self._entering: anyio.CancelScope | None = None
 
     @property
     def function(self) -> Function | None:
@@ -64,24 +65,31 @@ class FunctionHost:
         return self._function
 
     def close(self) -> None:
-        """Leave the function; :meth:`run` returns when everything that it started has stopped."""
+        """Leave the function; :meth:`run` returns when everything that it started has stopped.
+
+        One that is still being entered, because its code takes long to load, is not waited for.
+        """
         self._closing.set()
         self._asked.set()
+        if self._entering is not None:
+            self._entering.cancel()
 
     async def run(self) -> None:
         """Hold the function until :meth:`close`."""
-        while True:
+        while not self._closing.is_set():
             await self._asked.wait()
             if self._closing.is_set():
-                self._answered.set()
-                return
+                break
             try:
-                await self._hold()
+                with anyio.CancelScope() as self._entering:
+                    await self._hold()
             except Exception as problem:
                 self._fail(problem)
+        self._answered.set()
 
     async def _hold(self) -> None:
         async with self._make(self.name, self.model) as function:
+            self._entering = None
             self._function, self._problem = function, None
             self._answered.set()
             try:

@@ -175,6 +175,52 @@ async def test_a_stop_before_the_first_poll_is_not_lost(tmp_path: Path) -> None:
     assert await runtime.run() == 0
 
 
+class SlowlyLoading(FakeFunction):
+    """A function whose code takes minutes to load. ``ends_badly``: and that cannot be interrupted, and fails in the end."""
+
+    ends_badly = False
+
+    async def __aenter__(self) -> FakeFunction:
+        with anyio.CancelScope(shield=self.ends_badly):
+            await anyio.sleep(120)
+        if self.ends_badly:
+            raise FunctionUnusable("took too long to import")
+        return await super().__aenter__()
+
+
+@virtual_time.test
+async def test_a_stop_does_not_wait_for_code_that_takes_minutes_to_load(tmp_path: Path) -> None:
+    """The stop of a mapping whose function is still being imported is as prompt as any other, and in order."""
+    runtime = Runtime(config(tmp_path, mapping("q")), Bench().make, SlowlyLoading)
+    async with running(runtime) as codes:
+        began = anyio.current_time()
+        runtime.stop()
+    assert anyio.current_time() - began < 1
+    assert codes == [0]
+
+
+@virtual_time.test
+async def test_a_mapping_whose_function_is_still_loading_can_be_paused(tmp_path: Path) -> None:
+    """Whoever drains or reloads does not wait for a slow import either."""
+    runtime = Runtime(config(tmp_path, mapping("q")), Bench().make, SlowlyLoading)
+    async with running(runtime):
+        runtime.mappings["q"].pause()
+        await virtual_time.settle()
+        assert state_of(runtime, "q") is MappingState.PAUSED
+        runtime.stop()
+
+
+@virtual_time.test
+async def test_a_function_that_fails_to_load_after_the_stop_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """Its late failure is the end of it, not a wait for somebody who asks again."""
+    uninterruptible = type("Uninterruptible", (SlowlyLoading,), {"ends_badly": True})
+    runtime = Runtime(config(tmp_path, mapping("q")), Bench().make, uninterruptible)
+    with anyio.fail_after(200):
+        async with running(runtime) as codes:
+            runtime.stop()
+    assert codes == [0]
+
+
 @virtual_time.test
 async def test_books_that_do_not_balance_fail_the_exit_code(tmp_path: Path) -> None:
     """Exit 0 says that every received event is accounted for."""
