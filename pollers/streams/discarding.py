@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from typing import TYPE_CHECKING
 
@@ -27,22 +28,35 @@ DELIVERY_SECONDS = (0.5, 60.0)
 async def discard(shard: Shard, task: str, step: Discard, event: bytes) -> bool:
     """Deliver the failure record of ``step``, however long it takes; False when a stop came before it was delivered."""
     destination = shard.context.destination
-    if destination is None:
-        log.error(
-            "records discarded; the mapping has no on-failure destination",
-            mapping=shard.context.mapping.name,
-            shard=shard.shard_id,
-            condition=step.condition,
-            records=len(step.records),
-            first=step.records.sequence_numbers[:1],
-            invocations=step.invoke_count,
-        )
-    elif not await _deliver(destination, shard, task, failure_record(shard, step), event):
+    if destination is not None and not await _deliver(destination, shard, task, failure_record(shard, step), event):
         return False
     arn = None if destination is None else destination.arn
+    _say(shard, step, arn)
     facts = shard.context.surroundings.facts
     facts.emit(Discarded(shard.shard_id, step.records.sequence_numbers, step.condition, arn))
     return True
+
+
+def _say(shard: Shard, step: Discard, destination: str | None) -> None:
+    """What was given up on, so that it can be found in the stream while it is there; an error where nothing else is left of it."""
+    level, what = (
+        (logging.ERROR, "records discarded; the mapping has no on-failure destination")
+        if destination is None
+        else (logging.WARNING, "records discarded; their failure record was delivered")
+    )
+    numbers = step.records.sequence_numbers
+    log.log(
+        level,
+        what,
+        mapping=shard.context.mapping.name,
+        shard=shard.shard_id,
+        condition=step.condition,
+        records=len(numbers),
+        first=numbers[0] if numbers else None,
+        last=numbers[-1] if numbers else None,
+        invocations=step.invoke_count,
+        destination=destination,
+    )
 
 
 async def _deliver(destination: Destination, shard: Shard, task: str, failure: FailureRecord, event: bytes) -> bool:

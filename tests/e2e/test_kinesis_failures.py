@@ -108,6 +108,8 @@ async def test_a_poison_record_is_isolated_and_its_failure_record_delivered(
                 "streamArn": source.arn,
             },
         }
+        [told] = workplace.logged("records discarded; their failure record was delivered")
+        assert (told["first"], told["destination"]) == (poison["SequenceNumber"], failures.arn)
         [ledger] = workplace.logged("shutdown 7: ledger")
         assert (ledger["checkpointed"], ledger["discarded"], ledger["balanced"]) == (7, 1, True)
 

@@ -1,0 +1,91 @@
+"""Says in the log what keeps a mapping from going on: the console, health and metrics know, but not everybody looks at them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from pollers.clock import loop_time
+from pollers.telemetry.facts import Doing, Fact, Removed, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pollers.telemetry.facts import Routes
+
+log = structlog.stdlib.get_logger(__name__)
+
+REPEAT_SECONDS = 60.0
+"""A mapping's trouble of one kind is said at most this often, however many shards or batches have it."""
+SUPERVISED = "mapping"
+"""The task of the mapping's supervisor, which says itself what went wrong."""
+
+_WORDS = {
+    State.BACKING_OFF: "waiting before another try",
+    State.RETRYING: "a batch failed and is tried again",
+    State.DELIVERING: "a failure record could not be delivered and is tried again",
+}
+
+
+class Troubles:
+    """A sink that logs what goes wrong and is tried again: at once, then once a minute, and that it is over.
+
+    ``now`` gives monotonic seconds.
+    """
+
+    def __init__(self, now: Callable[[], float] = loop_time) -> None:
+        self._now = now
+        self._said: dict[tuple[str, State], float] = {}
+        self._failing: dict[str, set[str]] = {}
+        self._since: dict[str, float] = {}
+
+    def routes(self, mapping: str) -> Routes:
+        """See :class:`pollers.telemetry.facts.RoutedSink`."""
+        return {Doing: partial(self._doing, mapping), Removed: partial(self._removed, mapping)}
+
+    def __call__(self, mapping: str, fact: Fact) -> None:
+        """Say what a fact tells."""
+        if isinstance(fact, Doing):
+            self._doing(mapping, fact)
+        elif isinstance(fact, Removed):
+            self._removed(mapping, fact)
+
+    def _doing(self, mapping: str, fact: Doing) -> None:
+        if fact.task == SUPERVISED:
+            return
+        words = _WORDS.get(fact.state)
+        if words is not None:
+            self._trouble(mapping, fact, words)
+        elif fact.state is State.POLLING and mapping in self._failing:
+            self._polls(mapping, fact.task)
+
+    def _trouble(self, mapping: str, fact: Doing, words: str) -> None:
+        now = self._now()
+        if fact.state is State.BACKING_OFF:
+            self._failing.setdefault(mapping, set()).add(fact.task)
+        last = self._said.get((mapping, fact.state))
+        if last is not None and now - last < REPEAT_SECONDS:
+            return
+        self._said[mapping, fact.state] = now
+        if fact.state is State.BACKING_OFF:
+            self._since.setdefault(mapping, now)
+        wait = None if fact.until_seconds is None else round(fact.until_seconds, 1)
+        log.warning(words, mapping=mapping, task=fact.task, why=fact.detail, retry_seconds=wait)
+
+    def _polls(self, mapping: str, task: str) -> None:
+        """A task reads: once all that failed do, the trouble is over. Whoever reads a shard has got its stream opened."""
+        failing = self._failing[mapping]
+        failing -= {task, "stream"}
+        if not failing:
+            del self._failing[mapping]
+            since = self._since.pop(mapping, None)
+            if since is not None:
+                log.info("the source is read again", mapping=mapping, after_seconds=round(self._now() - since, 1))
+
+    def _removed(self, mapping: str, _: Removed) -> None:
+        self._failing.pop(mapping, None)
+        self._since.pop(mapping, None)
+        for state in _WORDS:
+            self._said.pop((mapping, state), None)

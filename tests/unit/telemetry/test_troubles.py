@@ -1,0 +1,101 @@
+"""What the log says of mappings that cannot go on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+
+from pollers.telemetry.facts import Doing, Fact, Facts, Removed, State
+from pollers.telemetry.troubles import REPEAT_SECONDS, Troubles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, MutableMapping
+
+DENIED = "NoCredentialsError: Unable to locate credentials"
+
+
+class Told:
+    """Troubles at a settable time, and what they logged."""
+
+    def __init__(self, lines: list[MutableMapping[str, Any]]) -> None:
+        self.now = 0.0
+        self.troubles = Troubles(now=lambda: self.now)
+        self._lines = lines
+
+    def at(self, now: float, *facts: Fact, mapping: str = "m") -> list[tuple[str, str]]:
+        """Facts at a time; the (level, event) of what they made be logged."""
+        self.now = now
+        self._lines.clear()
+        facts_of = Facts(mapping, [self.troubles])
+        for fact in facts:
+            facts_of.emit(fact)
+        return [(line["log_level"], line["event"]) for line in self._lines]
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    with structlog.testing.capture_logs() as lines:
+        yield Told(lines)
+
+
+def failing(task: str = "shard-1") -> Doing:
+    return Doing(task, State.BACKING_OFF, DENIED, 0.5)
+
+
+WAITING = ("warning", "waiting before another try")
+AGAIN = ("info", "the source is read again")
+
+
+def test_a_source_that_cannot_be_read_is_said_at_once_and_then_each_minute(told: Told) -> None:
+    """The first failure is told with its reason; what follows is not repeated before a minute has passed."""
+    assert told.at(0, failing()) == [WAITING]
+    assert told.at(1, failing(), failing("shard-2"), failing("stream")) == []
+    assert told.at(REPEAT_SECONDS, failing()) == [WAITING]
+
+
+def test_the_reason_and_the_wait_are_told() -> None:
+    """Which mapping, which task, why, and when it is tried again."""
+    with structlog.testing.capture_logs() as lines:
+        Troubles(now=lambda: 0.0)("m", failing())
+    [line] = lines
+    assert (line["mapping"], line["task"], line["why"], line["retry_seconds"]) == ("m", "shard-1", DENIED, 0.5)
+
+
+def test_the_end_is_said_once_everything_that_failed_reads(told: Told) -> None:
+    """Not while another shard still fails; a shard that reads shows that the stream was opened."""
+    told.at(0, failing("stream"), failing("shard-1"), failing("shard-2"))
+    assert told.at(5, Doing("shard-1", State.POLLING)) == []
+    assert told.at(6, Doing("shard-2", State.POLLING)) == [AGAIN]
+    assert told.at(7, Doing("shard-2", State.POLLING)) == []
+
+
+def test_a_source_that_comes_and_goes_fills_no_log(told: Told) -> None:
+    """Both lines at most once a minute."""
+    lines = []
+    for second in range(30):
+        lines += told.at(second, failing(), Doing("shard-1", State.POLLING))
+    assert lines == [WAITING, AGAIN]
+
+
+def test_batches_and_failure_records_that_are_tried_again_are_said_too(told: Told) -> None:
+    """Each kind of trouble has its own words and its own minute."""
+    retrying = Doing("shard-1/0", State.RETRYING, "a batch of 1, attempt 2: ValueError", 1.0)
+    delivering = Doing("shard-1/0", State.DELIVERING, "to arn:aws:sqs:...: AccessDenied", 1.0)
+    assert told.at(0, retrying, delivering, retrying, delivering) == [
+        ("warning", "a batch failed and is tried again"),
+        ("warning", "a failure record could not be delivered and is tried again"),
+    ]
+
+
+def test_mappings_do_not_speak_for_each_other(told: Told) -> None:
+    """Each has its own minute; one that left the configuration is forgotten."""
+    assert told.at(0, failing()) == [WAITING]
+    assert told.at(1, failing(), mapping="other") == [WAITING]
+    assert told.at(2, Removed(), failing()) == [WAITING]
+
+
+def test_what_the_supervisor_says_itself_is_not_said_twice(told: Told) -> None:
+    """A mapping that broke down is logged by who starts it again."""
+    assert told.at(0, Doing("mapping", State.BACKING_OFF, "it broke", 1.0)) == []
