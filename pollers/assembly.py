@@ -25,6 +25,7 @@ from pollers.telemetry.metrics import Metrics
 from pollers.telemetry.pulse import Pulse
 from pollers.telemetry.recorder import Recorder
 from pollers.telemetry.status import Status
+from pollers.telemetry.troubles import Troubles
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -51,12 +52,13 @@ class Telemetry:
     board: Board
     recorder: Recorder
     metrics: Metrics
+    troubles: Troubles
     pulse: Pulse
 
     @property
     def sinks(self) -> tuple[Sink, ...]:
         """What the facts go to."""
-        return (self.board, self.recorder, self.metrics)
+        return (self.board, self.recorder, self.metrics, self.troubles)
 
 
 @asynccontextmanager
@@ -77,7 +79,7 @@ async def assembled(
         store = None
         if any(keeps_checkpoints(mapping) for mapping in config.event_source_mappings.values()):
             store = await stack.enter_async_context(open_store(config.runtime.checkpoints))
-        telemetry = Telemetry(Board(), Recorder(), Metrics(), Pulse())
+        telemetry = Telemetry(Board(), Recorder(), Metrics(), Troubles(), Pulse())
         runtime = _runtime(config, aws, store, (*telemetry.sinks, *sinks), long_poll_seconds)
         await stack.enter_async_context(_watched(runtime, aws, telemetry))
         if config.runtime.http is not False:
