@@ -100,9 +100,12 @@ class Entitlement:
             self._release()
 
     def close(self) -> None:
-        """Give back everything that is not running."""
+        """Give back everything, at the end of all tasks: one that was cancelled before it began has left its permit behind."""
         self.keep(0)
         self.lent = False
+        while self.running:
+            self.running -= 1
+            self._claim.release()
 
     async def run(self) -> None:
         """Fetch permits that are wanted, until cancelled."""

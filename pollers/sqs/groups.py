@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from pollers.batching import Limits
     from pollers.sqs.message import Held
 
+HIDDEN_AT_MOST = 1_000
+"""Failed groups that are remembered before those are forgotten whose messages can be seen again."""
+
 
 class Lanes:
     """A lane for each message group, and one line over all of them in the order of arrival.
@@ -80,9 +83,11 @@ class Lanes:
             del self._busy[name]
             self._blocked -= self._waiting.get(name, 0)
 
-    def hide(self, message: Held, until: float) -> None:
+    def hide(self, message: Held, until: float, now: float) -> None:
         """A message that failed is hidden until then at least: the group has nothing to run before."""
         group = message.group or ""
+        if len(self._hidden) >= HIDDEN_AT_MOST:
+            self._hidden = {name: hidden for name, hidden in self._hidden.items() if hidden[1] > now}
         first = self._hidden.get(group)
         if first is None or message.sequence <= first[0]:
             self._hidden[group] = (message.sequence, until)

@@ -27,6 +27,7 @@ class Arrivals:
     filtered: list[Held] = field(default_factory=list)
     oversized: list[Held] = field(default_factory=list)
     look: bool = False
+    size_bytes: int = 0
 
 
 class Intake:
@@ -58,11 +59,10 @@ class Intake:
         """Hold these messages, hidden for ``hold_seconds`` from ``received_at``."""
         arrivals = Arrivals()
         again = []
-        size_bytes = 0
         counts = []
         for wire in wires:
             record = self._encode(wire)
-            size_bytes += len(record)
+            arrivals.size_bytes += len(record)
             message = self._message(wire, record, received_at, received_at + hold_seconds)
             counts.append(message.receive_count)
             known = self._holds.get(message.id)
@@ -74,7 +74,7 @@ class Intake:
             else:
                 arrivals.look |= self._holds.add(message)
                 self._sort(message, wire, arrivals)
-        self._facts.emit(Received("", [wire["MessageId"] for wire in wires], size_bytes, counts))
+        self._facts.emit(Received("", [wire["MessageId"] for wire in wires], arrivals.size_bytes, counts))
         if again:
             self._facts.emit(Expired(again, "received again while held: the newest receipt handle counts"))
         if arrivals.filtered:
@@ -92,6 +92,7 @@ class Intake:
             received_at,
             deadline,
             int(attributes.get("SequenceNumber") or 0) if self._fifo else 0,
+            attributes.get("AWSTraceHeader") if self._facts.traced else None,
         )
 
     def _sort(self, message: Held, wire: Wire, arrivals: Arrivals) -> None:

@@ -109,7 +109,8 @@ class Invoker:
         ids = [message.id for message in batch]
         began = anyio.current_time()
         gathered = began - batch[0].received_at
-        self._facts.emit(Invoking("", ids, request_id, len(event), attempt, gathered))
+        traces = tuple(dict.fromkeys(m.trace for m in batch if m.trace is not None)) if self._facts.traced else ()
+        self._facts.emit(Invoking("", ids, request_id, len(event), attempt, gathered, None, traces))
         try:
             invocation = await self._function.invoke(event, request_id=request_id)
         except BaseException:

@@ -30,7 +30,8 @@ class Held:
     """One message from receive to acknowledgement. Times are ``anyio.current_time()``; ``sequence`` orders a FIFO group.
 
     ``deadline`` is when its visibility timeout runs out, as far as we can know; ``lost`` says that the service no longer honours
-    ``handle``; ``in_call`` that a delete or a return of it is under way, ``beating`` that an extension is.
+    ``handle``; ``in_call`` that a delete of it is under way, ``beating`` that an extension is. ``trace`` is its trace
+    header, where anybody wants to know.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Held:
     received_at: float
     deadline: float
     sequence: int = 0
+    trace: str | None = None
     phase: Phase = Phase.WAITING
     extended: bool = False
     lost: bool = False

@@ -15,6 +15,7 @@ from pollers.batching import Limits
 from pollers.errors import SourceUnusable
 from pollers.events.sqs import SqsEncoder
 from pollers.sqs.acknowledgement import Deletes
+from pollers.sqs.crew import Crew
 from pollers.sqs.entitlement import Entitlement
 from pollers.sqs.groups import Lanes
 from pollers.sqs.heartbeat import Heartbeat
@@ -34,13 +35,10 @@ from pollers.telemetry.facts import Doing, PollFailed, State
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from anyio.abc import TaskGroup
-
     from config.models import SqsMapping
     from pollers.aws.api import SqsApi
     from pollers.filtering import RecordFilter
     from pollers.poller import Surroundings
-    from pollers.sqs.acknowledgement import Spawn
     from pollers.sqs.message import Held
 
 ATTRIBUTES_SECONDS = 300.0
@@ -164,29 +162,32 @@ class SqsPoller:
     async def _work(self, attributes: dict[str, str]) -> None:
         """Side tasks around the work: heartbeats and deletes go on until nothing is held any more."""
         async with anyio.create_task_group() as side:
-            async with anyio.create_task_group() as work:
-                self._assemble(attributes, side, work)
+            async with anyio.create_task_group() as group:
+                work = Crew(group, self._guard)
+                self._assemble(attributes, Crew(side, self._guard), work)
                 for task in (self._heartbeat.run, self._deletes.run, self._entitlement.run, self._watch, self._reread):
-                    self._on(side)(task)
+                    side.start_soon(self._guard, task)
                 await self._guard(self._receiver.run)
+                await work.done()
+                group.cancel_scope.cancel()
             await self._deletes.flush()
             await self._guard(self._hand_back_the_rest)
             side.cancel_scope.cancel()
 
-    def _assemble(self, attributes: dict[str, str], side: TaskGroup, work: TaskGroup) -> None:
+    def _assemble(self, attributes: dict[str, str], side: Crew, work: Crew) -> None:
         """Make the parts and tie them together. Calls to SQS are the only thing that any of them waits for."""
         mapping, around, facts = self._mapping, self._surroundings, self._facts
         queue = Queue(self._api, self._url or "")
         limits = Limits(mapping.batch_size, mapping.maximum_batching_window_in_seconds)
         holds, random = self._holds, around.random
         concurrency, pace = self._concurrency, Pace()
-        self._spawn = self._on(work)
+        self._spawn = work
         self._waiting: Waiting = Lanes(limits) if mapping.fifo else Buffer(limits)
         self._heartbeat = Heartbeat(
             queue, holds, self._hold(attributes), facts, random, self._lapsed, enabled=mapping.visibility.heartbeat
         )
         self._heartbeat.needed = self._is_short(attributes)
-        self._deletes = Deletes(queue, holds, self._heartbeat, facts, random, self._on(side), prompt=mapping.fifo)
+        self._deletes = Deletes(queue, holds, self._heartbeat, facts, random, side, prompt=mapping.fifo)
         self._returns = Returns(queue, holds, self._heartbeat, facts, random)
         self._settling = Settling(
             mapping.visibility,
@@ -229,14 +230,6 @@ class SqsPoller:
             long_poll_seconds=self._long_poll_seconds,
             careful=mapping.fifo and _receives_allowed(attributes) < CAREFUL_RECEIVES,
         )
-
-    def _on(self, group: TaskGroup) -> Spawn:
-        """How the parts start tasks in ``group``, each guarded."""
-
-        def spawn(task: Callable[..., Awaitable[None]], *arguments: object) -> None:
-            group.start_soon(self._guard, task, arguments)
-
-        return spawn
 
     def _wake(self) -> None:
         self._receiver.wake()

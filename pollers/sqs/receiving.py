@@ -45,9 +45,12 @@ BUSY_POLL_SECONDS = 1
 """Several receives at a time hold their permits, so they do not wait long. Not 0: a short poll asks only some of the servers."""
 
 UNDELETED_AT_MOST = 1_000
-"""No more receives while so many messages wait for their delete, over and above two batches for each permit."""
+"""No more receives while so many messages wait for their delete, over and above two batches."""
 
 UNDELETED_LOOK_SECONDS = 0.1
+SIZE_WEIGHT = 0.2
+"""How much the latest receive counts in the mean size of messages."""
+
 BACKOFF_SECONDS = (0.5, 20.0)
 OVER_LIMIT_SECONDS = 5.0
 """The queue has too many messages in flight: that passes with deletes, ours or others'."""
@@ -113,6 +116,7 @@ class Receiver:
         self._resume_at = -math.inf
         self._in_flight = 0
         self._asked = 0
+        self._mean_bytes = 0.0
         self._changed = anyio.Event()
         self._said: tuple[State, str] | None = None
         self.stopping = False
@@ -199,7 +203,7 @@ class Receiver:
     @property
     def _undeleted(self) -> bool:
         """Whether so much waits for its delete that nothing more should be taken on."""
-        return self._deletes.backlog > UNDELETED_AT_MOST + 2 * self._size * self._entitlement.limit
+        return self._deletes.backlog > UNDELETED_AT_MOST + 2 * self._size
 
     def _ask_idle(self, now: float) -> Ask | None:
         """One long poll, its permit lent."""
@@ -227,12 +231,17 @@ class Receiver:
             if not self._entitle():
                 return None
             self._waiting.open(now)
-        room = (1 + self._entitlement.in_hand) * self._size - self._waiting.count - self._asked
+        size = min(self._size, self._fitting())
+        room = (1 + self._entitlement.in_hand) * size - self._waiting.count - self._asked
         while room <= 0 and not self._receives.idle and self._entitlement.obtain():
-            room += self._size
+            room += size
         if room <= 0:
             return None
         return Ask(min(RECEIVE_LIMIT, room), self._wait_in_window(now), lent=True)
+
+    def _fitting(self) -> int:
+        """How many messages of the size that they have of late make a full event: more need not be asked for."""
+        return max(RECEIVE_LIMIT, int(PAYLOAD_LIMIT_BYTES / self._mean_bytes) + 1) if self._mean_bytes else self._size
 
     def _wait_in_window(self, now: float) -> int:
         if not self._receives.idle:
@@ -302,6 +311,8 @@ class Receiver:
         """Take over what came."""
         now = anyio.current_time()
         arrivals = self._intake.take(wires, max(sent_at, now - RECEIVE_SLACK_SECONDS), hold_seconds)
+        mean_bytes = arrivals.size_bytes / len(wires)
+        self._mean_bytes += (mean_bytes - self._mean_bytes) * (SIZE_WEIGHT if self._mean_bytes else 1.0)
         if arrivals.look:
             self._heartbeat.wake()
         if arrivals.filtered:

@@ -142,7 +142,7 @@ class Settling:
             self.careful_size = len(outcome.failed) + len(outcome.done)
         for message in reversed(outcome.failed):
             seconds = plan[message.id]
-            lanes.hide(message, message.deadline if seconds is None else now + seconds)
+            lanes.hide(message, message.deadline if seconds is None else now + seconds, now)
         await self._returns.back(outcome.failed, plan, outcome.reason, in_order=True)
         await self._returns.back(behind, self._plan_behind(behind, not_before), BEHIND, in_order=True)
 

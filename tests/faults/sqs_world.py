@@ -130,6 +130,7 @@ class World:
     sinks: list[Sink] = field(default_factory=list)
     stop: Stop = field(default_factory=Stop)
     poller: SqsPoller | None = None
+    traced: bool = False
 
     @classmethod
     def of(
@@ -153,7 +154,7 @@ class World:
         surroundings = Surroundings(
             self.function,
             self.permits.claim(self.mapping.scaling_config.maximum_concurrency),
-            Facts(self.mapping.name, [self.ledger, lambda _, fact: self.facts.append(fact), *self.sinks]),
+            Facts(self.mapping.name, [self.ledger, lambda _, fact: self.facts.append(fact), *self.sinks], self.traced),
             self.stop,
             VirtualClock(),
             random.Random(self.seed),

@@ -336,3 +336,33 @@ async def test_a_burst_after_a_quiet_window_waits_no_longer_than_the_window() ->
 
     assert [len(call.records) for call in world.function.calls] == [6]
     assert world.function.calls[0].started_at - put_at == pytest.approx(4, abs=0.1)
+
+
+@virtual_time.test
+async def test_large_messages_are_not_received_by_the_thousand() -> None:
+    """With a batch size of ten thousand as much is received as makes full events, not what would fill the memory."""
+    world = World.of(batch_size=10_000, maximum_batching_window_in_seconds=20, concurrency=1, behaviour=takes(30))
+    for _ in range(300):
+        world.queue.put("x" * 250_000)
+    most = 0
+    async with world.polling() as poller:
+        while world.ledger.deleted < 100:
+            await anyio.sleep(0.2)
+            most = max(most, poller.held())
+        world.stop.hurry()
+
+    assert most <= 120
+
+
+@virtual_time.test
+async def test_trace_contexts_are_told_where_they_are_asked_for() -> None:
+    """Each once for a batch; otherwise nobody looks."""
+    world = World.of()
+    for header in ("Root=1-a", "Root=1-b", "Root=1-a"):
+        world.queue.put("order", trace_header=header)
+    world.queue.put("order")
+    world.traced = True
+    async with world.polling():
+        await eventually(lambda: not world.queue.messages)
+
+    assert sorted(world.of_kind(Invoking)[0].trace_headers) == ["Root=1-a", "Root=1-b"]

@@ -113,8 +113,8 @@ def test_a_message_that_arrives_late_stands_where_it_belongs() -> None:
 def test_nothing_overtakes_a_hidden_message_of_its_group() -> None:
     """Until it is seen again, or could have been; other groups are free."""
     lanes = lanes_of()
-    lanes.hide(held("a", 5), until=40.0)
-    lanes.hide(held("a", 4), until=40.0)
+    lanes.hide(held("a", 5), until=40.0, now=0.0)
+    lanes.hide(held("a", 4), until=40.0, now=0.0)
 
     assert lanes.overtakes(held("a", 6), 10.0) == 40.0
     assert lanes.overtakes(held("b", 6), 10.0) is None
@@ -125,7 +125,7 @@ def test_nothing_overtakes_a_hidden_message_of_its_group() -> None:
 def test_a_hidden_message_that_never_returns_is_forgotten_in_time() -> None:
     """It may have gone to the dead-letter queue."""
     lanes = lanes_of()
-    lanes.hide(held("a", 4), until=40.0)
+    lanes.hide(held("a", 4), until=40.0, now=0.0)
 
     assert lanes.overtakes(held("a", 6), 40.0) is None
     assert lanes.overtakes(held("a", 7), 10.0) is None
