@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -32,6 +33,8 @@ LEDGER_SECONDS = 60.0
 """How often each mapping's ledger is logged."""
 HANDING_BACK_SECONDS = 15.0
 """How long acknowledging and handing back may take once the grace period is over; after that the process ends as by a crash."""
+STILL_SECONDS = 5.0
+"""How often a stop that takes long says what it waits for."""
 IDLE_CHECK_SECONDS = 0.5
 """How often ``--until-idle`` looks."""
 
@@ -123,7 +126,12 @@ class Runtime:
             runner.pause()
         self.mappings[mapping.name] = runner
         finished = self._finished[mapping.name] = anyio.Event()
-        self._spawn(runner.run, finished)
+        self._spawn(partial(self._run_mapping, runner), finished)
+
+    async def _run_mapping(self, runner: MappingRunner) -> None:
+        await runner.run()
+        if self.stopping:
+            log.info("shutdown 5: all that was held is acknowledged or handed back", mapping=runner.name)
 
     def _host(self, name: str) -> FunctionHost:
         if name not in self.hosts:
@@ -261,6 +269,7 @@ class Runtime:
     async def _wait_for_mappings(self, grace: float) -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(self._hurry_when_asked)
+            group.start_soon(self._say_what_is_waited_for)
             with anyio.move_on_after(grace):
                 await self._all_finished()
             if not self._all_are_finished():
@@ -275,6 +284,17 @@ class Runtime:
             unfinished = [name for name, finished in self._finished.items() if not finished.is_set()]
             log.error("mappings did not hand everything back in time", mappings=unfinished)
             self.exit_code = 1
+
+    async def _say_what_is_waited_for(self) -> None:
+        """An idle long poll takes up to 20 seconds to come back: nobody is to wonder whether the signal was heard."""
+        while True:
+            await anyio.sleep(STILL_SECONDS)
+            held = {
+                name: runner.poller.held() if runner.poller is not None else 0
+                for name, runner in self.mappings.items()
+                if not self._finished[name].is_set()
+            }
+            log.info("shutdown 2 to 5: waiting for receives in flight and running invocations", held=held)
 
     async def _hurry_when_asked(self) -> None:
         await self._hurry_asked.wait()
