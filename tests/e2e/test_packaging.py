@@ -88,18 +88,17 @@ def test_the_wheel_holds_the_three_packages_and_nothing_else(wheel: Path) -> Non
     """Tests, benchmarks and caches stay out; what the packages read at run time is in."""
     names = zipfile.ZipFile(wheel).namelist()
     top = {name.partition("/")[0] for name in names}
-    assert {name for name in top if not name.endswith(".dist-info")} == {"pollers", "handlers", "config"}
+    assert {name for name in top if not name.endswith((".dist-info", ".data"))} == {"pollers", "handlers", "config"}
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
     for needed in (
         "config/local.yaml",
         "config/py.typed",
         "handlers/py.typed",
         "pollers/py.typed",
-        "pollers/demo_functions/demo/headrace.yaml",
-        "pollers/demo_functions/orders/app.py",
-        "pollers/demo_functions/audit/audit.py",
     ):
         assert needed in names
+    for needed in ("demo/headrace.yaml", "orders/app.py", "audit/audit.py"):
+        assert any(name.endswith(f".data/data/share/headrace/examples/{needed}") for name in names)
     metadata = next(name for name in names if name.endswith("METADATA"))
     assert "License-Expression: Apache-2.0" in zipfile.ZipFile(wheel).read(metadata).decode()
 
