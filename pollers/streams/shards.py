@@ -71,31 +71,31 @@ class Shards:
     async def start_readable(self) -> None:
         """Start every shard that may be read and is not, and say what the others wait for."""
         async with self._starting:
-            readable = [] if self._stopping else self._lineage.readable()
             try:
-                if readable:
-                    await self._start(readable)
+                if not self._stopping and not self._shards.keys() >= set(self._lineage.unfinished()):
+                    await self._start()
             except StoreUnwritable as error:
                 self._context.doing(TASK, State.BACKING_OFF, str(error))
                 self._discovery.expect()
             self._say_waiting()
 
-    async def _start(self, shard_ids: list[str]) -> None:
+    async def _start(self) -> None:
         kept = await self._checkpoints.load()
-        new = {
-            shard_id: ShardCheckpoint(parents=self._lineage.parents(shard_id))
-            for shard_id in shard_ids
-            if shard_id not in kept
-        }
+        for shard_id in self._lineage.unfinished():
+            if shard_id in kept and kept[shard_id].ended:  # by another owner
+                self._lineage.ended(shard_id)
+        readable = self._lineage.readable()
+        parents = self._lineage.parents
+        new = {shard_id: ShardCheckpoint(parents=parents(shard_id)) for shard_id in readable if shard_id not in kept}
         if new:
             await self._checkpoints.pin(new)
             kept = await self._checkpoints.load()
-        leases = await self._checkpoints.take([shard_id for shard_id in shard_ids if not kept[shard_id].ended])
-        for shard_id in shard_ids:
-            if kept[shard_id].ended:
-                self._lineage.ended(shard_id)
-            elif shard_id in leases and not self._stopping:
-                self._launch(shard_id, leases[shard_id], kept[shard_id])
+        leases = await self._checkpoints.take(readable) if readable else {}
+        if self._stopping:
+            await self._checkpoints.release(leases.values())
+            return
+        for shard_id, lease in leases.items():
+            self._launch(shard_id, lease, kept[shard_id])
 
     def _launch(self, shard_id: str, lease: Lease, kept: ShardCheckpoint) -> None:
         shard = Shard(shard_id, lease, kept, self._context)

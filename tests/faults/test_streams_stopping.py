@@ -15,10 +15,10 @@ from tests import virtual_time
 from tests.faults.stream_rig import Rig, eventually, failing_on, slow_on
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from types import TracebackType
 
-    from pollers.checkpoints.store import Lease, ShardCheckpoint
+    from pollers.checkpoints.store import Lease, MappingCheckpoints, ShardCheckpoint
 
 KINDS = ("kinesis", "dynamodb")
 Kind = Literal["kinesis", "dynamodb"]
@@ -209,6 +209,24 @@ async def test_a_lease_found_lost_while_writing_ends_the_shard_only() -> None:
 
 
 @virtual_time.test
+async def test_a_child_is_read_when_another_owner_has_ended_its_parent() -> None:
+    """The end of a shard counts whoever wrote it down."""
+    rig = Rig("dynamodb", store=(store := CountingStore()))
+    parent = rig.only_shard
+    rig.put("the other's")
+    rig.stream.roll(parent)
+    rig.put("ours")
+    store.withheld.add(parent.shard_id)
+    async with rig.running():
+        await anyio.sleep(60)
+        assert rig.accepted == []
+        (lease,) = (await store.checkpoints.take([parent.shard_id])).values()
+        kept = (await store.checkpoints.load())[parent.shard_id]
+        await store.checkpoints.end(lease, kept, {})
+        await eventually(lambda: rig.accepted == ["ours"], within=40)
+
+
+@virtual_time.test
 async def test_a_fault_of_ours_ends_the_poller_in_order() -> None:
     """Loudly, with everything acknowledged that is done."""
     rig = Rig(shards=2)
@@ -250,17 +268,23 @@ async def test_a_second_poller_after_a_stop_needs_nothing_of_the_first() -> None
 
 
 class CountingStore:
-    """A store in memory that counts writes, refuses them with ``problem``, or says that the lease of ``lost`` is."""
+    """A store in memory that counts writes and refuses them with ``problem``.
+
+    It says that the lease of ``lost`` is, and that other owners have ``withheld``.
+    """
 
     def __init__(self) -> None:
         self.inner = MemoryStore()
         self.saves = 0
         self.problem: StoreUnwritable | None = None
         self.lost: str | None = None
+        self.withheld: set[str] = set()
+        self.checkpoints: MappingCheckpoints
 
     async def open(self, mapping: str, identity: str) -> Opened:
         """See ``CheckpointStore.open``."""
         opened = await self.inner.open(mapping, identity)
+        self.checkpoints = opened.checkpoints
         checkpoints: Any = _Counting(opened.checkpoints, self)
         return Opened(checkpoints, opened.fresh, opened.previous_identity, opened.start)
 
@@ -280,6 +304,10 @@ class _Counting:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever is not watched
         return getattr(self._inner, name)
+
+    async def take(self, shard_ids: Collection[str]) -> dict[str, Lease]:
+        taken: dict[str, Lease] = await self._inner.take(set(shard_ids) - self._store.withheld)
+        return taken
 
     async def save(self, lease: Lease, checkpoint: ShardCheckpoint) -> None:
         self._check(lease)
