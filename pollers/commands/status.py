@@ -10,6 +10,9 @@ import click
 
 from pollers.commands.remote import Remote, ask, remote_options
 
+PIPED_COLUMNS = 200
+"""A file or a pipe has no width of its own: nothing is cut short for it."""
+
 
 @click.command("status")
 @remote_options
@@ -31,11 +34,13 @@ def show(snapshot: dict[str, Any]) -> None:
     """Print a snapshot for people."""
     from rich.console import Console
 
-    from pollers.telemetry.view import rows_of, table
+    from pollers.telemetry.view import explained, rows_of
 
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPED_COLUMNS)
     health = "live" if snapshot["live"] else "NOT LIVE"
     console.print(f"[bold]{health}[/bold], {'ready' if snapshot['ready'] else 'not ready'}")
-    console.print(table(rows_of(snapshot), sentences=True))
+    console.print(explained(rows_of(snapshot)))
     for problem in snapshot["problems"]:
         console.print(f"[red]{problem['mapping'] or 'runtime'}: {problem['reason']}[/red]")

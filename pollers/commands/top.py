@@ -30,7 +30,7 @@ def _watch(remote: Remote, every: float) -> None:
     from rich.live import Live
     from rich.text import Text
 
-    from pollers.telemetry.view import rows_of, table
+    from pollers.telemetry.view import explained, rows_of
 
     console = Console()
     with Live(console=console, auto_refresh=False, screen=on_terminal()) as live:
@@ -38,7 +38,7 @@ def _watch(remote: Remote, every: float) -> None:
             try:
                 snapshot = remote.get("/api/status")
                 head = Text(f"{remote.url}  {'live' if snapshot['live'] else 'NOT LIVE'}", style="bold")
-                live.update(Group(head, table(rows_of(snapshot), sentences=True)), refresh=True)
+                live.update(Group(head, explained(rows_of(snapshot))), refresh=True)
             except (Refused, OSError) as lost:
                 live.update(Text(f"{remote.url} does not answer: {lost}", style="bold red"), refresh=True)
             time.sleep(every)

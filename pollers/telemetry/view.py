@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 from rich import box
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +23,13 @@ STATE_STYLES = {
     "backing off": "bold red",
     "starting": "cyan",
 }
+
+COLUMNS = (
+    *("mapping", "state", "received", "done", "in flight", "batch/s", "failures"),
+    *("depth", "age", "shards"),
+)
+OPTIONAL = frozenset({"depth", "age", "shards"})
+"""Queues have no shards, streams no depth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +49,23 @@ class Row:
     sentence: str = ""
 
 
-def table(rows: Sequence[Row], *, title: str | None = None, sentences: bool = False) -> Table:
-    """The rows as a table."""
-    view = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
-    view.add_column("mapping", style="bold")
-    view.add_column("state")
-    for name in ("received", "done", "in flight", "batches/s", "failures", "depth", "age", "shards"):
-        view.add_column(name, justify="right")
-    if sentences:
-        view.add_column("", style="dim", overflow="fold")
-    for row in rows:
-        view.add_row(*_cells(row), *([row.sentence] if sentences else []))
+def table(rows: Sequence[Row], *, title: str | None = None) -> Table:
+    """The rows as a table, without the columns that no row has anything in; where room is short, names are cut first."""
+    view = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, title_justify="left", padding=0)
+    view.add_column("mapping", style="bold", overflow="ellipsis", min_width=7)
+    view.add_column("state", no_wrap=True)
+    cells = [_cells(row) for row in rows]
+    used = [name not in OPTIONAL or any(row[place] for row in cells) for place, name in enumerate(COLUMNS)]
+    for name in list(compress(COLUMNS, used))[2:]:
+        view.add_column(name, justify="right", no_wrap=True)
+    for row in cells:
+        view.add_row(*compress(row, used))
     return view
+
+
+def explained(rows: Sequence[Row]) -> Group:
+    """The rows as a table, and below it a sentence for each mapping."""
+    return Group(table(rows), *(Text.assemble((row.name, "bold"), ": ", row.sentence) for row in rows))
 
 
 def _cells(row: Row) -> list[Text | str]:
