@@ -123,7 +123,7 @@ async def _served(
     app = make_app(parts, host=http.host, token=http.token)
     async with AsyncExitStack() as stack:
         try:
-            await stack.enter_async_context(serving(app, http.host, http.port))
+            runtime.url = await stack.enter_async_context(serving(app, http.host, http.port))
         except OSError as taken:
             problem = f"runtime.http: cannot listen on {http.host}:{http.port}: {taken.strerror or taken}"
             if "http" in config.runtime.model_fields_set:

@@ -47,7 +47,7 @@ class Runtime:
     """Runs a configuration's mappings until stopped.
 
     Pollers and functions are made by what is handed in, so that simulations run the same code. ``sinks`` get every fact.
-    ``has_store``: whether ``make_poller`` can serve sources that keep checkpoints.
+    ``url`` is where the console, health and metrics are, if anywhere. ``has_store``: whether ``make_poller`` can serve sources that keep checkpoints.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Runtime:
         self.config = config
         self.mappings: dict[str, MappingRunner] = {}
         self.hosts: dict[str, FunctionHost] = {}
+        self.url: str | None = None
         self.exit_code = 0
         self.stopping = False
         self._make_poller = make_poller

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import sysconfig
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -20,15 +22,27 @@ PIPE_WIDTH = 132
     show_default=True,
     help="Messages to the first queue.",
 )
-def command(messages: int) -> None:
+@click.option(
+    "--http",
+    "port",
+    type=click.IntRange(0, 65_535),
+    default=0,
+    metavar="PORT",
+    help="Where the console is served meanwhile; any free port if not given.",
+)
+@click.option(
+    "--keep", is_flag=True, help="Stay when everything is done, until interrupted, for a look at the console."
+)
+def command(messages: int, port: int, keep: bool) -> None:
     """Send some thousand events, a few of them poison, through queues and streams to sample functions.
 
-    Shows a live view, ends by itself and proves that the books balance: exit 0 only if every event was handled or is in a
+    Shows a live view, and a console in the browser, ends by itself and proves that the books balance: exit 0 only if every event was handled or is in a
     dead-letter queue, each poison one after exactly its allowed deliveries. Needs no AWS account, no Docker and no root.
     """
     from rich.console import Console
 
     from pollers.commands.run import backend_options
+    from pollers.assembly import AddressTaken
     from pollers.demo.main import run_demo
     from pollers.emulators import EmulatorUnavailable
     from pollers.telemetry.logging import configure_logging
@@ -38,13 +52,17 @@ def command(messages: int) -> None:
     if not console.is_terminal:
         console = Console(width=PIPE_WIDTH)
     try:
-        sys.exit(anyio.run(run_demo, console, examples_folder(), messages, backend_options=backend_options()))
+        demo = partial(run_demo, console, examples_folder(), messages, port=port, keep=keep)
+        sys.exit(anyio.run(demo, backend_options=backend_options()))
+    except AddressTaken as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
     except EmulatorUnavailable as error:
         click.echo(f"The demo needs an emulator that cannot be had: {error}", err=True)
         sys.exit(1)
 
 
 def examples_folder() -> Path:
-    """The sample functions: in a checkout beside the packages, in an installed wheel inside ``pollers``."""
+    """The sample functions: in a checkout beside the packages, of an installed wheel among its environment's data."""
     checkout = Path(__file__).parents[2] / "examples"
-    return checkout if checkout.is_dir() else Path(__file__).parents[1] / "demo_functions"
+    return checkout if checkout.is_dir() else Path(sysconfig.get_path("data")) / "share" / "headrace" / "examples"

@@ -12,13 +12,21 @@ from pollers.commands.remote import Refused, Remote, ask, remote_options
 
 @click.command("reload")
 @remote_options
-def command(url: str, token: str | None) -> None:
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=900.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for in-flight batches. The reload goes on afterwards.",
+)
+def command(url: str, token: str | None, timeout: float) -> None:
     """Apply the configuration that a running Headrace was started from, as it is on disk now.
 
-    Only added, removed and changed mappings stop or start. A faulty configuration is refused whole (exit 2) and the old one
+    Only added, removed and changed mappings stop or start, and what they have in flight is finished first. A faulty configuration is refused whole (exit 2) and the old one
     runs on.
     """
-    told = ask(lambda: _reload(Remote(url, token)), url)
+    told = ask(lambda: _reload(Remote(url, token, timeout_seconds=timeout)), url)
     if told["faults"]:
         for fault in told["faults"]:
             click.echo(fault, err=True)

@@ -32,9 +32,10 @@ class Refused(Exception):  # noqa: N818 - the message says why
 class Remote:
     """One running Headrace. Raises Refused for its errors, OSError when it cannot be reached."""
 
-    def __init__(self, url: str, token: str | None) -> None:
+    def __init__(self, url: str, token: str | None, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self.url = url.rstrip("/")
         self._token = token
+        self._timeout_seconds = timeout_seconds
 
     def get(self, path: str) -> dict[str, Any]:
         """A GET."""
@@ -49,7 +50,7 @@ class Remote:
         request = urllib.request.Request(self.url + path, method=method, headers=headers)  # noqa: S310 - checked by the option
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=TIMEOUT_SECONDS) as reply:
+            with opener.open(request, timeout=self._timeout_seconds) as reply:
                 return _object(reply.read())
         except urllib.error.HTTPError as refused:
             raise Refused(refused.code, _object(refused.read())) from None

@@ -14,9 +14,6 @@ import anyio
 import click
 import structlog
 
-from pollers.commands.loading import load_or_exit
-from pollers.reloading import reload_from
-
 if TYPE_CHECKING:
     from config import Loaded
     from pollers.runtime import Runtime
@@ -34,12 +31,25 @@ log = structlog.stdlib.get_logger(__name__)
 )
 def command(config: Path, until_idle: float | None) -> None:
     """Run every mapping of CONFIG (a file or a folder of files) until SIGTERM or SIGINT."""
+    _heed_signals_while_starting()
+    # Only now, as these take most of the start.
+    from pollers.commands.loading import load_or_exit
     from pollers.telemetry.logging import configure_logging
 
     configure_logging()
     loaded = load_or_exit(config)
     exit_code = anyio.run(partial(_main, config, loaded, until_idle), backend_options=backend_options())
     _leave(exit_code)
+
+
+def _heed_signals_while_starting() -> None:
+    """Nothing is held yet, so a stop ends the process at once; there is nothing to reload either.
+
+    The default would be wrong: as process 1 of a container SIGTERM is ignored, and then nobody would ever stop, and SIGHUP kills.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    signal.signal(signal.SIGINT, lambda *_: os._exit(0))
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 def _leave(exit_code: int) -> NoReturn:
@@ -90,11 +100,15 @@ def _long_poll(until_idle: float | None) -> int:
 
 
 async def _signals(runtime: Runtime, path: Path, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+    """A reload, which waits for in-flight batches, must not hold up a stop."""
+    from pollers.reloading import reload_from
+
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:
-        task_status.started()
-        async for number in received:
-            log.info("signal", signal=signal.Signals(number).name)
-            if number == signal.SIGHUP:
-                await reload_from(runtime, path)
-            else:
-                runtime.stop()
+        async with anyio.create_task_group() as reloads:
+            task_status.started()
+            async for number in received:
+                log.info("signal", signal=signal.Signals(number).name)
+                if number == signal.SIGHUP:
+                    reloads.start_soon(reload_from, runtime, path)
+                else:
+                    runtime.stop()

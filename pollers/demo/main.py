@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
@@ -38,8 +39,11 @@ PATIENCE_SECONDS = 180.0
 """How long the demo waits for its books to close before it says that they do not."""
 
 
-async def run_demo(console: Console, examples: Path, messages: int) -> int:
-    """Run it all; the exit code is 0 only if every event is accounted for."""
+async def run_demo(console: Console, examples: Path, messages: int, *, port: int = 0, keep: bool = False) -> int:
+    """Run it all; the exit code is 0 only if every event is accounted for.
+
+    ``port`` is the console's (0: any free one); ``keep`` stays until interrupted when everything is done.
+    """
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headrace-demo-")))
         stack.enter_context(_journal_of_in_process_functions(folder))
@@ -54,13 +58,15 @@ async def run_demo(console: Console, examples: Path, messages: int) -> int:
             "DEMO_ENDPOINT": ministack.endpoint_url,
             "DEMO_KINESIS_ENDPOINT": kinesis.endpoint_url,
             "DEMO_TABLE_STREAM": sources[-1].source.arn,
+            "DEMO_HTTP_PORT": str(port),
         }
         loaded = load(examples / "demo" / "headrace.yaml", environ=environment)
         live = LiveSink()
         runtime = await stack.enter_async_context(
             assembled(loaded.config, sinks=(live,), long_poll_seconds=DEMO_POLL_SECONDS)
         )
-        await _work(console, runtime, live, sources, folder)
+        console.print(f"[green]✓[/green] console on [link={runtime.url}]{runtime.url}[/link]")
+        await _work(console, runtime, live, sources, folder, keep=keep)
         accounts = await _accounts(sources, folder)
         return _close(console, runtime, accounts)
 
@@ -100,7 +106,9 @@ def _sources(world: World, kinesis_url: str, messages: int) -> list[AnySource]:
     ]
 
 
-async def _work(console: Console, runtime: Runtime, live: LiveSink, sources: list[AnySource], folder: Path) -> None:
+async def _work(
+    console: Console, runtime: Runtime, live: LiveSink, sources: list[AnySource], folder: Path, *, keep: bool
+) -> None:
     """Fill the sources while the runtime runs, until everything is accounted for or patience runs out."""
     progress = _Progress(sources, folder)
     show = Show(console, runtime, live, [source.source for source in sources])
@@ -113,7 +121,16 @@ async def _work(console: Console, runtime: Runtime, live: LiveSink, sources: lis
                 for source in sources:
                     senders.start_soon(source.fill)
             view.cancel_scope.cancel()
+        if keep:
+            await _interrupted(console, runtime)
         runtime.stop()
+
+
+async def _interrupted(console: Console, runtime: Runtime) -> None:
+    console.print(f"All is done; the console stays on {runtime.url} until Ctrl-C.")
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
+        async for _ in received:
+            return
 
 
 class _Progress:

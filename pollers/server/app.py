@@ -27,11 +27,9 @@ if TYPE_CHECKING:
     from pollers.telemetry.status import Status
 
 IDENTIFIER_LIMIT = 256
-ASSETS = {
-    "": ("console.html", "text/html"),
-    "console.css": ("console.css", "text/css"),
-    "console.js": ("console.js", "text/javascript"),
-}
+PAGE = "console.html"
+ASSETS = ("console.css", "console.js", "cards.js", "charts.js", "lineage.js", "format.js")
+KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +47,8 @@ class Routes:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        folder = resources.files("pollers.server").joinpath("assets")
+        self._assets = {name: folder.joinpath(name).read_bytes() for name in (PAGE, *ASSETS)}
         self.stream = EventStream(parts.status.history, parts.status.snapshot)
 
     def table(self) -> list[web.RouteDef]:
@@ -65,7 +65,8 @@ class Routes:
             web.post("/api/drain", self.drain),
             web.post("/api/reload", self.reload),
             web.get("/openapi.json", self.openapi),
-            *(web.get(f"/{path}", self.asset) for path in ASSETS),
+            web.get("/", self.page),
+            web.get("/assets/{name}", self.asset),
         ]
 
     async def healthz(self, request: web.Request) -> web.Response:
@@ -129,11 +130,20 @@ class Routes:
         """What this server offers."""
         return _json(document())
 
+    async def page(self, request: web.Request) -> web.Response:
+        """The console."""
+        return self._asset(PAGE)
+
     async def asset(self, request: web.Request) -> web.Response:
-        """The console's page, style and script."""
-        name, kind = ASSETS[request.path.lstrip("/")]
-        body = resources.files("pollers.server").joinpath("assets", name).read_bytes()
-        return web.Response(body=body, content_type=kind, charset="utf-8", headers={"Cache-Control": "no-cache"})
+        """The console's style and scripts."""
+        name = request.match_info["name"]
+        return self._asset(name) if name in ASSETS else problem(404, "there is no such asset")
+
+    def _asset(self, name: str) -> web.Response:
+        kind = KINDS[name.rpartition(".")[2]]
+        return web.Response(
+            body=self._assets[name], content_type=kind, charset="utf-8", headers={"Cache-Control": "no-cache"}
+        )
 
 
 def _health(problems: Sequence[Problem]) -> web.Response:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 BODY_LIMIT_BYTES = 64 * 1024
 REQUESTS_AT_ONCE = 64
 PROBES = frozenset({"/healthz", "/readyz"})
-OPEN_PATHS = PROBES | {"/", "/console.css", "/console.js"}
+OPEN_PATHS = PROBES | {"/"}
+OPEN_FOLDER = "/assets/"
 """Answered to anybody: an orchestrator's probe has no token, and the console's page, which has no data in it, asks for one."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 HEADERS = {
@@ -80,7 +81,7 @@ def _refusal(request: web.Request, host: str, token: str | None) -> web.Response
     """Why the request is refused, if it is. ``token`` None: none is needed."""
     if (request.content_length or 0) > BODY_LIMIT_BYTES:
         return problem(413, f"a request has at most {BODY_LIMIT_BYTES} bytes", {"Connection": "close"})
-    if request.path in OPEN_PATHS:
+    if request.path in OPEN_PATHS or request.path.startswith(OPEN_FOLDER):
         return None
     if token is None and not _known_host(request, host):
         return problem(421, "this host name is not served: use 127.0.0.1 or localhost")

@@ -81,10 +81,15 @@ def _paths() -> dict[str, Any]:
         "/openapi.json": {
             "get": _operation("openapi", "This document", {"200": {"description": "It", "content": {JSON: {}}}})
         },
-        "/": {"get": _operation("console", "The console", {"200": _text("The page", "text/html")})},
-        "/console.css": {"get": _operation("style", "The console's style", {"200": _text("The style", "text/css")})},
-        "/console.js": {
-            "get": _operation("script", "The console's script", {"200": _text("The script", "text/javascript")})
+        "/": {"get": _operation("console", "The console", {"200": _text("The page", "text/html")}, secured=False)},
+        "/assets/{name}": {
+            "get": _operation(
+                "asset",
+                "The console's style and scripts",
+                {"200": _text("The file", "text/css", "text/javascript"), "404": _error()},
+                [{"name": "name", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}],
+                secured=False,
+            )
         },
     }
 
@@ -97,7 +102,7 @@ def _operation(
     *,
     secured: bool = True,
 ) -> dict[str, Any]:
-    common = {"401": _error(), "421": _error()} if secured else {}
+    common = {"401": _error(), "403": _error(), "421": _error()} if secured else {}
     told: dict[str, Any] = {
         "operationId": operation,
         "summary": summary,
@@ -111,7 +116,7 @@ def _operation(
 
 
 def _changed() -> dict[str, Any]:
-    return {"200": _answer("Done", "Change"), "403": _error(), "404": _error()}
+    return {"200": _answer("Done", "Change"), "404": _error()}
 
 
 def _answer(description: str, schema: str) -> dict[str, Any]:
@@ -122,8 +127,8 @@ def _error() -> dict[str, Any]:
     return _answer("Refused", "Error")
 
 
-def _text(description: str, kind: str) -> dict[str, Any]:
-    return {"description": description, "content": {kind: {"schema": {"type": "string"}}}}
+def _text(description: str, *kinds: str) -> dict[str, Any]:
+    return {"description": description, "content": {kind: {"schema": {"type": "string"}} for kind in kinds}}
 
 
 def _schemas() -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pollers.batching import join_event
 from pollers.responses import failed_ids
 from pollers.sqs.outcome import Outcome, SeenAgain
 from pollers.telemetry.facts import Doing, Invoked, Invoking, State
+from pollers.telemetry.payloads import first_payload
 
 if TYPE_CHECKING:
     from random import Random
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS = (0.5, 20.0)
 """First and longest pause before a throttled batch is invoked again."""
-
-PAYLOAD_SAMPLE_BYTES = 512
 
 
 class Invoker:
@@ -176,7 +175,7 @@ class Invoker:
         )
 
     def _sample(self, failed: list[Held]) -> bytes:
-        return failed[0].record[:PAYLOAD_SAMPLE_BYTES]
+        return first_payload(failed[0].record)
 
     async def _may_retry(self, batch: list[Held], attempt: int, message: str, pause: float) -> bool:
         """Wait before the next attempt; False when the poller is stopping instead."""

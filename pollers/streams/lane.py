@@ -17,12 +17,11 @@ from pollers.streams.records import Records
 from pollers.streams.retries import Discard, Invoke, Wait, Work
 from pollers.streams.windows import StateMissing, read_answer
 from pollers.telemetry.facts import Invoked, Invoking, State
+from pollers.telemetry.payloads import first_payload
 
 if TYPE_CHECKING:
     from handlers.function import Invocation, Result
     from pollers.streams.shard import Shard
-
-FIRST_PAYLOAD_BYTES = 512
 
 
 class Lane:
@@ -247,7 +246,7 @@ class Lane:
                 error=error,
                 first_payload=b""
                 if outcome == "success" or not len(records)
-                else records.events[0][:FIRST_PAYLOAD_BYTES],
+                else first_payload(records.events[0]),
             )
         )
 

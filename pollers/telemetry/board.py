@@ -81,11 +81,12 @@ class Failure:
 
 @dataclass(slots=True)
 class Shard:
-    """One shard as far as it is known."""
+    """One shard as far as it is known. ``idle``: its last poll brought nothing."""
 
     parents: Sequence[str] = ()
     ended: bool = False
     behind: float | None = None
+    idle: bool = False
 
 
 @dataclass(slots=True)
@@ -120,11 +121,14 @@ class MappingBoard:
     def iterator_age(self, now: float) -> float | None:
         """How far behind its tip the shard furthest behind is, in seconds; None for queues, and while nothing is known.
 
-        DynamoDB does not tell that: the age of the last record of a recent batch stands for it.
+        DynamoDB does not tell that: the age of the last record of a recent batch stands for it while there is anything to read.
         """
-        known = max((shard.behind for shard in self.shards.values() if shard.behind is not None), default=None)
-        if known is not None or not self.polled or all(shard.ended for shard in self.shards.values()):
+        unfinished = [shard for shard in self.shards.values() if not shard.ended]
+        known = max((shard.behind for shard in unfinished if shard.behind is not None), default=None)
+        if known is not None or not self.polled or not unfinished:
             return known
+        if all(shard.idle for shard in unfinished) and not self.flights:
+            return 0.0
         return self.batch_age if now - self.batch_age_at < BATCH_AGE_SECONDS else 0.0
 
     def oldest_flight(self, now: float) -> float | None:
@@ -181,11 +185,11 @@ class Board:
         now = self._now()
         board.polls[fact.source] = now
         board.polled = True
-        if fact.behind_seconds is not None:
-            shard = board.shards.get(fact.source)
-            if shard is None:
-                shard = board.shards[fact.source] = Shard()
-            shard.behind = fact.behind_seconds
+        shard = board.shards.get(fact.source)
+        if shard is None and fact.behind_seconds is not None:
+            shard = board.shards[fact.source] = Shard()
+        if shard is not None:
+            shard.behind, shard.idle = fact.behind_seconds, not fact.count
 
     def _poll_failed(self, board: MappingBoard, fact: PollFailed) -> None:
         board.polls[fact.source] = board.heard = self._now()

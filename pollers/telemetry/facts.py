@@ -80,7 +80,7 @@ class Invoked:
     failed_ids: Sequence[str] = ()
     error: str | None = None
     first_payload: bytes = b""
-    """The start of a failed batch's first record, at most 512 bytes, for the console (shown only when payloads are allowed)."""
+    """The start of the payload of a failed batch's first record, at most 512 bytes (shown only when payloads are allowed)."""
 
 
 @dataclass(slots=True)

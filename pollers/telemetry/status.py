@@ -27,7 +27,6 @@ RATE_SECONDS = 15.0
 """Over how long rates and latencies are taken."""
 RECENT_BUCKETS = 3
 """What a snapshot has of the series, for who knows the rest already."""
-PAYLOAD_LIMIT = 512
 
 
 class Status:
@@ -141,7 +140,7 @@ class Status:
             "ids": list(failure.ids),
         }
         if self._payloads:
-            told["payload"] = failure.payload[:PAYLOAD_LIMIT].decode("utf-8", "replace")
+            told["payload"] = failure.payload.decode("utf-8", "replace")
         return told
 
 

@@ -9,6 +9,7 @@ import pytest
 from aiohttp.test_utils import unused_port
 
 from pollers.mapping import MappingState
+from pollers.server.app import ASSETS
 from pollers.server.openapi import document
 from pollers.telemetry.facts import Deleted, Invoked, Invoking, Polled, Received, Returned
 from tests.unit.server.rig import rig
@@ -164,7 +165,7 @@ async def test_metrics_have_lambdas_names_and_balanced_books(tmp_path: Path) -> 
 async def test_a_token_is_needed_for_everything_but_probes_and_the_page(tmp_path: Path) -> None:
     """Wrong, missing and oddly formed tokens are all refused alike."""
     async with rig(tmp_path, token=TOKEN) as at:
-        for path in ("/healthz", "/readyz", "/", "/console.js", "/console.css"):
+        for path in ("/healthz", "/readyz", "/", "/assets/console.js", "/assets/console.css"):
             assert (await at.session.get(path)).status in (200, 503)
         for given in (None, "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer \udcff"):
             headers = {"Authorization": given} if given is not None else {}
@@ -198,8 +199,11 @@ async def test_the_console_has_no_outside_assets(tmp_path: Path) -> None:
         assert "default-src 'none'" in reply.headers["Content-Security-Policy"]
         assert "http://" not in page.replace("http://www.w3.org/2000/svg", "").replace("xmlns='http:", "")
         assert "https://" not in page
-        for path in ("/console.css", "/console.js"):
-            assert (await at.session.get(path)).status == 200
+        assert (await at.session.get("/assets/console.html")).status == 404
+        for name in ASSETS:
+            reply = await at.session.get(f"/assets/{name}")
+            assert reply.status == 200
+            assert "://" not in (await reply.text()).replace("http://www.w3.org/2000/svg", "")
 
 
 async def test_the_event_stream_brings_the_newest_snapshot(tmp_path: Path) -> None:
@@ -220,7 +224,12 @@ async def test_the_openapi_document_describes_every_route(tmp_path: Path) -> Non
         assert told == document()
         for path, methods in told["paths"].items():
             for method in methods:
-                reply = await at.session.request(method, path.replace("{name}", "a").replace("{identifier}", "1"))
+                reply = await at.session.request(
+                    method,
+                    path.replace("assets/{name}", "assets/console.js")
+                    .replace("{name}", "a")
+                    .replace("{identifier}", "1"),
+                )
                 assert reply.status != 404, path
                 reply.close()
 
