@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -114,15 +115,10 @@ async def test_a_poison_record_is_isolated_and_its_failure_record_delivered(
         assert (ledger["checkpointed"], ledger["discarded"], ledger["balanced"]) == (7, 1, True)
 
 
-@pytest.mark.parametrize("service", ["kinesis_local", "localstack"])
-async def test_partial_progress_begins_a_fresh_count(
-    tmp_path: Path, request: pytest.FixtureRequest, service: str
-) -> None:
+async def test_partial_progress_begins_a_fresh_count(tmp_path: Path, localstack: Emulator) -> None:
     """The recorded example: record 6 of 6 fails always; delivered five times, it is given up on after four invocations alone."""
-    kinesis: Emulator = request.getfixturevalue(service)
-    sqs: Emulator = request.getfixturevalue("localstack" if service == "localstack" else "ministack")
-    workplace = Workplace(tmp_path, kinesis)
-    async with stream(kinesis) as source, queue(sqs) as failures:
+    workplace = Workplace(tmp_path, localstack)
+    async with stream(localstack) as source, queue(localstack) as failures:
         await source.put(["1", "2", "3", "4", "5", "6"])
         workplace.function(REPORTING)
         workplace.configure(
@@ -134,12 +130,9 @@ async def test_partial_progress_begins_a_fresh_count(
                     function_response_types=["ReportBatchItemFailures"],
                     destination_config={"on_failure": {"destination": failures.arn}},
                 )
-            },
-            aws=_two_endpoints(workplace, sqs),
+            }
         )
         with workplace.headrace("--until-idle", "1") as process:
-            await until(lambda: len(workplace.notes()) >= 3, running=process)
-            await until(lambda: _done_upto(workplace) is not None, running=process)
             assert await ended(process) == 0, workplace.log.read_text()
         assert [note["values"] for note in workplace.notes()] == [["1", "2", "3"], ["4", "5", "6"], *[["6"]] * 4]
         [record] = await _received(failures)
@@ -201,14 +194,24 @@ async def test_checkpoints_have_one_owner_and_can_be_shown_and_reset(workplace: 
 
 
 async def test_a_stream_deleted_while_read_is_told_once_and_read_afresh_when_it_is_back(workplace: Workplace) -> None:
-    """Missing streams are reported once each while another mapping runs on; a new stream of the old name is another stream."""
+    """Streams that are missing or out of reach are reported once each while another mapping runs on; a new one is read afresh."""
     missing = "arn:aws:kinesis:us-east-1:000000000000:stream/never-made"
+    unreachable = "arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/2026-01-01T00:00:00.000"
     told = "mapping cannot run and is tried again slowly"
     async with stream(workplace.emulator) as source, stream(workplace.emulator) as other:
         await source.put(["old"])
         workplace.function(ACCEPT)
         workplace.configure(
-            {"s": mapping_of(source.arn), "missing": mapping_of(missing), "other": mapping_of(other.arn)}
+            {
+                "s": mapping_of(source.arn),
+                "missing": mapping_of(missing),
+                "unreachable": mapping_of(unreachable),
+                "other": mapping_of(other.arn),
+            },
+            aws={
+                "endpoint_url": workplace.emulator.endpoint_url,
+                "endpoint_urls": {"dynamodbstreams": f"http://127.0.0.1:{_closed_port()}"},
+            },
         )
         with workplace.headrace() as process:
             await until(lambda: _done_upto(workplace) is not None, running=process)
@@ -226,6 +229,9 @@ async def test_a_stream_deleted_while_read_is_told_once_and_read_afresh_when_it_
         reports = workplace.logged(told)
         assert sorted(line["mapping"] for line in reports) == ["missing", "s"]
         assert all("does not exist" in line["error"] for line in reports), reports
+        [out_of_reach] = [line for line in workplace.logged("waiting before another try") if line["mapping"] != "s"]
+        assert out_of_reach["mapping"] == "unreachable"
+        assert "ConnectFailed" in out_of_reach["why"]
         [afresh] = workplace.logged("the stream is another than before: it is read afresh, from its starting position")
         after = remembered(workplace)
         assert before is not None
@@ -244,6 +250,13 @@ def _two_endpoints(workplace: Workplace, sqs: Emulator) -> dict[str, Any]:
         "endpoint_url": emulator.endpoint_url,
         "endpoint_urls": {"sqs": sqs.endpoint_url},
     }
+
+
+def _closed_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
 
 
 async def _received(failures: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - a Queue
