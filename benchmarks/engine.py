@@ -92,7 +92,7 @@ async def _source(source: str, arn: str, aws: AwsClients, decoding: Decoding) ->
     """The source with its own limits off and its pages noted."""
     made: KinesisSource | DynamoDBSource
     if source == "kinesis":
-        made = KinesisSource(arn, await aws.kinesis("us-east-1"))
+        made = KinesisSource(arn, await aws.kinesis("us-east-1"), records_needed=False)
     else:
         made = DynamoDBSource(arn, await aws.dynamodb_streams("us-east-1"), items_needed=False)
     made.pace = UNLIMITED

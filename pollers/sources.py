@@ -78,7 +78,9 @@ async def _source(mapping: KinesisMapping | DynamoDBMapping, aws: Aws) -> Stream
     from pollers.streams.dynamodb import DynamoDBSource
     from pollers.streams.kinesis import KinesisSource
 
+    filtered = bool(mapping.filter_criteria.filters)
     if isinstance(mapping, KinesisMapping):
-        return KinesisSource(mapping.event_source_arn, await aws.kinesis(mapping.arn.region))
-    api = await aws.dynamodb_streams(mapping.arn.region)
-    return DynamoDBSource(mapping.event_source_arn, api, items_needed=bool(mapping.filter_criteria.filters))
+        kinesis = await aws.kinesis(mapping.arn.region)
+        return KinesisSource(mapping.event_source_arn, kinesis, records_needed=filtered)
+    streams = await aws.dynamodb_streams(mapping.arn.region)
+    return DynamoDBSource(mapping.event_source_arn, streams, items_needed=filtered)

@@ -123,7 +123,8 @@ class SlicingApi(Protocol):
     """A stream whose records can be had without taking them apart."""
 
     async def sliced_records(self, arn: str, iterator: str, limit: int) -> Page:
-        """GetRecords, with ``Keys``, images and whatever only events need left as JSON text (``msgspec.Raw``)."""
+        """GetRecords, decoded no further than its source needs: items as JSON text (:mod:`pollers.aws.slicing`), or
+        records of fixed members (:mod:`pollers.aws.plain_records`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 RecordEncoder: TypeAlias = "Callable[[Wire], bytes]"
 """Takes a record as the service sent it and gives the bytes of its Lambda event record. Never alters the record."""
+
+PageEncoder: TypeAlias = "Callable[[Sequence[Wire]], list[bytes]]"
+"""Does the same for several records of one page."""
 
 ShardEncoder: TypeAlias = Callable[[str], RecordEncoder]
 """Takes a shard's id and gives the encoder of its records, with all that they share already encoded."""

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 import orjson
 
 from config.arns import parse_arn
-from pollers.events.encoding import RecordEncoder, ShardEncoder, json_bytes
+from pollers.aws.plain_records import PlainRecord, are_plain
+from pollers.events.encoding import PageEncoder, RecordEncoder, ShardEncoder, json_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from pollers.aws.api import Wire
 
 _HEAD = b'{"kinesis":{"kinesisSchemaVersion":"1.0","partitionKey":'
@@ -33,17 +36,55 @@ def identity_arn(event_source_arn: str) -> str:
 
 def encoder(event_source_arn: str) -> ShardEncoder:
     """The encoders of one mapping, given its ARN (the stream's, or with enhanced fan-out the consumer's)."""
+    end = _end(event_source_arn)
+    return lambda shard_id: _record_encoder(_middle(shard_id), end)
+
+
+def page_encoder(event_source_arn: str) -> Callable[[str], PageEncoder]:
+    """Likewise for several records at once, which may be plain ones."""
+    end = _end(event_source_arn)
+
+    def of_shard(shard_id: str) -> PageEncoder:
+        middle = _middle(shard_id)
+        each, plain = _record_encoder(middle, end), _plain_encoder(middle.decode(), end.decode())
+
+        def encode(records: Sequence[Wire]) -> list[bytes]:
+            return plain(records) if are_plain(records) else list(map(each, records))
+
+        return encode
+
+    return of_shard
+
+
+def _middle(shard_id: str) -> bytes:
+    return b'},"eventSource":"aws:kinesis","eventVersion":"1.0","eventID":"%b:' % json_bytes(shard_id)[1:-1]
+
+
+def _end(event_source_arn: str) -> bytes:
     region = parse_arn(event_source_arn).region
-    end = (
+    return (
         b'","eventName":"aws:kinesis:record","invokeIdentityArn":%b,"awsRegion":%b,"eventSourceARN":%b}'
         % (json_bytes(identity_arn(event_source_arn)), json_bytes(region), json_bytes(event_source_arn))
     )  # fmt: skip
 
-    def of_shard(shard_id: str) -> RecordEncoder:
-        middle = b'},"eventSource":"aws:kinesis","eventVersion":"1.0","eventID":"%b:' % json_bytes(shard_id)[1:-1]
-        return _record_encoder(middle, end)
 
-    return of_shard
+def _plain_encoder(middle: str, end: str) -> Callable[[Sequence[PlainRecord]], list[bytes]]:
+    """Texts without escapes are put in as they are: 0.3 µs for 300 B, with the arrival times spelled all at once."""
+
+    def encode(records: Sequence[PlainRecord]) -> list[bytes]:
+        arrivals = json_bytes([record.ApproximateArrivalTimestamp for record in records])[1:-1].decode().split(",")
+        events: list[bytes] = []
+        for record, arrival in zip(records, arrivals, strict=True):
+            number = record.SequenceNumber
+            event = (
+                f'{{"kinesis":{{"kinesisSchemaVersion":"1.0","partitionKey":"{record.PartitionKey}"'
+                f',"sequenceNumber":"{number}","data":"{record.Data}"'
+                f',"approximateArrivalTimestamp":{arrival}{middle}{number}{end}'
+            )
+            events.append(event.encode())
+        return events
+
+    return encode
 
 
 def _record_encoder(middle: bytes, end: bytes) -> RecordEncoder:

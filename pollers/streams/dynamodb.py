@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pollers.aws.api import Page, ShardListing, StartAt, StreamApi, StreamDescription, Wire
-    from pollers.events.encoding import RecordEncoder
+    from pollers.events.encoding import PageEncoder
 
 PACE = Pace(idle_seconds=0.25, behind_seconds=0.05, page_records=1_000)
 
@@ -61,9 +61,10 @@ class DynamoDBSource:
         """DynamoDB streams cannot be subscribed to."""
         raise NotImplementedError("DynamoDB Streams has no enhanced fan-out")
 
-    def encoder(self, shard_id: str) -> RecordEncoder:
+    def encoder(self, shard_id: str) -> PageEncoder:
         """See ``StreamSource.encoder``."""
-        return self._encoders(shard_id)
+        encode = self._encoders(shard_id)
+        return lambda records: list(map(encode, records))
 
     def sequence_numbers(self, records: Sequence[Wire]) -> list[str]:
         """See ``StreamSource.sequence_numbers``."""

@@ -159,10 +159,10 @@ class Shard:
 
     async def _encoded(self, records: list[Wire]) -> list[bytes]:
         if len(records) <= ENCODED_AT_ONCE:
-            return list(map(self._encode, records))
+            return self._encode(records)
         events: list[bytes] = []
         for start in range(0, len(records), ENCODED_AT_ONCE):
-            events += map(self._encode, records[start : start + ENCODED_AT_ONCE])
+            events += self._encode(records[start : start + ENCODED_AT_ONCE])
             await anyio.lowlevel.checkpoint()
         return events
 

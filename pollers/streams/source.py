@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from pollers.aws.api import Page, Pushed, ShardListing, StartAt, StreamDescription, Wire
-    from pollers.events.encoding import RecordEncoder
+    from pollers.events.encoding import PageEncoder
     from pollers.streams.pacing import Pace
 
 
@@ -54,8 +54,8 @@ class StreamSource(Protocol):
     def subscribe(self, shard_id: str, start: StartAt) -> AbstractAsyncContextManager[AsyncIterator[Pushed]]:
         """Have records pushed, where ``fan_out``."""
 
-    def encoder(self, shard_id: str) -> RecordEncoder:
-        """What makes the bytes of a Lambda event record of a record of this shard."""
+    def encoder(self, shard_id: str) -> PageEncoder:
+        """What makes the bytes of the Lambda event records of records of this shard, all of one page."""
 
     def sequence_numbers(self, records: Sequence[Wire]) -> list[str]:
         """As the service spells them."""

@@ -1,4 +1,4 @@
-"""DynamoDB stream records whose items stay text give the same events as records taken apart."""
+"""Records that are decoded no further than events need give the same events as records taken apart."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import anyio
 from config.models import Aws as AwsModel
 from pollers.aws.api import StartAt
 from pollers.aws.clients import AwsClients
+from pollers.aws.plain_records import PlainRecord
 from pollers.streams.dynamodb import DynamoDBSource
+from pollers.streams.kinesis import KinesisSource
 from tests.emulators import plain_client, unique
 
 if TYPE_CHECKING:
     from pollers.aws.api import Wire
     from pollers.emulators import Emulator
+    from pollers.streams.source import StreamSource
 
 ITEM = {
     "id": {"S": 'quoted "ключ" \u2028 \\ /'},
@@ -42,7 +45,7 @@ async def _changed_table(emulator: Emulator) -> str:
     return str(table["TableDescription"]["LatestStreamArn"])
 
 
-async def _read(source: DynamoDBSource) -> list[Wire]:
+async def _read(source: StreamSource) -> list[Wire]:
     """The three records."""
     (shard,) = await source.shards()
     iterator: str | None = await source.iterator(shard.shard_id, StartAt("TRIM_HORIZON"))
@@ -64,11 +67,33 @@ async def test_sliced_records_give_the_same_events_numbers_times_and_keys(minist
         whole_source, sliced_source = DynamoDBSource(arn, api), DynamoDBSource(arn, api, items_needed=False)
         whole, sliced = await _read(whole_source), await _read(sliced_source)
     encode = whole_source.encoder("shard")
-    events = [json.loads(encode(record)) for record in whole]
-    assert [json.loads(encode(record)) for record in sliced] == events
+    events = [json.loads(event) for event in encode(whole)]
+    assert [json.loads(event) for event in encode(sliced)] == events
     assert [event["eventName"] for event in events] == ["INSERT", "MODIFY", "REMOVE"]
     assert events[0]["dynamodb"]["NewImage"]["bin"] == {"B": "AP9ieXRlcw=="}
     assert not isinstance(sliced[0]["dynamodb"]["NewImage"], dict)
     assert sliced_source.sequence_numbers(sliced) == whole_source.sequence_numbers(whole)
     assert sliced_source.arrivals(sliced, 0.0) == whole_source.arrivals(whole, 0.0)
     assert sliced_source.keys(sliced) == whole_source.keys(whole)
+
+
+async def test_plain_kinesis_records_give_the_same_events_numbers_times_and_keys(kinesis_local: Emulator) -> None:
+    """Keys of any script go into events as they came."""
+    name = unique("plain")
+    async with plain_client(kinesis_local, "kinesis") as kinesis:
+        await kinesis.create_stream(StreamName=name, ShardCount=1)
+        await (kinesis.get_waiter("stream_exists")).wait(StreamName=name, WaiterConfig={"Delay": 1})
+        arn = (await kinesis.describe_stream_summary(StreamName=name))["StreamDescriptionSummary"]["StreamARN"]
+        entries = [
+            {"PartitionKey": key, "Data": b"\x00\xff?>"} for key in ("a", "\u043a\u043b\u044e\u0447", "\U0001f511")
+        ]
+        await kinesis.put_records(StreamName=name, Records=entries)
+    async with AwsClients(AwsModel(region="us-east-1", endpoint_url=kinesis_local.endpoint_url)) as aws:
+        api = await aws.kinesis("us-east-1")
+        whole_source, plain_source = KinesisSource(arn, api), KinesisSource(arn, api, records_needed=False)
+        whole, plain = await _read(whole_source), await _read(plain_source)
+    assert all(isinstance(record, PlainRecord) for record in plain)
+    assert plain_source.encoder("shard")(plain) == whole_source.encoder("shard")(whole)
+    assert plain_source.sequence_numbers(plain) == whole_source.sequence_numbers(whole)
+    assert plain_source.arrivals(plain, 0.0) == whole_source.arrivals(whole, 0.0)
+    assert plain_source.keys(plain) == whole_source.keys(whole)

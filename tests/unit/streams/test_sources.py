@@ -46,7 +46,7 @@ def test_a_consumers_arn_means_enhanced_fan_out() -> None:
     assert source.fan_out
     assert source.stream_arn == ARN
     record = {"SequenceNumber": "1", "PartitionKey": "k", "Data": "aGk=", "ApproximateArrivalTimestamp": 1.5}
-    assert orjson.loads(source.encoder("shard")(record))["eventSourceARN"] == source.arn
+    assert orjson.loads(source.encoder("shard")([record])[0])["eventSourceARN"] == source.arn
     assert not kinesis().fan_out
 
 
