@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pollers.clock import loop_time
-from pollers.telemetry.facts import Doing, Fact, Removed, State
+from pollers.telemetry.facts import Doing, Fact, Polled, Removed, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,10 @@ REPEAT_SECONDS = 60.0
 """A mapping's trouble of one kind is said at most this often, however many shards or batches have it."""
 SUPERVISED = "mapping"
 """The task of the mapping's supervisor, which says itself what went wrong."""
+RECEIVE = "receive"
+"""The task of a queue's receives, whose polls name no source."""
+OPENING = "stream"
+"""The task that opens a stream and lists its shards: it ends after each wait, whatever came of it."""
 
 _WORDS = {
     State.BACKING_OFF: "waiting before another try",
@@ -43,12 +47,18 @@ class Troubles:
 
     def routes(self, mapping: str) -> Routes:
         """See :class:`pollers.telemetry.facts.RoutedSink`."""
-        return {Doing: partial(self._doing, mapping), Removed: partial(self._removed, mapping)}
+        return {
+            Doing: partial(self._doing, mapping),
+            Polled: partial(self._polled, mapping),
+            Removed: partial(self._removed, mapping),
+        }
 
     def __call__(self, mapping: str, fact: Fact) -> None:
         """Say what a fact tells."""
         if isinstance(fact, Doing):
             self._doing(mapping, fact)
+        elif isinstance(fact, Polled):
+            self._polled(mapping, fact)
         elif isinstance(fact, Removed):
             self._removed(mapping, fact)
 
@@ -58,8 +68,8 @@ class Troubles:
         words = _WORDS.get(fact.state)
         if words is not None:
             self._trouble(mapping, fact, words)
-        elif fact.state is State.POLLING and mapping in self._failing:
-            self._polls(mapping, fact.task)
+        elif fact.state is State.ENDED and mapping in self._failing and fact.task not in (RECEIVE, OPENING):
+            self._failing[mapping].discard(fact.task)
 
     def _trouble(self, mapping: str, fact: Doing, words: str) -> None:
         now = self._now()
@@ -74,10 +84,13 @@ class Troubles:
         wait = None if fact.until_seconds is None else round(fact.until_seconds, 1)
         log.warning(words, mapping=mapping, task=fact.task, why=fact.detail, retry_seconds=wait)
 
-    def _polls(self, mapping: str, task: str) -> None:
-        """A task reads: once all that failed do, the trouble is over. Whoever reads a shard has got its stream opened."""
-        failing = self._failing[mapping]
-        failing -= {task, "stream"}
+    def _polled(self, mapping: str, fact: Polled) -> None:
+        """A poll came back: one that merely began might fail as the last did. Once all that failed read, the trouble is over."""
+        failing = self._failing.get(mapping)
+        if failing is None:
+            return
+        # Whoever reads a shard has got its stream opened.
+        failing -= {fact.source or RECEIVE, OPENING}
         if not failing:
             del self._failing[mapping]
             since = self._since.pop(mapping, None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from pollers.telemetry.facts import Doing, Fact, Facts, Removed, State
+from pollers.telemetry.facts import Doing, Fact, Facts, Polled, Removed, State
 from pollers.telemetry.troubles import REPEAT_SECONDS, Troubles
 
 if TYPE_CHECKING:
@@ -66,16 +66,31 @@ def test_the_reason_and_the_wait_are_told() -> None:
 def test_the_end_is_said_once_everything_that_failed_reads(told: Told) -> None:
     """Not while another shard still fails; a shard that reads shows that the stream was opened."""
     told.at(0, failing("stream"), failing("shard-1"), failing("shard-2"))
-    assert told.at(5, Doing("shard-1", State.POLLING)) == []
-    assert told.at(6, Doing("shard-2", State.POLLING)) == [AGAIN]
-    assert told.at(7, Doing("shard-2", State.POLLING)) == []
+    assert told.at(5, Polled("shard-1", 0)) == []
+    assert told.at(6, Polled("shard-2", 0)) == [AGAIN]
+    assert told.at(7, Polled("shard-2", 0)) == []
+
+
+def test_a_try_is_not_taken_for_the_end(told: Told) -> None:
+    """In an outage every try begins with a poll; only one that comes back shows that it is over."""
+    assert told.at(0, failing("receive")) == [WAITING]
+    assert told.at(1, Doing("receive", State.POLLING)) == []
+    assert told.at(2, failing("receive"), Doing("receive", State.ENDED), Doing("receive", State.POLLING)) == []
+    assert told.at(20, Polled("", 0)) == [AGAIN]
+
+
+def test_a_shard_that_ended_is_not_waited_for(told: Told) -> None:
+    """What failed and is gone does not keep the trouble alive."""
+    told.at(0, failing("shard-1"), failing("shard-2"))
+    assert told.at(5, Doing("shard-1", State.ENDED)) == []
+    assert told.at(6, Polled("shard-2", 3)) == [AGAIN]
 
 
 def test_a_source_that_comes_and_goes_fills_no_log(told: Told) -> None:
     """Both lines at most once a minute."""
     lines = []
     for second in range(30):
-        lines += told.at(second, failing(), Doing("shard-1", State.POLLING))
+        lines += told.at(second, failing(), Polled("shard-1", 0))
     assert lines == [WAITING, AGAIN]
 
 
