@@ -7,9 +7,8 @@ import json
 import os
 import shutil
 import subprocess
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -17,7 +16,8 @@ import anyio
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -132,43 +132,35 @@ class Page:
 
     async def press(self, key: str) -> None:
         """A key, as a person presses it."""
-        text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
-        await self.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=text)
-        await self.call("Input.dispatchKeyEvent", type="keyUp", key=key)
+        text, code = {"Enter": ("\r", 13), "Escape": ("", 27)}.get(key, (key, 0))
+        await self.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=text, windowsVirtualKeyCode=code)
+        await self.call("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
 
     async def type(self, text: str) -> None:
         """Text into what has the focus."""
         await self.call("Input.insertText", text=text)
 
-    async def screenshot(self, path: Path, *, whole: bool = False) -> None:
+    async def screenshot(self, *, whole: bool = False) -> bytes:
         """The page as PNG; the whole of it or what the window shows."""
         told = await self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
-        path.write_bytes(base64.b64decode(told["data"]))
+        return base64.b64decode(told["data"])
 
 
-@asynccontextmanager
-async def page(folder: Path) -> AsyncIterator[Page]:
-    """A page of a new browser, whose profile is in ``folder``."""
-    program = found()
+@contextmanager
+def browser(folder: Path) -> Iterator[Path]:
+    """A new browser with a profile in ``folder``; the file in which it says where it listens. Ended at the end."""
     profile = folder / "chromium"
     profile.mkdir(parents=True)
-    process = subprocess.Popen(
-        [program, *FLAGS, f"--user-data-dir={profile}"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=(folder / "chromium.log").open("wb"),
-        env={**os.environ, "HOME": str(folder)},
-    )
+    with (folder / "chromium.log").open("wb") as log:
+        process = subprocess.Popen(
+            [found(), *FLAGS, f"--user-data-dir={profile}"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            env={**os.environ, "HOME": str(folder)},
+        )
     try:
-        async with aiohttp.ClientSession() as session:
-            url = await _page_url(session, profile, process)
-            async with session.ws_connect(url, max_msg_size=0) as socket, anyio.create_task_group() as group:
-                made = Page(socket)
-                group.start_soon(made.read)
-                for domain in ("Page", "Runtime", "Log"):
-                    await made.call(f"{domain}.enable")
-                yield made
-                group.cancel_scope.cancel()
+        yield profile / "DevToolsActivePort"
     finally:
         process.terminate()
         try:
@@ -178,14 +170,27 @@ async def page(folder: Path) -> AsyncIterator[Page]:
             process.wait(10)
 
 
-async def _page_url(session: aiohttp.ClientSession, profile: Path, process: subprocess.Popen[bytes]) -> str:
+@asynccontextmanager
+async def page(folder: Path) -> AsyncIterator[Page]:
+    """A page of a new browser, whose profile is in ``folder``."""
+    with browser(folder) as listens:
+        async with aiohttp.ClientSession() as session:
+            url = await _page_url(session, anyio.Path(listens))
+            async with session.ws_connect(url, max_msg_size=0) as socket, anyio.create_task_group() as group:
+                made = Page(socket)
+                group.start_soon(made.read)
+                for domain in ("Page", "Runtime", "Log"):
+                    await made.call(f"{domain}.enable")
+                yield made
+                group.cancel_scope.cancel()
+
+
+async def _page_url(session: aiohttp.ClientSession, told: anyio.Path) -> str:
     """Where the browser's one page listens."""
-    told = profile / "DevToolsActivePort"
     with anyio.fail_after(WITHIN):
-        while not told.exists() or not told.read_text().strip():
-            assert process.poll() is None, f"Chromium ended with {process.returncode}"
+        while not await told.exists() or not (await told.read_text()).strip():
             await anyio.sleep(0.05)
-        port = told.read_text().split()[0]
+        port = (await told.read_text()).split()[0]
         while True:
             async with session.get(f"http://127.0.0.1:{port}/json/list") as reply:
                 pages = [target for target in await reply.json() if target["type"] == "page"]

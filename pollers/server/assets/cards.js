@@ -1,6 +1,6 @@
 // One card a mapping. Elements stay and are written into, so that focus, selection and open details survive each snapshot.
 import { chart, merged } from "./charts.js";
-import { $, brief, clock, element, plural, put, rate, say, span, whole } from "./format.js";
+import { $, brief, clock, element, hide, plural, put, rate, say, span, whole } from "./format.js";
 import { lineage } from "./lineage.js";
 
 export const cards = new Map();
@@ -95,7 +95,7 @@ function detail(parts, mapping, ledger) {
   redraw(parts, "legend", [ledger, mapping.restarts], () => [element("span", {}, element("b", { text: whole(ledger.received) }), " received ="),
     ...counted.map(([name, tone]) => element("span", { class: `key ${tone}` }, element("b", { text: whole(ledger[name]) }), ` ${name.replace("_", " ")}`)),
     ...others.map(([name, count]) => element("span", {}, element("b", { text: whole(count) }), ` ${name}`))]);
-  parts.shardsPart.hidden = !mapping.shards.length;
+  hide(parts.shardsPart, !mapping.shards.length);
   if (mapping.shards.length) redraw(parts, "shards", mapping.shards, () => [lineage(mapping.shards)]);
   redraw(parts, "failures", mapping.failures, () => [failures(mapping.failures)]);
 }

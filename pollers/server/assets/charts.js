@@ -37,7 +37,7 @@ function area(values, scale) {
 }
 
 function bars(values, scale) {
-  return values.map((value, index) => (value ? `M${x(index, values.length) - 0.5} ${HEIGHT}V${y(value, scale).toFixed(1)}h1V${HEIGHT}Z` : "")).join("");
+  return values.map((value, index) => (value ? `M${(x(index, values.length) - 0.42).toFixed(2)} ${HEIGHT}V${y(value, scale).toFixed(1)}h.84V${HEIGHT}Z` : "")).join("");
 }
 
 // `parts`: [name, tone] for each line; the first is filled unless `plain`. `shown` writes a value, `least` is the scale's least top.

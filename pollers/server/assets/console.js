@@ -1,6 +1,6 @@
 // The console: the past once, then one snapshot a second over one stream; control by plain POSTs.
 import { cards, forget, remember, show, showExplanation, showFunctions, unfold } from "./cards.js";
-import { $, brief, element, put, rate, say, span } from "./format.js";
+import { $, brief, element, hide, put, rate, say, span } from "./format.js";
 
 const QUIET_MS = 8000, AGAIN_MS = 1500;
 let token = sessionStorage.getItem("token") || "";
@@ -8,7 +8,7 @@ const bearer = () => (token ? { Authorization: `Bearer ${token}` } : {});
 
 // -- the whole page -------------------------------------------------------------------------------------------------
 function pill(id, tone, text) {
-  $(id).hidden = false;
+  hide($(id), false);
   say($(id), text);
   put($(id), "class", `pill ${tone}`);
 }
@@ -27,14 +27,14 @@ function draw(snapshot) {
   problems(snapshot.problems);
   snapshot.mappings.forEach((mapping) => show(mapping, toggle));
   forget(new Set(snapshot.mappings.map((mapping) => mapping.name)));
-  $("nothing").hidden = snapshot.mappings.length > 0;
+  hide($("nothing"), snapshot.mappings.length > 0);
   showFunctions(snapshot.functions);
   document.title = snapshot.live ? "Headrace" : "! Headrace";
 }
 
 function problems(list) {
   const told = JSON.stringify(list.map((problem) => problem.mapping + problem.reason.replace(/[\d.]+ (ms|s|min|h)\b/g, "")));
-  $("problems").hidden = !list.length;
+  hide($("problems"), !list.length);
   const lines = list.map((problem) => [problem.mapping || "runtime", problem.reason]);
   if (told !== problemsTold) {
     problemsTold = told;

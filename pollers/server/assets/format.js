@@ -22,6 +22,10 @@ export function put(node, name, value) {
   if (node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
 
+export function hide(node, hidden) {
+  if (node.hidden !== hidden) node.hidden = hidden;
+}
+
 const grouped = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 export const whole = (n) => (n == null ? "–" : grouped.format(n));
 export const brief = (n) => (n == null ? "–" : n >= 1e6 ? `${(n / 1e6).toFixed(1)}M` : n >= 1e5 ? `${(n / 1e3).toFixed(0)}k` : whole(n));
