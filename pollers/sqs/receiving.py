@@ -131,6 +131,7 @@ class Receiver:
         while not self.stopping:
             self._changed = anyio.Event()
             now = anyio.current_time()
+            self._receives.limit(self._entitlement.limit * -(-self._size // RECEIVE_LIMIT))
             self._start_batches(now)
             self._start_receives(now)
             self._entitlement.keep(self._needed(now))
@@ -177,12 +178,13 @@ class Receiver:
 
     def _without(self, batch: list[Held], lapsed: list[Held]) -> list[Held]:
         """The batch without messages whose visibility timeout has run out, and without the rest of their groups."""
-        groups = {message.group for message in lapsed} - {None}
-        unsound = [message for message in batch if message in lapsed or message.group in groups]
+        gone, groups = set(lapsed), {message.group for message in lapsed} - {None}
+        unsound = [message for message in batch if message in gone or message.group in groups]
         self._spawn(
             self._settling.settle, unsound, Outcome(failed=unsound, reason=LAPSED, seen_again=SeenAgain.AT_ONCE)
         )
-        return [message for message in batch if message not in unsound]
+        gone = set(unsound)
+        return [message for message in batch if message not in gone]
 
     def _start_receives(self, now: float) -> None:
         while self._in_flight < self._receives.target and (ask := self._next_ask(now)) is not None:

@@ -20,8 +20,14 @@ class Receives:
 
     def __init__(self, at_most: int = RECEIVES_AT_MOST) -> None:
         self._at_most = at_most
+        self._limit = at_most
         self._streak = 0
         self.target = 1
+
+    def limit(self, justified: int) -> None:
+        """Permits justify no more than this; two, so that busy and idle differ, also where there is but one permit."""
+        self._limit = max(2, min(self._at_most, justified))
+        self.target = min(self.target, self._limit)
 
     @property
     def idle(self) -> bool:
@@ -36,7 +42,7 @@ class Receives:
             return
         self._streak += 1
         if got >= asked or got >= RECEIVE_LIMIT // 2 or self._streak % STREAK == 0:
-            self.target = min(self._at_most, self.target + 1)
+            self.target = min(self._limit, self.target + 1)
 
     def failed(self) -> None:
         """A receive failed: try again with one."""

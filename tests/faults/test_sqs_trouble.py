@@ -296,7 +296,7 @@ async def test_the_facts_of_a_failed_batch_say_what_failed() -> None:
     )
     assert fact.duration_seconds == pytest.approx(0.5)
     assert len(fact.first_payload) == 512
-    assert one.encode() in fact.first_payload
+    assert fact.first_payload.startswith(b"order xxx")
 
 
 @virtual_time.test

@@ -58,6 +58,15 @@ class TestReceives:
 
         assert receives.idle
 
+    def test_permits_limit_it(self) -> None:
+        """A mapping with one permit does not need many empty replies to be idle again."""
+        receives = Receives()
+        receives.limit(1)
+        for _ in range(40):
+            receives.returned(10, 10)
+
+        assert receives.target == 2
+
     def test_a_failure_leaves_one_to_try(self) -> None:
         """Not all at once."""
         receives = Receives()
