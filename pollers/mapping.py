@@ -255,16 +255,22 @@ class MappingRunner:
         self._say(State.BACKING_OFF, self.problem, delay)
         if not unusable:
             self._log.error("mapping broke down and starts again", retry_seconds=round(delay, 1), exc_info=problem)
-        elif self._reported != self.problem:
+        elif self._reported != _kind(problem):
             self._log.error(
                 "mapping cannot run and is tried again slowly", error=self.problem, retry_seconds=round(delay, 1)
             )
         else:
             self._log.debug("mapping still cannot run", error=self.problem, retry_seconds=round(delay, 1))
-        self._reported = self.problem
+        self._reported = _kind(problem)
 
     def _say(self, state: State, detail: str, until: float | None = None) -> None:
         self._facts.emit(Doing(MAPPING_TASK, state, detail, until))
+
+
+def _kind(problem: Exception) -> str:
+    """What is wrong, whichever call met it first: AWS's own code where there is one."""
+    cause = problem if isinstance(problem, AwsError) else problem.__cause__
+    return cause.code if isinstance(cause, AwsError) else str(problem)
 
 
 def _single(problem: Exception) -> Exception:

@@ -12,7 +12,6 @@ from handlers.function import PAYLOAD_LIMIT_BYTES
 from pollers.aws.errors import AwsError, Throttled
 from pollers.backoff import Backoff
 from pollers.batching import ENVELOPE_BYTES
-from pollers.errors import SourceUnusable
 from pollers.sqs.message import Held, Phase
 from pollers.sqs.outcome import Outcome, SeenAgain
 from pollers.sqs.queue import is_hopeless
@@ -333,7 +332,7 @@ class Receiver:
     def _receive_failed(self, error: AwsError) -> None:
         if is_hopeless(error):
             self._facts.emit(PollFailed("", str(error), 0.0))
-            self._fail(SourceUnusable(f"{self._queue.url}: {error}"))
+            self._fail(error)
             return
         now = anyio.current_time()
         if now < self._resume_at:

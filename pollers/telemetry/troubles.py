@@ -20,7 +20,7 @@ log = structlog.stdlib.get_logger(__name__)
 REPEAT_SECONDS = 60.0
 """A mapping's trouble of one kind is said at most this often, however many shards or batches have it."""
 SUPERVISED = "mapping"
-"""The task of the mapping's supervisor, which says itself what went wrong."""
+"""The task of the mapping's supervisor, which says itself what went wrong, but not that it is over."""
 RECEIVE = "receive"
 """The task of a queue's receives, whose polls name no source."""
 OPENING = "stream"
@@ -64,6 +64,9 @@ class Troubles:
 
     def _doing(self, mapping: str, fact: Doing) -> None:
         if fact.task == SUPERVISED:
+            if fact.state is State.BACKING_OFF:
+                self._failing.setdefault(mapping, set())
+                self._since.setdefault(mapping, self._now())
             return
         words = _WORDS.get(fact.state)
         if words is not None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+import structlog
 
 from handlers.errors import FunctionUnusable
-from pollers.aws.errors import AccessDenied
+from pollers.aws.errors import AccessDenied, NotFound
 from pollers.errors import SourceUnusable
 from pollers.mapping import MappingState
 from pollers.runtime import ReloadRefused, Runtime
@@ -106,6 +107,29 @@ async def test_an_unusable_source_is_retried_slowly_and_comes_back(tmp_path: Pat
         assert runtime.mappings["q"].problem == "no such queue"
         await virtual_time.eventually(lambda: runtime.mappings["q"].state is MappingState.RUNNING, within=60)
         runtime.stop()
+
+
+@virtual_time.test
+async def test_what_makes_a_source_unusable_is_reported_once_whichever_call_meets_it(tmp_path: Path) -> None:
+    """A queue that vanishes is missed first by a receive and then by the start: one report, until something else is wrong."""
+
+    def unusable(operation: str, code: str) -> SourceUnusable:
+        cause = NotFound(code, "it is not there", operation=operation)
+        problem = SourceUnusable(f"arn: {cause}")
+        problem.__cause__ = cause
+        return problem
+
+    missing = [
+        unusable(operation, "QueueDoesNotExist") for operation in ("ReceiveMessage", "GetQueueUrl", "GetQueueUrl")
+    ]
+    bench = Bench(failures={"q": [*missing, unusable("GetQueueUrl", "QueueDeletedRecently")]})
+    runtime = make_runtime(config(tmp_path, mapping("q")), bench)
+    with structlog.testing.capture_logs() as lines:
+        async with running(runtime):
+            await virtual_time.eventually(lambda: runtime.mappings["q"].state is MappingState.RUNNING, within=200)
+            runtime.stop()
+    reports = [line["error"] for line in lines if line["event"] == "mapping cannot run and is tried again slowly"]
+    assert ["QueueDoesNotExist" in report for report in reports] == [True, False]
 
 
 @virtual_time.test

@@ -112,5 +112,7 @@ def test_mappings_do_not_speak_for_each_other(told: Told) -> None:
 
 
 def test_what_the_supervisor_says_itself_is_not_said_twice(told: Told) -> None:
-    """A mapping that broke down is logged by who starts it again."""
+    """A mapping that broke down is logged by who starts it again; its recovery is told here, once a poll came back."""
     assert told.at(0, Doing("mapping", State.BACKING_OFF, "it broke", 1.0)) == []
+    assert told.at(1, Doing("mapping", State.STARTING), Doing("receive", State.POLLING)) == []
+    assert told.at(9, Polled("", 0), Polled("", 0)) == [AGAIN]
