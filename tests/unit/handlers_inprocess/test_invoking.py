@@ -103,12 +103,17 @@ async def test_with_one_call_at_a_time_code_runs_in_the_thread_that_imported_it(
     code = f"""
         import sqlite3
         connection = sqlite3.connect(":memory:")
-        {define} handler(event, context): return connection.execute("select 42").fetchone()[0]
+        {define} handler(event, context):
+            if event.get("close"):
+                return connection.close()
+            return connection.execute("select 42").fetchone()[0]
     """
     async with make(code, concurrency=1) as function:
         results = [(await function.invoke(b"{}", request_id="r")).result for _ in range(3)]
+        closed = (await function.invoke(b'{"close": true}', request_id="r")).result
 
     assert results == [Payload(b"42")] * 3
+    assert closed == Payload(b"null")
 
 
 @BOTH
