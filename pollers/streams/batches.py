@@ -31,6 +31,7 @@ class Gathering:
         self._window_began = now
         self._first_came = now
         self._queue = Records()
+        self._own = True
         self._queued_bytes = 0
 
     def __len__(self) -> int:
@@ -54,8 +55,13 @@ class Gathering:
     def add(self, records: Records, now: float) -> None:
         """Queue records that follow those queued already."""
         if not self._queue.positions:
+            # Most pages become a batch as they are: nothing is copied for those.
             self._first_came = now
-        self._queue.extend(records)
+            self._queue, self._own = records, False
+        else:
+            if not self._own:
+                self._queue, self._own = self._queue.part(0), True
+            self._queue.extend(records)
         self._queued_bytes += records.events_bytes
 
     def completed(self, now: float) -> None:
@@ -84,12 +90,21 @@ class Gathering:
     def take(self, limits: Limits | None = None) -> Batch:
         """The next batch: as many records as fit, by ``limits`` or the lane's own. There must be one."""
         queue, limits = self._queue, limits or self._limits
-        records = queue.part(0, limits.size)
+        records = queue if len(queue) <= limits.size else queue.part(0, limits.size)
         if limits.envelope_bytes + records.events_bytes + len(records) > limits.payload_bytes:
             fit = limits.leading(map(len, records.events))
             batch = Batch(records.part(0, fit)) if fit else Batch(records.part(0, 1), oversized=True)
         else:
             batch = Batch(records)
-        queue.drop(len(batch.records))
+        self._forget(len(batch.records))
         self._queued_bytes -= batch.records.events_bytes
         return batch
+
+    def _forget(self, count: int) -> None:
+        """The first ``count`` records leave the queue, whose columns are changed only when they are its own."""
+        if count == len(self._queue):
+            self._queue, self._own = Records(), True
+        elif self._own:
+            self._queue.drop(count)
+        else:
+            self._queue, self._own = self._queue.part(count), True

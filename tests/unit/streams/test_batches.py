@@ -108,6 +108,26 @@ def test_a_record_of_exactly_the_limit_is_delivered() -> None:
     assert not queue.take().oversized
 
 
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=6), st.integers(1, 9))
+def test_records_that_were_handed_over_are_never_changed(reads: list[int], size: int) -> None:
+    """Neither what a reader handed in (its sequence numbers are the books' as well) nor what a batch took out."""
+    queue = gathering(size)
+    handed: list[tuple[Records, list[int], list[str]]] = []
+    position = 0
+    for number, count in enumerate(reads):
+        records = records_of(*[5] * count, first=position)
+        handed.append((records, list(records.positions), list(records.sequence_numbers)))
+        queue.add(records, 0.0)
+        position += count
+        if number % 2:
+            taken = queue.take().records
+            handed.append((taken, list(taken.positions), list(taken.sequence_numbers)))
+    while len(queue):
+        queue.take()
+    for records, positions, numbers in handed:
+        assert (records.positions, records.sequence_numbers) == (positions, numbers)
+
+
 @settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from([0, 1, 20, 60, 86, 87]), max_size=6), max_size=6), st.integers(1, 5))
 def test_batches_are_the_queue_in_order_and_always_fit(reads: list[list[int]], size: int) -> None:
