@@ -25,6 +25,7 @@ from pollers.telemetry.metrics import Metrics
 from pollers.telemetry.pulse import Pulse
 from pollers.telemetry.recorder import Recorder
 from pollers.telemetry.status import Status
+from pollers.telemetry.tracing import Traces, tracer
 from pollers.telemetry.troubles import Troubles
 
 if TYPE_CHECKING:
@@ -80,6 +81,9 @@ async def assembled(
         if any(keeps_checkpoints(mapping) for mapping in config.event_source_mappings.values()):
             store = await stack.enter_async_context(open_store(config.runtime.checkpoints))
         telemetry = Telemetry(Board(), Recorder(), Metrics(), Troubles(), Pulse())
+        traces = stack.enter_context(tracer())
+        if traces is not None:
+            sinks = (*sinks, Traces(traces, lambda name: runtime.mappings[name].model))
         runtime = _runtime(config, aws, store, (*telemetry.sinks, *sinks), long_poll_seconds)
         await stack.enter_async_context(_watched(runtime, aws, telemetry))
         if config.runtime.http is not False:

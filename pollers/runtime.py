@@ -113,7 +113,8 @@ class Runtime:
         if old is not None:
             ledger = old.ledger
         paused = old is not None and old.paused
-        facts = Facts(mapping.name, [ledger, self._quiet, *self._sinks])
+        traced = any(getattr(sink, "wants_trace_headers", False) for sink in self._sinks)
+        facts = Facts(mapping.name, [ledger, self._quiet, *self._sinks], traced)
         runner = MappingRunner(
             mapping,
             self._host(mapping.function_name),

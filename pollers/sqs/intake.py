@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pollers.sqs.message import Held, Phase
 from pollers.telemetry.facts import Expired, Filtered, Received
+from pollers.telemetry.trace_headers import trace_header
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +93,7 @@ class Intake:
             received_at,
             deadline,
             int(attributes.get("SequenceNumber") or 0) if self._fifo else 0,
-            attributes.get("AWSTraceHeader") if self._facts.traced else None,
+            trace_header(wire) if self._facts.traced else None,
         )
 
     def _sort(self, message: Held, wire: Wire, arrivals: Arrivals) -> None:

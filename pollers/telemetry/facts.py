@@ -261,7 +261,8 @@ class RoutedSink(Protocol):
         """As any sink."""
 
     def routes(self, mapping: str) -> Routes:
-        """What takes this mapping's facts; asked once for each life of the mapping."""
+        """What takes this mapping's facts; asked once for each life of the mapping. A sink with ``wants_trace_headers`` is given
+        the trace contexts that messages carry."""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,49 @@
+"""Trace contexts that messages carry: X-Ray's ``AWSTraceHeader`` and W3C's ``traceparent``, read from what was received."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pollers.aws.api import Wire
+
+_XRAY_ROOT = re.compile(r"1-([0-9a-f]{8})-([0-9a-f]{24})")
+_SPAN = re.compile(r"[0-9a-f]{16}")
+_W3C = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class TraceContext:
+    """The span that sent a message."""
+
+    trace_id: int
+    span_id: int
+    sampled: bool
+
+
+def trace_header(wire: Wire) -> str | None:
+    """The trace context of a received SQS message: its sender's own ``traceparent`` before X-Ray's."""
+    own = (wire.get("MessageAttributes") or {}).get("traceparent")
+    if own is not None and own.get("StringValue"):
+        return str(own["StringValue"])
+    return (wire.get("Attributes") or {}).get("AWSTraceHeader")
+
+
+def parsed(header: str) -> TraceContext | None:
+    """A header in either spelling; None for what is neither, or names no span."""
+    match = _W3C.fullmatch(header.strip().lower())
+    if match is not None:
+        return _context(match[1], match[2], bool(int(match[3], 16) & 1))
+    members = dict(part.strip().partition("=")[::2] for part in header.split(";"))
+    root = _XRAY_ROOT.fullmatch(members.get("Root", "").lower())
+    parent = members.get("Parent", "").lower()
+    if root is None or not _SPAN.fullmatch(parent):
+        return None
+    return _context(root[1] + root[2], parent, members.get("Sampled") == "1")
+
+
+def _context(trace: str, span: str, sampled: bool) -> TraceContext | None:
+    trace_id, span_id = int(trace, 16), int(span, 16)
+    return TraceContext(trace_id, span_id, sampled) if trace_id and span_id else None
