@@ -101,7 +101,9 @@ class Workplace:
         """The log's lines, as JSON; those of one event."""
         if not self.log.exists():
             return []
-        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        text = self.log.read_text()
+        whole = text[: text.rfind("\n") + 1]
+        lines = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
         return [line for line in lines if event is None or line.get("event") == event]
 
     @contextmanager

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import time
+import urllib.request
 from typing import TYPE_CHECKING
 
 import anyio
@@ -163,6 +167,28 @@ async def test_sigterm_under_load_repeats_nothing(workplace: Workplace) -> None:
         assert first_acceptances(workplace.notes()) == by_key(pairs)
 
 
+async def test_a_reload_under_load_repeats_nothing(workplace: Workplace) -> None:
+    """A changed mapping stops in order and goes on at its checkpoint, with what is new: each record is accepted exactly once."""
+    async with stream(workplace.emulator, shards=2) as source:
+        pairs = [(f"k{n % 20}", f"{n:04}") for n in range(120)]
+        await source.put_pairs(pairs)
+        workplace.function(PAUSING)
+        settings: dict[str, Any] = {"function": {"concurrency": 2}, "runtime": {"http": {"port": 0}}}
+        workplace.configure({"s": mapping_of(source.arn, batch_size=4)}, **settings)
+        with workplace.headrace("--until-idle", "1") as process:
+            await until(lambda: len(workplace.count()) >= 20, running=process)
+            workplace.configure({"s": mapping_of(source.arn, batch_size=50)}, **settings)
+            process.send_signal(signal.SIGHUP)
+            await until(lambda: _state(workplace) == "stopping", running=process)
+            (workplace.folder / "journal.open").touch()
+            assert await ended(process) == 0, workplace.log.read_text()
+        [reloaded] = workplace.logged("configuration reloaded")
+        assert reloaded["changed"] == ["s"]
+        assert len(workplace.notes()) == len(pairs)
+        assert first_acceptances(workplace.notes()) == by_key(pairs)
+        _assert_balanced(workplace, returned=True)
+
+
 async def test_a_shards_batches_run_together_in_order_of_their_keys(workplace: Workplace) -> None:
     """parallelization_factor: batches of one shard are invoked at the same time, and each key's records stay in order."""
     async with stream(workplace.emulator) as source:
@@ -296,10 +322,16 @@ def _functions(workplace: Workplace, **functions: dict[str, Any]) -> dict[str, d
     return {name: {**code, **settings} for name, settings in functions.items()}
 
 
+def _state(workplace: Workplace) -> str:
+    """What the one mapping of a running Headrace is doing as a whole."""
+    [served] = workplace.logged("console, health and metrics")
+    with urllib.request.urlopen(f"{served['url']}/api/status", timeout=30) as reply:  # noqa: S310 - Headrace's own
+        [mapping] = json.load(reply)["mappings"]
+    return str(mapping["state"])
+
+
 def _quiet_length() -> int:
     """A window length in seconds whose current window does not end within the next minutes."""
-    import time
-
     return max(range(600, 901, 50), key=lambda length: length - time.time() % length)
 
 
