@@ -365,3 +365,38 @@ async def test_partial_failures_come_back_by_the_same_rule() -> None:
         await eventually(lambda: not world.queue.messages)
 
     assert [sorted(call.bodies) for call in world.function.calls] == [["0", "1", "2", "3", "4"], ["0", "1"]]
+
+
+@virtual_time.test
+async def test_a_claim_that_was_lost_and_won_again_is_good_again() -> None:
+    """A message that lapsed in the middle of its invocation and came to us again is ours to delete."""
+    world = World.of(behaviour=takes(45), visibility={"heartbeat": False}, timeout_seconds=30)
+    world.queue.put("order")
+    async with world.polling():
+        await eventually(lambda: not world.queue.messages)
+
+    assert len(world.function.calls) == 1
+    assert (world.ledger.received, world.ledger.expired, world.ledger.deleted) == (2, 1, 1)
+
+
+@virtual_time.test
+async def test_a_message_that_comes_again_before_its_return_is_confirmed_is_run_and_not_returned_again() -> None:
+    """Its return has come true; handing it back once more would cost a receive for nothing."""
+
+    class LateReply(MemorySqs):
+        async def change_visibility(self, url: str, entries: Sequence[tuple[str, int]]) -> list[EntryFailed]:
+            refused = await super().change_visibility(url, entries)
+            await anyio.sleep(3)
+            return refused
+
+    async def fails_once(call: Call) -> Result:
+        return FAILED if len(world.function.calls) == 1 else OK
+
+    queue = Queue("orders")
+    world = World.of(queue=queue, api=LateReply(queue), behaviour=fails_once, visibility={"retry_delay": 0})
+    queue.put("order")
+    async with world.polling():
+        await eventually(lambda: not queue.messages, within=2)
+
+    assert [call.records[0]["attributes"]["ApproximateReceiveCount"] for call in world.function.calls] == ["1", "2"]
+    assert (world.ledger.received, world.ledger.expired, world.ledger.deleted) == (2, 1, 1)
