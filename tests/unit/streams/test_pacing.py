@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from pollers.streams.dynamodb import PACE as DYNAMODB
 from pollers.streams.kinesis import PACE as KINESIS
-from pollers.streams.pacing import DECODE_BUDGET_SECONDS, FIRST_LIMIT, Holding, Pace, PageLimit, Polling, ReadAhead
+from pollers.streams.pacing import (
+    DECODE_BUDGET_SECONDS,
+    FIRST_LIMIT,
+    PAGE_BYTES,
+    Holding,
+    Pace,
+    PageLimit,
+    Polling,
+    ReadAhead,
+)
 
 
 def polling(pace: Pace = KINESIS) -> Polling:
@@ -106,6 +115,14 @@ def test_pages_fit_into_the_room_there_is() -> None:
     assert limit.records(42, 10**9) == 42
     assert limit.records(100_000, 100_000) == 10
     assert limit.records(100_000, 1) == 1
+
+
+def test_pages_stay_small_enough_for_the_caches_however_much_room_there_is() -> None:
+    """Cheap decoding is no reason for a page of 10,000 records."""
+    limit = PageLimit(KINESIS)
+    limit.came(500, 500 * 1_024, 0.0)
+    limit.came(2_000, 2_000 * 1_024, 0.0)
+    assert limit.records(100_000, 10**9) == PAGE_BYTES // 1_024
 
 
 def test_an_empty_page_teaches_nothing() -> None:
