@@ -58,19 +58,19 @@ class Invoker:
         self._facts = facts
         self._stop = stop
         self._random = random
-        self._running: set[anyio.CancelScope] = set()
+        self._running: dict[anyio.CancelScope, None] = {}
         self._hurried = False
 
     def hurry(self) -> None:
         """Stop every running invocation; its messages go back."""
         self._hurried = True
-        for scope in self._running:
+        for scope in list(self._running):
             scope.cancel()
 
     async def run(self, batch: list[Held]) -> None:
         """Invoke and settle one batch."""
         scope = anyio.CancelScope()
-        self._running.add(scope)
+        self._running[scope] = None
         outcome = Outcome(failed=batch, reason="the invocation was stopped", seen_again=SeenAgain.AT_ONCE)
         try:
             if not self._hurried:
@@ -81,7 +81,7 @@ class Invoker:
             await self._settling.settle(batch, outcome)
             raise
         finally:
-            self._running.discard(scope)
+            del self._running[scope]
             self._entitlement.ended()
         await self._settling.settle(batch, outcome)
 
