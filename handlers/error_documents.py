@@ -65,6 +65,16 @@ def reported(document: bytes, *, error_type: str | None = None) -> FunctionError
     return FunctionError(_named(found, error_type or UNHANDLED), _message(found), document)
 
 
+def log_text(error: FunctionError) -> str:
+    """What AWS's Python runtime client writes to the log of an error: type, message and where it was raised."""
+    members = _members(error.document) or {}
+    stack = members.get("stackTrace")
+    text = f"[ERROR] {error.error_type}: {error.message}"
+    if not isinstance(stack, list) or not stack:
+        return text
+    return f"{text}\nTraceback (most recent call last):\n" + "".join(str(frame) for frame in stack).rstrip()
+
+
 def _error(members: dict[str, Any]) -> FunctionError:
     try:
         document = orjson.dumps(members)

@@ -8,11 +8,12 @@ import time
 from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
+import structlog
 
 from handlers import error_documents
 from handlers.context import LambdaContext, Surroundings
 from handlers.errors import FunctionUnusable
-from handlers.function import FunctionStatus, Invocation, Result, Throttle
+from handlers.function import FunctionError, FunctionStatus, Invocation, Result, Throttle
 from handlers.in_process_calls import Call
 from handlers.in_process_loading import load
 from handlers.in_process_loops import Loop
@@ -31,6 +32,9 @@ STOP_SECONDS = 0.25
 
 CLOSE_SECONDS = 2.0
 """How long threads are given to end when the function is left. They are daemons: none holds up the end of the process."""
+
+ERRORS_A_SECOND = 10
+"""How many failed invocations are logged in a second; a function that does nothing but fail is told of often enough."""
 
 BLOCKED_LOOPS = 4
 """How many blocked event loops may be left behind at a time."""
@@ -63,6 +67,9 @@ class InProcessFunction:
         self._started_before = 0
         self._busy = 0
         self._closed = False
+        self._log = structlog.get_logger(__name__).bind(function=name)
+        self._errors_since = 0.0
+        self._errors = 0
 
     async def __aenter__(self) -> InProcessFunction:
         self._loop = asyncio.get_running_loop()
@@ -106,6 +113,8 @@ class InProcessFunction:
             result = await self._invoke(event, request_id)
         finally:
             self._busy -= 1
+        if isinstance(result, FunctionError):
+            self._say(result, request_id)
         return Invocation(request_id, result, time.perf_counter() - begun)
 
     def status(self) -> FunctionStatus:
@@ -141,6 +150,15 @@ class InProcessFunction:
             await self._stop(runner, call)
             return error_documents.timed_out(self.timeout_seconds, request_id)
         return result
+
+    def _say(self, error: FunctionError, request_id: str) -> None:
+        """In the log, as Lambda's Python runtime writes it: there is no process of its own whose output would say so."""
+        now = self._loop.time()
+        if now - self._errors_since >= 1:
+            self._errors_since, self._errors = now, 0
+        self._errors += 1
+        if self._errors <= ERRORS_A_SECOND:
+            self._log.error(error_documents.log_text(error), request_id=request_id)
 
     async def _stop(self, runner: Runner, call: Call) -> None:
         runner.interrupt(call)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from pollers.clock import loop_time
-from pollers.telemetry.facts import Doing, Fact, Polled, Removed, State
+from pollers.telemetry.board import shortened
+from pollers.telemetry.facts import Doing, Fact, Invoked, Polled, Removed, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +23,8 @@ REPEAT_SECONDS = 60.0
 """A mapping's trouble of one kind is said at most this often, however many shards or batches have it."""
 SUPERVISED = "mapping"
 """The task of the mapping's supervisor, which says itself what went wrong, but not that it is over."""
+ERRORS_A_MINUTE = 10
+"""So many different errors of a mapping's batches are said in a minute."""
 RECEIVE = "receive"
 """The task of a queue's receives, whose polls name no source."""
 OPENING = "stream"
@@ -31,6 +35,15 @@ _WORDS = {
     State.RETRYING: "a batch failed and is tried again",
     State.DELIVERING: "a failure record could not be delivered and is tried again",
 }
+
+
+@dataclass(slots=True)
+class _Minute:
+    """Which errors a mapping's failed batches had since ``began``, and how many batches were not logged since the last line."""
+
+    began: float
+    kinds: set[str] = field(default_factory=set)
+    unsaid: int = 0
 
 
 class Troubles:
@@ -44,11 +57,13 @@ class Troubles:
         self._said: dict[tuple[str, State], float] = {}
         self._failing: dict[str, set[str]] = {}
         self._since: dict[str, float] = {}
+        self._minutes: dict[str, _Minute] = {}
 
     def routes(self, mapping: str) -> Routes:
         """See :class:`pollers.telemetry.facts.RoutedSink`."""
         return {
             Doing: partial(self._doing, mapping),
+            Invoked: partial(self._invoked, mapping),
             Polled: partial(self._polled, mapping),
             Removed: partial(self._removed, mapping),
         }
@@ -57,6 +72,8 @@ class Troubles:
         """Say what a fact tells."""
         if isinstance(fact, Doing):
             self._doing(mapping, fact)
+        elif isinstance(fact, Invoked):
+            self._invoked(mapping, fact)
         elif isinstance(fact, Polled):
             self._polled(mapping, fact)
         elif isinstance(fact, Removed):
@@ -87,6 +104,28 @@ class Troubles:
         wait = None if fact.until_seconds is None else round(fact.until_seconds, 1)
         log.warning(words, mapping=mapping, task=fact.task, why=fact.detail, retry_seconds=wait)
 
+    def _invoked(self, mapping: str, fact: Invoked) -> None:
+        """A queue's batch failed. Not every function says so itself, and none knows that its response could not be read.
+
+        A stream's failed batches are told as they are tried again or given up on.
+        """
+        if fact.outcome != "error" or fact.source:
+            return
+        error = shortened(fact.error or "")
+        kind = error.replace(fact.request_id, "")
+        minute, now = self._minutes.get(mapping), self._now()
+        if minute is None or now - minute.began >= REPEAT_SECONDS:
+            minute = self._minutes[mapping] = _Minute(now, unsaid=0 if minute is None else minute.unsaid)
+        if kind in minute.kinds or len(minute.kinds) >= ERRORS_A_MINUTE:
+            minute.unsaid += 1
+            return
+        minute.kinds.add(kind)
+        more = {"batches_not_logged_before": minute.unsaid} if minute.unsaid else {}
+        minute.unsaid = 0
+        log.error(
+            "a batch failed", mapping=mapping, messages=len(fact.ids), request_id=fact.request_id, why=error, **more
+        )
+
     def _polled(self, mapping: str, fact: Polled) -> None:
         """A poll came back: one that merely began might fail as the last did. Once all that failed read, the trouble is over."""
         failing = self._failing.get(mapping)
@@ -103,5 +142,6 @@ class Troubles:
     def _removed(self, mapping: str, _: Removed) -> None:
         self._failing.pop(mapping, None)
         self._since.pop(mapping, None)
+        self._minutes.pop(mapping, None)
         for state in _WORDS:
             self._said.pop((mapping, state), None)

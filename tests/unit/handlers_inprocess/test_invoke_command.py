@@ -9,6 +9,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from click.testing import CliRunner
 
 from pollers.commands.invoke import command
@@ -57,7 +58,8 @@ def run(config: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr("pollers.telemetry.logging.configure_logging", lambda: None)
 
     def run(*arguments: str, stdin: str | bytes | None = None) -> Result:
-        return CliRunner().invoke(command, [*arguments, "-c", str(config)], input=stdin)
+        with structlog.testing.capture_logs():
+            return CliRunner().invoke(command, [*arguments, "-c", str(config)], input=stdin)
 
     return run
 

@@ -6,12 +6,15 @@ import asyncio
 import json
 import logging
 import threading
+import time
 from typing import Any
 
 import anyio
 import pytest
+import structlog
 
 from handlers.function import PAYLOAD_LIMIT_BYTES, Function, FunctionError, Invocation, Payload
+from handlers.in_process import ERRORS_A_SECOND
 from tests.unit.handlers_inprocess.conftest import ARN, MakeFunction
 
 BOTH = pytest.mark.parametrize("define", ["def", "async def"])
@@ -417,3 +420,27 @@ async def test_tasks_that_user_code_left_behind_are_cancelled_on_leaving(make: M
     await run(function, str(path))
 
     assert path.exists()
+
+
+@BOTH
+async def test_what_a_handler_raises_is_in_the_log_with_where(make: MakeFunction, define: str) -> None:
+    """Nobody has to look for the error document: type, message and the function's own frames are told at once."""
+    with structlog.testing.capture_logs() as lines:
+        await run(make(f"{define} handler(event, context):\n    return event['missing']"), {}, "r-7")
+
+    [line] = [line for line in lines if line["log_level"] == "error"]
+    assert line["request_id"] == "r-7"
+    assert line["event"].startswith("[ERROR] KeyError: 'missing'\nTraceback (most recent call last):\n")
+    assert "return event['missing']" in line["event"]
+
+
+async def test_a_handler_that_does_nothing_but_fail_does_not_flood_the_log(make: MakeFunction) -> None:
+    """Some of its errors are logged each second, and its invocations go on."""
+    async with make("def handler(event, context): raise ValueError('no')") as function:
+        with structlog.testing.capture_logs() as lines:
+            before = time.monotonic()
+            for number in range(200):
+                await function.invoke(b"{}", request_id=str(number))
+            seconds = time.monotonic() - before
+
+    assert 1 <= len(lines) <= ERRORS_A_SECOND * (int(seconds) + 2)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from pollers.telemetry.facts import Doing, Fact, Facts, Polled, Removed, State
-from pollers.telemetry.troubles import REPEAT_SECONDS, Troubles
+from pollers.telemetry.facts import Doing, Fact, Facts, Invoked, Polled, Removed, State
+from pollers.telemetry.troubles import ERRORS_A_MINUTE, REPEAT_SECONDS, Troubles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
@@ -102,6 +102,52 @@ def test_batches_and_failure_records_that_are_tried_again_are_said_too(told: Tol
         ("warning", "a batch failed and is tried again"),
         ("warning", "a failure record could not be delivered and is tried again"),
     ]
+
+
+def failed(error: str, request: str = "r1", source: str = "") -> Invoked:
+    return Invoked(source, ["m1", "m2"], request, "error", 0.1, ["m1", "m2"], error)
+
+
+FAILED = ("error", "a batch failed")
+
+
+def test_a_failed_batch_is_said_with_its_reason() -> None:
+    """Also one whose function returned happily, but not what a mapping can read: nobody else would tell."""
+    with structlog.testing.capture_logs() as lines:
+        Troubles(now=lambda: 0.0)("m", failed("the response is not JSON"))
+    [line] = lines
+    assert (line["mapping"], line["messages"], line["request_id"], line["why"]) == (
+        "m",
+        2,
+        "r1",
+        "the response is not JSON",
+    )
+
+
+def test_the_same_failure_is_said_once_a_minute_with_how_many_were_not(told: Told) -> None:
+    """Request ids make no difference; another error is said at once."""
+    assert told.at(0, failed("RequestId: r1 Error: timed out"), failed("RequestId: r2 Error: timed out", "r2")) == [
+        FAILED
+    ]
+    assert told.at(1, failed("KeyError: 'id'"), failed("KeyError: 'id'")) == [FAILED]
+    with structlog.testing.capture_logs() as lines:
+        told.now = REPEAT_SECONDS
+        told.troubles("m", failed("RequestId: r3 Error: timed out", "r3"))
+    assert [line["batches_not_logged_before"] for line in lines] == [1]
+
+
+def test_what_is_no_failure_of_a_queues_batch_is_not_said(told: Told) -> None:
+    """Partial failures are the function's business; a stream's batch is told when it is tried again."""
+    partial = Invoked("", ["m1", "m2"], "r", "partial", 0.1, ["m1"])
+    assert told.at(0, partial, failed("boom", source="shard-1"), Invoked("", ["m1"], "r", "success", 0.1)) == []
+
+
+def test_errors_that_are_all_different_fill_no_log(told: Told) -> None:
+    """An error that names its message is new each time: some are said each minute, for as long as it lasts."""
+    lines = []
+    for number in range(1000):
+        lines += told.at(number / 10, failed(f"KeyError: {number}"))
+    assert lines == [FAILED] * (2 * ERRORS_A_MINUTE)
 
 
 def test_mappings_do_not_speak_for_each_other(told: Told) -> None:
