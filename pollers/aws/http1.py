@@ -153,7 +153,7 @@ async def _reach(origin: Origin) -> socket.socket:
     return reached
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(asyncio.BufferedProtocol):
     """One connection: a request, then its reply, then the next."""
 
     def __init__(self, owner: Connections, loop: asyncio.AbstractEventLoop) -> None:
@@ -205,7 +205,11 @@ class _Connection(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]
         self._owner.opened(self)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next part of the reply goes."""
+        return self._reader.space()
+
+    def buffer_updated(self, nbytes: int) -> None:
         """A part of the reply, or all of it."""
         waiter = self._waiter
         if waiter is None or waiter.done():
@@ -213,7 +217,7 @@ class _Connection(asyncio.Protocol):
             self.abort()
             return
         try:
-            reply = self._reader.feed(data)
+            reply = self._reader.filled(nbytes)
         except MalformedReply as error:
             self._fail(ConnectionLost(str(error)))
             self.abort()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import cast
 
 HEAD_LIMIT_BYTES = 65_536
+PIECE_BYTES = 65_536
+PROMISED_BYTES = 64 * 1024 * 1024
+"""Room for a longer body is not made on the word of its head."""
 _BREAK = b"\r\n"
 _HEAD_END = b"\r\n\r\n"
 _BODILESS = frozenset({204, 304})
@@ -31,13 +35,33 @@ class Reply:
 
 @dataclass(slots=True)
 class ReplyReader:
-    """Fed with bytes until a reply is whole; then ready for the next one."""
+    """Fed with bytes until a reply is whole; then ready for the next one.
+
+    Or filled: what arrives is written to :meth:`space` and told by :meth:`filled`. A body of known length is so received where it
+    stays, in place of being copied twice.
+    """
 
     _held: bytes = b""
     _parts: list[bytes] = field(default_factory=list)
     _missing: int = 0
     _reading: _Head | None = None
     _chunks: _Chunks | None = None
+    _whole: bytearray | None = None
+    _piece: bytearray = field(default_factory=lambda: bytearray(PIECE_BYTES))
+
+    def space(self) -> memoryview:
+        """Where the next bytes go. Good for one :meth:`filled`."""
+        if self._whole is not None:
+            return memoryview(self._whole)[-self._missing :]
+        return memoryview(self._piece)
+
+    def filled(self, count: int) -> Reply | None:
+        """So many bytes have been written to :meth:`space`; as :meth:`feed`."""
+        head, whole = self._reading, self._whole
+        if head is None or whole is None:
+            return self.feed(bytes(memoryview(self._piece)[:count]))
+        self._missing -= count
+        return None if self._missing else self._finish(head, whole)
 
     def feed(self, data: bytes) -> Reply | None:
         """Take what has arrived; the reply when it is whole. Raises :class:`MalformedReply`."""
@@ -74,18 +98,31 @@ class ReplyReader:
         if self._chunks is not None:
             whole = self._chunks.feed(data)
             return None if whole is None else self._finish(head, whole)
-        self._parts.append(data)
         if head.length is None:
+            self._parts.append(data)
             return None
-        self._missing -= len(data)
-        if self._missing < 0:
-            raise MalformedReply(f"{-self._missing} bytes more than announced")
-        return self._finish(head, b"".join(self._parts)) if self._missing == 0 else None
+        if len(data) > self._missing:
+            raise MalformedReply(f"{len(data) - self._missing} bytes more than announced")
+        return self._part(head, head.length, data)
 
-    def _finish(self, head: _Head, body: bytes) -> Reply:
-        self._reading = self._chunks = None
+    def _part(self, head: _Head, length: int, data: bytes) -> Reply | None:
+        if length > PROMISED_BYTES:
+            self._parts.append(data)
+        else:
+            if self._whole is None:
+                self._whole = bytearray(length)
+            at = length - self._missing
+            self._whole[at : at + len(data)] = data
+        self._missing -= len(data)
+        if self._missing:
+            return None
+        return self._finish(head, b"".join(self._parts) if self._whole is None else self._whole)
+
+    def _finish(self, head: _Head, body: bytes | bytearray) -> Reply:
+        self._reading = self._chunks = self._whole = None
         self._parts = []
-        return Reply(head.status, head.raw, body, head.keep_alive)
+        # Nobody writes to it any more, and whoever reads JSON reads it like bytes.
+        return Reply(head.status, head.raw, cast("bytes", body), head.keep_alive)
 
 
 @dataclass(frozen=True, slots=True)

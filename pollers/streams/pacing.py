@@ -21,9 +21,10 @@ ERROR_SECONDS = (0.2, 30.0)
 DECODE_BUDGET_SECONDS = 0.003
 """How long decoding a page may hold the event loop, by what earlier pages took; a page of unknown records starts small."""
 PAGE_BYTES = 3 * 1024 * 1024
-"""What a page may take when it is held. Smaller pages are cheaper: of 300 B records, 2,400 at a time cost a fifth less CPU each than
-7,000, whose objects fall out of the caches and whose memory goes back to the system each time. Five reads a second of such pages are
-still far over a shard's 2 MB/s.
+"""What a page may take when it is held.
+
+Smaller pages are cheaper: of 300 B records, 2,400 at a time cost a fifth less CPU each than 7,000, whose objects fall out of the
+caches and whose memory goes back to the system each time. Five reads a second of such pages are far over a shard's 2 MB/s.
 """
 FIRST_LIMIT = 500
 """Records asked for before anything is known of them."""

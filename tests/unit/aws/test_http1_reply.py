@@ -41,6 +41,54 @@ def fed(reader: ReplyReader, data: bytes, cuts: list[int]) -> list[Reply]:
     return replies
 
 
+def filled(reader: ReplyReader, data: bytes, sizes: list[int]) -> list[Reply]:
+    """Write ``data`` where the reader wants it, at most so much at a time; the replies that came out."""
+    replies = []
+    pending = iter(sizes)
+    while data:
+        space = reader.space()
+        count = min(next(pending, len(data)), len(space), len(data))
+        space[:count] = data[:count]
+        data = data[count:]
+        if (reply := reader.filled(count)) is not None:
+            replies.append(reply)
+    return replies
+
+
+@given(
+    bodies,
+    st.sampled_from(["length", "chunks"]),
+    st.lists(st.integers(1, 50)),
+    st.lists(st.integers(1, 200), max_size=8),
+)
+def test_a_reply_that_is_received_where_it_stays_is_the_same(
+    body: bytes, framing: str, chunk_sizes: list[int], sizes: list[int]
+) -> None:
+    """However much comes at a time; and the next reply does not write over it."""
+    reader = ReplyReader()
+    [first] = filled(reader, framed(body, framing, chunk_sizes), sizes)
+    [second] = filled(reader, framed(body[::-1], framing, chunk_sizes), sizes)
+    assert (first.status, first.body, first.keep_alive) == (200, body, True)
+    assert second.body == body[::-1]
+
+
+def test_a_long_body_is_received_in_few_pieces() -> None:
+    """What follows its beginning goes straight to its place."""
+    body = bytes(range(256)) * 2_000
+    reader = ReplyReader()
+    data = framed(body, "length", [])
+    [reply] = filled(reader, data, [1_000])
+    assert reply.body == body
+    assert len(filled(ReplyReader(), data[: len(data) // 2], [])) == 0
+
+
+def test_no_room_is_made_for_a_body_of_absurd_length() -> None:
+    """The head alone must not take the memory."""
+    reader = ReplyReader()
+    assert filled(reader, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\nabc" % 10**12, []) == []
+    assert len(reader.space()) < 10**6
+
+
 @given(
     bodies,
     st.sampled_from(["length", "chunks"]),
