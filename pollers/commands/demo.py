@@ -36,13 +36,14 @@ PIPE_WIDTH = 132
 def command(messages: int, port: int, keep: bool) -> None:
     """Send some thousand events, a few of them poison, through queues and streams to sample functions.
 
-    Shows a live view, and a console in the browser, ends by itself and proves that the books balance: exit 0 only if every event was handled or is in a
-    dead-letter queue, each poison one after exactly its allowed deliveries. Needs no AWS account, no Docker and no root.
+    Shows a live view, and a console in the browser, ends by itself and proves that the books balance: exit 0 only if every event
+    was handled or is in a dead-letter queue, each poison one after exactly its allowed deliveries. Needs no AWS account, no Docker
+    and no root.
     """
     from rich.console import Console
 
-    from pollers.commands.run import backend_options
     from pollers.assembly import AddressTaken
+    from pollers.commands.run import backend_options
     from pollers.demo.main import run_demo
     from pollers.emulators import EmulatorUnavailable
     from pollers.telemetry.logging import configure_logging

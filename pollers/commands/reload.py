@@ -23,8 +23,8 @@ from pollers.commands.remote import Refused, Remote, ask, remote_options
 def command(url: str, token: str | None, timeout: float) -> None:
     """Apply the configuration that a running Headrace was started from, as it is on disk now.
 
-    Only added, removed and changed mappings stop or start, and what they have in flight is finished first. A faulty configuration is refused whole (exit 2) and the old one
-    runs on.
+    Only added, removed and changed mappings stop or start, and what they have in flight is finished first. A faulty configuration
+    is refused whole (exit 2) and the old one runs on.
     """
     told = ask(lambda: _reload(Remote(url, token, timeout_seconds=timeout)), url)
     if told["faults"]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import click
 
 from pollers.commands.remote import Refused, Remote, ask, on_terminal, remote_options
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 @click.command("top")
@@ -26,19 +30,30 @@ def command(url: str, token: str | None, every: float) -> None:
 
 
 def _watch(remote: Remote, every: float) -> None:
-    from rich.console import Console, Group
+    """On a terminal one view that stays; in a pipe one after the other."""
+    from rich.console import Console
     from rich.live import Live
+
+    console = Console()
+    if not on_terminal():
+        while True:
+            console.print(_view(remote))
+            time.sleep(every)
+    with Live(console=console, auto_refresh=False, screen=True) as live:
+        while True:
+            live.update(_view(remote), refresh=True)
+            time.sleep(every)
+
+
+def _view(remote: Remote) -> RenderableType:
+    from rich.console import Group
     from rich.text import Text
 
     from pollers.telemetry.view import explained, rows_of
 
-    console = Console()
-    with Live(console=console, auto_refresh=False, screen=on_terminal()) as live:
-        while True:
-            try:
-                snapshot = remote.get("/api/status")
-                head = Text(f"{remote.url}  {'live' if snapshot['live'] else 'NOT LIVE'}", style="bold")
-                live.update(Group(head, explained(rows_of(snapshot))), refresh=True)
-            except (Refused, OSError) as lost:
-                live.update(Text(f"{remote.url} does not answer: {lost}", style="bold red"), refresh=True)
-            time.sleep(every)
+    try:
+        snapshot = remote.get("/api/status")
+    except (Refused, OSError) as lost:
+        return Text(f"{remote.url} does not answer: {lost}", style="bold red")
+    head = Text(f"{remote.url}  {'live' if snapshot['live'] else 'NOT LIVE'}", style="bold")
+    return Group(head, explained(rows_of(snapshot)))
