@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import asdict, dataclass
 from importlib import resources
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import orjson
 from aiohttp import web
-from anyio import to_thread
 
 from pollers.server.control import Control, UnknownMapping
 from pollers.server.guard import BODY_LIMIT_BYTES, guard, problem
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pollers.telemetry.health import Problem
     from pollers.telemetry.metrics import Metrics
-    from pollers.telemetry.recorder import Recorder
+    from pollers.telemetry.recorder import Moment, Recorder
     from pollers.telemetry.status import Status
 
 IDENTIFIER_LIMIT = 256
@@ -92,7 +92,10 @@ class Routes:
         if len(identifier) > IDENTIFIER_LIMIT:
             return problem(400, f"an id has at most {IDENTIFIER_LIMIT} characters")
         recorder = self._parts.recorder
-        moments = await to_thread.run_sync(recorder.explain, identifier)
+        moments: list[Moment] = []
+        for found in recorder.searching(identifier):
+            moments += found
+            await asyncio.sleep(0)
         return _json(
             {
                 "id": identifier,

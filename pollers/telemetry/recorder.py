@@ -25,12 +25,14 @@ from pollers.telemetry.facts import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pollers.telemetry.facts import Routes
 
 IDS_KEPT = 200_000
 """How many event ids all kept facts may name together (some 30 MB at most); the oldest facts go first."""
+IDS_AT_ONCE = 10_000
+"""How many ids a search looks at before others get their turn."""
 FACT_WEIGHT = 4
 """What a fact takes besides its ids, counted in ids (of some 100 bytes each)."""
 
@@ -102,20 +104,28 @@ class Recorder:
         return self._kept[0][0] if self._kept else None
 
     def explain(self, identifier: str) -> list[Moment]:
-        """Everything kept about the event with this message id or sequence number, in order.
+        """Everything kept about the event with this message id or sequence number, in order."""
+        return [moment for found in self.searching(identifier) for moment in found]
 
-        It may be called from a thread of its own: what is kept is looked at as it was at the call.
+    def searching(self, identifier: str) -> Iterator[list[Moment]]:
+        """What :meth:`explain` finds, bit by bit: each takes less than a millisecond, so that a caller can let others go between.
+
+        What is kept is looked at as it was at the beginning.
         """
-        moments: list[Moment] = []
         unwritten = _Unwritten(identifier)
-        for at, mapping, fact, _ in list(self._kept):
+        found: list[Moment] = []
+        looked_at = 0
+        for at, mapping, fact, weight in list(self._kept):
             told = unwritten.written(mapping, fact) if isinstance(fact, Checkpointed) else _tell(fact, identifier)
-            if told is None:
-                continue
-            if isinstance(fact, Received):
-                unwritten.received(mapping, fact.source)
-            moments.append(Moment(at, mapping, *told))
-        return moments
+            if told is not None:
+                if isinstance(fact, Received):
+                    unwritten.received(mapping, fact.source)
+                found.append(Moment(at, mapping, *told))
+            looked_at += weight
+            if looked_at >= IDS_AT_ONCE:
+                yield found
+                found, looked_at = [], 0
+        yield found
 
 
 class _Unwritten:

@@ -28,7 +28,6 @@ from pollers.telemetry.facts import (
 from pollers.telemetry.ledger import Ledger
 from pollers.telemetry.live import LiveSink
 from pollers.telemetry.quiet import Quiet
-from pollers.telemetry.recorder import Recorder
 from pollers.telemetry.sentences import Surrounding, sentence
 from pollers.telemetry.series import BUCKET_SECONDS, BUCKETS, SAMPLES, UNSEALED, Series, quantile
 from tests import virtual_time
@@ -142,28 +141,6 @@ def test_a_quantile_is_a_value_that_enough_do_not_exceed(values: list[float], sh
     assert found is not None
     assert sum(value <= found for value in values) >= share * len(values) - 1e-6
     assert quantile([], share) is None
-
-
-def test_the_recorder_forgets_the_oldest_first() -> None:
-    """What it keeps is bounded by ids, not by facts."""
-    recorder = Recorder(ids_kept=100)
-    for n in range(50):
-        recorder("m", Received("", [f"{n}-{i}" for i in range(10)], 10))
-    assert recorder.explain("0-0") == []
-    assert [moment.what for moment in recorder.explain("49-9")] == ["received"]
-
-
-def test_the_recorder_tells_a_stream_records_end() -> None:
-    """Discards name their condition and destination, checkpoints their record."""
-    recorder = Recorder()
-    recorder("m", Received("shard-1", ["7"], 10))
-    recorder("m", Discarded("shard-1", ["7"], "RetryAttemptsExhausted", "arn:aws:sqs:x:y:z"))
-    recorder("m", Checkpointed("shard-1", 3, "7"))
-    assert [(m.what, m.detail) for m in recorder.explain("7")] == [
-        ("received", "alone from shard-1"),
-        ("discarded", "RetryAttemptsExhausted; failure record sent to arn:aws:sqs:x:y:z"),
-        ("checkpointed", "the checkpoint of shard-1 moved on by 3 records, past it"),
-    ]
 
 
 @given(
