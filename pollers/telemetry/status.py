@@ -147,12 +147,14 @@ class Status:
 def _rates(board: MappingBoard, now: float) -> dict[str, Any]:
     buckets = board.series.recent(now, RATE_SECONDS)
     seconds = BUCKET_SECONDS * len(buckets)
-    durations = [duration for bucket in buckets for duration in bucket.durations]
+    filling = board.series.current(now)
+    until_now = buckets if buckets[-1] is filling else [*buckets, filling]
+    durations = [duration for bucket in until_now for duration in bucket.durations]
     return {
         "received_per_second": sum(bucket.received for bucket in buckets) / seconds,
         "done_per_second": sum(bucket.done for bucket in buckets) / seconds,
         "batches_per_second": sum(bucket.invocations for bucket in buckets) / seconds,
-        "failed_recently": sum(bucket.failed for bucket in buckets),
+        "failed_recently": sum(bucket.failed for bucket in until_now),
         "latency_seconds": {f"p{share}": quantile(durations, share / 100) for share in (50, 95, 99)},
     }
 
