@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from dataclasses import dataclass, field
 from functools import partial
+from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
@@ -74,7 +75,7 @@ class Owner(Protocol):
 
 @dataclass(slots=True)
 class _Assignment:
-    """The invocation that a worker runs, or ran last."""
+    """The invocation that a worker runs, or ran last. Its times are ``perf_counter``'s: uvloop's clock counts milliseconds."""
 
     request_id: str
     result: asyncio.Future[Result]
@@ -108,6 +109,7 @@ class Worker:
         self._memory_mib = 0
         self._memory_sampled_at = float("-inf")
         self.started_at = self._loop.time()
+        self._begun_at = perf_counter()
         self.idle_since = 0.0
         self.was_ready = False
         self.gone = asyncio.Event()
@@ -162,7 +164,7 @@ class Worker:
 
     async def invoke(self, event: bytes, request_id: str) -> Invocation:
         """Run one invocation; the worker must be :attr:`available`. Cancelled, it returns when the worker is dead."""
-        assignment = _Assignment(request_id, self._loop.create_future(), self._loop.time())
+        assignment = _Assignment(request_id, self._loop.create_future(), perf_counter())
         self._assignment = assignment
         self._platform_line(assignment, f"START RequestId: {request_id} Version: $LATEST")
         self._api.deliver(self._delivery(event, request_id))
@@ -235,7 +237,7 @@ class Worker:
         self._set_deadline(None)
         if not self.was_ready:
             self.was_ready = True
-            self._init_seconds = self._loop.time() - self.started_at
+            self._init_seconds = perf_counter() - self._begun_at
         self._owner.worker_ready(self)
 
     def runtime_left(self) -> None:
@@ -251,7 +253,7 @@ class Worker:
             return
         for reader in self._readers:
             reader.drain()
-        assignment.ended_at = self._loop.time()
+        assignment.ended_at = perf_counter()
         assignment.result.set_result(result)
         self._owner.worker_answered(self)
         if self._ending:
@@ -303,7 +305,7 @@ class Worker:
         if assignment is None or assignment.result.done():
             return
         if not assignment.ended_at:
-            assignment.ended_at = self._loop.time()
+            assignment.ended_at = perf_counter()
         if assignment.verdict is None:
             assignment.verdict = error_documents.exited(assignment.request_id, self._exit.reason)
         assignment.result.set_result(assignment.verdict)
@@ -330,7 +332,7 @@ class Worker:
     def _time_out(self, assignment: _Assignment) -> None:
         if assignment.result.done():
             return
-        assignment.ended_at = self._loop.time()
+        assignment.ended_at = perf_counter()
         assignment.verdict = error_documents.timed_out(self._setup.timeout_seconds, assignment.request_id)
         self._api.abandon()
         self.kill()

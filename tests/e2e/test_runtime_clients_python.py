@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+import uvloop
 
 from handlers import worker_logs
 from handlers.errors import FunctionUnusable
@@ -679,6 +680,20 @@ async def main() -> None:
 
 asyncio.run(main())
 """
+
+
+def test_durations_are_measured_and_not_counted_in_milliseconds(tmp_path: Path) -> None:
+    """Also on uvloop, whose own clock stands still for a millisecond; what took any time at all is billed one."""
+
+    async def invoke() -> list[Invocation]:
+        async with python_function(tmp_path, "def handler(event, context): pass") as function:
+            return [await function.invoke(b"{}", request_id=f"r{n}") for n in range(5)]
+
+    invocations = uvloop.run(invoke())
+    milliseconds = [invocation.duration_seconds * 1000 for invocation in invocations]
+    assert all(taken > 0.01 for taken in milliseconds)
+    assert any(abs(taken - round(taken)) > 0.01 for taken in milliseconds)
+    assert all("\tBilled Duration: 0 ms" not in line for invocation in invocations for line in invocation.log)
 
 
 @pytest.mark.parametrize("uvloop", [False, True])
