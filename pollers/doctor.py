@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from config.arns import parse_arn
 from config.models import DynamoDBMapping, KinesisMapping, Mapping, SqsMapping
 from pollers.aws.api import StartAt
 from pollers.aws.errors import AccessDenied, AwsError, CredentialsExpired, NotFound, Refused
@@ -25,6 +26,7 @@ RECEIVES_ADVISED = 5
 VISIBILITY_MULTIPLE = 6
 """lambda-behaviour 2.6: the queue's visibility timeout should be six times the function's timeout."""
 ANSWER_SECONDS = 20.0
+AT_ONCE = 8
 BOGUS_HANDLE = "AQEB-headrace-check-no-such-handle"
 
 
@@ -46,17 +48,24 @@ class Finding:
     fix: str = ""
 
 
-async def examine(config: Config, aws: Aws) -> AsyncIterator[Finding]:
-    """Everything found of every enabled mapping, as it is found. Never raises for what AWS answers."""
-    for mapping in config.event_source_mappings.values():
-        if not mapping.enabled:
-            yield Finding(mapping.name, Level.NOTE, "is disabled: not looked at")
-            continue
-        for finding in await _examined(mapping, config, aws):
-            yield finding
+async def examine(config: Config, aws: Aws) -> list[Finding]:
+    """Everything found, in the order of the mappings; several are looked at at a time. Never raises for what AWS answers."""
+    found: dict[str, list[Finding]] = {}
+    limit = anyio.CapacityLimiter(AT_ONCE)
+
+    async def look(mapping: Mapping) -> None:
+        async with limit:
+            found[mapping.name] = await _examined(mapping, config, aws)
+
+    async with anyio.create_task_group() as group:
+        for mapping in config.event_source_mappings.values():
+            group.start_soon(look, mapping)
+    return [finding for name in config.event_source_mappings for finding in found[name]]
 
 
 async def _examined(mapping: Mapping, config: Config, aws: Aws) -> list[Finding]:
+    if not mapping.enabled:
+        return [Finding(mapping.name, Level.NOTE, "is disabled: not looked at")]
     found: list[Finding] = []
     try:
         with anyio.fail_after(ANSWER_SECONDS):
@@ -99,7 +108,9 @@ async def _examine_queue(mapping: SqsMapping, timeout_seconds: float, aws: Aws, 
     waiting = attributes.get("ApproximateNumberOfMessages", "?")
     found.append(Finding(mapping.name, Level.OK, f"the queue exists, with about {waiting} messages"))
     found += queue_findings(mapping, timeout_seconds, attributes)
-    found += [finding async for finding in _queue_permissions(mapping, sqs, url)]
+    found += [finding async for finding in _dead_letter_queue(mapping, sqs, attributes)]
+    covered = int(attributes.get("VisibilityTimeout", 30)) >= timeout_seconds
+    found += [finding async for finding in _queue_permissions(mapping, sqs, url, extension_needed=not covered)]
 
 
 def queue_findings(mapping: SqsMapping, timeout: float, attributes: dict[str, str]) -> Iterator[Finding]:
@@ -127,41 +138,63 @@ def _visibility(mapping: SqsMapping, timeout: float, visibility: int) -> Finding
 
 
 def _redrive(mapping: SqsMapping, policy: str | None) -> Iterator[Finding]:
-    if not policy:
+    receives, target = _redrive_policy(policy)
+    if target is None:
         what = "no redrive policy: a message that always fails is retried until its retention ends"
-        yield Finding(
-            mapping.name,
-            Level.NOTE,
-            what,
-            f"give the queue a dead-letter queue, maxReceiveCount {RECEIVES_ADVISED} or more",
-        )
-        return
-    told = json.loads(policy)
-    receives, target = int(told.get("maxReceiveCount", 0)), told.get("deadLetterTargetArn")
-    if receives < RECEIVES_ADVISED:
+        fix = f"give the queue a dead-letter queue, maxReceiveCount {RECEIVES_ADVISED} or more"
+        yield Finding(mapping.name, Level.NOTE, what, fix)
+    elif receives < RECEIVES_ADVISED:
         what = f"maxReceiveCount is {receives}: a few restarts or throttles dead-letter a good message"
         yield Finding(mapping.name, Level.NOTE, what, f"set it to {RECEIVES_ADVISED} or more")
     else:
         yield Finding(mapping.name, Level.OK, f"dead-letter queue {target} after {receives} receives")
 
 
-async def _queue_permissions(mapping: SqsMapping, sqs: SqsApi, url: str) -> AsyncIterator[Finding]:
+def _redrive_policy(policy: str | None) -> tuple[int, str | None]:
+    """maxReceiveCount and the dead-letter queue's ARN; None where there is no such policy."""
+    try:
+        told = json.loads(policy or "{}")
+        return int(told["maxReceiveCount"]), str(told["deadLetterTargetArn"])
+    except (ValueError, KeyError, TypeError):
+        return 0, None
+
+
+async def _dead_letter_queue(mapping: SqsMapping, sqs: SqsApi, attributes: dict[str, str]) -> AsyncIterator[Finding]:
+    """Whether it is there: SQS does not say so when it has been deleted."""
+    _, target = _redrive_policy(attributes.get("RedrivePolicy"))
+    if target is None:
+        return
+    try:
+        arn = parse_arn(target)
+        await sqs.queue_url(arn.resource, arn.account)
+    except (NotFound, ValueError):
+        what = f"the dead-letter queue {target} does not exist: what fails for good stays in the queue"
+        yield Finding(mapping.name, Level.FAULT, what, "create it, or correct the redrive policy")
+    except AccessDenied:
+        what = f"whether the dead-letter queue {target} exists cannot be asked"
+        yield Finding(mapping.name, Level.NOTE, what, "make sure that it does")
+
+
+async def _queue_permissions(
+    mapping: SqsMapping, sqs: SqsApi, url: str, *, extension_needed: bool
+) -> AsyncIterator[Finding]:
     """Calls on a handle that no message has: refused for the handle when permitted, for the permission when not."""
-    calls: dict[str, Awaitable[object]] = {
-        "sqs:DeleteMessage": sqs.delete(url, [BOGUS_HANDLE]),
-        "sqs:ChangeMessageVisibility": sqs.change_visibility(url, [(BOGUS_HANDLE, 30)]),
-    }
-    for permission, call in calls.items():
-        try:
-            await call
-        except AccessDenied as error:
-            yield Finding(mapping.name, Level.FAULT, str(error), f"allow {permission} on {mapping.event_source_arn}")
-        except Refused:
-            yield Finding(mapping.name, Level.OK, f"{permission} is permitted")
-        else:
-            yield Finding(mapping.name, Level.OK, f"{permission} is permitted")
-    fix = "sqs:ReceiveMessage cannot be tried without receiving: make sure that it is allowed"
+    yield await _permitted(mapping, "sqs:DeleteMessage", sqs.delete(url, [BOGUS_HANDLE]), Level.FAULT)
+    extending = sqs.change_visibility(url, [(BOGUS_HANDLE, 30)])
+    level = Level.FAULT if extension_needed else Level.NOTE
+    yield await _permitted(mapping, "sqs:ChangeMessageVisibility", extending, level)
+    fix = "it cannot be tried without receiving: make sure that it is allowed"
     yield Finding(mapping.name, Level.NOTE, "sqs:ReceiveMessage was not tried", fix)
+
+
+async def _permitted(mapping: SqsMapping, permission: str, call: Awaitable[object], level: Level) -> Finding:
+    try:
+        await call
+    except AccessDenied as error:
+        return Finding(mapping.name, level, str(error), f"allow {permission} on {mapping.event_source_arn}")
+    except Refused:
+        pass
+    return Finding(mapping.name, Level.OK, f"{permission} is permitted")
 
 
 # -- streams -------------------------------------------------------------------------------------------------------------
@@ -211,7 +244,11 @@ async def _examine_shards(mapping: StreamMapping, api: StreamApi, found: list[Fi
     shards = await api.shards(mapping.event_source_arn)
     still_open = [shard for shard in shards if shard.ended_at is None]
     found.append(Finding(mapping.name, Level.OK, f"{len(shards)} shards listed, {len(still_open)} open"))
-    if "/consumer/" in mapping.event_source_arn or not still_open:
+    if not still_open:
+        return
+    if "/consumer/" in mapping.event_source_arn:
+        fix = "it cannot be tried without subscribing: make sure that it is allowed on the consumer"
+        found.append(Finding(mapping.name, Level.NOTE, "kinesis:SubscribeToShard was not tried", fix))
         return
     iterator = await api.iterator(mapping.event_source_arn, still_open[0].shard_id, StartAt("LATEST"))
     await api.records(mapping.event_source_arn, iterator, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import anyio
@@ -9,59 +10,75 @@ import click
 
 from pollers.aws.clients import AwsClients
 from pollers.clock_skew import DOUBTFUL_SECONDS, REFUSED_SECONDS, clock_skews
+from pollers.commands.remote import on_terminal
 from pollers.doctor import Finding, Level, examine
 
 if TYPE_CHECKING:
-    from config.models import Config
+    from collections.abc import Sequence
+
+    from config.models import Config, Mapping
 
 SERVICES = {"sqs": "sqs", "kinesis": "kinesis", "dynamodb": "streams.dynamodb"}
+MARKS = {Level.OK: "ok   ", Level.NOTE: "note ", Level.FAULT: "FAULT"}
+STYLES = {Level.OK: ("✓", "green"), Level.NOTE: ("•", "yellow"), Level.FAULT: ("✗", "bold red")}
 
 
 def check_online(config: Config) -> int:
     """Print every finding; 1 if there is a fault among them."""
-    return anyio.run(_check, config)
-
-
-async def _check(config: Config) -> int:
-    faults = 0
-    async with AwsClients(config.aws) as aws:
-        async for finding in examine(config, aws):
-            faults += finding.level is Level.FAULT
-            _print(finding)
-        for finding in skew_findings(await clock_skews(_endpoints(config, aws))):
-            faults += finding.level is Level.FAULT
-            _print(finding)
+    found = anyio.run(findings, config)
+    if on_terminal():
+        _draw(found)
+    else:
+        for finding in found:
+            fix = f"; {finding.fix}" if finding.fix else ""
+            click.echo(f"{MARKS[finding.level]} {finding.mapping}: {finding.what}{fix}")
+    faults = sum(finding.level is Level.FAULT for finding in found)
     click.echo(f"{faults} fault{'' if faults == 1 else 's'} found online")
     return 1 if faults else 0
 
 
-def _endpoints(config: Config, aws: AwsClients) -> list[str]:
-    urls = set()
-    for mapping in config.event_source_mappings.values():
-        service = mapping.arn.service
-        known = aws.endpoint_url("dynamodbstreams" if service == "dynamodb" else service)
-        urls.add(known or f"https://{SERVICES[service]}.{mapping.arn.region}.amazonaws.com/")
-    return sorted(urls)
+async def findings(config: Config) -> list[Finding]:
+    """What AWS says of every mapping, and its clocks of ours."""
+    async with AwsClients(config.aws) as aws:
+        found = await examine(config, aws)
+        enabled = [mapping for mapping in config.event_source_mappings.values() if mapping.enabled]
+        urls = sorted({_endpoint(mapping, aws) for mapping in enabled})
+        return [*found, *skew_findings(await clock_skews(urls))]
+
+
+def _endpoint(mapping: Mapping, aws: AwsClients) -> str:
+    arn = mapping.arn
+    known = aws.endpoint_url("dynamodbstreams" if arn.service == "dynamodb" else arn.service)
+    domain = "amazonaws.com.cn" if arn.partition == "aws-cn" else "amazonaws.com"
+    return known or f"https://{SERVICES[arn.service]}.{arn.region}.{domain}/"
 
 
 def skew_findings(skews: dict[str, float]) -> list[Finding]:
     """What the endpoints' clocks say of ours (decider)."""
-    found = []
-    for url, skew in skews.items():
-        what = f"this machine's clock is {abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'} that of {url}"
-        if abs(skew) > REFUSED_SECONDS:
-            found.append(
-                Finding("clock", Level.FAULT, what, "set the clock: AWS refuses requests more than five minutes off")
-            )
-        elif abs(skew) > DOUBTFUL_SECONDS:
-            found.append(
-                Finding("clock", Level.NOTE, what, "set the clock: record ages and timestamps are off by as much")
-            )
-        else:
-            found.append(Finding("clock", Level.OK, f"the clock agrees with that of {url}"))
-    return found
+    return [_skew(url, skew) for url, skew in skews.items()]
 
 
-def _print(finding: Finding) -> None:
-    mark = {Level.OK: "ok   ", Level.NOTE: "note ", Level.FAULT: "FAULT"}[finding.level]
-    click.echo(f"{mark} {finding.mapping}: {finding.what}" + (f"; {finding.fix}" if finding.fix else ""))
+def _skew(url: str, skew: float) -> Finding:
+    what = f"this machine's clock is {abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'} that of {url}"
+    if abs(skew) > REFUSED_SECONDS:
+        return Finding("clock", Level.FAULT, what, "set the clock: AWS refuses requests more than five minutes off")
+    if abs(skew) > DOUBTFUL_SECONDS:
+        return Finding("clock", Level.NOTE, what, "set the clock: record ages and timestamps are off by as much")
+    return Finding("clock", Level.OK, f"the clock agrees with that of {url}")
+
+
+def _draw(found: Sequence[Finding]) -> None:
+    """For people: by mapping, each fix below what it mends."""
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console = Console()
+    for mapping, group in groupby(found, key=lambda finding: finding.mapping):
+        console.print(Text(mapping, style="bold"))
+        for finding in group:
+            mark, style = STYLES[finding.level]
+            told = Text(f"{mark} ", style=style).append(finding.what, style="" if finding.level is Level.OK else style)
+            console.print(Padding(told, (0, 0, 0, 2)))
+            if finding.fix:
+                console.print(Padding(Text(f"→ {finding.fix}", style="dim"), (0, 0, 0, 4)))
