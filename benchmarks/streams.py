@@ -177,7 +177,7 @@ def compare(name: str, case: Case) -> None:
 
 def main() -> None:
     """The table, or with arguments one run."""
-    if len(sys.argv) > 3:
+    if sys.argv[1:] and sys.argv[1] not in CASES:
         from pollers.commands.run import backend_options
 
         anyio.run(one, sys.argv[1], CASES[sys.argv[2]], sys.argv[3], backend_options=backend_options())
