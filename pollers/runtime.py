@@ -47,7 +47,8 @@ class Runtime:
     """Runs a configuration's mappings until stopped.
 
     Pollers and functions are made by what is handed in, so that simulations run the same code. ``sinks`` get every fact.
-    ``url`` is where the console, health and metrics are, if anywhere. ``has_store``: whether ``make_poller`` can serve sources that keep checkpoints.
+    ``url`` is where the console, health and metrics are, if anywhere. ``has_store``: whether ``make_poller`` can serve sources
+    that keep checkpoints.
     """
 
     def __init__(
