@@ -76,7 +76,9 @@ class InProcessFunction(FunctionBase):
     """A Python callable on an event loop and threads of its own inside Headrace."""
 
     runtime: Literal["in_process"] = Field(description="a Python callable inside Headrace, `def` or `async def`")
-    code: Annotated[Path, Existing.FOLDER] = Field(description="folder of the code, whose modules are the function's own")
+    code: Annotated[Path, Existing.FOLDER] = Field(
+        description="folder of the code, whose modules are the function's own"
+    )
     handler: str = Field(description="`module.function`, as on Lambda")
 
 

@@ -244,9 +244,7 @@ class Lane:
                 invocation.duration_seconds,
                 failed_ids=failed,
                 error=error,
-                first_payload=b""
-                if outcome == "success" or not len(records)
-                else first_payload(records.events[0]),
+                first_payload=b"" if outcome == "success" or not len(records) else first_payload(records.events[0]),
             )
         )
 

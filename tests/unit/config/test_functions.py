@@ -361,7 +361,9 @@ class TestRuntime:
         """Whoever reaches it could pause mappings."""
         (fault,) = folder.faults(f"runtime:\n  http:\n    host: '{host}'\n")
 
-        assert fault.startswith(f"headrace.yaml:2: runtime.http: found host {host} without a token, expected a token of 8")
+        assert fault.startswith(
+            f"headrace.yaml:2: runtime.http: found host {host} without a token, expected a token of 8"
+        )
 
     @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.9", "::1", "localhost"])
     def test_loopback_needs_no_token(self, folder: Folder, host: str) -> None:
