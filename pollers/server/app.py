@@ -6,17 +6,20 @@ import asyncio
 import time
 from dataclasses import asdict, dataclass
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiohttp import web
+from anyio import to_thread
 
 from pollers.server.control import Control, UnknownMapping
 from pollers.server.guard import BODY_LIMIT_BYTES, guard, problem
 from pollers.server.openapi import document
 from pollers.server.serve import CONNECTIONS, Connections
 from pollers.server.stream import EventStream
+from pollers.server.turns import in_turns
 from pollers.telemetry.conclusions import conclusions
+from pollers.telemetry.metrics import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,7 +52,7 @@ class Routes:
         self._parts = parts
         folder = resources.files("pollers.server").joinpath("assets")
         self._assets = {name: folder.joinpath(name).read_bytes() for name in (PAGE, *ASSETS)}
-        self.stream = EventStream(parts.status.history, parts.status.snapshot)
+        self.stream = EventStream(parts.status.history, self.snapshot)
 
     def table(self) -> list[web.RouteDef]:
         """Every route."""
@@ -79,12 +82,18 @@ class Routes:
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Prometheus text format."""
-        text, content_type = self._parts.metrics.exposition(request.headers.get("Accept", ""))
+        families = await in_turns(self._parts.metrics.registry.collect())
+        text, content_type = await to_thread.run_sync(encoded, families, request.headers.get("Accept", ""))
         return web.Response(body=text, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
 
     async def status(self, request: web.Request) -> web.Response:
         """The snapshot."""
-        return _json(self._parts.status.snapshot(series="series" in request.query))
+        return _json(await self.snapshot(series="series" in request.query))
+
+    async def snapshot(self, *, series: bool = False) -> dict[str, Any]:
+        """``Status.snapshot``, in turns."""
+        mappings = await in_turns(self._parts.status.mappings(series=series))
+        return {**self._parts.status.summary(), "mappings": mappings}
 
     async def explain(self, request: web.Request) -> web.Response:
         """What happened to one event."""

@@ -11,7 +11,7 @@ from aiohttp import web
 from pollers.server.guard import HEADERS, problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
 READERS_AT_MOST = 16
 PERIOD_SECONDS = 1.0
@@ -25,11 +25,12 @@ class EventStream:
     ``history`` gives one object a mapping, for ``event: series``; ``snapshot`` one object, for ``event: snapshot``.
     """
 
-    def __init__(self, history: Callable[[], Iterable[object]], snapshot: Callable[[], object]) -> None:
+    def __init__(self, history: Callable[[], Iterable[object]], snapshot: Callable[[], Awaitable[object]]) -> None:
         self._history = history
         self._snapshot = snapshot
         self._closing = asyncio.Event()
         self._encoded: tuple[float, bytes] = (-1.0, b"")
+        self._encoding = asyncio.Lock()
         self.readers = 0
 
     def close(self) -> None:
@@ -56,7 +57,7 @@ class EventStream:
                 await _send(response, b"event: series\ndata: " + orjson.dumps(series) + b"\n\n")
                 await asyncio.sleep(0)
             while not self._closing.is_set():
-                await _send(response, b"event: snapshot\ndata: " + self._newest() + b"\n\n")
+                await _send(response, b"event: snapshot\ndata: " + await self._newest() + b"\n\n")
                 await self._pause()
         except (TimeoutError, ConnectionError):
             if request.transport is not None:
@@ -70,12 +71,13 @@ class EventStream:
         except TimeoutError:
             return
 
-    def _newest(self) -> bytes:
+    async def _newest(self) -> bytes:
         """One snapshot a period, shared by all readers."""
-        now = asyncio.get_running_loop().time()
-        if now - self._encoded[0] >= PERIOD_SECONDS / 2:
-            self._encoded = (now, orjson.dumps(self._snapshot()))
-        return self._encoded[1]
+        async with self._encoding:
+            now = asyncio.get_running_loop().time()
+            if now - self._encoded[0] >= PERIOD_SECONDS / 2:
+                self._encoded = (now, orjson.dumps(await self._snapshot()))
+            return self._encoded[1]
 
 
 async def _send(response: web.StreamResponse, event: bytes) -> None:

@@ -262,9 +262,8 @@ class Metrics(Collector):
         self._tallies.pop(mapping, None)
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
-        """The text, and its content type: OpenMetrics for who asks for it in ``accept``, else Prometheus's own."""
-        encode, content_type = choose_encoder(accept)
-        return encode(self.registry), content_type
+        """The text, and its content type: see :func:`encoded`."""
+        return encoded(list(self.registry.collect()), accept)
 
     def collect(self) -> Iterable[Metric]:
         """The families, as prometheus-client asks for them."""
@@ -280,6 +279,22 @@ class Metrics(Collector):
                 getattr(tally, name).add_to(drawn, (mapping,))
             yield drawn
         yield gauge(ITERATOR_AGE, {m: t.iterator_age for m, t in tallies.items() if t.iterator_age is not None})
+
+
+class _Collected(Collector):
+    """Families that were collected before."""
+
+    def __init__(self, families: Sequence[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+def encoded(families: Sequence[Metric], accept: str = "") -> tuple[bytes, str]:
+    """The text, and its content type: OpenMetrics for who asks for it in ``accept``, else Prometheus's own."""
+    encode, content_type = choose_encoder(accept)
+    return encode(_Collected(families)), content_type
 
 
 def _by(tallies: dict[str, Tally], name: str) -> Iterator[tuple[tuple[str, ...], int]]:

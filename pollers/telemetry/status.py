@@ -75,7 +75,11 @@ class Status:
         )
 
     def snapshot(self, *, series: bool = False) -> dict[str, Any]:
-        """All of it. ``series`` is each mapping's last fifteen minutes, or only the end of them."""
+        """All of it: :meth:`summary` with the ``mappings``."""
+        return {**self.summary(), "mappings": list(self.mappings(series=series))}
+
+    def summary(self) -> dict[str, Any]:
+        """The process as a whole, and its functions."""
         live, ready = self.problems(), self.unready()
         return {
             "now": self._clock.time(),
@@ -85,14 +89,20 @@ class Status:
             "ready": not ready,
             "problems": [asdict(problem) for problem in ready],
             "loop_lag_seconds": round(self._pulse.lag(anyio.current_time()), 4),
-            "mappings": [self._mapping(runner, series=series) for runner in self._runtime.mappings.values()],
             "functions": [_function(host) for host in self._runtime.hosts.values()],
         }
 
+    def mappings(self, *, series: bool = False) -> Iterator[dict[str, Any]]:
+        """One mapping after the other. ``series`` is the last fifteen minutes, or only the end of them."""
+        for name in list(self._runtime.mappings):
+            if (runner := self._runtime.mappings.get(name)) is not None:
+                yield self._mapping(runner, series=series)
+
     def history(self) -> Iterator[dict[str, Any]]:
         """Each mapping's last fifteen minutes, one after the other."""
-        for runner in list(self._runtime.mappings.values()):
-            yield {"name": runner.name, "series": self._board.of(runner.name).series.as_columns(anyio.current_time())}
+        for name in list(self._runtime.mappings):
+            if name in self._runtime.mappings:
+                yield {"name": name, "series": self._board.of(name).series.as_columns(anyio.current_time())}
 
     def _mapping(self, runner: MappingRunner, *, series: bool) -> dict[str, Any]:
         now = anyio.current_time()

@@ -24,7 +24,7 @@ from pollers.telemetry.status import Status
 from tests.unit.runtime.fakes import Bench, FakeFunction, config, mapping
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from pollers.mapping import MappingState
@@ -62,7 +62,12 @@ class Rig:
 
 @asynccontextmanager
 async def rig(
-    folder: Path, *, token: str | None = None, path: Path | None = None, payloads: bool = False, names: str = "ab"
+    folder: Path,
+    *,
+    token: str | None = None,
+    path: Path | None = None,
+    payloads: bool = False,
+    names: Sequence[str] = "ab",
 ) -> AsyncIterator[Rig]:
     """Two mappings, ``a`` and ``b``, running behind a server on a free port."""
     bench, board, recorder, metrics, pulse = Bench(), Board(), Recorder(), Metrics(), Pulse()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import anyio
@@ -13,7 +14,7 @@ from pollers.server.app import ROUTES
 from pollers.server.guard import BODY_LIMIT_BYTES, guard
 from pollers.server.serve import CONNECTIONS
 from pollers.telemetry.board import Shard
-from pollers.telemetry.facts import Doing, State
+from pollers.telemetry.facts import Doing, Invoked, State
 from tests.unit.server.rig import Rig, rig
 
 if TYPE_CHECKING:
@@ -201,3 +202,30 @@ def test_an_open_address_without_token_is_never_served() -> None:
     for host in ("0.0.0.0", "::", "example.com"):
         with pytest.raises(ValueError, match="a token is needed"):
             guard(host, None)
+
+
+async def test_a_hundred_mappings_are_shown_without_holding_the_loop(tmp_path: Path) -> None:
+    """Status, events and metrics of many mappings are made in turns: in between, others go on."""
+    names = [f"mapping-{number}" for number in range(100)]
+    async with rig(tmp_path, names=names) as at:
+        for name in names:
+            for number in range(20):
+                at.facts(name).emit(Invoked("", ["1"], f"r-{number}", "error", 0.1, error="x" * 300))
+        turns = 0
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(others)
+            routes = at.app[ROUTES]
+            for make in (routes.snapshot, routes.stream._newest):
+                before, began = turns, time.thread_time()
+                await make()
+                spent = time.thread_time() - began
+                assert turns - before >= spent / 0.02
+            assert (await at.session.get("/metrics")).status == 200
+            group.cancel_scope.cancel()

@@ -1,0 +1,26 @@
+"""Long work on the event loop in short turns: what shows a hundred mappings must not hold up what polls for them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    T = TypeVar("T")
+
+TURN_SECONDS = 0.003
+
+
+async def in_turns(steps: Iterable[T]) -> list[T]:
+    """Everything that ``steps`` yields; whenever a turn is used up, everybody else has one first."""
+    found = []
+    until = time.perf_counter() + TURN_SECONDS
+    for step in steps:
+        found.append(step)
+        if time.perf_counter() >= until:
+            await asyncio.sleep(0)
+            until = time.perf_counter() + TURN_SECONDS
+    return found
