@@ -14,7 +14,7 @@ from pollers.aws.errors import AccessDenied, NotFound
 from pollers.errors import SourceUnusable
 from pollers.mapping import MappingState
 from pollers.runtime import ReloadRefused, Runtime
-from pollers.telemetry.facts import Deleted, Received, Returned
+from pollers.telemetry.facts import Deleted, Received, Removed, Returned
 from tests import virtual_time
 from tests.unit.runtime.fakes import Bench, FakeFunction, config, mapping
 
@@ -363,3 +363,77 @@ async def test_reload_refuses_what_needs_a_restart(tmp_path: Path) -> None:
         assert len(bench.pollers["a"]) == 1
         assert not bench.last("a").ended
         runtime.stop()
+
+
+@virtual_time.test
+async def test_a_paused_mapping_stays_paused_when_a_reload_changes_it(tmp_path: Path) -> None:
+    """Who paused it had a reason."""
+    bench = Bench()
+    runtime = make_runtime(config(tmp_path, mapping("a", batch_size=1)), bench)
+    async with running(runtime):
+        runtime.mappings["a"].pause()
+        await virtual_time.settle()
+        await runtime.reload(config(tmp_path, mapping("a", batch_size=2)))
+        await virtual_time.settle()
+        assert state_of(runtime, "a") is MappingState.PAUSED
+        assert len(bench.pollers["a"]) == 1
+        runtime.mappings["a"].resume()
+        await virtual_time.settle()
+        assert (state_of(runtime, "a"), bench.last("a").mapping.batch_size) == (MappingState.RUNNING, 2)
+        runtime.stop()
+
+
+@virtual_time.test
+async def test_a_removed_mapping_says_so_after_its_last_fact(tmp_path: Path) -> None:
+    """Whoever counted it may forget it; one of the same name begins new books."""
+    heard: list[tuple[str, object]] = []
+    bench = Bench()
+    runtime = Runtime(
+        config(tmp_path, mapping("a"), mapping("b")),
+        bench.make,
+        lambda name, model: FakeFunction(name, model),
+        sinks=(lambda name, fact: heard.append((name, fact)),),
+    )
+    async with running(runtime) as codes:
+        bench.last("b").surroundings.facts.emit(Received("", ["1"], 1))
+        bench.last("b").surroundings.facts.emit(Deleted(["1"]))
+        await runtime.reload(config(tmp_path, mapping("a")))
+        assert [fact for name, fact in heard if name == "b"][-1] == Removed()
+        await runtime.reload(config(tmp_path, mapping("a"), mapping("b")))
+        await virtual_time.settle()
+        assert runtime.mappings["b"].ledger.received == 0
+        runtime.stop()
+    assert codes == [0]
+
+
+@virtual_time.test
+async def test_a_removed_mapping_whose_books_do_not_balance_fails_the_exit_code(tmp_path: Path) -> None:
+    """Taking it out does not hide it."""
+    bench = Bench()
+    runtime = make_runtime(config(tmp_path, mapping("a"), mapping("b")), bench)
+    async with running(runtime) as codes:
+        bench.last("b").surroundings.facts.emit(Received("", ["1"], 1))
+        await runtime.reload(config(tmp_path, mapping("a")))
+        runtime.stop()
+    assert codes == [1]
+
+
+@virtual_time.test
+async def test_a_stop_during_a_reload_starts_nothing_new(tmp_path: Path) -> None:
+    """The reload is refused when what it waited for has ended; the shutdown goes its way."""
+    bench = Bench(stubborn={"slow"})
+    runtime = make_runtime(config(tmp_path, mapping("slow")), bench)
+    refused: list[str] = []
+
+    async def reload() -> None:
+        try:
+            await runtime.reload(config(tmp_path, mapping("new")))
+        except ReloadRefused as reason:
+            refused.append(str(reason))
+
+    async with running(runtime) as codes, anyio.create_task_group() as group:
+        group.start_soon(reload)
+        await virtual_time.settle()
+        runtime.stop()
+    assert (codes, refused) == ([0], ["shutting down"])
+    assert "new" not in bench.pollers

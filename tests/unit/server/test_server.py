@@ -188,6 +188,20 @@ async def test_other_origins_cannot_change_anything(tmp_path: Path) -> None:
         assert (await at.session.post("/api/mappings/a/pause", headers=own)).status == 200
 
 
+async def test_other_origins_cannot_read_or_follow_anything(tmp_path: Path) -> None:
+    """Nor can they use up the event stream's readers; following a link into the console is a person's own doing."""
+    async with rig(tmp_path) as at:
+        for site in ("cross-site", "same-site"):
+            for path in ("/api/status", "/api/events", "/metrics"):
+                reply = await at.session.get(path, headers={"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "no-cors"})
+                assert reply.status == 403, path
+        for path in ("/", "/api/status"):
+            followed = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+            assert (await at.session.get(path, headers=followed)).status == 200
+        assert (await at.session.post("/api/drain", headers=followed)).status == 403
+        assert "Access-Control-Allow-Origin" not in (await at.session.get("/api/status")).headers
+
+
 async def test_a_foreign_host_name_is_not_served_without_a_token(tmp_path: Path) -> None:
     """A page cannot reach the server through a name that it made resolve to 127.0.0.1."""
     async with rig(tmp_path) as at:
