@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
@@ -13,6 +14,10 @@ __all__ = ["kinesis_local", "localstack", "ministack"]
 for name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[name]
 os.environ.update(ENVIRONMENT)
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what runs in the background with interrupts ignored, and children inherit that: tests send them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 EMULATORS = frozenset({"ministack", "kinesis_local", "localstack"})
 EMULATOR_TIMEOUT_SECONDS = 900
