@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from config.models import Mapping
-    from handlers.function import Function
     from pollers.function_host import FunctionHost
     from pollers.telemetry.ledger import Ledger
 
@@ -180,7 +179,8 @@ class MappingRunner:
         if self._ending or not self._wanted:
             return
         broken = self.host.broken
-        function = await self._function(stop)
+        # Loading its code may take minutes.
+        function = await stop.unless_requested(self.host.get)
         if function is None:
             return
         claim = self.host.permits.claim(concurrency_limit(self.model))
@@ -202,20 +202,6 @@ class MappingRunner:
             self._close_books()
             claim.close()
             self._stop = None
-
-    async def _function(self, stop: Stop) -> Function | None:
-        """The function; None when the stop came first, as loading its code may take minutes."""
-        found: list[Function] = []
-
-        async def get() -> None:
-            found.append(await self.host.get())
-            group.cancel_scope.cancel()
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(get)
-            await stop.requested.wait()
-            group.cancel_scope.cancel()
-        return found[0] if found else None
 
     async def _watch(self, stop: Stop, broken: anyio.Event) -> None:
         async with anyio.create_task_group() as group:

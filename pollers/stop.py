@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypeVar
+
 import anyio
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+T = TypeVar("T")
 
 
 class Stop:
@@ -24,3 +31,23 @@ class Stop:
         """Skip the wait for running invocations. Implies :meth:`request`."""
         self.requested.set()
         self.hurried.set()
+
+    async def unless_requested(self, call: Callable[[], Awaitable[T]]) -> T | None:
+        """What ``call`` brings, or raises; None when the stop came first, which cancels it. For what holds nothing yet."""
+        brought: list[T] = []
+        raised: list[Exception] = []
+
+        async def run() -> None:
+            try:
+                brought.append(await call())
+            except Exception as error:
+                raised.append(error)
+            group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(run)
+            await self.requested.wait()
+            group.cancel_scope.cancel()
+        if raised:
+            raise raised[0]
+        return brought[0] if brought else None

@@ -128,7 +128,7 @@ class SqsPoller:
         backoff = Backoff(self._surroundings.random, initial=START_SECONDS[0], maximum=START_SECONDS[1])
         while not self._stop.requested.is_set():
             try:
-                return await call()
+                return await self._stop.unless_requested(call)
             except AwsError as error:
                 if is_hopeless(error):
                     raise SourceUnusable(f"{self._mapping.event_source_arn}: {error}") from error

@@ -30,9 +30,14 @@ class Slow(MemorySqs):
         super().__init__(*queues)
         self.reply_takes = 0.0
         self.receives_in_flight = 0
+        self.opening_takes = 0.0
         self.broken_receive: Exception | None = None
         self.broken_delete: Exception | None = None
         self.broken_change: Exception | None = None
+
+    async def queue_url(self, name: str, owner: str) -> str:
+        await anyio.sleep(self.opening_takes)
+        return await super().queue_url(name, owner)
 
     async def receive(
         self, url: str, *, maximum: int, wait_seconds: int, visibility_seconds: int | None = None
@@ -95,6 +100,19 @@ async def test_a_receive_in_flight_at_the_stop_is_waited_for_and_handed_back() -
     assert not world.function.calls
     assert world.queue.attributes()["ApproximateNumberOfMessages"] == "1"
     assert [fact.delay_seconds for fact in world.of_kind(Returned)] == [0]
+
+
+@virtual_time.test
+async def test_a_stop_does_not_wait_for_a_service_that_does_not_answer_at_the_start() -> None:
+    """Nothing is held yet, so the question is given up."""
+    world, api = slow_world()
+    api.opening_takes = 30
+    async with world.polling():
+        await anyio.sleep(1)
+        began = anyio.current_time()
+        world.stop.request()
+
+    assert anyio.current_time() - began < 1
 
 
 @virtual_time.test
