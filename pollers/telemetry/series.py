@@ -112,6 +112,7 @@ class Series:
             "first": round(kept[0].start / BUCKET_SECONDS),
             "received": [bucket.received / BUCKET_SECONDS for bucket in kept],
             "done": [bucket.done / BUCKET_SECONDS for bucket in kept],
+            "batches": [bucket.invocations / BUCKET_SECONDS for bucket in kept],
             "failed": [bucket.failed for bucket in kept],
             "in_flight": [bucket.sample.in_flight for bucket in kept],
             "depth": [bucket.sample.depth for bucket in kept],

@@ -98,7 +98,7 @@ async def test_what_happens_is_shown_as_it_happens(tmp_path: Path) -> None:
         facts.emit(Deleted(["1", "2"]))
         await seen.until(f"{card('a', '.sentence')}.textContent === 'waiting for messages'")
         await seen.until(f"{texts(card('a'), 'dd')}.join() === '3,2,0,3,500 ms,500 ms,500 ms'")
-        await seen.until(f"{texts(card('a'), 'figcaption')}[2] === 'queue depth 1,234'")
+        await seen.until(f"{texts(card('a'), 'figcaption')}[3] === 'queue depth 1,234'")
         await seen.until(f"[...{card('a')}.querySelectorAll('.bars')].some(n => n.getAttribute('d').includes('M'))")
         await seen.value(card("a", ".actions button:last-child") + ".click()")
         assert await seen.value(card("a", "h3") + ".textContent") == "The books balance"

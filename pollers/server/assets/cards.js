@@ -18,9 +18,11 @@ function card(mapping, act) {
     shards: element("div", { class: "shards scroll", tabindex: "0", role: "region", "aria-label": `shards of ${name}` }),
     toggle: element("button", { type: "button", text: "Pause", onclick: () => act(name) }),
     open: element("button", { type: "button", text: "Details", "aria-expanded": "false", onclick: () => unfold(name) }),
-    throughput: chart("throughput", [["received", "water"], ["done", "done"]], rate),
+    throughput: chart("throughput", [["in", "water"], ["done", "done"]], rate),
     latency: chart("latency", [["p95", "lilac"], ["p50", "soft"]], span, { plain: true, least: 0.001 }),
     lag: queue ? chart("queue depth", [["queue depth", "wait"]], brief, { least: 10 }) : chart("iterator age", [["iterator age", "wait"]], span),
+    flying: chart("in flight", [["in flight", "water"]], brief, { least: 10 }),
+    batches: chart("batches", [["batches", "done"]], rate),
     failed: chart("failures", [["failed", "bad"]], brief, { barred: true, least: 5 }),
   };
   const list = element("dl", { class: "figures" });
@@ -36,7 +38,7 @@ function card(mapping, act) {
   parts.root = element("article", { class: "mapping", tabindex: "0", "data-name": name, "aria-label": `mapping ${name}` },
     element("div", { class: "top" }, element("h2", { text: name }), element("span", { class: "kind", text: KINDS[mapping.kind] || mapping.kind }), parts.state,
       element("div", { class: "actions" }, parts.toggle, parts.open)),
-    parts.source, parts.sentence, list, element("div", { class: "charts" }, ...[parts.throughput, parts.latency, parts.lag, parts.failed].map((one) => one.figure)), parts.details);
+    parts.source, parts.sentence, list, element("div", { class: "charts" }, ...[parts.throughput, parts.latency, parts.failed, parts.lag, parts.flying, parts.batches].map((one) => one.figure)), parts.details);
   $("mappings").append(parts.root);
   cards.set(name, parts);
   return parts;
@@ -71,6 +73,8 @@ export function show(mapping, act) {
   parts.latency.draw([series.p95, series.p50], [latency.p95, latency.p50]);
   if (mapping.kind.startsWith("sqs")) parts.lag.draw([series.depth], [mapping.depth && mapping.depth.visible]);
   else parts.lag.draw([series.iterator_age], [mapping.iterator_age_seconds]);
+  parts.flying.draw([series.in_flight], [ledger.in_flight]);
+  parts.batches.draw([series.batches], [mapping.batches_per_second]);
   parts.failed.draw([series.failed], [mapping.failed_recently]);
   if (!parts.details.hidden) detail(parts, mapping, ledger);
 }
