@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 from aiohttp.test_utils import unused_port
 from anyio import to_thread
 
@@ -73,10 +73,12 @@ class Operator:
 
     async def status(self) -> dict[str, Any]:
         """The snapshot, mappings by name; empty while nobody answers."""
-        told = await self.run("status", "--json")
-        if not told.out:
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        try:
+            async with aiohttp.ClientSession(self.url, headers=headers) as session, session.get("/api/status") as reply:
+                snapshot: dict[str, Any] = await reply.json()
+        except aiohttp.ClientConnectionError:
             return {}
-        snapshot: dict[str, Any] = json.loads(told.out)
         return {mapping["name"]: mapping for mapping in snapshot["mappings"]}
 
     async def until(self, condition: Callable[[dict[str, Any]], bool], *, what: str = "the status") -> dict[str, Any]:

@@ -110,11 +110,13 @@ async def test_a_reload_touches_only_what_changed_and_finishes_what_is_in_flight
                     note(id=body, mode=os.environ.get("MODE", ""))
         """)
         mappings: dict[str, Any] = {
-            "kept": {"event_source_arn": kept.arn},
-            "changed": {"event_source_arn": changed.arn, "batch_size": 1},
-            "removed": {"event_source_arn": removed.arn},
+            "kept": {"event_source_arn": kept.arn, "function_name": "one"},
+            "changed": {"event_source_arn": changed.arn, "function_name": "two", "batch_size": 1},
+            "removed": {"event_source_arn": removed.arn, "function_name": "three"},
         }
-        workplace.configure(mappings, function={"concurrency": 3}, runtime={"http": operator.http})
+        # A permit each: while its batch runs, a mapping has no receive that a reload would wait for.
+        apart = {"runtime": {"http": operator.http}, "functions": one_permit_each(workplace, "one", "two", "three")}
+        workplace.configure(mappings, **apart)
         with workplace.headrace() as process:
             await operator.up()
             for source, body in ((kept, "long-kept"), (changed, "long-changed"), (removed, "long-removed")):
@@ -123,8 +125,8 @@ async def test_a_reload_touches_only_what_changed_and_finishes_what_is_in_flight
             before = await operator.status()
             del mappings["removed"]
             mappings["changed"]["batch_size"] = 2
-            mappings["added"] = {"event_source_arn": added.arn}
-            workplace.configure(mappings, function={"concurrency": 3}, runtime={"http": operator.http})
+            mappings["added"] = {"event_source_arn": added.arn, "function_name": "one"}
+            workplace.configure(mappings, **apart)
             told = await operator.run("reload")
             assert (told.code, told.out) == (0, "added: added\nremoved: removed\nchanged: changed\n")
             assert {"long-changed", "long-removed"} <= set(workplace.count())
@@ -136,19 +138,29 @@ async def test_a_reload_touches_only_what_changed_and_finishes_what_is_in_flight
             await added.send(["m-added"])
             await changed.send(["m-changed"])
             await until(lambda: {"m-added", "m-changed"} <= set(workplace.count()), running=process)
-            await refused_whole(mappings, operator, process, workplace)
+            await refused_whole(mappings, apart, operator, process, workplace)
             await kept.send(["m-kept"])
             await until(lambda: workplace.count()["m-kept"] == 1, running=process)
             for source in (kept, changed, removed, added):
                 await until_true(source.empty, what="an empty queue")
 
 
+def one_permit_each(workplace: Workplace, *names: str) -> dict[str, Any]:
+    """Functions of the same code, each for one invocation at a time."""
+    settings = {"code": "./functions", "handler": "app.handler", "timeout": 10, "concurrency": 1}
+    return {name: {**settings, "environment": {"JOURNAL": str(workplace.journal)}} for name in names}
+
+
 async def refused_whole(
-    mappings: dict[str, Any], operator: Operator, process: subprocess.Popen[bytes], workplace: Workplace
+    mappings: dict[str, Any],
+    apart: dict[str, Any],
+    operator: Operator,
+    process: subprocess.Popen[bytes],
+    workplace: Workplace,
 ) -> None:
     """A faulty file, by command and by SIGHUP: every fault is told, and the old configuration runs on."""
     faulty = {**mappings, "kept": {**mappings["kept"], "batch_sise": 3}, "added": {"function_name": "nobody"}}
-    workplace.configure(faulty, function={"concurrency": 3}, runtime={"http": operator.http})
+    workplace.configure(faulty, **apart)
     told = await operator.run("reload")
     assert told.code == 2
     faults = told.err.splitlines()
@@ -157,7 +169,7 @@ async def refused_whole(
     refusals = len(workplace.logged("configuration refused, the old one runs on"))
     process.send_signal(signal.SIGHUP)
     await until(lambda: len(workplace.logged("configuration refused, the old one runs on")) > refusals)
-    workplace.configure(mappings, function={"concurrency": 3}, runtime={"http": operator.http})
+    workplace.configure(mappings, **apart)
     assert (await operator.run("reload")).out == "nothing changed\n"
 
 

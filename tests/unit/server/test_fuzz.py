@@ -49,7 +49,7 @@ async def schemathesis(document: Path, url: str, headers: dict[str, str], *, fol
             "--exclude-path",
             "/api/events",
         ),
-        *("--max-examples", "25", "--phases", "examples,coverage,fuzzing", "--seed", "1", "--no-color"),
+        *("--max-examples", "15", "--phases", "examples,coverage,fuzzing", "--seed", "1", "--no-color"),
         *("--request-timeout", "5", "--no-shrink", "--generation-database", "none"),
         *(argument for name, value in headers.items() for argument in ("-H", f"{name}:{value}")),
         cwd=folder,
