@@ -44,6 +44,11 @@ class Entitlement:
         return self._concurrency.allowed(self._claim.limit)
 
     @property
+    def contended(self) -> bool:
+        """Whether another mapping waits for a permit."""
+        return self._claim.contended
+
+    @property
     def waits(self) -> bool:
         """Whether a permit is waited for."""
         return self._wanted.is_set()

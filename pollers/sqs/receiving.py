@@ -41,7 +41,8 @@ LONG_POLL_SECONDS = 20
 """ReceiveMessage waits at most this long; what one idle poll costs."""
 
 BUSY_POLL_SECONDS = 1
-"""Several receives at a time hold their permits, so they do not wait long. Not 0: a short poll asks only some of the servers."""
+"""Several receives at a time hold their permits, so they do not wait long. Not 0 without need: a short poll asks only some of the
+servers. Should it miss something, the idle long poll that follows finds it."""
 
 UNDELETED_AT_MOST = 1_000
 """No more receives while so many messages wait for their delete, over and above two batches."""
@@ -224,7 +225,12 @@ class Receiver:
             if not self._in_flight:
                 entitlement.want()
             return None
-        return Ask(self._maximum(room, now), min(BUSY_POLL_SECONDS, self._long_poll_seconds), lent=False)
+        return Ask(self._maximum(room, now), self._busy_seconds, lent=False)
+
+    @property
+    def _busy_seconds(self) -> int:
+        """How long a receive may wait that holds a permit: not at all while another mapping wants it."""
+        return 0 if self._entitlement.contended else min(BUSY_POLL_SECONDS, self._long_poll_seconds)
 
     def _ask_for_window(self, now: float) -> Ask | None:
         """One of the receives that a batch is gathered from. Its permit is lent until it goes; more permits make more room."""
@@ -246,7 +252,7 @@ class Receiver:
 
     def _wait_in_window(self, now: float) -> int:
         if not self._receives.idle:
-            return min(BUSY_POLL_SECONDS, self._long_poll_seconds)
+            return self._busy_seconds
         if (due_at := self._waiting.due_at) is None:
             return self._long_poll_seconds
         return max(1, min(self._long_poll_seconds, math.ceil(due_at - now)))

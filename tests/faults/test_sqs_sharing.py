@@ -84,6 +84,26 @@ async def test_a_message_of_an_idle_mapping_goes_before_the_backlog_of_a_busy_on
 
 
 @virtual_time.test
+async def test_emptied_queues_do_not_keep_the_only_permit_while_others_wait_for_it() -> None:
+    """After a burst in many queues none holds the permit just to see whether its queue has more."""
+
+    async def quick(call: Call) -> Result:
+        await anyio.sleep(0.01)
+        return OK
+
+    function = ScriptedFunction(quick, concurrency=1)
+    queues = [Queue(f"q{number}") for number in range(100)]
+    async with mappings(function, *((queue, sqs_mapping(queue)) for queue in queues)):
+        await anyio.sleep(1)
+        for queue in queues:
+            for number in range(8):
+                queue.put(str(number))
+        began = anyio.current_time()
+        await eventually(lambda: not any(queue.messages for queue in queues))
+        assert anyio.current_time() - began < 5
+
+
+@virtual_time.test
 async def test_a_gathering_window_does_not_keep_the_only_permit() -> None:
     """While one mapping waits for its window to end the other runs."""
 
