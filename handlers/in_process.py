@@ -18,6 +18,7 @@ from handlers.in_process_calls import Call
 from handlers.in_process_loading import load
 from handlers.in_process_loops import Loop
 from handlers.in_process_threads import Threads
+from handlers.worker_logs import readable
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -158,7 +159,7 @@ class InProcessFunction:
             self._errors_since, self._errors = now, 0
         self._errors += 1
         if self._errors <= ERRORS_A_SECOND:
-            self._log.error(error_documents.log_text(error), request_id=request_id)
+            self._log.error(readable(error_documents.log_text(error)), request_id=request_id)
 
     async def _stop(self, runner: Runner, call: Call) -> None:
         runner.interrupt(call)

@@ -107,7 +107,11 @@ class LogLines:
 
 def _text(line: bytes) -> str:
     """Readable text of any bytes: AWS's Python client joins the lines of a traceback with CR and indents with NBSP."""
-    text = line.rstrip(b"\r").decode("utf-8", "backslashreplace")
+    return readable(line.rstrip(b"\r").decode("utf-8", "backslashreplace"))
+
+
+def readable(text: str) -> str:
+    """The text, with what would move a terminal's cursor shown as what it is."""
     if text.isprintable():
         return text
     return text.replace("\r", "\n").replace("\u00a0", " ").translate(_SHOWN)

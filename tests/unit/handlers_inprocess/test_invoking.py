@@ -434,6 +434,14 @@ async def test_what_a_handler_raises_is_in_the_log_with_where(make: MakeFunction
     assert "return event['missing']" in line["event"]
 
 
+async def test_an_error_with_control_characters_is_shown_and_not_obeyed(make: MakeFunction) -> None:
+    """Its text may come from a message that anybody has sent."""
+    with structlog.testing.capture_logs() as lines:
+        await run(make("def handler(event, context): raise ValueError('a\\x1b[2Jb')"))
+
+    assert lines[0]["event"].splitlines()[0] == r"[ERROR] ValueError: a\x1b[2Jb"
+
+
 async def test_a_handler_that_does_nothing_but_fail_does_not_flood_the_log(make: MakeFunction) -> None:
     """Some of its errors are logged each second, and its invocations go on."""
     async with make("def handler(event, context): raise ValueError('no')") as function:
