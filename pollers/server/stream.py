@@ -49,7 +49,12 @@ class EventStream:
 
     async def _write(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(
-            headers={**HEADERS, "Content-Type": "text/event-stream", "Cache-Control": "no-store"}
+            headers={
+                **HEADERS,
+                "Content-Type": "text/event-stream",
+                "Cache-Control": "no-store",
+                "X-Accel-Buffering": "no",  # proxies should pass events on as they come
+            }
         )
         await response.prepare(request)
         try:

@@ -29,12 +29,13 @@ if TYPE_CHECKING:
 
     from pollers.telemetry.facts import Routes
 
-IDS_KEPT = 200_000
-"""How many event ids all kept facts may name together (some 30 MB at most); the oldest facts go first."""
+IDS_KEPT = 500_000
+"""How many event ids all kept facts may name together (some 30 MB); the oldest facts go first. Each event is in four or so."""
 IDS_AT_ONCE = 10_000
 """How many ids a search looks at before others get their turn."""
+ID_BYTES = 100
 FACT_WEIGHT = 4
-"""What a fact takes besides its ids, counted in ids (of some 100 bytes each)."""
+"""What a fact takes besides its ids, counted in ids (of :data:`ID_BYTES` or so each)."""
 
 _OfEvents: TypeAlias = (
     Received | Filtered | Invoking | Invoked | Extended | Returned | Deleted | DeleteRetried | Expired | Discarded
@@ -84,9 +85,12 @@ class Recorder:
         self._keep(mapping, fact, len(fact.ids) + FACT_WEIGHT)
 
     def _invoked(self, mapping: str, fact: Invoked) -> None:
+        weight = len(fact.ids) + FACT_WEIGHT
         if fact.outcome != "success":
-            fact = replace(fact, error=shortened(fact.error) if fact.error else None, first_payload=b"")
-        self._keep(mapping, fact, len(fact.ids) + len(fact.failed_ids) + FACT_WEIGHT)
+            error = shortened(fact.error or "")
+            fact = replace(fact, error=error, first_payload=b"")
+            weight += len(fact.failed_ids) + len(error) // ID_BYTES
+        self._keep(mapping, fact, weight)
 
     def _checkpointed(self, mapping: str, fact: Checkpointed) -> None:
         self._keep(mapping, fact, FACT_WEIGHT)
