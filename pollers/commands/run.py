@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import signal
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from pollers.runtime import Runtime
 
 log = structlog.stdlib.get_logger(__name__)
+
+STANDSTILL_SECONDS = 30.0
+"""After this long without a turn of the event loop the process has come to a standstill."""
 
 
 @click.command("run")
@@ -83,6 +87,7 @@ async def _main(path: Path, loaded: Loaded, until_idle: float | None) -> int:
             anyio.create_task_group() as group,
         ):
             await group.start(_signals, runtime, path)
+            group.start_soon(_tell_of_standstill)
             exit_code = await runtime.run(until_idle=until_idle)
             group.cancel_scope.cancel()
     except (AddressTaken, CheckpointError) as unusable:
@@ -90,6 +95,19 @@ async def _main(path: Path, loaded: Loaded, until_idle: float | None) -> int:
         return 1
     log.info("headrace stopped", exit_code=exit_code)
     return exit_code
+
+
+async def _tell_of_standstill() -> None:
+    """Have every thread's stack written to stderr when nothing moves any more: code inside Headrace keeps Python's global lock.
+
+    No log, no signal and no health check gets through then; this does, as it needs no Python.
+    """
+    try:
+        while True:
+            faulthandler.dump_traceback_later(STANDSTILL_SECONDS)
+            await anyio.sleep(STANDSTILL_SECONDS / 4)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _long_poll(until_idle: float | None) -> int:

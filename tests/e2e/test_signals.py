@@ -1,9 +1,12 @@
-"""Signals that come at a bad moment: while the process starts, while a function's code loads. No emulator is needed."""
+"""Bad moments: signals while the process starts or a function's code loads, a process that cannot move. No emulator is needed."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +15,7 @@ from pollers.emulators import Emulator
 from tests.e2e.harness import Workplace, ended, terminate, until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.timeout(120)
@@ -59,3 +63,36 @@ async def test_a_stop_while_code_inside_headrace_is_imported_is_in_order(workpla
         assert await ended(process, within=20) == 0, workplace.log.read_text()
     [ledger] = workplace.logged("shutdown 7: ledger")
     assert ledger["balanced"]
+
+
+STANDSTILL = """
+import sys
+from pollers.cli import main
+from pollers.commands import run
+
+run.STANDSTILL_SECONDS = 1.0
+main(["run", sys.argv[1]])
+"""
+
+
+@contextmanager
+def watched_closely(workplace: Workplace, configuration: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """``headrace run`` that takes a second without a sign of life for a standstill."""
+    with workplace.log.open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-c", STANDSTILL, str(configuration)], stderr=log)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(30)
+
+
+async def test_code_that_stops_the_whole_process_is_told_of(workplace: Workplace) -> None:
+    """Nothing gets through while Python's global lock is kept, but which code keeps it is on stderr all the same."""
+    folder = workplace.folder / "stuck"
+    folder.mkdir()
+    (folder / "app.py").write_text("import re\nre.match(r'(a+)+$', 'a' * 60 + 'b')\n")
+    stuck = {"runtime": "in_process", "code": str(folder), "handler": "app.handler"}
+    configuration = workplace.configure({"q": {**QUEUE, "function_name": "stuck"}}, functions={"stuck": stuck})
+    with watched_closely(workplace, configuration) as process:
+        await until(lambda: str(folder / "app.py") in workplace.log.read_text(), running=process, what="the stacks")
