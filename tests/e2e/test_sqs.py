@@ -123,7 +123,8 @@ async def test_partial_failures_return_alone_and_end_in_the_dead_letter_queue(wo
                     "batch_size": 100,
                     "maximum_batching_window_in_seconds": 1,
                     "function_response_types": ["ReportBatchItemFailures"],
-                    "visibility": {"retry_delay": 1},
+                    # Not later: ministack may deliver a message once too often that becomes visible while it looks.
+                    "visibility": {"retry_delay": 0},
                 }
             }
         )
