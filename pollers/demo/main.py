@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 0.5
 DEMO_POLL_SECONDS = 2
 PATIENCE_SECONDS = 180.0
+PATIENCE_FOR_EACH_EVENT_SECONDS = 0.02
 """How long the demo waits for its books to close before it says that they do not."""
 
 
@@ -151,7 +152,7 @@ class _Progress:
     async def watch(self) -> None:
         """Look until all are, and no queue holds anything any more."""
         total = sum(source.source.total for source in self._sources)
-        with anyio.move_on_after(PATIENCE_SECONDS):
+        with anyio.move_on_after(PATIENCE_SECONDS + PATIENCE_FOR_EACH_EVENT_SECONDS * total):
             while True:
                 await self._look()
                 if self.settled() >= total and not self._queued:
