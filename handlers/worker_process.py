@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 KILL_SECONDS = 5.0
 """How long a keeper is given to kill its worker before it is killed itself (the kernel then kills the worker)."""
 
+_HINTS = {
+    errno.ENOENT: "it is missing, or the interpreter that its first line names is",
+    errno.ENOEXEC: "it is neither a program for this machine nor a script whose first line names an interpreter",
+}
+
 _KEEPER = Path(__file__).with_name("worker_keeper.py")
 
 
@@ -66,9 +71,12 @@ class Exit:
 class WorkerProcess:
     """A running worker. :attr:`exited` is set once nothing of it is left."""
 
-    def __init__(self, keeper: subprocess.Popen[bytes], control: socket.socket, on_started: Callable[[], None]) -> None:
+    def __init__(
+        self, keeper: subprocess.Popen[bytes], control: socket.socket, program: str, on_started: Callable[[], None]
+    ) -> None:
         self._keeper = keeper
         self._control: socket.socket | None = control
+        self._program = program
         self._on_started = on_started
         self._received = b""
         self._kill_timer: asyncio.TimerHandle | None = None
@@ -105,7 +113,7 @@ class WorkerProcess:
             raise
         finally:
             theirs.close()
-        return cls(keeper, ours, on_started)
+        return cls(keeper, ours, launch.command[0], on_started)
 
     @property
     def pid(self) -> int | None:
@@ -159,7 +167,8 @@ class WorkerProcess:
             self._on_started()
         elif word == "failed":
             code = int(numbers[0])
-            self.exit = Exit(None, f"{os.strerror(code)} ({errno.errorcode.get(code, code)})")
+            why = f"{os.strerror(code)} ({errno.errorcode.get(code, code)})"
+            self.exit = Exit(None, f"{self._program}: {why}" + (f": {_HINTS[code]}" if code in _HINTS else ""))
         elif word == "exited":
             self.exit = Exit(int(numbers[0]), None, int(numbers[1]))
 

@@ -104,14 +104,24 @@ async def test_a_command_that_is_none_is_unusable(tmp_path: Path, command: list[
             pass
 
 
-@pytest.mark.parametrize("content", ["#!/no/such/interpreter\n", "\x7fELF but not really"])
-async def test_an_executable_that_cannot_be_executed_is_no_fault_of_the_records(tmp_path: Path, content: str) -> None:
-    """No attempt is spent on it: an infrastructure error, which says why."""
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("#!/no/such/interpreter\n", "the interpreter that its first line names"),
+        ("\x7fELF but not really", "neither a program"),
+    ],
+)
+async def test_an_executable_that_cannot_be_executed_is_no_fault_of_the_records(
+    tmp_path: Path, content: str, why: str
+) -> None:
+    """No attempt is spent on it: an infrastructure error, which says what and why."""
     async with provided_function(tmp_path, content) as function:
         result = (await run(function)).result
         problem = function.status().problem
     assert isinstance(result, InfrastructureError)
     assert "could not be started: " in result.message
+    assert "/bootstrap: " in result.message
+    assert why in result.message
     assert problem == result.message
 
 
