@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from handlers.in_process_calls import Call, failure, parse, serialise
@@ -108,8 +109,14 @@ class Loop:
             call.task = self._loop.create_task(self._perform(call), context=contextvars.Context())
         else:
             if call.task is not None:
+                call.task.add_done_callback(partial(self._never_began, call))
                 call.task.cancel()
             self._settled.put((call, None))
+
+    def _never_began(self, call: Call, task: asyncio.Task[None]) -> None:
+        """A task that is cancelled before its first step never comes to say how the call ended."""
+        if task.cancelled():
+            self._settled.put((call, failure(asyncio.CancelledError(), call.context.aws_request_id)))
 
     async def _perform(self, call: Call) -> None:
         result: Result

@@ -16,12 +16,14 @@ import pytest
 from handlers import in_process
 from handlers.errors import FunctionUnusable
 from handlers.function import FunctionError, Payload, Throttle
+from handlers.in_process_loops import Loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from handlers.in_process import InProcessFunction
+    from handlers.in_process_calls import Call
     from tests.unit.handlers_inprocess.conftest import MakeFunction
 
 BOTH = pytest.mark.parametrize("define", ["def", "async def"])
@@ -392,3 +394,23 @@ async def test_the_caller_s_loop_stays_awake_while_handlers_burn_the_processor(m
         group.cancel_scope.cancel()
 
     assert ticks >= 5
+
+
+async def test_a_call_cancelled_before_its_first_step_has_ended(
+    make: MakeFunction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Started and stopped in one turn of the function's loop: its task never runs, and must not count as running for ever."""
+
+    def receive(loop: Loop, call: Call | None) -> None:
+        received(loop, call)
+        if call is not None and not call.dropped:
+            call.dropped = True
+            received(loop, call)
+
+    received = Loop._receive
+    monkeypatch.setattr(Loop, "_receive", receive)
+    async with make("async def handler(event, context): return 1", timeout=5) as function:
+        await function.invoke(b"{}", request_id="r")
+        with anyio.fail_after(10):
+            while function.status().problem is not None or function.status().busy:
+                await anyio.sleep(0.005)
