@@ -124,6 +124,12 @@ class InvokeApiFunction:
 
     async def _invoke(self, event: bytes, request_id: str) -> tuple[Result, tuple[str, ...]]:
         try:
+            return await self._call(event, request_id)
+        except Exception as error:  # what the SDK's parser makes of a malformed reply is no class of its own
+            return InfrastructureError(f"invoking {self.arn}: the reply cannot be read: {repr(error)[:500]}"), ()
+
+    async def _call(self, event: bytes, request_id: str) -> tuple[Result, tuple[str, ...]]:
+        try:
             reply = await self._client.invoke(**self._arguments(event))
             payload = reply["Payload"]
             try:
@@ -200,7 +206,10 @@ def log_lines(tail: str | None) -> tuple[str, ...]:
     """The log tail (base64, at most 4 KB) in lines."""
     if not tail:
         return ()
-    return tuple(base64.b64decode(tail).decode("utf-8", "replace").splitlines())
+    try:
+        return tuple(base64.b64decode(tail).decode("utf-8", "replace").splitlines())
+    except ValueError:  # a header that is no base64 is no reason to lose the reply that it came with
+        return ()
 
 
 def result_of(error: ClientError, arn: str, now: float) -> Throttle | InfrastructureError | FunctionError:

@@ -17,6 +17,9 @@ TIMED_OUT = "Sandbox.Timedout"
 RESPONSE_TOO_LARGE = "Function.ResponseSizeTooLarge"
 UNHANDLED = "Unhandled"
 
+_LEVELS = 100
+"""How deep a document of ours may be nested; the encoder goes to 254."""
+
 
 def raised(error_type: str, message: str, stack_trace: list[str], request_id: str) -> FunctionError:
     """The function raised: the document that AWS's Python runtime client writes, keys in its order."""
@@ -72,13 +75,15 @@ def log_text(error: FunctionError) -> str:
     text = f"[ERROR] {error.error_type}: {error.message}"
     if not isinstance(stack, list) or not stack:
         return text
-    return f"{text}\nTraceback (most recent call last):\n" + "".join(str(frame) for frame in stack).rstrip()
+    frames = "".join(frame if isinstance(frame, str) else f"({type(frame).__name__})\n" for frame in stack)
+    return f"{text}\nTraceback (most recent call last):\n{frames.rstrip()}"
 
 
 def _error(members: dict[str, Any]) -> FunctionError:
+    """User text may hold lone surrogates, which no UTF-8 can carry; what is nested deeper than the encoder goes is left out."""
     try:
         document = orjson.dumps(members)
-    except orjson.JSONEncodeError:  # user text may hold lone surrogates, which no UTF-8 can carry
+    except orjson.JSONEncodeError:
         members = _cleaned(members)
         document = orjson.dumps(members)
     return FunctionError(_named(members, UNHANDLED), _message(members), document)
@@ -94,12 +99,15 @@ def _message(members: dict[str, Any]) -> str:
     return message if isinstance(message, str) else ""
 
 
-def _cleaned(value: Any) -> Any:  # noqa: ANN401 - walks JSON of any kind
+def _cleaned(value: Any, levels: int = _LEVELS) -> Any:  # noqa: ANN401 - walks JSON of any kind
+    """What the encoder takes of a value; below ``levels`` only the kind of what is there."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict | list) and not levels:
+        return f"({type(value).__name__}, nested too deep)"
     if isinstance(value, dict):
-        return {_cleaned(key): _cleaned(item) for key, item in value.items()}
-    return [_cleaned(item) for item in value] if isinstance(value, list) else value
+        return {_cleaned(key): _cleaned(item, levels - 1) for key, item in value.items()}
+    return [_cleaned(item, levels - 1) for item in value] if isinstance(value, list) else value
 
 
 def _members(document: bytes) -> dict[str, Any] | None:

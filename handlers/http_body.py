@@ -26,18 +26,18 @@ async def read_bounded(chunks: AsyncIterable[bytes], limit_bytes: int = PAYLOAD_
     return bytes(body)
 
 
-def retry_after_seconds(value: str | None, now: float) -> float | None:
+def retry_after_seconds(value: object, now: float) -> float | None:
     """Seconds from a Retry-After header: a number or an HTTP date (``now`` is wall-clock time). None for none or nonsense."""
-    if value is None:
+    if not isinstance(value, str | int | float):
         return None
     try:
         seconds = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         try:
-            moment = parsedate_to_datetime(value)
-        except ValueError:
+            moment = parsedate_to_datetime(str(value))
+            seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now
+        except (ValueError, TypeError, OverflowError):
             return None
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now
     if seconds != seconds:  # NaN
         return None
     return min(max(seconds, 0.0), RETRY_AFTER_LIMIT_SECONDS)

@@ -112,7 +112,8 @@ def serialise(answer: object) -> Result:
 def failure(error: BaseException, request_id: str) -> FunctionError:
     """What Lambda makes of what a handler raises. ``SystemExit`` ends the runtime there, so it reads as an exit."""
     if isinstance(error, FaultException):
-        return error_documents.raised(error.exception_type, _text(error.msg), error.trace or [], request_id)
+        frames = [_text(frame) for frame in error.trace] if isinstance(error.trace, list) else []
+        return error_documents.raised(_text(error.exception_type), _text(error.msg), frames, request_id)
     if isinstance(error, SystemExit):
         return error_documents.exited(request_id, _exit_status(error))
     found = error_documents.raised(type(error).__name__, _text(error), _stack(error.__traceback__), request_id)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _EMPTY: frozenset[str] = frozenset()
+_CHARACTERS_SHOWN = 80
+_KEYS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +40,20 @@ def failed_ids(response_body: bytes, ids: Sequence[str]) -> Verdict:
     read, or that names anything but events of this batch, fails all of them: what it meant is unknown, and at least once counts.
     """
     try:
-        response = _parse(response_body)
-    except (ValueError, RecursionError):
+        return _judged(_parse(response_body), ids)
+    except ValueError:
         return _whole(ids, "the response is not JSON")
+    except RecursionError:
+        return _whole(ids, "the response is not JSON that can be read: it is nested too deep")
+
+
+def _judged(response: Any, ids: Sequence[str]) -> Verdict:  # noqa: ANN401 - any JSON
     if response is None or response == "" or response == {} or response == []:
         return SUCCESS
     if not isinstance(response, dict):
         return _whole(ids, f"the response is a JSON {_kind(response)}, not an object with batchItemFailures")
     if "batchItemFailures" not in response:
-        return _whole(ids, f"the response has no batchItemFailures (it has {', '.join(map(repr, list(response)[:3]))})")
+        return _whole(ids, f"the response has no batchItemFailures (it has {', '.join(_named(response))})")
     items = response["batchItemFailures"]
     if items is None or items == []:
         return SUCCESS
@@ -102,6 +109,17 @@ def _kind(value: object) -> str:
             return "object"
 
 
+def _named(response: dict[str, Any]) -> list[str]:
+    return [repr(shortened(key)) for key in list(response)[:_KEYS_SHOWN]]
+
+
 def _short(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 80 else text[:80] + "..."
+    """A value of any JSON on one short line. What holds others is only named: writing it out would fail when it is deep."""
+    if isinstance(value, list | dict):
+        return f"(a JSON {_kind(value)})"
+    return shortened(json.dumps(value[: _CHARACTERS_SHOWN + 1] if isinstance(value, str) else value))
+
+
+def shortened(text: str) -> str:
+    """The start of a text that a function chose, for a message."""
+    return text if len(text) <= _CHARACTERS_SHOWN else text[:_CHARACTERS_SHOWN] + "..."

@@ -116,20 +116,23 @@ def _show_result(invocation: Invocation) -> None:
     if not isinstance(result, Payload | FunctionError):
         return
     body = result.body if isinstance(result, Payload) else result.document
-    if sys.stdout.isatty() and _is_json(body):
-        from rich.console import Console
-
-        Console().print_json(body.decode())
+    if sys.stdout.isatty() and _show_json(body):
         return
     sys.stdout.buffer.write(body + b"\n")
     sys.stdout.buffer.flush()
 
 
-def _is_json(body: bytes) -> bool:
+def _show_json(body: bytes) -> bool:
+    """Whether it could be laid out: what is no JSON cannot, nor what is nested deeper than the parser and the encoder go."""
+    from rich.console import Console
+    from rich.json import JSON
+
     try:
-        json.loads(body)
-    except ValueError:
+        laid_out = JSON(body.decode())
+        laid_out.text.plain.encode()  # an escape of a lone surrogate is JSON, and cannot be printed
+    except (ValueError, RecursionError):
         return False
+    Console().print(laid_out, soft_wrap=True)
     return True
 
 

@@ -59,7 +59,7 @@ class Remote:
 def _object(body: bytes) -> dict[str, Any]:
     try:
         told = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"error": f"the answer is not JSON: {body[:80]!r}"}
     return told if isinstance(told, dict) else {"error": "the answer is not an object"}
 

@@ -72,4 +72,13 @@ def _json(event: EventDict, **_: Any) -> str:  # noqa: ANN401 - structlog's own 
     try:
         return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
     except orjson.JSONEncodeError:
-        return orjson.dumps({str(key): repr(value) for key, value in event.items()}).decode("utf-8", "backslashreplace")
+        return orjson.dumps({_shown(str(key)): _shown(value) for key, value in event.items()}).decode()
+
+
+def _shown(value: object) -> str:
+    """A value's repr as text that UTF-8 can carry: of what is nested too deep, or has a broken repr of its own, only the type."""
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except Exception:  # user code's own __repr__ may raise anything, RecursionError among others
+        text = f"<{type(value).__name__}, which cannot be shown>"
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -352,3 +352,12 @@ def test_a_qualifier_is_the_eighth_part_of_an_arn(arn: str, split: tuple[str, st
 def test_no_log_is_no_lines() -> None:
     """The header may be missing."""
     assert log_lines(None) == ()
+
+
+@pytest.mark.parametrize("status", [200, 400, 429, 500, 503])
+@pytest.mark.parametrize("body", [b"[]", b"\xff", b"[" * 100_000, b'{"message":' * 2_000, b'{"retryAfterSeconds":{}}'])
+async def test_no_reply_of_the_service_makes_an_invocation_raise(status: int, body: bytes) -> None:
+    """A malformed error is one by its status, or of the way to the function; the tail of the log may be nonsense."""
+    headers = {"x-amzn-ErrorType": "TooManyRequestsException", "X-Amz-Log-Result": "no base64!"}
+    async with answer(status, body, headers if status != 200 else {"X-Amz-Log-Result": "x"}) as url:
+        assert await invoke(url) is not None
