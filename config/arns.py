@@ -10,6 +10,18 @@ _ARN = re.compile(
 )
 
 
+_PARTITIONS = {
+    "cn-": ("aws-cn", "amazonaws.com.cn"),
+    "us-gov-": ("aws-us-gov", "amazonaws.com"),
+    "us-iso-": ("aws-iso", "c2s.ic.gov"),
+    "us-isob-": ("aws-iso-b", "sc2s.sgov.gov"),
+    "eu-isoe-": ("aws-iso-e", "cloud.adc-e.uk"),
+    "us-isof-": ("aws-iso-f", "csp.hci.ic.gov"),
+    "eusc-": ("aws-eusc", "amazonaws.eu"),
+}
+"""Partition and domain by how a region's name begins; every other one is in ``aws``. ``tests/contract`` compares with the SDK."""
+
+
 @dataclass(frozen=True, slots=True)
 class Arn:
     """The five parts after ``arn:``, and the text they came from."""
@@ -31,3 +43,17 @@ def parse_arn(text: str) -> Arn:
     if found is None:
         raise ValueError(f"{text!r} is not an ARN (arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE)")
     return Arn(text, **found.groupdict())
+
+
+def partition_of(region: str) -> str:
+    """The partition that a region is in: the second part of its ARNs."""
+    return _partition(region)[0]
+
+
+def domain_of(region: str) -> str:
+    """The domain of a region's endpoints: ``https://SERVICE.REGION.DOMAIN/``."""
+    return _partition(region)[1]
+
+
+def _partition(region: str) -> tuple[str, str]:
+    return next((found for start, found in _PARTITIONS.items() if region.startswith(start)), ("aws", "amazonaws.com"))

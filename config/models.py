@@ -51,7 +51,7 @@ class Aws(Model):
 
     region: Annotated[str, Kind.REGION] | None = Field(
         default=None,
-        description="region of what no ARN gives one for; every event source's own region comes from its ARN",
+        description="region of what no ARN gives one for; event sources have that of their ARN, and so have their functions",
     )
     endpoint_url: Annotated[str, Kind.URL] | None = Field(
         default=None, description="endpoint of every service: LocalStack or another AWS-compatible one"

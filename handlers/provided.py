@@ -12,10 +12,11 @@ from handlers.worker_environment import Identity
 from handlers.workers import WorkerFunction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from random import Random
 
     from config.models import ProvidedFunction
+    from handlers.world import World
 
 
 class ProvidedFunctionRunner(WorkerFunction):
@@ -30,21 +31,11 @@ class ProvidedFunctionRunner(WorkerFunction):
         name: str,
         model: ProvidedFunction,
         *,
-        region: str | None = None,
-        account_id: str | None = None,
-        environment: Mapping[str, str] | None = None,
+        world: World | None = None,
         wall_clock: Callable[[], float] | None = None,
         random: Random | None = None,
     ) -> None:
-        super().__init__(
-            name,
-            model,
-            region=region,
-            account_id=account_id,
-            environment=environment,
-            wall_clock=wall_clock,
-            random=random,
-        )
+        super().__init__(name, model, world=world, wall_clock=wall_clock, random=random)
         self._provided = model
 
     def _code_path(self) -> Path:
@@ -54,7 +45,7 @@ class ProvidedFunctionRunner(WorkerFunction):
         program = self._provided.command[0]
         what = f"function {self.name}: command"
         if os.sep not in program:
-            path = self._provided.environment.get("PATH") or self._headrace.get("PATH")
+            path = self._provided.environment.get("PATH") or self._world.environment.get("PATH")
             if shutil.which(program, path=path) is None:
                 raise FunctionUnusable(f"{what}: {program!r} is not in PATH; expected an executable")
             return
@@ -69,4 +60,4 @@ class ProvidedFunctionRunner(WorkerFunction):
 
     def _identity(self, log_stream: str) -> Identity:
         handler = self._provided.handler or Path(self._provided.command[0]).name
-        return Identity(self.name, handler, self._region, log_stream)
+        return Identity(self.name, handler, self._world.region, log_stream)

@@ -17,10 +17,11 @@ from handlers.worker_environment import Identity
 from handlers.workers import WorkerFunction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from random import Random
 
     from config.models import PythonFunction
+    from handlers.world import World
 
 _MAIN = Path(__file__).with_name("worker_main.py")
 _OURS = Path(__file__).resolve().parent.parent
@@ -35,21 +36,11 @@ class PythonFunctionRunner(WorkerFunction):
         name: str,
         model: PythonFunction,
         *,
-        region: str | None = None,
-        account_id: str | None = None,
-        environment: Mapping[str, str] | None = None,
+        world: World | None = None,
         wall_clock: Callable[[], float] | None = None,
         random: Random | None = None,
     ) -> None:
-        super().__init__(
-            name,
-            model,
-            region=region,
-            account_id=account_id,
-            environment=environment,
-            wall_clock=wall_clock,
-            random=random,
-        )
+        super().__init__(name, model, world=world, wall_clock=wall_clock, random=random)
         self._python = model
         self._interpreter = str(model.interpreter.absolute()) if model.interpreter is not None else sys.executable
         self._layer_folders: list[Path] = []
@@ -103,7 +94,7 @@ class PythonFunctionRunner(WorkerFunction):
 
     def _identity(self, log_stream: str) -> Identity:
         # Which version of Python it is, the worker adds itself.
-        return Identity(self.name, self._python.handler, self._region, log_stream, "AWS_Lambda_python")
+        return Identity(self.name, self._python.handler, self._world.region, log_stream, "AWS_Lambda_python")
 
 
 def _client_folder() -> str:

@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from handlers.aws_variables import Profile, credential_variables, followed_variables, with_loopback_direct
 from handlers.worker_memory import machine_mib
 
 if TYPE_CHECKING:
@@ -16,29 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from config.models import ProcessFunction
-
-_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
-_FILES = ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
-
-CREDENTIAL_VARIABLES = (
-    *_KEYS,
-    *_FILES,
-    "AWS_CREDENTIAL_EXPIRATION",
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_ROLE_ARN",
-    "AWS_ROLE_SESSION_NAME",
-    "AWS_EC2_METADATA_DISABLED",
-    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
-    "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
-    "HOME",  # where the SDKs look for ~/.aws
-)
-"""Wherever the SDKs' chain of credential providers looks."""
 
 _LAMBDA_PATH = "/usr/local/bin:/usr/bin:/bin:/opt/bin"
 
@@ -65,21 +43,29 @@ class Place:
 
 
 def worker_environment(
-    identity: Identity, place: Place, model: ProcessFunction, headrace: Mapping[str, str]
+    identity: Identity,
+    place: Place,
+    model: ProcessFunction,
+    headrace: Mapping[str, str],
+    profile: Profile = Profile(),  # noqa: B008 - immutable
 ) -> dict[str, str]:
     """Everything that a worker finds in its environment (the variables are those that AWS's guide lists as defined).
 
     ``environment`` wins over all but what the runtime client depends on; ``inherit_environment`` over the defaults.
+    ``headrace`` is Headrace's own environment as its AWS clients understand it, ``profile`` that of its configuration files.
     """
-    home = {"HOME": str(place.scratch), **_credentials(model, place, headrace)}
     inherited = {name: headrace[name] for name in model.inherit_environment if name in headrace}
-    return {
-        **_defaults(place, headrace, identity),
-        **home,
-        **inherited,
-        **model.environment,
+    own = {**inherited, **model.environment}
+    found = {
+        **_defaults(place, headrace),
+        **_region(identity.region, own),
+        "HOME": str(place.scratch),
+        **followed_variables(model, headrace, profile),
+        **credential_variables(model, headrace, place.scratch),
+        **own,
         **_reserved(identity, place, model),
     }
+    return with_loopback_direct(found)
 
 
 def memory_size_mib(model: ProcessFunction) -> int:
@@ -87,7 +73,7 @@ def memory_size_mib(model: ProcessFunction) -> int:
     return model.memory_size or machine_mib()
 
 
-def _defaults(place: Place, headrace: Mapping[str, str], identity: Identity) -> dict[str, str]:
+def _defaults(place: Place, headrace: Mapping[str, str]) -> dict[str, str]:
     layers = list(reversed(place.layers))  # a later layer lies over the ones before it
     path = [str(layer / "bin") for layer in layers] + [headrace.get("PATH") or _LAMBDA_PATH]
     libraries = [str(place.code), str(place.code / "lib"), *(str(layer / "lib") for layer in layers)]
@@ -97,15 +83,20 @@ def _defaults(place: Place, headrace: Mapping[str, str], identity: Identity) -> 
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
         "TMPDIR": str(place.scratch),
-        "AWS_REGION": identity.region,
-        "AWS_DEFAULT_REGION": identity.region,
-        "AWS_EXECUTION_ENV": identity.execution_environment,
     }
+
+
+def _region(region: str, own: Mapping[str, str]) -> dict[str, str]:
+    """By both names: some SDKs read the one, some the other. A function that gives one means both."""
+    names = ("AWS_REGION", "AWS_DEFAULT_REGION")
+    region = next((own[name] for name in names if own.get(name)), region)
+    return dict.fromkeys(names, region) if region else {}
 
 
 def _reserved(identity: Identity, place: Place, model: ProcessFunction) -> dict[str, str]:
     return {
         "_HANDLER": identity.handler,
+        "AWS_EXECUTION_ENV": identity.execution_environment,
         "AWS_LAMBDA_RUNTIME_API": place.runtime_api,
         "AWS_LAMBDA_FUNCTION_NAME": identity.name,
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
@@ -117,11 +108,3 @@ def _reserved(identity: Identity, place: Place, model: ProcessFunction) -> dict[
         # Wrappers put it on sys.path: nothing of ours must lie there.
         "LAMBDA_RUNTIME_DIR": str(place.scratch),
     }
-
-
-def _credentials(model: ProcessFunction, place: Place, headrace: Mapping[str, str]) -> dict[str, str]:
-    if model.credentials == "none":
-        # Nothing is passed, and what the SDKs would look for by themselves is pointed at nothing.
-        nowhere = str(place.scratch / "no-credentials")
-        return {**dict.fromkeys(_FILES, nowhere), "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(place.scratch)}
-    return {name: headrace[name] for name in CREDENTIAL_VARIABLES if headrace.get(name)}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import abc
 import asyncio
-import os
 import random as random_module
 import time
 import uuid
@@ -19,7 +18,6 @@ import anyio
 import structlog
 from anyio import CancelScope, to_thread
 
-from handlers.factory import DEFAULT_ACCOUNT, DEFAULT_REGION, function_arn
 from handlers.function import FunctionError, FunctionStatus, InfrastructureError, Invocation
 from handlers.worker import Setup, Worker
 from handlers.worker_code import folder_of
@@ -28,9 +26,10 @@ from handlers.worker_memory import sessions
 from handlers.worker_process import KILL_SECONDS, Launch
 from handlers.worker_scratch import Scratch
 from handlers.workers_pool import Population, StartGate, starts
+from handlers.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -64,20 +63,15 @@ class WorkerFunction(abc.ABC):
         name: str,
         model: ProcessFunction,
         *,
-        region: str | None = None,
-        account_id: str | None = None,
-        environment: Mapping[str, str] | None = None,
+        world: World | None = None,
         wall_clock: Callable[[], float] | None = None,
         random: random_module.Random | None = None,
     ) -> None:
-        """``environment`` is Headrace's own (default: this process's), of which workers get what their model says."""
+        """``world`` has Headrace's own environment (default: this process's), of which workers get what their model says."""
         self._name = name
         self._model = model
-        self._headrace = dict(os.environ) if environment is None else dict(environment)
-        self._region = (
-            region or self._headrace.get("AWS_REGION") or self._headrace.get("AWS_DEFAULT_REGION") or DEFAULT_REGION
-        )
-        self._arn = function_arn(name, self._region, account_id or DEFAULT_ACCOUNT)
+        self._world = world or World()
+        self._arn = self._world.arn(name)
         self._random = random or random_module.Random()  # noqa: S311 - ids and jitter, no secrets
         self._wall_clock = wall_clock or time.time
         self._log = structlog.get_logger(__name__).bind(function=name)
@@ -352,7 +346,7 @@ class WorkerFunction(abc.ABC):
     def _launch(self, runtime_api: str, scratch: Path, stamp: str) -> Launch:
         place = Place(self._code, tuple(self._layers()), scratch, runtime_api)
         identity = self._identity(f"{stamp}/[$LATEST]{uuid.UUID(int=self._random.getrandbits(128)).hex}")
-        environment = worker_environment(identity, place, self._model, self._headrace)
+        environment = worker_environment(identity, place, self._model, self._world.environment, self._world.profile)
         return Launch(tuple(self._command()), self._code, environment, self._scratch)
 
     async def _remove_scratch(self) -> None:

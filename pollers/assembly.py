@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 import anyio
 import structlog
+from anyio import to_thread
 
+from handlers.aws_profile import read_profile
 from handlers.factory import make_function
+from handlers.world import source_regions, world
 from pollers.aws.clients import AwsClients
 from pollers.aws.collector import tune_gc
 from pollers.checkpoints import open_store
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from config.models import Config, FunctionModel, Http, Mapping
+    from handlers.aws_variables import Profile
     from handlers.function import Function
     from pollers.aws.api import Aws
     from pollers.checkpoints.store import CheckpointStore
@@ -84,7 +88,8 @@ async def assembled(
         traces = stack.enter_context(tracer())
         if traces is not None:
             sinks = (*sinks, Traces(traces, lambda name: runtime.mappings[name].model))
-        runtime = _runtime(config, aws, store, (*telemetry.sinks, *sinks), long_poll_seconds)
+        profile = await to_thread.run_sync(read_profile)
+        runtime = _runtime(config, aws, store, profile, (*telemetry.sinks, *sinks), long_poll_seconds)
         await stack.enter_async_context(_watched(runtime, aws, telemetry))
         if config.runtime.http is not False:
             await stack.enter_async_context(_served(config, config.runtime.http, runtime, telemetry, path))
@@ -93,15 +98,22 @@ async def assembled(
 
 
 def _runtime(
-    config: Config, aws: AwsClients, store: CheckpointStore | None, sinks: tuple[Sink, ...], long_poll_seconds: int
+    config: Config,
+    aws: AwsClients,
+    store: CheckpointStore | None,
+    profile: Profile,
+    sinks: tuple[Sink, ...],
+    long_poll_seconds: int,
 ) -> Runtime:
     async def poller(mapping: Mapping, surroundings: Surroundings) -> Poller:
         return await make_poller(mapping, aws, store, surroundings, long_poll_seconds=long_poll_seconds)
 
     def function(name: str, model: FunctionModel) -> Function:
-        return make_function(name, model, aws=config.aws)
+        where = world(config.aws, profile=profile, sources=source_regions(runtime.config, name))
+        return make_function(name, model, aws=config.aws, where=where)
 
-    return Runtime(config, poller, function, has_store=store is not None, sinks=sinks)
+    runtime = Runtime(config, poller, function, has_store=store is not None, sinks=sinks)
+    return runtime
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 import structlog
 
+from handlers.world import source_regions
 from pollers.clock import Clock, SystemClock
 from pollers.function_host import FunctionHost
 from pollers.mapping import MappingRunner, MappingState
@@ -178,7 +179,12 @@ class Runtime:
 
     async def _apply(self, config: Config) -> dict[str, list[str]]:
         old, new = self.config.event_source_mappings, config.event_source_mappings
-        functions = {name for name in self.hosts if config.functions.get(name) != self.config.functions.get(name)}
+        functions = {
+            name
+            for name in self.hosts
+            if config.functions.get(name) != self.config.functions.get(name)
+            or source_regions(config, name) != source_regions(self.config, name)  # workers are told of it
+        }
         removed = [name for name in old if name not in new]
         changed = [
             name for name in old if name in new and (old[name] != new[name] or new[name].function_name in functions)

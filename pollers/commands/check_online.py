@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
+from config.arns import domain_of
 from pollers.aws.clients import AwsClients
 from pollers.clock_skew import DOUBTFUL_SECONDS, REFUSED_SECONDS, clock_skews
 from pollers.commands.remote import on_terminal
@@ -49,8 +50,7 @@ async def findings(config: Config) -> list[Finding]:
 def _endpoint(mapping: Mapping, aws: AwsClients) -> str:
     arn = mapping.arn
     known = aws.endpoint_url("dynamodbstreams" if arn.service == "dynamodb" else arn.service)
-    domain = "amazonaws.com.cn" if arn.partition == "aws-cn" else "amazonaws.com"
-    return known or f"https://{SERVICES[arn.service]}.{arn.region}.{domain}/"
+    return known or f"https://{SERVICES[arn.service]}.{arn.region}.{domain_of(arn.region)}/"
 
 
 def skew_findings(skews: dict[str, float]) -> list[Finding]:

@@ -90,14 +90,17 @@ def _event(file: BinaryIO | None) -> bytes:
 
 def _defined(name: str, config: Config) -> Function:
     """The function of that name, made but not entered."""
+    from handlers.aws_profile import read_profile
     from handlers.factory import make_function
+    from handlers.world import source_regions, world
 
     model = config.functions.get(name)
     if model is None:
         close = get_close_matches(name, config.functions, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else f" (defined: {', '.join(config.functions) or 'none'})"
         _unusable(f"no function {name!r} in the configuration{hint}")
-    return make_function(name, model, aws=config.aws)
+    where = world(config.aws, profile=read_profile(), sources=source_regions(config, name))
+    return make_function(name, model, aws=config.aws, where=where)
 
 
 async def _invoke(function: Function, event: bytes) -> Invocation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from config.arns import domain_of
 from pollers.aws.errors import AccessDenied, NotFound, Refused
 from pollers.destinations.destination import DestinationUnusable
 
@@ -51,5 +52,4 @@ class QueueDestination:
 
 def _usual_url(arn: Arn) -> str:
     """The queue's URL where GetQueueUrl is not permitted (Lambda needs but sqs:SendMessage for a destination)."""
-    domain = "amazonaws.com.cn" if arn.partition == "aws-cn" else "amazonaws.com"
-    return f"https://sqs.{arn.region}.{domain}/{arn.account}/{arn.resource}"
+    return f"https://sqs.{arn.region}.{domain_of(arn.region)}/{arn.account}/{arn.resource}"

@@ -14,6 +14,7 @@ import anyio
 from config.models import ProvidedFunction, PythonFunction
 from handlers.provided import ProvidedFunctionRunner
 from handlers.python import PythonFunctionRunner
+from handlers.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,7 @@ def python_function(folder: Path, source: str, /, **settings: Any) -> PythonFunc
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "app.py").write_text(textwrap.dedent(source))
     model = PythonFunction(**{"code": folder, "handler": "app.handler", "timeout": 5, **settings})
-    return PythonFunctionRunner("orders", model, environment=headrace_environment())
+    return PythonFunctionRunner("orders", model, world=World(headrace_environment(), "us-east-1"))
 
 
 def provided_function(folder: Path, bootstrap: str, /, **settings: Any) -> ProvidedFunctionRunner:  # noqa: ANN401 - as above
@@ -38,7 +39,7 @@ def provided_function(folder: Path, bootstrap: str, /, **settings: Any) -> Provi
     script.chmod(0o755)
     defaults = {"runtime": "provided", "code": folder, "command": ["./bootstrap"], "timeout": 5}
     return ProvidedFunctionRunner(
-        "shell", ProvidedFunction(**{**defaults, **settings}), environment=headrace_environment()
+        "shell", ProvidedFunction(**{**defaults, **settings}), world=World(headrace_environment(), "us-east-1")
     )
 
 

@@ -12,6 +12,7 @@ from config.models import ProvidedFunction
 from handlers.errors import FunctionUnusable
 from handlers.function import FunctionError, InfrastructureError, Invocation, Payload
 from handlers.provided import ProvidedFunctionRunner
+from handlers.world import World
 from pollers.emulators.cache import installed
 from tests.e2e.functions import REPOSITORY, alive, headrace_environment, provided_function, until
 from tests.node_client import NodeClient, executable
@@ -42,7 +43,9 @@ def shell_example(**settings: object) -> ProvidedFunctionRunner:
     """The shell bootstrap of the examples."""
     model = {"runtime": "provided", "command": ["./bootstrap"], "code": SHELL_EXAMPLE, "handler": "function.handle"}
     return ProvidedFunctionRunner(
-        "shell", ProvidedFunction.model_validate({**model, **settings}), environment=headrace_environment()
+        "shell",
+        ProvidedFunction.model_validate({**model, **settings}),
+        world=World(headrace_environment(), "us-east-1"),
     )
 
 
@@ -62,6 +65,13 @@ async def test_the_shell_bootstrap_of_the_examples_works() -> None:
         {"batchItemFailures": []},
     ]
     assert any("START RequestId: r-2" in line for line in second.log)
+
+
+async def test_a_proxy_does_not_stand_between_a_worker_and_its_runtime_api() -> None:
+    """curl would ask the proxy for loopback addresses too; AWS's own clients ask none."""
+    proxies = {"http_proxy": "http://127.0.0.1:9", "ALL_PROXY": "http://127.0.0.1:9"}
+    async with shell_example(environment=proxies) as function:
+        assert isinstance((await run(function, EVENT)).result, Payload)
 
 
 async def test_a_large_event_goes_through_curl(tmp_path: Path) -> None:
@@ -214,7 +224,7 @@ def node_function(client: Path, code: Path, handler: str = "app.handler", **sett
     """A Node.js function."""
     model = {"runtime": "provided", "command": ["node", str(client), handler], "code": code, "timeout": 5}
     return ProvidedFunctionRunner(
-        "node", ProvidedFunction.model_validate({**model, **settings}), environment=headrace_environment()
+        "node", ProvidedFunction.model_validate({**model, **settings}), world=World(headrace_environment(), "us-east-1")
     )
 
 

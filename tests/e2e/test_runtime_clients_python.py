@@ -552,6 +552,18 @@ async def test_the_environment_holds_nothing_of_headraces_own(tmp_path: Path) ->
     assert listed == []
 
 
+async def test_a_proxy_is_passed_on_and_does_not_stand_before_the_runtime_api(tmp_path: Path) -> None:
+    """Whatever NO_PROXY says: loopback is added to it."""
+    source = """
+        import os, urllib.request
+        def handler(event, context):
+            return [urllib.request.getproxies().get("http"), bool(urllib.request.proxy_bypass("127.0.0.1:80"))]
+    """
+    own = {"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "a.example"}
+    async with python_function(tmp_path / "code", source, environment=own) as function:
+        assert value(await run(function)) == ["http://127.0.0.1:9", True]
+
+
 async def test_a_worker_cannot_speak_to_another_ones_endpoint(tmp_path: Path) -> None:
     """Nor can the test itself: whoever is not of the worker's session is refused."""
     source = """

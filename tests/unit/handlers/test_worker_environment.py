@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from config.models import PythonFunction
-from handlers.worker_environment import CREDENTIAL_VARIABLES, Identity, Place, worker_environment
+from handlers.aws_variables import CREDENTIAL_VARIABLES
+from handlers.worker_environment import Identity, Place, worker_environment
 
 IDENTITY = Identity("orders", "app.handler", "eu-west-1", "2026/11/20/[$LATEST]abc", "AWS_Lambda_python3.13")
 PLACE = Place(Path("/code"), (Path("/one"), Path("/two")), Path("/scratch"), "127.0.0.1:9001")
@@ -56,9 +57,10 @@ def test_lambdas_own_variables_are_set() -> None:
 
 
 def test_nothing_of_headraces_own_environment_is_passed_on_but_credentials_and_path() -> None:
-    """A password, a module path or an endpoint that was meant for Headrace stays with Headrace."""
+    """A password or a module path that was meant for Headrace stays with Headrace; how AWS is reached does not."""
     worker = environment()
-    assert not {"DATABASE_PASSWORD", "PYTHONPATH", "AWS_ENDPOINT_URL", "HEADRACE_LOG_LEVEL"} & set(worker)
+    assert not {"DATABASE_PASSWORD", "PYTHONPATH", "HEADRACE_LOG_LEVEL"} & set(worker)
+    assert worker["AWS_ENDPOINT_URL"] == "http://localhost:4566"
     assert {name: worker[name] for name in KEYS} == KEYS
     assert worker["PATH"] == "/two/bin:/one/bin:/bin"
     assert worker["HOME"] == "/home/me"

@@ -352,6 +352,20 @@ async def test_reload_of_a_changed_function_restarts_its_mappings_with_a_new_one
 
 
 @virtual_time.test
+async def test_reload_that_moves_a_functions_source_to_another_region_restarts_the_function(tmp_path: Path) -> None:
+    """Its workers are told the region of its sources; the mapping that is added later runs on the new ones."""
+    bench, functions = Bench(), list[FakeFunction]()
+    runtime = make_runtime(config(tmp_path, mapping("a")), bench, functions)
+    async with running(runtime):
+        elsewhere = mapping("b", event_source_arn="arn:aws:sqs:eu-west-3:000000000000:b")
+        await runtime.reload(config(tmp_path, mapping("a"), elsewhere))
+        await virtual_time.settle()
+        assert [(f.entered, f.left) for f in functions] == [(1, 1), (1, 0)]
+        assert set(runtime.mappings) == {"a", "b"}
+        runtime.stop()
+
+
+@virtual_time.test
 async def test_reload_refuses_what_needs_a_restart(tmp_path: Path) -> None:
     """A change of region is refused whole, with everything running on."""
     bench = Bench()
