@@ -6,13 +6,14 @@ ARG PYTHON_VERSION=3.12
 
 FROM python:${PYTHON_VERSION}-slim AS build
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY config config
 COPY handlers handlers
 COPY pollers pollers
 COPY examples examples
 RUN python -m venv /opt/headrace \
- && /opt/headrace/bin/python -m pip install --no-cache-dir ".[otel]"
+ && /opt/headrace/bin/python -m pip install --no-cache-dir --constraint constraints.txt pip \
+ && /opt/headrace/bin/python -m pip install --no-cache-dir --constraint constraints.txt --build-constraint constraints.txt ".[otel]"
 
 FROM python:${PYTHON_VERSION}-slim
 LABEL org.opencontainers.image.title="headrace" \

@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+NEWEST := .venv-newest
 
-.PHONY: demo test lint types unit bench clean
+PIN := --constraint constraints.txt
 
-$(STAMP): pyproject.toml
+.PHONY: demo test test-newest constraints lint types unit bench clean
+
+# Exact versions, also of pip and of what builds: what works today works on any day.
+$(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable . --group dev
+	$(BIN)/python -m pip install --quiet $(PIN) pip
+	$(BIN)/python -m pip install --quiet $(PIN) --build-constraint constraints.txt --editable . --group dev
 	touch $(STAMP)
 
 demo: $(STAMP)
@@ -17,6 +21,17 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# The suite on the newest of everything that pyproject.toml admits, in an environment that is made anew each time.
+test-newest:
+	$(PYTHON) -m venv --clear $(NEWEST)
+	$(NEWEST)/bin/python -m pip install --quiet --upgrade pip
+	$(NEWEST)/bin/python -m pip install --quiet --editable . --group dev
+	$(NEWEST)/bin/python -m pytest -n 2 --dist loadgroup
+
+# Renews the exact versions: constraints.txt, and the emulators'.
+constraints:
+	PYTHON=$(PYTHON) .ci/constraints
 
 unit: $(STAMP)
 	$(BIN)/python -m pytest tests/unit
@@ -35,4 +50,4 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.filters
 
 clean:
-	rm -rf $(VENV) .cache
+	rm -rf $(VENV) $(NEWEST) .cache

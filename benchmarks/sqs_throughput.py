@@ -39,14 +39,16 @@ class SqsConsumer:
 
     name: str = "sqs-consumer"
     version: str = "14.2.8"
-    revision: str = "1"
+    revision: str = "2"
 
     def install(self, folder: Path) -> None:
         """With AWS's SDK for JavaScript."""
         step(
             [
                 *("npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--prefix", folder),
-                *(f"sqs-consumer@{self.version}", "@aws-sdk/client-sqs@3.1169.0", "@smithy/node-http-handler@4"),
+                # What these need, as of a day: the same on every later one.
+                *("--before", "2026-11-28"),
+                *(f"sqs-consumer@{self.version}", "@aws-sdk/client-sqs@3.1169.0", "@smithy/node-http-handler@4.14.2"),
             ],
             folder=folder,
         )

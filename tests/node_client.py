@@ -35,6 +35,9 @@ _CURL_OPTIONS = (
 _UNUSED_HEADERS = ("uv.h", "v8.h", "node.h")
 """Included by the client and not used: all that it calls is Node-API, whose headers come from npm."""
 
+NPM_DAY = "2026-11-28"
+"""What the named packages need is taken as of this day, so that it is the same on every later one."""
+
 _INCLUDES = ("node-api-headers/include", "node-addon-api")
 
 
@@ -44,15 +47,16 @@ class NodeClient:
 
     name: str = "aws-lambda-ric"
     version: str = "3.3.0"
-    revision: str = "1"
+    revision: str = "2"
 
     def install(self, folder: Path) -> None:
         """Fetch the packages, then build curl, AWS's C++ library and the client's native part."""
         compiler = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
         if compiler is None:
             raise InstallFailed("aws-lambda-ric cannot be built: no C++ compiler (c++, g++ or clang++) on the PATH")
-        packages = [f"aws-lambda-ric@{self.version}", "node-api-headers@1"]
+        packages = [f"aws-lambda-ric@{self.version}", "node-api-headers@1.9.0"]
         options = ["--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--prefix", str(folder)]
+        options += ["--before", NPM_DAY]
         step(["npm", "install", *options, *packages], folder=folder)
         client = folder / "node_modules" / "aws-lambda-ric"
         artifacts = folder / "artifacts"
@@ -86,7 +90,7 @@ def _cmake(folder: Path) -> str:
     if found := shutil.which("cmake"):
         return found
     step([sys.executable, "-m", "venv", folder / "venv"], folder=folder)
-    step([folder / "venv" / "bin" / "python", "-m", "pip", "install", "cmake>=3.28,<5"], folder=folder)
+    step([folder / "venv" / "bin" / "python", "-m", "pip", "install", "cmake==4.4.5"], folder=folder)
     return str(folder / "venv" / "bin" / "cmake")
 
 

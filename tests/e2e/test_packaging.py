@@ -51,7 +51,20 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             shutil.copy(where, source / name)
     output = tmp_path_factory.mktemp("wheel")
-    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", output, source, folder=output)
+    pins = ("--build-constraint", source / "constraints.txt")
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        *pins,
+        "--wheel-dir",
+        output,
+        source,
+        folder=output,
+    )
     [built] = output.glob("*.whl")
     return built
 
