@@ -13,7 +13,7 @@ from anyio import to_thread
 
 from handlers.errors import FunctionUnusable
 from handlers.worker_code import folder_of
-from handlers.worker_environment import Identity
+from handlers.worker_environment import Identity, Place
 from handlers.workers import WorkerFunction
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class PythonFunctionRunner(WorkerFunction):
                 timeout=_PROBE_SECONDS,
                 check=False,
                 stdin=subprocess.DEVNULL,
+                env=self._probe_environment(),  # not Headrace's own: this may run user code (sitecustomize, .pth files)
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise FunctionUnusable(
@@ -74,6 +75,10 @@ class PythonFunctionRunner(WorkerFunction):
         if answer.returncode != 0:
             said = answer.stderr.decode("utf-8", "replace").strip() or f"it ended with status {answer.returncode}"
             raise FunctionUnusable(f"function {self.name}: interpreter: {said}")
+
+    def _probe_environment(self) -> dict[str, str]:
+        place = Place(self._code, (), self._scratch, "")
+        return self._environment(place, self._identity("probe"))
 
     def _command(self) -> Sequence[str]:
         return (self._interpreter, str(_MAIN), self._settings())

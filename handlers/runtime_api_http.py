@@ -22,6 +22,9 @@ DISCARD_LIMIT_BYTES = 64 * 1024 * 1024
 REQUEST_SECONDS = 60.0
 """How long a request may take from its first byte to its last."""
 
+CONNECTION_LIMIT = 64
+"""Open connections of one worker; one more takes another's place."""
+
 _PIPELINE_LIMIT = 16
 _JOIN_LIMIT_BYTES = 256 * 1024
 
@@ -272,16 +275,20 @@ class Connection(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing()
 
     @property
-    def peer(self) -> tuple[tuple[str, int], tuple[str, int]] | None:
-        """The client's address and ours."""
+    def peer(self) -> tuple[tuple[str, int] | None, tuple[str, int] | None]:
+        """The client's address and ours; None where it is gone already."""
         if self._transport is None:
-            return None
+            return None, None
         return self._transport.get_extra_info("peername"), self._transport.get_extra_info("sockname")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's does not derive from asyncio's
-        self._open.add(self)
-        if not self._application.allows(self):
+        # Strangers take no room among the open connections: they could crowd out the worker's own.
+        if self._application.allows(self):
+            while len(self._open) >= CONNECTION_LIMIT:
+                self._open.pop().abort()
+            self._open.add(self)
+        else:
             body = b'{"errorMessage":"This Runtime API belongs to another worker","errorType":"Forbidden"}'
             self._transport.write(Response(HTTPStatus.FORBIDDEN, body).encode(keep_alive=False))
             transport.close()

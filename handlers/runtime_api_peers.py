@@ -1,101 +1,77 @@
-"""Whose process is at the other end of a connection to a worker's endpoint.
+"""Whose process is at the other end of a connection: a worker's own, one of Headrace's, or a stranger's.
 
 Each worker has a port of its own, which any process of the machine could connect to; clients of the Runtime API can carry no
-secret (some of them take nothing but ``host:port``), so the kernel is asked instead. Known on Linux only; elsewhere nobody is
-refused.
+secret (some of them take nothing but ``host:port``), so the kernel is asked instead. Who cannot be told is refused: a client
+that waits for an answer can always be told. Where no client can (systems other than Linux), nobody is refused.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import os
-import socket
-import struct
-import sys
-from pathlib import Path
 
-from handlers.worker_memory import session_members
-
-_NETLINK_SOCK_DIAG = 4
-_SOCK_DIAG_BY_FAMILY = 20
-_NLM_F_REQUEST = 1
-_NLMSG_HEADER = struct.Struct("=IHHII")
-_DIAG_REQUEST = struct.Struct("=BBBBI")
-_DIAG_ID = struct.Struct("!HH16s16s")
-_DIAG_ID_TAIL = struct.Struct("=III")
-_DIAG_MESSAGE_HEAD_BYTES = 4
-_DIAG_COUNTERS = struct.Struct("=IIIII")  # expires, rqueue, wqueue, uid, inode
+from handlers.connected_sockets import Address, Held, can_identify, held, held_by_any, holds, users_of
+from handlers.process_tree import descendants, running
 
 
-def owned_by_session(session: int, client: tuple[str, int], server: tuple[str, int]) -> bool:
-    """Whether the client's end of a TCP connection (IPv4) is held by a process of ``session``; True where nobody can tell."""
-    inode = socket_inode(client, server)
-    if not inode:
+def is_workers_own(leader: int, keeper: int, client: Address | None, server: Address | None) -> bool:
+    """Whether the client's end is held by the worker ``leader`` or a process that it started, all of them below ``keeper``."""
+    if not can_identify():
         return True
-    wanted = f"socket:[{inode}]"
-    try:
-        if _holds(session, wanted):  # the leader is asked first: it is who it nearly always is
-            return True
-    except PermissionError:
+    found = _held(client, server)
+    if found is None:
+        return False
+    if held_by_any([leader], found):  # asked first: it is who it nearly always is
         return True
-    return any(_holds(pid, wanted) for pid in session_members(session) if pid != session)
+    if os.geteuid() not in (
+        0,
+        found.user,
+    ):  # another user's: not worth a look at every process, which somebody might ask for often
+        return False
+    return held_by_any((pid for pid in descendants(keeper) if pid != leader), found)
 
 
-def socket_inode(local: tuple[str, int], remote: tuple[str, int]) -> int | None:
-    """The inode of the socket that is bound to ``local`` and connected to ``remote``; None if the kernel does not say."""
-    if sys.platform != "linux":
-        return None
-    try:
-        return _asked(local, remote)
-    except OSError:
-        return _looked_up(local, remote)
+def is_headraces_own(client: Address | None, server: Address | None) -> bool:
+    """Whether the client's end is held by this process or one below it: by code of a function, which is no operator.
 
-
-def _asked(local: tuple[str, int], remote: tuple[str, int]) -> int:
-    identity = _DIAG_ID.pack(local[1], remote[1], _address(local), _address(remote)) + _DIAG_ID_TAIL.pack(
-        0, 2**32 - 1, 2**32 - 1
-    )
-    payload = _DIAG_REQUEST.pack(socket.AF_INET, socket.IPPROTO_TCP, 0, 0, 2**32 - 1) + identity
-    header = _NLMSG_HEADER.pack(_NLMSG_HEADER.size + len(payload), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, 1, 0)
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, _NETLINK_SOCK_DIAG) as netlink:
-        netlink.send(header + payload)
-        answer = netlink.recv(4096)
-    kind = _NLMSG_HEADER.unpack_from(answer)[1]
-    if kind != _SOCK_DIAG_BY_FAMILY:
-        raise OSError("the kernel knows no such socket, or does not say")
-    offset = _NLMSG_HEADER.size + _DIAG_MESSAGE_HEAD_BYTES + _DIAG_ID.size + _DIAG_ID_TAIL.size
-    return int(_DIAG_COUNTERS.unpack_from(answer, offset)[4])
-
-
-def _address(end: tuple[str, int]) -> bytes:
-    return socket.inet_aton(end[0]) + bytes(12)
-
-
-def _looked_up(local: tuple[str, int], remote: tuple[str, int]) -> int | None:
-    try:
-        table = Path("/proc/net/tcp").read_text()
-    except OSError:
-        return None
-    for line in table.splitlines()[1:]:
-        fields = line.split()
-        if len(fields) > 9 and fields[1] == _hexadecimal(local) and fields[2] == _hexadecimal(remote):
-            return int(fields[9])
-    return None
-
-
-def _hexadecimal(end: tuple[str, int]) -> str:
-    return f"{int.from_bytes(socket.inet_aton(end[0]), sys.byteorder):08X}:{end[1]:04X}"
-
-
-def _holds(pid: int, wanted: str) -> bool:
-    folder = f"/proc/{pid}/fd"
-    try:
-        names = os.listdir(folder)
-    except FileNotFoundError:
-        return not os.path.isdir("/proc/self/fd")  # without /proc nobody can tell
-    for name in names:
+    A connection from this machine whose client is gone already counts as theirs, as that is how one would hide.
+    """
+    if not can_identify():
+        return False
+    found = _held(client, server)
+    if found is None:
+        return client is None or server is None or _is_local(client, server)
+    hidden = []
+    own = {os.getpid(), *descendants(os.getpid())}
+    for pid in own:
         try:
-            if os.readlink(f"{folder}/{name}") == wanted:
+            if holds(pid, found):
                 return True
-        except OSError:
+        except PermissionError:
+            hidden.append(pid)
+    # Where one of ours hides what it holds, of its user's sockets only those are believed that somebody else is seen to hold.
+    return any(found.user in users_of(pid) for pid in hidden) and not _held_elsewhere(own, found)
+
+
+def _held_elsewhere(own: set[int], found: Held) -> bool:
+    for pid in running():
+        try:
+            if pid not in own and holds(pid, found):
+                return True
+        except PermissionError:
             continue
     return False
+
+
+def _held(client: Address | None, server: Address | None) -> Held | None:
+    """The client's end; None if nobody holds it any more, or the kernel does not say. uvloop has no address of who is gone."""
+    if client is None or server is None:
+        return None
+    try:
+        return held(client[:2], server[:2])
+    except (OSError, ValueError):
+        return None
+
+
+def _is_local(client: Address, server: Address) -> bool:
+    return client[0] == server[0] or ipaddress.ip_address(client[0].partition("%")[0]).is_loopback

@@ -13,11 +13,11 @@ import anyio
 import anyio.lowlevel
 from anyio import CancelScope, to_thread
 
-from handlers import error_documents, worker_memory
+from handlers import error_documents, process_tree, worker_memory
 from handlers.function import FunctionError, InfrastructureError, Invocation, Result
 from handlers.runtime_api import RESPONSE_LIMIT_BYTES, Delivery, RuntimeApi, RuntimeState
 from handlers.runtime_api_http import Connection
-from handlers.runtime_api_peers import owned_by_session
+from handlers.runtime_api_peers import is_workers_own
 from handlers.worker_logs import LogQueue, LogReader, LogTail, Report, level
 from handlers.worker_process import Exit, Launch, WorkerProcess
 from handlers.workers_pool import init_limit_seconds
@@ -36,7 +36,6 @@ _CLOSE_SECONDS = 0.05  # between SIGTERM and the end of the long poll: the signa
 _INIT_ERROR_SECONDS = 1.0  # for a worker that reported an error of its initialisation to end by itself
 _LEAST_FINISH_SECONDS = 1.0
 _MEMORY_SAMPLE_SECONDS = 0.1
-_CONNECTION_LIMIT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +143,11 @@ class Worker:
         """The worker's process, once it is started."""
         return self._process.pid if self._process is not None else None
 
+    @property
+    def keeper_pid(self) -> int | None:
+        """The keeper of its process, below which all is that the worker starts."""
+        return self._process.keeper_pid if self._process is not None else None
+
     async def run(self) -> None:
         """Start the worker and wait for its end. Cancelled, it kills the worker first."""
         server: asyncio.Server | None = None
@@ -209,12 +213,14 @@ class Worker:
         """What it wrote before its first invocation."""
         return self._init_tail.lines()
 
-    def check_memory(self, sessions: Mapping[int, list[int]]) -> None:
-        """Kill the worker if it and its children (``sessions`` says who they are) hold more than ``memory_size``."""
-        limit = self._setup.memory_limit_mib
-        if limit is None or self._ending or self.pid is None or not (self.busy or self.starting):
+    def check_memory(self, families: Mapping[int, list[int]]) -> None:
+        """Kill the worker if all that it started and it (below its keeper, say ``families``) hold more than ``memory_size``."""
+        limit, keeper = self._setup.memory_limit_mib, self.keeper_pid
+        if limit is None or self._ending or keeper is None or self.pid is None or not (self.busy or self.starting):
             return
-        held = worker_memory.held_mib(sessions.get(self.pid, [self.pid]), limit)
+        held = worker_memory.held_mib(families.get(keeper) or [self.pid], limit)
+        if held > limit:  # told exactly before anything is killed
+            held = worker_memory.held_mib(process_tree.descendants(keeper) or [self.pid], limit)
         self._memory_mib = max(self._memory_mib, held)
         if held <= limit:
             return
@@ -311,14 +317,13 @@ class Worker:
         assignment.result.set_result(assignment.verdict)
 
     def _connection(self) -> Connection:
-        while len(self._connections) >= _CONNECTION_LIMIT:
-            self._connections.pop().abort()
         return Connection(self._api, RESPONSE_LIMIT_BYTES, self._connections)
 
     def _allows(self, connection: object) -> bool:
-        peer = connection.peer if isinstance(connection, Connection) else None
-        pid = self.pid
-        return peer is None or (pid is not None and owned_by_session(pid, *peer))
+        pid, keeper = self.pid, self.keeper_pid
+        if pid is None or keeper is None or not isinstance(connection, Connection):
+            return False
+        return is_workers_own(pid, keeper, *connection.peer)
 
     # Time
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 _LAMBDA_PATH = "/usr/local/bin:/usr/bin:/bin:/opt/bin"
 
 
+TOKEN = "HEADRACE_TOKEN"  # noqa: S105 - a name
+"""What gives control of Headrace: no function gets it, whatever it asks for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """What a worker is told about its function."""
@@ -54,7 +58,7 @@ def worker_environment(
     ``environment`` wins over all but what the runtime client depends on; ``inherit_environment`` over the defaults.
     ``headrace`` is Headrace's own environment as its AWS clients understand it, ``profile`` that of its configuration files.
     """
-    inherited = {name: headrace[name] for name in model.inherit_environment if name in headrace}
+    inherited = {name: headrace[name] for name in model.inherit_environment if name in headrace and name != TOKEN}
     own = {**inherited, **model.environment}
     found = {
         **_defaults(place, headrace),

@@ -37,31 +37,6 @@ def held_mib(pids: list[int], limit_mib: int) -> int:
     return sum(_proportional_mib(pid) for pid in pids) if total > limit_mib and len(pids) > 1 else total
 
 
-def session_members(pid: int) -> list[int]:
-    """The processes of the session that ``pid`` leads (as every worker does); it alone where nobody can tell."""
-    return sessions().get(pid, [pid])
-
-
-def sessions() -> dict[int, list[int]]:
-    """The processes of every session on the machine, by the session's leader; empty where there is no /proc."""
-    found: dict[int, list[int]] = {}
-    try:
-        names = os.listdir("/proc")
-    except OSError:
-        return found
-    for name in names:
-        if name.isdigit():
-            found.setdefault(_session(int(name)), []).append(int(name))
-    return found
-
-
-def _session(pid: int) -> int:
-    try:
-        return os.getsid(pid)
-    except OSError:
-        return -1
-
-
 def _proportional_mib(pid: int) -> int:
     try:
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_bytes()

@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio import to_thread
+
+from handlers.worker_strays import kill_strays, mark_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -72,11 +75,13 @@ class WorkerProcess:
     """A running worker. :attr:`exited` is set once nothing of it is left."""
 
     def __init__(
-        self, keeper: subprocess.Popen[bytes], control: socket.socket, program: str, on_started: Callable[[], None]
+        self, keeper: subprocess.Popen[bytes], control: socket.socket, launch: Launch, on_started: Callable[[], None]
     ) -> None:
         self._keeper = keeper
         self._control: socket.socket | None = control
-        self._program = program
+        self._program = launch.command[0]
+        self._mark = mark_of(launch.environment)
+        self._keeper_was_killed = False
         self._on_started = on_started
         self._received = b""
         self._kill_timer: asyncio.TimerHandle | None = None
@@ -113,7 +118,12 @@ class WorkerProcess:
             raise
         finally:
             theirs.close()
-        return cls(keeper, ours, launch.command[0], on_started)
+        return cls(keeper, ours, launch, on_started)
+
+    @property
+    def keeper_pid(self) -> int:
+        """Its parent process, and that of whatever it leaves behind."""
+        return self._keeper.pid
 
     @property
     def pid(self) -> int | None:
@@ -137,6 +147,8 @@ class WorkerProcess:
         await self._closed.wait()
         while self._keeper.poll() is None:  # noqa: ASYNC110 - its socket is closed: it ends in this very moment
             await anyio.sleep(0.0005)
+        if self._keeper_was_killed:
+            await to_thread.run_sync(kill_strays, self._mark)
         return self.exit
 
     def _order(self, order: bytes) -> None:
@@ -180,10 +192,14 @@ class WorkerProcess:
         if self._kill_timer is not None:
             self._kill_timer.cancel()
         if self.exit.status is None and self.exit.error is None and self._pid is not None:
+            self._keeper_was_killed = True
             self._kill_what_a_dead_keeper_left(self._pid)
         self._closed.set()
 
     def _kill_what_a_dead_keeper_left(self, pid: int) -> None:
-        """The kernel killed the worker; its group may hold its children still (but on Linux, the worker too)."""
+        """The kernel killed the worker; its group may hold its children still (but on Linux, the worker too).
+
+        What had left the group is found by its mark in :meth:`wait`.
+        """
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)

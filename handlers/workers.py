@@ -19,10 +19,10 @@ import structlog
 from anyio import CancelScope, to_thread
 
 from handlers.function import FunctionError, FunctionStatus, InfrastructureError, Invocation
+from handlers.process_tree import Families
 from handlers.worker import Setup, Worker
 from handlers.worker_code import folder_of
 from handlers.worker_environment import Identity, Place, memory_size_mib, worker_environment
-from handlers.worker_memory import sessions
 from handlers.worker_process import KILL_SECONDS, Launch
 from handlers.worker_scratch import Scratch
 from handlers.workers_pool import Population, StartGate, starts
@@ -321,12 +321,13 @@ class WorkerFunction(abc.ABC):
 
     async def _watch_memory(self) -> None:
         """Kill workers that hold more than ``memory_size``."""
+        families = Families()
         while True:
             await anyio.sleep(_MEMORY_WATCH_SECONDS)
             if any(worker.busy or worker.starting for worker in self._living):
-                members = sessions()
+                below = families.below([worker.keeper_pid for worker in self._living if worker.keeper_pid is not None])
                 for worker in list(self._living):
-                    worker.check_memory(members)
+                    worker.check_memory(below)
 
     def _make_setup(self) -> Setup:
         stamp = time.strftime("%Y/%m/%d", time.gmtime(self._wall_clock()))
@@ -346,8 +347,11 @@ class WorkerFunction(abc.ABC):
     def _launch(self, runtime_api: str, scratch: Path, stamp: str) -> Launch:
         place = Place(self._code, tuple(self._layers()), scratch, runtime_api)
         identity = self._identity(f"{stamp}/[$LATEST]{uuid.UUID(int=self._random.getrandbits(128)).hex}")
-        environment = worker_environment(identity, place, self._model, self._world.environment, self._world.profile)
+        environment = self._environment(place, identity)
         return Launch(tuple(self._command()), self._code, environment, self._scratch)
+
+    def _environment(self, place: Place, identity: Identity) -> dict[str, str]:
+        return worker_environment(identity, place, self._model, self._world.environment, self._world.profile)
 
     async def _remove_scratch(self) -> None:
         with CancelScope(shield=True):

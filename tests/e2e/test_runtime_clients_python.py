@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 import textwrap
 import venv
@@ -600,6 +601,30 @@ async def test_a_worker_cannot_speak_to_another_ones_endpoint(tmp_path: Path) ->
             assert (await stream.receive()).startswith(b"HTTP/1.1 403 ")
 
 
+async def test_strangers_that_leave_at_once_cannot_harm_a_worker(tmp_path: Path) -> None:
+    """Whether they ask for its next invocation, report its failure or crowd its endpoint, the same process goes on."""
+    source = """
+        import os
+        def handler(event, context): return [os.getpid(), os.environ["AWS_LAMBDA_RUNTIME_API"]]
+    """
+    async with python_function(tmp_path / "code", source) as function:
+        pid, address = value(await run(function))
+        (worker,) = function._living
+        await until(lambda: worker.available)
+        before = set(worker._connections)
+        host, port = address.split(":")
+        for call in (b"GET /2018-06-01/runtime/invocation/next", b"POST /2018-06-01/runtime/init/error"):
+            for _ in range(20):
+                with socket.create_connection((host, int(port))) as stranger:
+                    stranger.sendall(call + b" HTTP/1.1\r\nContent-Length: 0\r\n\r\n")
+        crowd = [await anyio.connect_tcp(host, int(port)) for _ in range(100)]
+        for one in crowd:  # each is answered, so that all of them have been dealt with
+            async with one:
+                assert (await one.receive()).startswith(b"HTTP/1.1 403 ")
+        assert value(await run(function)) == [pid, address]
+        assert set(worker._connections) == before, "the worker had to connect again, which few clients do"
+
+
 async def test_garbage_and_floods_of_output_do_no_harm(tmp_path: Path) -> None:
     """Bytes that are no text, a line of a mebibyte, no newline at the end, and a hundred thousand lines."""
     source = """
@@ -626,12 +651,21 @@ async def test_garbage_and_floods_of_output_do_no_harm(tmp_path: Path) -> None:
 
 
 async def test_a_worker_that_holds_more_memory_than_allowed_is_killed(tmp_path: Path) -> None:
-    """Lambda's own error; a child's memory counts as the worker's."""
+    """Lambda's own error; a child's memory counts as the worker's, also one's that left its session and its parents."""
     source = """
-        import subprocess, sys, time
+        import os, subprocess, sys, time
         def handler(event, context):
             if event == "child":
                 subprocess.run([sys.executable, "-c", "x = bytearray(300 * 2**20); import time; time.sleep(60)"])
+            elif event == "away":
+                if not os.fork():
+                    os.setsid()
+                    if os.fork():
+                        os._exit(0)
+                    x = bytearray(300 * 2**20)
+                    time.sleep(600)
+                    os._exit(0)
+                time.sleep(60)
             elif event:
                 x = bytearray(event * 2**20)
                 time.sleep(60 if event > 128 else 0.3)
@@ -647,6 +681,7 @@ async def test_a_worker_that_holds_more_memory_than_allowed_is_killed(tmp_path: 
         )
         assert "\tMax Memory Used: 128 MB\tStatus: error\tError Type: Runtime.OutOfMemory\t" in invocation.log[-1]
         assert failed(await run(function, "child")).error_type == "Runtime.OutOfMemory"
+        assert failed(await run(function, "away")).error_type == "Runtime.OutOfMemory"
 
 
 async def test_processes_that_multiply_and_run_away_are_all_killed(tmp_path: Path) -> None:
@@ -744,7 +779,8 @@ async def test_a_dead_keeper_takes_its_worker_with_it(tmp_path: Path) -> None:
         def handler(event, context):
             if not event: return 1
             child = subprocess.Popen(["sleep", "600"])
-            open(event, "w").write(f"{os.getppid()} {os.getpid()} {child.pid}\\n")
+            away = subprocess.Popen(["sleep", "600"], start_new_session=True)
+            open(event, "w").write(f"{os.getppid()} {os.getpid()} {child.pid} {away.pid}\\n")
             time.sleep(600)
     """
     mark = tmp_path / "mark"
