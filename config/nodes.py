@@ -46,11 +46,12 @@ class Scalar:
 
 @dataclass(slots=True, eq=False)
 class Sequence:
-    """A list."""
+    """A list. ``height`` counts its levels, those of aliases too."""
 
     place: Place
     items: list[Node] = field(default_factory=list)
     size: int = 1
+    height: int = 1
 
 
 @dataclass(slots=True, eq=False)
@@ -69,6 +70,7 @@ class Table:
     entries: dict[str, Entry] = field(default_factory=dict)
     repeated: list[tuple[str, Place]] = field(default_factory=list)
     size: int = 1
+    height: int = 1
 
 
 Node: TypeAlias = Scalar | Sequence | Table

@@ -1,8 +1,8 @@
 """YAML text to a tree of values that know their lines.
 
 Built on PyYAML's events rather than on its documents, for the line of every key and value, and so that nesting, aliases
-and repeated keys are ours to bound. Plain scalars follow YAML 1.2's core schema: ``no``, ``on``, ``1:30`` and ``2024-01-01``
-are text, and ``010`` is ten.
+and repeated keys are ours to bound: the depth of the text before a parser sees it, that of aliases while values are made.
+Plain scalars follow YAML 1.2's core schema: ``no``, ``on``, ``1:30`` and ``2024-01-01`` are text, and ``010`` is ten.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import yaml
 
 from config.faults import Place
 from config.nodes import MAXIMUM_DEPTH, MAXIMUM_NODES, SURROGATE, Entry, Node, Scalar, Sequence, Table, Unparsable
+from config.yaml_depth import line_beyond
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,7 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 _INFINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)")
 _NOT_A_NUMBER = re.compile(r"\.(?:nan|NaN|NAN)")
 _MERGE = "<<"
+_TOO_DEEP = f"found more than {MAXIMUM_DEPTH} levels of nesting, expected fewer"
 _TOO_MANY = f"found more than {MAXIMUM_NODES:,} values (aliases counted), expected fewer"
 
 
@@ -56,6 +58,9 @@ def _events(text: str, file: str, loader: type[yaml.SafeLoader | yaml.CSafeLoade
         raise Unparsable(
             place, f"found the character U+{ord(refused.group()):04X}, expected YAML, which does not allow it"
         )
+    too_deep = line_beyond(text, MAXIMUM_DEPTH)
+    if too_deep is not None:
+        raise Unparsable(Place(file, too_deep), _TOO_DEEP)
     try:
         yield from yaml.parse(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
@@ -112,7 +117,7 @@ class _Builder:
 
     def _push(self, node: Sequence | Table, anchor: str | None, place: Place) -> None:
         if len(self._open) >= MAXIMUM_DEPTH:
-            raise Unparsable(place, f"found more than {MAXIMUM_DEPTH} levels of nesting, expected fewer")
+            raise Unparsable(place, _TOO_DEEP)
         if self._open and isinstance(self._open[-1].node, Table) and not self._open[-1].keys:
             raise Unparsable(place, "found a list or a mapping as a key, expected text")
         self._open.append(_Open(node, anchor, [], []))
@@ -135,26 +140,28 @@ class _Builder:
         elif not into.keys:
             into.keys.append(self._key(node, place))
             return
-        else:
-            self._set(into, into.keys.pop(), node)
-        into.node.size += node.size
-        if into.node.size > MAXIMUM_NODES:
-            raise Unparsable(place, _TOO_MANY)
+        elif self._merges(into, into.keys.pop(), node):
+            return  # counted when it is merged
+        _grow(into.node, node, len(self._open), place)
+        if not isinstance(node, Scalar):
+            into.node.height = max(into.node.height, node.height + 1)
 
     def _key(self, node: Node, place: Place) -> Scalar:
         if not isinstance(node, Scalar):
             raise Unparsable(place, "found a list or a mapping as a key, expected text")
         return node
 
-    def _set(self, into: _Open, key: Scalar, node: Node) -> None:
+    def _merges(self, into: _Open, key: Scalar, node: Node) -> bool:
+        """Set a key; a merge waits until the mapping has all of its own."""
         table = into.node
         assert isinstance(table, Table)  # noqa: S101 - only mappings collect keys
         if key.text == _MERGE and key.problem is None:
             into.merged.append(node)
-            return
+            return True
         if key.text in table.entries:
             table.repeated.append((key.text, key.place))
         table.entries[key.text] = Entry(key.place, node)
+        return False
 
     def _merge(self, into: Node, node: Node) -> None:
         assert isinstance(into, Table)  # noqa: S101 - only mappings collect keys
@@ -163,11 +170,19 @@ class _Builder:
                 raise Unparsable(
                     table.place, "found no mapping after <<, expected a mapping, its alias, or a list of these"
                 )
-            into.size += table.size
-            if into.size > MAXIMUM_NODES:
-                raise Unparsable(into.place, _TOO_MANY)
+            _grow(into, table, len(self._open), into.place)
+            into.height = max(into.height, table.height)
             for key, entry in table.entries.items():
                 into.entries.setdefault(key, entry)
+
+
+def _grow(into: Sequence | Table, node: Node, depth: int, place: Place) -> None:
+    """Bound what aliases make of a few lines: each brings the size and the height of all that it stands for."""
+    into.size += node.size
+    if into.size > MAXIMUM_NODES:
+        raise Unparsable(place, _TOO_MANY)
+    if not isinstance(node, Scalar) and depth + node.height > MAXIMUM_DEPTH:
+        raise Unparsable(place, _TOO_DEEP)
 
 
 def _expect_tag(tag: str | None, names: tuple[str, ...], place: Place) -> None:

@@ -172,6 +172,45 @@ def test_aliases_cannot_fill_the_memory(folder: Folder) -> None:
     assert fault == "headrace.yaml:6: found more than 500,000 values (aliases counted), expected fewer"
 
 
+@pytest.mark.parametrize("form", ["&a{n} [*a{before}]", "&a{n} {{b: *a{before}}}", "&a{n} {{<<: {{b: *a{before}}}}}"])
+def test_aliases_cannot_nest_deeper_than_brackets(folder: Folder, form: str) -> None:
+    """Each names the one before it: no line is deep, and what they make would end every walk over it by recursion."""
+    lines = ["x-0: &a0 {b: 1}", *(f"x-{n}: {form.format(n=n, before=n - 1)}" for n in range(1, 120))]
+
+    (fault,) = folder.faults("\n".join(lines))
+
+    line, _, message = fault.removeprefix("headrace.yaml:").partition(": ")
+    assert message == "found more than 100 levels of nesting, expected fewer"
+    assert int(line) in (99, 100)
+
+
+def test_merges_of_merges_do_not_nest(folder: Folder) -> None:
+    """A merge brings keys, not a level."""
+    lines = ["x-0: &a0 {b: [1]}", *(f"x-{n}: &a{n} {{<<: *a{n - 1}}}" for n in range(1, 200)), "functions: {}"]
+
+    assert folder.load("\n".join(lines)).config.functions == {}
+
+
+@pytest.mark.parametrize("loader", [yaml.SafeLoader, yaml.CSafeLoader])
+@pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? ", "[a: "])
+@pytest.mark.parametrize("levels", [101, 1000, 50_000])
+def test_a_parser_never_sees_what_nests_too_deep(loader: type[yaml.SafeLoader], opening: str, levels: int) -> None:
+    """Its own limit, if it has one, and its own recursion, are never met."""
+    with pytest.raises(Unparsable, match="found more than 100 levels of nesting") as raised:
+        parse_yaml("# the first line\n" + opening * levels, "f", loader)
+
+    assert raised.value.place.line == 2
+
+
+@pytest.mark.parametrize("name", ["headrace.yaml", "headrace.json"])
+def test_a_hundred_levels_are_fine(folder: Folder, name: str) -> None:
+    """And so are brackets in a text, however many."""
+    brackets = "[{" * 500
+    text = '{"x-a": ' + '{"b": ' * 49 + "[" * 50 + f'"{brackets}"' + "]" * 50 + "}" * 49 + ', "functions": {}}'
+
+    assert folder.load(text, name).config.functions == {}
+
+
 def test_anchors_and_merge_keys_work(folder: Folder) -> None:
     """Under x- keys, which are nothing but a place for them; what is written beside a merge wins."""
     loaded = folder.load(
