@@ -11,13 +11,15 @@ from pollers.streams.retries import Rules
 from pollers.telemetry.facts import Doing, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
+    from typing import Any
 
     from config.models import StreamMapping
     from pollers.aws.api import StreamDescription, Wire
     from pollers.destinations import Destination
     from pollers.poller import Surroundings
     from pollers.streams.checkpointing import CheckpointWriter
+    from pollers.streams.endings import Sight
     from pollers.streams.pacing import ReadAhead
     from pollers.streams.source import StreamSource
 
@@ -31,7 +33,10 @@ class RecordMatcher(Protocol):
 
 @dataclass(slots=True)
 class StreamContext:
-    """One mapping's settings, collaborators and shared bounds. ``fail`` ends the whole poller, in order."""
+    """One mapping's settings, collaborators and shared bounds.
+
+    ``fail`` ends the whole poller, in order. ``sight`` asks what the stream's listing says of a shard; it raises AwsError.
+    """
 
     mapping: StreamMapping
     source: StreamSource
@@ -42,6 +47,7 @@ class StreamContext:
     writer: CheckpointWriter
     read_ahead: ReadAhead
     fail: Callable[[Exception], None]
+    sight: Callable[[str], Coroutine[Any, Any, Sight]]
     said: dict[str, tuple[State, str]] = field(default_factory=dict)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import anyio
@@ -10,6 +11,7 @@ import structlog
 from pollers.aws.errors import AccessDenied, AwsError, NotFound
 from pollers.backoff import Backoff
 from pollers.checkpoints.errors import StoreUnwritable
+from pollers.streams.endings import Sight
 from pollers.streams.lineage import Lineage
 from pollers.streams.opening import TASK, refuse
 from pollers.telemetry.facts import Listed, PollFailed, ShardSeen, State
@@ -48,6 +50,7 @@ class Discovery:
         self._stopping = stopping
         self._found = found
         self._looking = anyio.Lock()
+        self._looked_at = -math.inf
         self._described = anyio.current_time()
         self._expected = anyio.Event()
         self._quick = SOON_SECONDS
@@ -88,14 +91,34 @@ class Discovery:
         self._quick = SOON_SECONDS
         self._expected.set()
 
-    async def look(self) -> list[str]:
-        """List once; returns the shards that are new. Raises AwsError."""
+    def expect_once(self) -> None:
+        """The same, unless that has begun already."""
+        if not self._expected.is_set():
+            self.expect()
+
+    async def sight(self, shard_id: str) -> Sight:
+        """What the stream's listing says of a shard: an earlier one, where that shows it closed. Raises AwsError."""
+        if self.lineage.sight(shard_id) is not Sight.CLOSED and await self.look(since=anyio.current_time()):
+            self.expect()
+        return self.lineage.sight(shard_id)
+
+    async def look(self, *, since: float = math.inf) -> list[str]:
+        """List once; returns the shards that are new. Raises AwsError.
+
+        A listing that was begun at the monotonic time ``since`` or later by somebody else serves as well: shards end in crowds.
+        """
         async with self._looking:  # two listings at a time could be taken in the wrong order
+            if self._looked_at >= since:
+                return []
+            begun = anyio.current_time()
             listing = await self._context.source.shards()
+            self._looked_at = begun
             self._backoff.reset()
             self._context.doing(TASK, State.ENDED)
             new = self.lineage.listing(listing, anyio.current_time())
             self._say_seen(new)
+            if self.lineage.suspects():
+                self.expect_once()
             self._context.surroundings.facts.emit(Listed(len(listing)))
             gone = self.lineage.gone()
             if gone:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pollers.streams.endings import Sight
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 
 GONE_AFTER_SECONDS = 300.0
 """For how long complete listings must miss a shard before it counts as gone: listings lag behind what parents announce."""
+OPEN_AFTER_SECONDS = 10.0
+"""For how long listings must show a shard open before it counts as that although it was written down as ended: they lag."""
 
 
 @dataclass(slots=True)
@@ -23,6 +27,8 @@ class _Shard:
     seen: bool = False
     missed_since: float | None = None
     gone: bool = False
+    closed: bool = False
+    open_since: float | None = None
 
 
 class Lineage:
@@ -54,7 +60,14 @@ class Lineage:
         """A complete listing, made at the monotonic time ``now``; returns the shards that are new."""
         new = [shard.shard_id for shard in shards if self._add(shard.shard_id, shard.parent_ids)]
         listed = {shard.shard_id for shard in shards}
+        open_ids = {shard.shard_id for shard in shards if shard.ended_at is None}
+        parents = self._parents()
         for shard_id, known in self._shards.items():
+            known.closed = known.closed or (shard_id in listed and shard_id not in open_ids)
+            if not known.ended or known.closed or shard_id not in open_ids or shard_id in parents:
+                known.open_since = None
+            elif known.open_since is None:
+                known.open_since = now
             if shard_id in listed:
                 known.seen, known.missed_since, known.gone = True, None, False
             elif known.missed_since is None:
@@ -71,6 +84,34 @@ class Lineage:
         if not known.parents:
             known.parents = parents
         return False
+
+    def _parents(self) -> set[str]:
+        return {parent for shard in self._shards.values() for parent in shard.parents}
+
+    def sight(self, shard_id: str) -> Sight:
+        """What is known of the shard besides its own replies: it is closed when a listing had an ending sequence number for it,
+        or another shard has it as a parent."""
+        shard = self._shards.get(shard_id)
+        if (shard is not None and shard.closed) or shard_id in self._parents():
+            return Sight.CLOSED
+        return Sight.MISSING if shard is None or shard.missed_since is not None else Sight.OPEN
+
+    def suspects(self) -> list[str]:
+        """Shards that were written down as ended, and that the last listing shows open and without children."""
+        return [shard_id for shard_id, shard in self._shards.items() if shard.open_since is not None]
+
+    def contradicted(self, now: float) -> list[str]:
+        """Those of the suspects that listings have shown so for long enough."""
+        return [
+            shard_id
+            for shard_id, shard in self._shards.items()
+            if shard.open_since is not None and now - shard.open_since >= OPEN_AFTER_SECONDS
+        ]
+
+    def reopened(self, shard_id: str) -> None:
+        """The shard has not ended, whatever was written down; it may be read again."""
+        shard = self._shards[shard_id]
+        shard.ended, shard.open_since = False, None
 
     def started(self, shard_id: str) -> None:
         """The shard is being read."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pollers.checkpoints.store import CheckpointStore
     from pollers.destinations import Destination
     from pollers.poller import Surroundings
+    from pollers.streams.endings import Sight
     from pollers.streams.source import StreamSource
 
 READ_AHEAD_RECORDS = 20_000
@@ -115,7 +116,13 @@ class StreamPoller:
             writer=writer,
             read_ahead=ReadAhead(max(READ_AHEAD_RECORDS, wanted), READ_AHEAD_BYTES),
             fail=self._fail,
+            sight=self._sight,
         )
+
+    async def _sight(self, shard_id: str) -> Sight:
+        if self._discovery is None:
+            raise RuntimeError("shards are read before they are listed")
+        return await self._discovery.sight(shard_id)
 
     async def _start_readable(self) -> None:
         if self._shards is not None:

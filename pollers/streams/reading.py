@@ -1,8 +1,8 @@
 """Reads one shard, page by page, and knows where to read on after whatever goes wrong.
 
-Closed, trimmed and expired are three cases (DESIGN decision 4): a shard without a next iterator has ended; a position that has
-left the retention is a gap, which is said, and reading goes on at the trim horizon; an iterator that is too old is made anew
-after the last record read.
+Closed, trimmed and expired are three cases (DESIGN decision 4): a shard without a next iterator has ended once that is borne out
+(see :mod:`pollers.streams.endings`); a position that has left the retention is a gap, which is said, and reading goes on at the
+trim horizon; an iterator that is too old is made anew after the last record read.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ from pollers.aws.errors import (
     Throttled,
     Trimmed,
 )
+from pollers.backoff import Backoff
 from pollers.checkpoints.store import TRIM_HORIZON
 from pollers.errors import SourceUnusable
+from pollers.streams.endings import TRIES_TO_FIND, Ending
+from pollers.streams.ends import DOUBT_SECONDS, FIND_SECONDS, end_told, went_on
 from pollers.streams.fan_out import IN_USE_SECONDS, read_subscriptions
 from pollers.streams.pacing import PageLimit, Polling
 from pollers.telemetry.facts import Discarded, Polled, PollFailed, State
@@ -42,9 +45,6 @@ log = structlog.stdlib.get_logger(__name__)
 
 TRIES_WITH_ONE_ITERATOR = 3
 """Failed calls after which an iterator is not trusted any more."""
-TRIES_TO_FIND = 12
-"""Times that a shard must be neither readable nor listed before it counts as gone: both lag behind a new shard's birth."""
-FIND_SECONDS = 5.0
 FUTURE_SECONDS = 3_600.0
 """How far the service's clock may be behind ours."""
 ROOM_SAID_SECONDS = 1.0
@@ -68,7 +68,10 @@ class Reader:
         self._iterator: str | None = None
         self._opened = False
         self._position = self._seen = shard.kept.sequence_number
+        self.ending = Ending()
+        self.doubts = Backoff(context.surroundings.random, initial=DOUBT_SECONDS[0], maximum=DOUBT_SECONDS[1])
         self._gap_after: str | None = None
+        self._gap_above_end = False
         self._skip_before: float | None = None
         self._tries = 0
         self._not_found = 0
@@ -127,13 +130,17 @@ class Reader:
         page = await self.attempt(lambda: self._next_page(limit))
         if page is None:
             return
+        before = self._position
         size_bytes = await self.take(page.records, page.behind_seconds)
         self._iterator = page.next_iterator
         self._page_limit.came(len(page.records), size_bytes, page.decode_seconds)
         self._next_at = began + self.polling.came(len(page.records), page.size_bytes, page.behind_seconds)
+        progressed = self._position != before
         if page.next_iterator is None:
-            self.ended(page.children)
-        elif self.at_tip:
+            await end_told(self, page.children, page.behind_seconds, progressed=progressed)
+            return
+        went_on(self, progressed=progressed)
+        if self.at_tip:
             self.shard.tip_reached()
 
     async def _next_page(self, limit: int) -> Page:
@@ -151,10 +158,22 @@ class Reader:
             await self.shard.context.confirm_stream()
         self._opened = True
 
+    @property
+    def position(self) -> str | None:
+        """The sequence number up to which everything has been read."""
+        return self._position
+
+    @property
+    def anchored(self) -> bool:
+        """Whether the last record read is known and can be read again: it must come before an end is believed."""
+        return self._seen is not None and self._seen == self._position and self._gap_after is None
+
     def start(self) -> StartAt:
-        """Where to read on."""
+        """Where to read on: at the last record once more, while it is looked into whether the shard has ended."""
         if self._gap_after is not None:
             return TRIM_HORIZON
+        if self.ending.told and self.anchored:
+            return StartAt("AT_SEQUENCE_NUMBER", sequence_number=self._seen)
         if self._position is not None:
             return StartAt("AFTER_SEQUENCE_NUMBER", sequence_number=self._position)
         start = self.shard.kept.start
@@ -186,6 +205,8 @@ class Reader:
         source = self.shard.context.source
         if self._seen is not None and not _after(source.sequence_numbers(records[:1])[0], self._seen):
             numbers = source.sequence_numbers(records)
+            if self._seen in numbers:
+                self.ending.came_again()
             records = [record for record, number in zip(records, numbers, strict=True) if _after(number, self._seen)]
         if self._skip_before is not None and records:
             records = self._skip(records, self._skip_before)
@@ -206,11 +227,16 @@ class Reader:
         self._position = sequence_number
         self.shard.mark(sequence_number)
 
+    def continued(self, sequence_number: str) -> None:
+        """A continuation: everything up to it has been read. One that lies below that already says nothing new."""
+        if self._position is None or _after(sequence_number, self._position):
+            self.passed(sequence_number)
+
     def ended(self, children: Sequence[ShardListing] | None) -> None:
         """The shard has no further records."""
         self.shard.closed = True
         self.shard.children = None if children is None else tuple(children)
-        if self._gap_after is not None:
+        if self._gap_after is not None and not self._gap_above_end:
             self._say_gap("no record is left in the shard")
 
     # -- what goes wrong -------------------------------------------------------------------------------------------------
@@ -230,7 +256,7 @@ class Reader:
                 raise SourceUnusable(f"reading {self.shard.context.source.arn} is not permitted: {error}") from error
             case IteratorExpired() if not self._tries:
                 self._tries = 1
-                self._drop_iterator()
+                self.drop_iterator()
             case Trimmed():
                 await self._trimmed(error)
             case NotFound():
@@ -254,14 +280,15 @@ class Reader:
             and start.timestamp > self.shard.context.surroundings.clock.time() - FUTURE_SECONDS
         )
 
-    def _drop_iterator(self) -> None:
+    def drop_iterator(self) -> None:
+        """The next read makes an iterator of its own, after the last record read."""
         self._iterator = self.first_iterator = None
 
     async def back_off(self, error: AwsError, seconds: float | None = None) -> None:
         """Say what went wrong and wait."""
         self._tries += 1
         if self._tries >= TRIES_WITH_ONE_ITERATOR or isinstance(error, Refused | IteratorExpired):
-            self._drop_iterator()
+            self.drop_iterator()
         wait = max(self.polling.failed(), seconds or 0.0)
         context, shard_id = self.shard.context, self.shard.shard_id
         context.surroundings.facts.emit(PollFailed(shard_id, str(error), wait, isinstance(error, Throttled)))
@@ -269,7 +296,9 @@ class Reader:
         await self.shard.stopping.sleep(wait)
 
     async def _trimmed(self, error: AwsError) -> None:
-        self._drop_iterator()
+        self.drop_iterator()
+        # Where the end was told before, the gap behind the last record read is no loss if the end turns out to be true.
+        self._gap_above_end = self.ending.told > 0
         if self._gap_after is None and self._position is not None:
             self._gap_after = self._position
         else:
@@ -277,7 +306,7 @@ class Reader:
 
     async def _missing(self, error: AwsError) -> None:
         """The service does not know the shard. Unless the stream has gone as well, its retention has run out."""
-        self._drop_iterator()
+        self.drop_iterator()
         context, shard_id = self.shard.context, self.shard.shard_id
         try:
             with self.shard.stopping.waiting():
@@ -291,7 +320,7 @@ class Reader:
         if self._not_found < TRIES_TO_FIND:
             await self.back_off(error, FIND_SECONDS)
             return
-        self._gap_after = self._position or "the beginning"
+        self._gap_after, self._gap_above_end = self._position or "the beginning", self.ending.told > 0
         self.ended(None)
 
     def _say_gap(self, upto: str) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
 import structlog
 
-from pollers.checkpoints.errors import StoreUnwritable
+from pollers.checkpoints.errors import LeaseLost, StoreUnwritable
 from pollers.checkpoints.store import ShardCheckpoint
 from pollers.streams.opening import TASK
 from pollers.streams.shard import Shard
 from pollers.streams.starting import later_checkpoints
-from pollers.telemetry.facts import ShardEnded, State
+from pollers.telemetry.facts import EndRevoked, ShardEnded, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -50,6 +52,7 @@ class Shards:
         self._tips = tips
         self._fail = fail
         self._shards: dict[str, Shard] = {}
+        self._revoked: set[str] = set()
         self._running = 0
         self._stopping = False
         self._starting = anyio.Lock()
@@ -64,7 +67,7 @@ class Shards:
     def at_tips(self) -> bool:
         """Whether every shard that has not ended is read, up to its tip, and nothing is held or awaited of it."""
         reading = {shard_id for shard_id, shard in self._shards.items() if shard.at_rest}
-        return reading.issuperset(self._lineage.unfinished())
+        return reading.issuperset(self._lineage.unfinished()) and not self._lineage.suspects()
 
     # -- starting --------------------------------------------------------------------------------------------------------
 
@@ -72,6 +75,8 @@ class Shards:
         """Start every shard that may be read and is not, and say what the others wait for."""
         async with self._starting:
             try:
+                if not self._stopping:
+                    await self._reopen()
                 if not self._stopping and not self._shards.keys() >= set(self._lineage.unfinished()):
                     await self._start()
             except StoreUnwritable as error:
@@ -96,6 +101,34 @@ class Shards:
             return
         for shard_id, lease in leases.items():
             self._launch(shard_id, lease, kept[shard_id])
+
+    async def _reopen(self) -> None:
+        """Take back ends that the stream's own listings contradict; those shards are read again from their last records."""
+        found = self._lineage.contradicted(anyio.current_time())
+        if not found:
+            return
+        kept = await self._checkpoints.load()
+        for shard_id in found:
+            self._say_revoked(shard_id, kept.get(shard_id))
+        leases = await self._checkpoints.take([shard_id for shard_id in found if shard_id in kept])
+        for shard_id in found:
+            if shard_id in leases:
+                with contextlib.suppress(LeaseLost):  # whoever took it sees what is listed as well
+                    await self._checkpoints.save(leases[shard_id], replace(kept[shard_id], ended=False))
+            self._lineage.reopened(shard_id)
+        await self._checkpoints.release(leases.values())
+
+    def _say_revoked(self, shard_id: str, kept: ShardCheckpoint | None) -> None:
+        if shard_id in self._revoked:  # the store refused what was to be written
+            return
+        self._revoked.add(shard_id)
+        log.error(
+            "a checkpoint says that a shard has ended, but the stream lists it as open: it is read again",
+            mapping=self._context.mapping.name,
+            shard=shard_id,
+            after=None if kept is None else kept.sequence_number,
+        )
+        self._context.surroundings.facts.emit(EndRevoked(shard_id))
 
     def _launch(self, shard_id: str, lease: Lease, kept: ShardCheckpoint) -> None:
         shard = Shard(shard_id, lease, kept, self._context)

@@ -18,6 +18,8 @@ from pollers.telemetry.facts import (
     Depth,
     Discarded,
     Doing,
+    EndDoubted,
+    EndRevoked,
     Expired,
     Invoked,
     Invoking,
@@ -81,12 +83,18 @@ class Failure:
 
 @dataclass(slots=True)
 class Shard:
-    """One shard as far as it is known. ``idle``: its last poll brought nothing."""
+    """One shard as far as it is known. ``idle``: its last poll brought nothing. Times are monotonic seconds.
+
+    ``doubted``: since when replies have said that it has ended while nothing bears that out; ``revoked``: since when it is read
+    again, because its checkpoint called it ended and the stream lists it as open (until it has been read to its tip).
+    """
 
     parents: Sequence[str] = ()
     ended: bool = False
     behind: float | None = None
     idle: bool = False
+    doubted: float | None = None
+    revoked: float | None = None
 
 
 @dataclass(slots=True)
@@ -190,6 +198,8 @@ class Board:
             shard = board.shards[fact.source] = Shard()
         if shard is not None:
             shard.behind, shard.idle = fact.behind_seconds, not fact.count
+            if shard.idle and not shard.behind:
+                shard.revoked = None
 
     def _poll_failed(self, board: MappingBoard, fact: PollFailed) -> None:
         board.polls[fact.source] = board.heard = self._now()
@@ -257,8 +267,19 @@ class Board:
         self._end(board, board.shards.setdefault(fact.source, Shard()))
         board.polls.pop(fact.source, None)
 
+    def _end_doubted(self, board: MappingBoard, fact: EndDoubted) -> None:
+        shard = board.shards.setdefault(fact.source, Shard())
+        if not fact.why:
+            shard.doubted = None
+        elif shard.doubted is None:
+            shard.doubted = self._now()
+
+    def _end_revoked(self, board: MappingBoard, fact: EndRevoked) -> None:
+        shard = board.shards.setdefault(fact.source, Shard())
+        shard.ended, shard.revoked = False, self._now()
+
     def _end(self, board: MappingBoard, shard: Shard) -> None:
-        shard.ended, shard.behind = True, None
+        shard.ended, shard.behind, shard.doubted, shard.revoked = True, None, None, None
         ended = [name for name, shard in board.shards.items() if shard.ended]
         for name in ended[:-ENDED_SHARDS_KEPT]:
             del board.shards[name]
@@ -300,5 +321,7 @@ _ENTRIES: dict[type, Callable[..., None]] = {
     Depth: Board._depth,
     ShardSeen: Board._shard_seen,
     ShardEnded: Board._shard_ended,
+    EndDoubted: Board._end_doubted,
+    EndRevoked: Board._end_revoked,
     Doing: Board._doing,
 }

@@ -180,6 +180,21 @@ class ShardEnded:
 
 
 @dataclass(slots=True)
+class EndDoubted:
+    """Replies say that the shard has ended, and nothing bears that out: it is read on. ``why`` "" when they say so no more."""
+
+    source: str
+    why: str
+
+
+@dataclass(slots=True)
+class EndRevoked:
+    """A checkpoint says that the shard has ended, while the stream lists it as open: it is read again from its last record."""
+
+    source: str
+
+
+@dataclass(slots=True)
 class Depth:
     """What the queue says that it holds (approximate): ready to be received, received by somebody, delayed."""
 
@@ -241,6 +256,8 @@ Fact: TypeAlias = (
     | ShardSeen
     | Listed
     | ShardEnded
+    | EndDoubted
+    | EndRevoked
     | Depth
     | Doing
     | Removed

@@ -34,6 +34,9 @@ STOPPING_SLACK_SECONDS = 60.0
 SILENCE_BOUND_SECONDS = 120.0
 """How long a poller that started may take to say what it does or to poll."""
 
+DOUBT_BOUND_SECONDS = 120.0
+"""How long replies may call a shard ended while nothing bears that out: a restart of a service or a proxy takes less."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -88,10 +91,20 @@ def _running(board: MappingBoard, vitals: Vitals, now: float) -> Iterator[str]:
             yield f"has neither polled nor said what it does for {age(now - last)}"
     if board.listed is not None and now - board.listed > LISTING_BOUND_SECONDS:
         yield f"its shards have not been listed for {age(now - board.listed)}"
+    yield from _wrong_ends(board, now)
     for task in board.tasks.values():
         overdue = _overdue(board, task, vitals, now)
         if overdue is not None:
             yield overdue
+
+
+def _wrong_ends(board: MappingBoard, now: float) -> Iterator[str]:
+    """Shards that are open by the stream's listing and ended by something else: their records may not have been read."""
+    for name, shard in board.shards.items():
+        if shard.doubted is not None and now - shard.doubted > DOUBT_BOUND_SECONDS:
+            yield f"replies have called {name} ended for {age(now - shard.doubted)}, and nothing bears that out"
+        if shard.revoked is not None:
+            yield f"the checkpoint of {name} says that it has ended, but the stream lists it as open: it is read again"
 
 
 def _overdue(board: MappingBoard, task: Task, vitals: Vitals, now: float) -> str | None:

@@ -21,6 +21,8 @@ from pollers.telemetry.facts import (
     DeleteRetried,
     DestinationFailed,
     Discarded,
+    EndDoubted,
+    EndRevoked,
     Expired,
     Extended,
     Fact,
@@ -82,6 +84,12 @@ COUNTERS = {
     "expired": _counter("expired_receipts", "messages whose claim ran out or whose receipt handle was stale (SQS)"),
     "deletes_retried": _counter("deletes_retried", "deletes that failed and were tried again (SQS)"),
     "extended": _counter("visibility_extensions", "extensions of a message's visibility (SQS)"),
+    "ends_doubted": _counter(
+        "shard_ends_doubted", "replies that called a shard ended while nothing bore that out (streams)"
+    ),
+    "ends_revoked": _counter(
+        "shard_ends_revoked", "shards that a checkpoint called ended and the stream listed as open (streams)"
+    ),
     "unextended": _counter("visibility_extensions_failed", "extensions that the queue refused (SQS)"),
 }
 POLL_FAILURES = _counter("poll_failures", "polls that failed; `throttled`: the service asked for less", "throttled")
@@ -146,6 +154,8 @@ class Tally:
     deletes_retried: int = 0
     extended: int = 0
     unextended: int = 0
+    ends_doubted: int = 0
+    ends_revoked: int = 0
     poll_failures: dict[str, int] = field(default_factory=dict)
     invocations: dict[str, int] = field(default_factory=dict)
     discarded: dict[str, int] = field(default_factory=dict)
@@ -217,6 +227,12 @@ class Tally:
     def on_destination_failed(self, fact: DestinationFailed) -> None:
         self.undelivered += 1
 
+    def on_end_doubted(self, fact: EndDoubted) -> None:
+        self.ends_doubted += bool(fact.why)
+
+    def on_end_revoked(self, fact: EndRevoked) -> None:
+        self.ends_revoked += 1
+
     def routes(self) -> dict[type, Callable[[Any], None]]:
         """What takes which fact."""
         return {
@@ -234,6 +250,8 @@ class Tally:
             Checkpointed: self.on_checkpointed,
             Discarded: self.on_discarded,
             DestinationFailed: self.on_destination_failed,
+            EndDoubted: self.on_end_doubted,
+            EndRevoked: self.on_end_revoked,
         }
 
 

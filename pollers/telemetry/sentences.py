@@ -11,7 +11,7 @@ from pollers.telemetry.durations import age
 from pollers.telemetry.facts import State
 
 if TYPE_CHECKING:
-    from pollers.telemetry.board import MappingBoard, Task
+    from pollers.telemetry.board import MappingBoard, Shard, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,9 @@ def sentence(board: MappingBoard, around: Surrounding, now: float) -> str:
 
 
 def _running(board: MappingBoard, around: Surrounding, now: float) -> str:
+    wrong = [_wrong_end(name, shard, now) for name, shard in board.shards.items() if _has_wrong_end(shard)]
+    if wrong:
+        return f"{wrong[0]}{_others(len(wrong))}"
     for state in _TELLING:
         tasks = [task for task in board.tasks.values() if task.doing.state is state]
         if tasks:
@@ -61,6 +64,17 @@ def _running(board: MappingBoard, around: Surrounding, now: float) -> str:
     if board.flights:
         return f"invoking: {_batches(board)}, the oldest for {age(board.oldest_flight(now) or 0.0)}"
     return _reading(board, now) if around.stream else _receiving(board)
+
+
+def _has_wrong_end(shard: Shard) -> bool:
+    return shard.doubted is not None or shard.revoked is not None
+
+
+def _wrong_end(name: str, shard: Shard, now: float) -> str:
+    """A shard that something calls ended while the stream does not."""
+    if shard.doubted is None:
+        return f"{name} is read again: its checkpoint said that it had ended, but the stream lists it as open"
+    return f"replies have called {name} ended for {age(now - shard.doubted)}, and nothing bears that out: it is read on"
 
 
 def _telling(state: State, task: Task, count: int, around: Surrounding, now: float) -> str:

@@ -57,6 +57,7 @@ class MemoryShard:
     high: int
     first: int
     known_from: float = float("-inf")
+    closed_known_from: float = float("inf")
     records: list[Stored] = field(default_factory=list)
     closed_at: int | None = None
     closed_when: float | None = None
@@ -75,7 +76,8 @@ class MemoryStream:
     """One stream; implements ``StreamApi`` and ``FanOutApi`` for its own ARN.
 
     ``number`` spells sequence numbers (leading zeros, long ones). ``clock`` stamps arrivals. ``empty_pages`` is how often a page is
-    short or empty before the tip. A new shard is not known everywhere for ``lag_seconds``.
+    short or empty before the tip. A new shard is not known everywhere for ``lag_seconds``, nor is a closed one listed as closed.
+    ``tampered`` and ``tampered_event`` are what becomes of replies on their way.
     """
 
     def __init__(
@@ -99,6 +101,8 @@ class MemoryStream:
         self.deleted = False
         self.retention_seconds = retention_seconds
         self.calls: dict[str, int] = {}
+        self.tampered: Callable[[Page], Page] = lambda page: page
+        self.tampered_event: Callable[[Pushed], Pushed] = lambda pushed: pushed
         self.shards_by_id: dict[str, MemoryShard] = {}
         self._clock = clock
         self._number = number
@@ -221,7 +225,7 @@ class MemoryStream:
             raise Trimmed("TrimmedDataAccessException", "trimmed")
         page = self._page(found, limit)
         await self.faults.after("records")
-        return page
+        return self.tampered(page)
 
     def _page(self, found: _Iterator, limit: int) -> Page:
         shard = found.shard
@@ -269,12 +273,13 @@ class MemoryStream:
             ended = len(stored) == len(waiting) and shard.closed_at is not None
             if not stored and not ended:
                 after = max(after, self._sequence)
-            yield Pushed(
+            pushed = Pushed(
                 records=[wire_record(self.kind, one, self._number(one.number)) for one in stored],
                 continuation=None if ended else self._number(after),
                 behind_seconds=self._behind(waiting[100:]),
                 children=self._children(shard) if ended else None,
             )
+            yield self.tampered_event(pushed)
             if ended:
                 return
             if not waiting[100:]:
@@ -301,6 +306,7 @@ class MemoryStream:
     def _close(self, shard: MemoryShard) -> None:
         shard.closed_at = self._next()
         shard.closed_when = self._clock()
+        shard.closed_known_from = anyio.current_time() + self._lag_seconds
         self._wake()
 
     def _wake(self) -> None:
@@ -335,10 +341,11 @@ class MemoryStream:
                     raise Refused("InvalidArgumentException", "the timestamp is in the future")
                 older = [stored.number for stored in shard.records if stored.arrival < start.timestamp]
                 return older[-1] if older else shard.trimmed_to
-            case "AFTER_SEQUENCE_NUMBER":
+            case "AFTER_SEQUENCE_NUMBER" | "AT_SEQUENCE_NUMBER":
                 assert start.sequence_number is not None
                 number = int(start.sequence_number)
                 assert self._number(number) == start.sequence_number, "not the string that came"
+                number -= start.kind == "AT_SEQUENCE_NUMBER"
                 if number < shard.trimmed_to:
                     raise Trimmed("TrimmedDataAccessException", f"{number} is below the trim horizon")
                 return number
@@ -352,7 +359,8 @@ class MemoryStream:
         return token
 
     def _listing(self, shard: MemoryShard) -> ShardListing:
-        ended = None if shard.closed_at is None else self._number(shard.closed_at)
+        told = shard.closed_at is not None and shard.closed_known_from <= anyio.current_time()
+        ended = self._number(shard.closed_at) if shard.closed_at is not None and told else None
         return ShardListing(shard.shard_id, shard.parents, self._number(shard.first), ended)
 
     def _children(self, shard: MemoryShard) -> tuple[ShardListing, ...] | None:

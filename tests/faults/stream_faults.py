@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from types import TracebackType
 
+    from pollers.aws.api import Page, Pushed, ShardListing, Wire
     from pollers.checkpoints.store import Lease, MappingCheckpoints, ShardCheckpoint
     from tests.faults.stream_world import World
 
@@ -46,6 +48,51 @@ class Weather:
         if not self._world.calm and self._world.random.random() < self._rate:
             await anyio.sleep(1.0)
             raise Unavailable("ConnectionClosed", f"the reply of {operation} was lost")
+
+
+class Lies:
+    """Replies that lack what says that the shard goes on, and perhaps their records; none in calm weather.
+
+    ``rate`` is how often such a spell begins; it lasts for some replies. A long one that also took the records from the beginning
+    of a shard that has ended could not be told from the end of an empty one.
+    """
+
+    def __init__(self, world: World, rate: float) -> None:
+        self._world = world
+        self._rate = rate
+        self._left = 0
+        self._truths = 0
+        self._short = True
+
+    def page(self, page: Page) -> Page:
+        """A reply to GetRecords."""
+        if not self._due():
+            return page
+        return replace(page, next_iterator=None, children=self._children(), records=self._records(page))
+
+    def event(self, pushed: Pushed) -> Pushed:
+        """An event of a subscription."""
+        if not self._due():
+            return pushed
+        return replace(pushed, continuation=None, children=self._children(), records=self._records(pushed))
+
+    def _due(self) -> bool:
+        if self._world.calm:
+            return False
+        if not self._left and self._truths > 20 and self._world.random.random() < self._rate:
+            self._left, self._truths = self._world.random.choice((1, 1, 2, 3, 10)), 0
+            self._short = self._left < 4
+        if not self._left:
+            self._truths += 1
+            return False
+        self._left -= 1
+        return True
+
+    def _children(self) -> tuple[ShardListing, ...] | None:
+        return self._world.random.choice((None, ()))
+
+    def _records(self, reply: Page | Pushed) -> list[Wire]:
+        return self._world.random.choice((reply.records, [])) if self._short else reply.records
 
 
 class WatchedStore:

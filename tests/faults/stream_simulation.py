@@ -18,7 +18,7 @@ from pollers.telemetry.facts import Facts
 from pollers.telemetry.ledger import Ledger
 from tests import virtual_time
 from tests.faults.memory_streams import MemoryStream
-from tests.faults.stream_faults import WatchedStore, Weather
+from tests.faults.stream_faults import Lies, WatchedStore, Weather
 from tests.faults.stream_world import SimulatedDestination, SimulatedFilter, SimulatedFunction, World
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class Simulation:
         self.world = World(self.stream, self.mapping, chance, trouble=chance.choice((0.0, 0.05, 0.2)))
         self.world.filters = chance.random() < 0.2
         self.stream.faults = Weather(self.world, rate)
+        lies = Lies(self.world, chance.choice((0.0, 0.01, 0.1)))
+        self.stream.tampered, self.stream.tampered_event = lies.page, lies.event
         self.store = WatchedStore(self.world, rate)
         self.written = anyio.Event()
 

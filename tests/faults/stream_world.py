@@ -5,6 +5,7 @@ record, or when its retention was over. The world fails a run the moment that
 
 - a record is invoked while an earlier one of its key is not done, or is being invoked somewhere else;
 - a checkpoint is written above a record that is not done;
+- a shard is written down as ended that is open;
 - a window's state is checkpointed with anything but the records up to that checkpoint, each once;
 - records are discarded without a failure record having been delivered for exactly them.
 """
@@ -151,6 +152,9 @@ class World:
 
     def check_checkpoint(self, shard_id: str, checkpoint: ShardCheckpoint, *, ended: bool) -> None:
         """A checkpoint is being written."""
+        assert not ended or self.stream.shards_by_id[shard_id].closed_at is not None, (
+            f"{shard_id} is open and was ended"
+        )
         upto = None if checkpoint.sequence_number is None else int(checkpoint.sequence_number)
         for (shard, number), value in self.by_number.items():
             if shard == shard_id and (ended or (upto is not None and int(number) <= upto)):

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pollers.aws.api import ShardListing
-from pollers.streams.lineage import GONE_AFTER_SECONDS, Lineage
+from pollers.streams.endings import Sight
+from pollers.streams.lineage import GONE_AFTER_SECONDS, OPEN_AFTER_SECONDS, Lineage
 
 
 def shard(shard_id: str, *parents: str) -> ShardListing:
@@ -197,3 +198,44 @@ def test_a_trimmed_past_never_blocks_the_present(history: list[ShardListing], da
         for shard_id in readable:
             lineage.ended(shard_id)
             left.discard(shard_id)
+
+
+def test_a_shard_is_closed_when_a_listing_says_where_it_ended_or_who_follows() -> None:
+    """Either is enough; what was seen once stays."""
+    lineage = lineage_of(shard("open"), ShardListing("over", (), "1", "9"), shard("p"), shard("c", "p"))
+    sights = {name: lineage.sight(name) for name in ("open", "over", "p", "c", "unknown")}
+    assert sights == {
+        "open": Sight.OPEN,
+        "over": Sight.CLOSED,
+        "p": Sight.CLOSED,
+        "c": Sight.OPEN,
+        "unknown": Sight.MISSING,
+    }
+    lineage.listing([shard("over")], 1.0)
+    assert lineage.sight("over") is Sight.CLOSED
+    assert lineage.sight("open") is Sight.MISSING
+
+
+def test_what_is_called_ended_and_listed_as_open_is_suspect_and_then_contradicted() -> None:
+    """Listings lag behind, so that one of them is not enough."""
+    lineage = Lineage()
+    lineage.restore("a", (), ended=True)
+    assert lineage.suspects() == []
+    lineage.listing([shard("a")], 100.0)
+    assert lineage.suspects() == ["a"]
+    assert lineage.contradicted(100.0 + OPEN_AFTER_SECONDS - 0.1) == []
+    assert lineage.contradicted(100.0 + OPEN_AFTER_SECONDS) == ["a"]
+    lineage.reopened("a")
+    assert lineage.suspects() == []
+    assert lineage.readable() == ["a"]
+
+
+def test_ended_shards_that_have_children_or_an_end_in_the_listing_are_no_suspects() -> None:
+    """Nor are those that are listed no more."""
+    lineage = Lineage()
+    for name in ("gone", "parent", "over"):
+        lineage.restore(name, (), ended=True)
+    lineage.restore("child", ("parent",), ended=False)
+    lineage.listing([shard("parent"), ShardListing("over", (), "1", "9")], 0.0)
+    lineage.listing([shard("parent"), ShardListing("over", (), "1", "9")], 100.0)
+    assert lineage.suspects() == []

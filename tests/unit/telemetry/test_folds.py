@@ -14,6 +14,8 @@ from pollers.telemetry.facts import (
     Deleted,
     Discarded,
     Doing,
+    EndDoubted,
+    EndRevoked,
     Expired,
     Fact,
     Invoked,
@@ -193,3 +195,16 @@ async def test_live_numbers_average_over_the_last_seconds() -> None:
     assert (numbers.failed_batches, numbers.iterator_age) == (1, 9.0)
     await anyio.sleep(60)
     assert numbers.batches_per_second(anyio.current_time()) == 0.0
+
+
+def test_a_shard_that_something_wrongly_calls_ended_is_told_before_anything_else() -> None:
+    """It may be the only sign that records go unread."""
+    story = Telling().at(0, ShardSeen("s"), Polled("s", 0, 0.0), EndDoubted("s", "listed as open"))
+    assert (
+        story.sentence(60, stream=True)
+        == "replies have called s ended for 60 s, and nothing bears that out: it is read on"
+    )
+    story = Telling().at(0, ShardSeen("s", ended=True), ShardSeen("t", ended=True), EndRevoked("s"), EndRevoked("t"))
+    assert story.sentence(60, stream=True) == (
+        "s is read again: its checkpoint said that it had ended, but the stream lists it as open (and 1 more)"
+    )

@@ -6,8 +6,22 @@ import pytest
 
 from pollers.mapping import MappingState
 from pollers.telemetry.board import Board, MappingBoard
-from pollers.telemetry.facts import Doing, Fact, Invoked, Invoking, Listed, Polled, PollFailed, State
+from pollers.telemetry.facts import (
+    Doing,
+    EndDoubted,
+    EndRevoked,
+    Fact,
+    Invoked,
+    Invoking,
+    Listed,
+    Polled,
+    PollFailed,
+    ShardEnded,
+    ShardSeen,
+    State,
+)
 from pollers.telemetry.health import (
+    DOUBT_BOUND_SECONDS,
     LISTING_BOUND_SECONDS,
     POLL_BOUND_SECONDS,
     SILENCE_BOUND_SECONDS,
@@ -158,3 +172,28 @@ def test_an_ended_shard_is_not_asked_for_polls() -> None:
     )
     story.at(2, Doing("shard-2", State.POLLING), Polled("shard-2", 0, 0.0))
     assert story.stalls(30) == []
+
+
+def test_replies_that_call_an_open_shard_ended_turn_health_red_when_they_last() -> None:
+    """Nothing of the shard is read meanwhile. It is over when a reply says that the shard goes on, or when the end was true."""
+    story = Story().at(0, ShardSeen("s"), Polled("s", 0))
+    story.at(1, EndDoubted("s", "listed as open")).at(60, EndDoubted("s", "listed as open"))
+    story.at(1 + DOUBT_BOUND_SECONDS, Polled("s", 0))
+    assert story.stalls(1 + DOUBT_BOUND_SECONDS) == []
+    assert story.stalls(2 + DOUBT_BOUND_SECONDS) == [
+        "replies have called s ended for 2 min, and nothing bears that out"
+    ]
+    story.at(200, Polled("s", 0), EndDoubted("s", ""))
+    assert story.stalls(201) == []
+    story.at(300, EndDoubted("s", "listed as open")).at(500, Polled("s", 0), ShardEnded("s"))
+    assert story.stalls(500) == []
+
+
+def test_a_checkpoint_that_calls_an_open_shard_ended_is_red_until_it_is_read_to_its_tip() -> None:
+    """At once: records have gone unread for nobody knows how long."""
+    story = Story().at(0, ShardSeen("s", ended=True), EndRevoked("s"))
+    [reason] = story.stalls(0)
+    assert reason == "the checkpoint of s says that it has ended, but the stream lists it as open: it is read again"
+    assert not story.board.shards["s"].ended
+    assert story.at(1, Polled("s", 10, 5.0)).stalls(1) == [reason]
+    assert story.at(2, Polled("s", 0, 0.0)).stalls(2) == []
