@@ -185,7 +185,7 @@ def test_replies_that_call_an_open_shard_ended_turn_health_red_when_they_last() 
     ]
     story.at(200, Polled("s", 0), EndDoubted("s", ""))
     assert story.stalls(201) == []
-    story.at(300, EndDoubted("s", "listed as open")).at(500, Polled("s", 0), ShardEnded("s"))
+    story.at(300, EndDoubted("s", "listed as open")).at(500, Listed(1), ShardEnded("s"))
     assert story.stalls(500) == []
 
 
