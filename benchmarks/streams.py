@@ -52,19 +52,21 @@ ROUNDS = 3
 
 @dataclass(frozen=True)
 class Case:
-    """One row of the table. ``goal``: how many times the plain consumer's rate is wanted."""
+    """One row of the table. ``goal``: how many times the plain consumer's rate is wanted; ``batch_size``: if not a page's."""
 
     source: str
     page_records: int
     plain_records: int
     headrace_records: int
     goal: float
+    batch_size: int | None = None
 
 
 CASES = {
     "kinesis-1000": Case("kinesis", 1_000, 60_000, 600_000, 8),
     "kinesis-10000": Case("kinesis", 10_000, 60_000, 600_000, 8),
     "dynamodb-1000": Case("dynamodb", 1_000, 15_000, 150_000, 15),
+    "kinesis-by-10": Case("kinesis", 1_000, 60_000, 60_000, 0, batch_size=10),
 }
 
 
@@ -117,7 +119,9 @@ async def headrace(case: Case, endpoint_url: str, folder: Path, *, watch: bool =
             running.stop.request()
 
     (folder / "app.py").write_text(HANDLER)
-    async with engine(case.source, endpoint_url, folder, batch_size=case.page_records, sinks=(sink,)) as running:
+    async with engine(
+        case.source, endpoint_url, folder, batch_size=case.batch_size or case.page_records, sinks=(sink,)
+    ) as running:
         async with anyio.create_task_group() as group:
             if watch:
                 group.start_soon(hold.watch)

@@ -101,6 +101,8 @@ class MemoryCheckpoints:
 class MemoryStore:
     """Checkpoints in memory; implements ``CheckpointStore``."""
 
+    least_interval_seconds = 0.0
+
     def __init__(self) -> None:
         self._mappings: dict[str, _Mapping] = {}
         self._entered = False

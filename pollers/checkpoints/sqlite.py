@@ -118,6 +118,8 @@ class SqliteStore:
     All I/O is done by a thread, in transactions that concurrent writers share: the event loop never waits for the disk.
     """
 
+    least_interval_seconds = 0.0
+
     def __init__(self, path: Path, *, clock: Clock | None = None) -> None:
         self._path = Path(os.path.realpath(path))
         self._clock = clock or SystemClock()

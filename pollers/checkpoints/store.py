@@ -123,6 +123,13 @@ class CheckpointStore(Protocol):
     :class:`~pollers.checkpoints.errors.StoreUnreadable` or :class:`~pollers.checkpoints.errors.StoreUnwritable`.
     """
 
+    @property
+    def least_interval_seconds(self) -> float:
+        """Least time between two writes of a mapping, for stores whose writes cost money; 0: each is made at once.
+
+        What a crash repeats grows with it (see docs/streams.md).
+        """
+
     async def open(self, mapping: str, identity: str) -> Opened:
         """The checkpoints of ``mapping`` on the stream of this ``identity``.
 

@@ -1,4 +1,4 @@
-"""Writes checkpoints: at once when quiet, together and at most twice a second when busy, always before a shard or poller ends."""
+"""Writes checkpoints: each at once, or as soon as the write before it is on the disk, together with what has moved meanwhile."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import structlog
 
 from pollers.backoff import Backoff
 from pollers.checkpoints.errors import LeaseLost, StoreUnwritable
+from pollers.streams.stopping import Stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,20 +17,20 @@ if TYPE_CHECKING:
 
     from pollers.checkpoints.store import MappingCheckpoints, ShardCheckpoint
     from pollers.streams.shard import Shard
-    from pollers.streams.stopping import Stopping
 
 log = structlog.stdlib.get_logger(__name__)
 
-INTERVAL_SECONDS = 0.5
-"""Least time between two rounds of writing. What a crash delivers again is bounded by it."""
-LAST_TRIES = 5
-"""Rounds of writing at the end of a poller, when the store refuses."""
+LAST_SECONDS = 2.0
+"""For how long a store that refuses is asked again when the poller ends."""
+LAST_TRY_SECONDS = 0.25
 
 
 class CheckpointWriter:
     """The one writer of a mapping's checkpoints.
 
-    ``report`` is told what is wrong with the store and in how many seconds it is tried again, and ``None`` when it works again.
+    ``interval_seconds`` is the least time between two rounds of writing, for stores whose writes cost money. ``report`` is told
+    what is wrong with the store and in how many seconds it is tried again, and ``None`` when it works again; ``problem`` is what
+    is wrong.
     """
 
     def __init__(
@@ -38,14 +39,18 @@ class CheckpointWriter:
         stopping: Stopping,
         random: Random,
         report: Callable[[str | None, float | None], None],
+        interval_seconds: float = 0.0,
     ) -> None:
         self._checkpoints = checkpoints
         self._stopping = stopping
         self._backoff = Backoff(random, initial=0.5, maximum=10.0)
         self._report = report
+        self._ending = Stopping()
+        self.interval_seconds = interval_seconds
+        self.problem: str | None = None
         self._dirty: dict[Shard, None] = {}
         self._news = anyio.Event()
-        self._flushing = anyio.Lock()
+        self._flushing = anyio.Lock(fast_acquire=True)
 
     def moved(self, shard: Shard) -> None:
         """The shard's checkpoint may be moved."""
@@ -54,26 +59,31 @@ class CheckpointWriter:
             self._news.set()
 
     async def run(self) -> None:
-        """Write until stopped."""
-        while not self._stopping.stopped:
-            with self._stopping.waiting():
-                await self._news.wait()
+        """Write until :meth:`last` is called: also while a stop waits for what runs, which a kill may cut short."""
+        while not self._ending.stopped:
+            await self._news.wait()
             self._news = anyio.Event()
             problem = await self.flush()
             if self._dirty:
                 self._news.set()
-            wait = INTERVAL_SECONDS if problem is None else self._backoff.next()
-            self._say(problem, wait)
-            await self._stopping.sleep(wait)
+            await self._pause(problem)
 
-    def _say(self, problem: StoreUnwritable | None, wait: float) -> None:
+    async def _pause(self, problem: StoreUnwritable | None) -> None:
         if problem is None:
             self._worked()
         else:
-            self._report(str(problem), wait)
+            wait = self._backoff.next()
+            self._refused(problem, wait)
+        if problem is not None or self.interval_seconds:
+            await self._ending.sleep(self.interval_seconds if problem is None else wait)
+
+    def _refused(self, problem: StoreUnwritable, wait: float) -> None:
+        self.problem = str(problem)
+        self._report(self.problem, wait)
 
     def _worked(self) -> None:
-        if self._backoff.failures:
+        if self.problem is not None:
+            self.problem = None
             self._report(None, None)
         self._backoff.reset()
 
@@ -98,20 +108,23 @@ class CheckpointWriter:
             self._dirty[shard] = None
 
     async def last(self) -> None:
-        """Write what is left when the poller ends. Raises StoreUnwritable when the store refuses to the end."""
-        for left in reversed(range(LAST_TRIES)):
-            problem = await self.flush()
-            if problem is None:
-                return
-            if not left:
+        """Write what is left when the poller ends. Raises StoreUnwritable when the store goes on refusing."""
+        self._ending.stop()
+        self._news.set()
+        deadline = anyio.current_time() + LAST_SECONDS
+        while (problem := await self.flush()) is not None:
+            if anyio.current_time() >= deadline:
                 raise problem
-            await anyio.sleep(self._backoff.next())
+            await anyio.sleep(LAST_TRY_SECONDS)
 
     async def save(self, shard: Shard) -> None:
         """Move one shard's checkpoint as far as it can be moved. Raises StoreUnwritable."""
         async with shard.saving:
             moved = shard.checkpoint()
-            if moved is None or shard.lost:
+            if shard.lost:
+                return
+            if moved is None:
+                shard.nothing_to_write()
                 return
             step, checkpoint = moved
             try:
@@ -128,7 +141,7 @@ class CheckpointWriter:
                 return await self._end(shard, children)
             except StoreUnwritable as problem:
                 wait = self._backoff.next()
-                self._report(str(problem), wait)
+                self._refused(problem, wait)
                 if self._stopping.stopped:
                     return False
                 await self._stopping.sleep(wait)

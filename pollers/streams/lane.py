@@ -134,8 +134,8 @@ class Lane:
                 return
         self._work = None
         self._gathering.completed(anyio.current_time())
-        if self._final and self._shard.windows is not None:
-            self._shard.windows.closed()
+        if self._final:
+            self._shard.window_closed()
             self._final = False
         if troubled:
             self._context.doing(self.task, State.ENDED)
@@ -165,8 +165,10 @@ class Lane:
         return True
 
     async def _acquire(self) -> bool:
-        """Hold a permit; False when stopped before there was one."""
+        """Hold a permit, once what was done before is written; False when stopped before there was one."""
         claim = self._surroundings.claim
+        if not self._permit and not await self._shard.gate.passed(self.task):
+            return False
         if self._permit or claim.try_acquire():
             self._permit = True
             return True

@@ -33,11 +33,15 @@ def share_out(records: Records, keys: Sequence[bytes], factor: int) -> list[Reco
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a checkpoint can be moved by: ``count`` records are newly done (discarded ones not counted again)."""
+    """What a checkpoint can be moved by: ``count`` records are newly done (discarded ones not counted again).
+
+    ``finished``: what the shard had finished by then (see :class:`pollers.streams.unwritten.Unwritten`).
+    """
 
     sequence_number: str
     count: int
     upto: int
+    finished: int = 0
 
 
 class Progress:

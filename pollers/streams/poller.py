@@ -105,7 +105,13 @@ class StreamPoller:
 
     def _context(self, stream: OpenStream) -> StreamContext:
         wanted = 2 * self._mapping.batch_size * self._mapping.parallelization_factor
-        writer = CheckpointWriter(stream.checkpoints, self._stopping, self._surroundings.random, self._report_store)
+        writer = CheckpointWriter(
+            stream.checkpoints,
+            self._stopping,
+            self._surroundings.random,
+            self._report_store,
+            self._store.least_interval_seconds,
+        )
         return StreamContext(
             mapping=self._mapping,
             source=self._source,

@@ -15,6 +15,7 @@ from pollers.streams.lanes import Progress, Step, share_out
 from pollers.streams.reading import Reader
 from pollers.streams.records import Records
 from pollers.streams.stopping import Stopping
+from pollers.streams.unwritten import Unwritten, WriteGate
 from pollers.streams.windows import Windows
 from pollers.telemetry.facts import Checkpointed, Filtered, Received, Returned, State
 
@@ -45,7 +46,7 @@ class Shard:
         self.kept = kept
         self.context = context
         self.stopping = Stopping()
-        self.saving = anyio.Lock()
+        self.saving = anyio.Lock(fast_acquire=True)
         self.lost = False
         self.closed = False
         self.children: tuple[ShardListing, ...] | None = None
@@ -53,6 +54,9 @@ class Shard:
         self.holding = context.read_ahead.join(self._room_again)
         self.lanes = [Lane(self, number) for number in range(context.lanes)]
         self.reader = Reader(self)
+        # A store that writes only now and then is given the time for two writes before lanes wait for it.
+        self.unwritten = Unwritten(2 * context.writer.interval_seconds)
+        self.gate = WriteGate(self, self.unwritten)
         self._progress = Progress()
         self._encode = context.source.encoder(shard_id)
         self._saved_window = kept.window
@@ -105,6 +109,7 @@ class Shard:
     def _wake_lanes(self) -> None:
         for lane in self.lanes:
             lane.wake()
+        self.gate.open()
 
     @property
     def finished(self) -> bool:
@@ -236,7 +241,15 @@ class Shard:
 
     def done(self, records: Records) -> None:
         """The function accepted these records, or their failure record has been delivered."""
+        if len(records):
+            self.unwritten.finish(self.gate.now())
         self.context.read_ahead.release(self.holding, len(records), records.size_bytes)
+
+    def window_closed(self) -> None:
+        """The last invocation of a tumbling window is done with."""
+        if self.windows is not None:
+            self.windows.closed()
+            self.unwritten.finish(self.gate.now())
 
     def discarded(self, records: Records) -> None:
         """These records are accounted for as discarded."""
@@ -247,6 +260,8 @@ class Shard:
         window = self.windows.open if self.windows else None
         if self._progress.moved(self.lowest) or window != self._saved_window:
             self.context.writer.moved(self)
+        elif self.unwritten.any:
+            self.nothing_to_write()
 
     def checkpoint(self) -> tuple[Step, ShardCheckpoint] | None:
         """The checkpoint as it can be written now, or None when that would be no news."""
@@ -256,14 +271,26 @@ class Shard:
             if window == self._saved_window or self.kept.sequence_number is None:
                 return None
             step = Step(self.kept.sequence_number, 0, self._progress.saved)
+        step = replace(step, finished=self.unwritten.finished)
         return step, replace(self.kept, sequence_number=step.sequence_number, window=window)
 
     def saved(self, step: Step, checkpoint: ShardCheckpoint) -> None:
         """That checkpoint has been written."""
+        was_full = self.full
         self.kept = checkpoint
         self._saved_window = checkpoint.window
         self._progress.saved_step(step)
+        self._settled(step.finished)
         if step.count:
             self.context.surroundings.facts.emit(Checkpointed(self.shard_id, step.count, step.sequence_number))
-        if self.reader.waiting_for_room:
+        if was_full and not self.full:
             self.reader.room_again()
+
+    def nothing_to_write(self) -> None:
+        """What has been finished changes no checkpoint."""
+        self._settled(self.unwritten.finished)
+
+    def _settled(self, finished: int) -> None:
+        """What had been finished at that count needs no further write."""
+        self.unwritten.write(finished, self.gate.now())
+        self.gate.open()

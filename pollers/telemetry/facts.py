@@ -211,6 +211,7 @@ class State(StrEnum):
     WAITING_FOR_PERMIT = "waiting for a permit"
     WAITING_FOR_PARENT = "waiting for parent"
     WAITING_FOR_ROOM = "waiting for room"
+    WAITING_FOR_WRITE = "waiting for a checkpoint to be written"
     BACKING_OFF = "backing off"
     RETRYING = "retrying"
     INVOKING = "invoking"

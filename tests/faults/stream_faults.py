@@ -98,6 +98,8 @@ class Lies:
 class WatchedStore:
     """The store of a simulation: checks every checkpoint, takes its time, and refuses now and then."""
 
+    least_interval_seconds = 0.0
+
     def __init__(self, world: World, rate: float) -> None:
         self.inner = MemoryStore()
         self._world = world
@@ -152,6 +154,7 @@ class WatchedCheckpoints:
         await self._weather()
         self._world.check_checkpoint(lease.shard_id, checkpoint, ended=False)
         await self._inner.save(lease, checkpoint)
+        self._world.wrote(lease.shard_id, checkpoint, ended=False)
         await anyio.sleep(self._world.random.choice((0.0, 0.01)))
 
     async def end(self, lease: Lease, checkpoint: ShardCheckpoint, children: Mapping[str, ShardCheckpoint]) -> None:
@@ -159,6 +162,7 @@ class WatchedCheckpoints:
         await self._weather()
         self._world.check_checkpoint(lease.shard_id, checkpoint, ended=True)
         await self._inner.end(lease, checkpoint, children)
+        self._world.wrote(lease.shard_id, checkpoint, ended=True)
         await anyio.sleep(self._world.random.choice((0.0, 0.01)))
 
     async def release(self, leases: Collection[Lease]) -> None:

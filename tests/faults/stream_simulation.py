@@ -153,6 +153,7 @@ class Simulation:
         record_filter = SimulatedFilter(self.world) if self.world.filters else None
         self.poller = StreamPoller(self.mapping, self._source(), self.store, destination, surroundings, record_filter)
         self.ledger = ledger
+        self.world.unwritten.clear()
         try:
             await self.poller.run()
         except StoreUnwritable:

@@ -6,6 +6,7 @@ record, or when its retention was over. The world fails a run the moment that
 - a record is invoked while an earlier one of its key is not done, or is being invoked somewhere else;
 - a checkpoint is written above a record that is not done;
 - a shard is written down as ended that is open;
+- more batches of a shard have begun and are in no written checkpoint than its lanes and one: a crash would repeat them;
 - a window's state is checkpointed with anything but the records up to that checkpoint, each once;
 - records are discarded without a failure record having been delivered for exactly them.
 """
@@ -64,8 +65,10 @@ class World:
     place: dict[str, tuple[str, int]] = field(default_factory=dict)
     shard_of: dict[str, str] = field(default_factory=dict)
     by_number: dict[tuple[str, str], str] = field(default_factory=dict)
+    number_of: dict[str, int] = field(default_factory=dict)
     running: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     running_keys: set[str] = field(default_factory=set)
+    unwritten: dict[str, list[set[str]]] = field(default_factory=lambda: defaultdict(list))
     failures: list[FailureRecord] = field(default_factory=list)
     finals: list[tuple[str, str, list[str]]] = field(default_factory=list)
     invocations: int = 0
@@ -82,6 +85,7 @@ class World:
         self.by_key[key].append(value)
         self.shard_of[value] = shard.shard_id
         self.by_number[shard.shard_id, number] = value
+        self.number_of[value] = int(number)
         if self.rejects(value):
             self.done.add(value)
 
@@ -119,6 +123,8 @@ class World:
         self.invocations += 1
         self.running[shard] += 1
         assert self.running[shard] <= self.mapping.parallelization_factor, f"too many invocations of {shard}"
+        repeated = self.running[shard] + len(self.unwritten[shard])
+        assert self.lanes > 1 or repeated <= self.lanes + 1, f"a crash would repeat {repeated} batches of {shard}"
         keys = self._keys(batch)
         assert not keys & self.running_keys, f"keys invoked twice at a time: {keys & self.running_keys}"
         self.running_keys |= keys
@@ -147,6 +153,20 @@ class World:
         """The function accepted these."""
         self.done.update(batch)
         self.accepted.update(batch)
+        if batch:
+            self.unwritten[self.shard_of[batch[0]]].append(set(batch))
+
+    @property
+    def lanes(self) -> int:
+        """How many batches of a shard may run at a time."""
+        return 1 if self.mapping.tumbling_window_in_seconds else self.mapping.parallelization_factor
+
+    def wrote(self, shard_id: str, checkpoint: ShardCheckpoint, *, ended: bool) -> None:
+        """That checkpoint is on the disk."""
+        upto = None if checkpoint.sequence_number is None else int(checkpoint.sequence_number)
+        for batch in self.unwritten[shard_id]:
+            batch -= {value for value in batch if ended or (upto is not None and self._number(value) <= upto)}
+        self.unwritten[shard_id] = [batch for batch in self.unwritten[shard_id] if batch]
 
     # -- the store's side ------------------------------------------------------------------------------------------------
 
@@ -171,13 +191,7 @@ class World:
             assert self._number(value) <= upto, f"{value} is in the state but above the checkpoint {upto}"
 
     def _number(self, value: str) -> int:
-        shard = self.stream.shards_by_id[self.shard_of[value]]
-        found = [
-            int(number)
-            for (where, number), known in self.by_number.items()
-            if known == value and where == shard.shard_id
-        ]
-        return found[0]
+        return self.number_of[value]
 
     # -- the books' side -------------------------------------------------------------------------------------------------
 
