@@ -19,7 +19,46 @@ class FunctionBase(Model):
     )
 
 
-class ProcessFunction(FunctionBase):
+class LoggingConfig(Model):
+    """What a function's log holds and in which form, as ``AWS::Lambda::Function LoggingConfig`` says it."""
+
+    log_format: Literal["Text", "JSON"] = Field(
+        default="Text", description="form of what the runtime client and Headrace write for the function"
+    )
+    application_log_level: Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"] | None = Field(
+        default=None, description="least level of the function's own log; with JSON only, where it is INFO if not given"
+    )
+    system_log_level: Literal["DEBUG", "INFO", "WARN"] | None = Field(
+        default=None,
+        description="least level of what is said of the function's invocations; with JSON only, where it is INFO if not given",
+    )
+    log_group: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=512,
+        description="name of the log group that the function is told; /aws/lambda/NAME if not given",
+    )
+
+    @property
+    def application_level(self) -> str | None:
+        """The level that the function's own log is filtered by; None: it is not."""
+        return (self.application_log_level or "INFO") if self.log_format == "JSON" else None
+
+    @property
+    def system_level(self) -> str:
+        """The level that Headrace's lines on the function's invocations are filtered by."""
+        return (self.system_log_level or "INFO") if self.log_format == "JSON" else "DEBUG"
+
+
+class LoggingFunction(FunctionBase):
+    """What functions take whose log Headrace writes."""
+
+    logging_config: LoggingConfig = Field(
+        default=LoggingConfig(), description="form and levels of the function's log, as on Lambda"
+    )
+
+
+class ProcessFunction(LoggingFunction):
     """What functions in worker processes take."""
 
     environment: dict[str, Annotated[str, Kind.SCALAR]] = Field(
@@ -72,7 +111,7 @@ class ProvidedFunction(ProcessFunction):
     handler: str | None = Field(default=None, description="what _HANDLER is set to")
 
 
-class InProcessFunction(FunctionBase):
+class InProcessFunction(LoggingFunction):
     """A Python callable on an event loop and threads of its own inside Headrace."""
 
     runtime: Literal["in_process"] = Field(description="a Python callable inside Headrace, `def` or `async def`")

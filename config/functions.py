@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from config.faults import Path
+    from config.models import LoggingConfig
     from config.reader import Reader, Reading
     from config.report import Report
 
@@ -37,6 +38,7 @@ _VARIABLE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HANDLER = re.compile(r"[^\s./][^\s.]*(?:\.[^\s./][^\s.]*)*\.[^\W\d]\w*")
 _QUALIFIED = re.compile(r"function:[a-zA-Z0-9-_]{1,140}(?::(?P<qualifier>[a-zA-Z0-9$_-]+))?")
+_LOG_GROUP = re.compile(r"[.\-_/#A-Za-z0-9]+")
 _RESERVED = frozenset({"_HANDLER", "_X_AMZN_TRACE_ID", "AWS_EXECUTION_ENV", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"})
 _SETTABLE = frozenset({"AWS_LAMBDA_EXEC_WRAPPER"})
 
@@ -118,6 +120,7 @@ def _faults(model: type[AnyFunction], reading: Reading, node: Table) -> Iterator
         message = variable_problem(name) if isinstance(name, str) else None
         if message:
             yield ("inherit_environment", number), message
+    yield from _logging_faults(values.get("logging_config"))
     if model is ProvidedFunction:
         yield from _command_faults(values.get("command"), values.get("code"))
     if model is LambdaFunction and "function_arn" in values:
@@ -145,6 +148,26 @@ def variable_problem(name: str) -> str | None:
             "least, as on Lambda"
         )
     return None
+
+
+def _logging_faults(found: LoggingConfig | None) -> Iterator[tuple[Path, str]]:
+    """Levels with JSON only. INFO, the level that Lambda has where none is given, changes nothing and is let pass."""
+    if found is None:
+        return
+    for option in ("application_log_level", "system_log_level"):
+        level = getattr(found, option)
+        if found.log_format == "Text" and level not in (None, "INFO"):
+            yield (
+                ("logging_config", option),
+                f"found {level} with log_format Text, expected log_format JSON (AWS: LogLevel is not supported when "
+                'LogFormat is set to "Text". Remove LogLevel from your request or change the LogFormat to "JSON" and '
+                "try again.)",
+            )
+    if found.log_group is not None and not _LOG_GROUP.fullmatch(found.log_group):
+        yield (
+            ("logging_config", "log_group"),
+            f"found {quoted(found.log_group)}, expected letters, digits and the characters '.', '-', '_', '/' and '#'",
+        )
 
 
 def _command_faults(command: list[str] | None, code: FilePath | None) -> Iterator[tuple[Path, str]]:

@@ -18,7 +18,7 @@ from handlers.in_process_calls import Call
 from handlers.in_process_loading import load
 from handlers.in_process_loops import Loop
 from handlers.in_process_threads import Threads
-from handlers.worker_logs import readable
+from handlers.log_lines import readable
 
 if TYPE_CHECKING:
     from types import TracebackType

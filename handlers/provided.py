@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from handlers.world import World
 
 
+_FRAMING_CLIENTS = ("awslambdaric", "aws-lambda-ric", "aws_lambda_ric")
+"""AWS's runtime clients for Python, Node.js and Ruby, as commands name them."""
+
+
 class ProvidedFunctionRunner(WorkerFunction):
     """An executable (a Go, Rust, C++ or shell bootstrap, AWS's Node.js client, ...) in worker processes.
 
@@ -57,6 +61,10 @@ class ProvidedFunctionRunner(WorkerFunction):
 
     def _command(self) -> Sequence[str]:
         return self._provided.command
+
+    def _framed(self) -> bool:
+        """Only AWS's own clients: another program may close the descriptor before it starts one, which then fails."""
+        return any(client in word for word in self._provided.command for client in _FRAMING_CLIENTS)
 
     def _identity(self, log_stream: str) -> Identity:
         handler = self._provided.handler or Path(self._provided.command[0]).name

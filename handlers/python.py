@@ -94,6 +94,9 @@ class PythonFunctionRunner(WorkerFunction):
         }
         return json.dumps(settings)
 
+    def _framed(self) -> bool:
+        return True
+
     def _layers(self) -> Sequence[Path]:
         return self._layer_folders
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,8 +17,9 @@ from handlers.function import FunctionError, InfrastructureError, Invocation, Re
 from handlers.runtime_api import RESPONSE_LIMIT_BYTES, Delivery, RuntimeApi, RuntimeState
 from handlers.runtime_api_http import Connection
 from handlers.runtime_api_peers import is_workers_own
-from handlers.worker_logs import LogQueue, LogReader, LogTail, Report, level
+from handlers.worker_output import InvocationLog, LogRules, WorkerOutput
 from handlers.worker_process import Exit, Launch, WorkerProcess
+from handlers.worker_report import Report
 from handlers.workers_pool import init_limit_seconds
 
 if TYPE_CHECKING:
@@ -49,7 +49,10 @@ class Setup:
     memory_size_mib: int
     launch: Callable[[str, Path], Launch]
     """Makes the command and environment for a worker whose endpoint (``host:port``) and scratch folder are given."""
+    framed: bool
+    """Whether the runtime writes AWS's frames (:mod:`handlers.log_frames`) if it is given a descriptor for them."""
     log: FilteringBoundLogger
+    log_rules: LogRules
     wall_clock: Callable[[], float]
     random: random.Random
     turn: anyio.Lock
@@ -79,7 +82,7 @@ class _Assignment:
     request_id: str
     result: asyncio.Future[Result]
     started_at: float
-    tail: LogTail = field(default_factory=LogTail)
+    log: InvocationLog
     verdict: FunctionError | None = None
     """What became of it if the worker did not answer."""
     ended_at: float = 0.0
@@ -96,10 +99,8 @@ class Worker:
         self._api = RuntimeApi(self, self._allows)
         self._connections: set[Connection] = set()
         self._process: WorkerProcess | None = None
-        self._readers: list[LogReader] = []
-        self._log = LogQueue(self._write_log)
+        self._output = WorkerOutput(setup.log_rules, setup.log, lambda: self.pid)
         self._assignment: _Assignment | None = None
-        self._init_tail = LogTail()
         self._init_error: FunctionError | None = None
         self._init_seconds: float | None = None
         self._deadline: asyncio.TimerHandle | None = None  # of initialisation, or of asking for the next invocation
@@ -168,9 +169,9 @@ class Worker:
 
     async def invoke(self, event: bytes, request_id: str) -> Invocation:
         """Run one invocation; the worker must be :attr:`available`. Cancelled, it returns when the worker is dead."""
-        assignment = _Assignment(request_id, self._loop.create_future(), perf_counter())
+        log = self._output.begin(request_id)
+        assignment = _Assignment(request_id, self._loop.create_future(), perf_counter(), log)
         self._assignment = assignment
-        self._platform_line(assignment, f"START RequestId: {request_id} Version: $LATEST")
         self._api.deliver(self._delivery(event, request_id))
         timer = self._loop.call_later(self._setup.timeout_seconds, self._time_out, assignment)
         try:
@@ -211,7 +212,7 @@ class Worker:
 
     def init_log(self) -> tuple[str, ...]:
         """What it wrote before its first invocation."""
-        return self._init_tail.lines()
+        return self._output.init_log()
 
     def check_memory(self, families: Mapping[int, list[int]]) -> None:
         """Kill the worker if all that it started and it (below its keeper, say ``families``) hold more than ``memory_size``."""
@@ -257,8 +258,7 @@ class Worker:
         assignment = self._assignment
         if assignment is None or assignment.result.done():
             return
-        for reader in self._readers:
-            reader.drain()
+        self._output.answered()
         assignment.ended_at = perf_counter()
         assignment.result.set_result(result)
         self._owner.worker_answered(self)
@@ -278,13 +278,10 @@ class Worker:
     def _start(self, port: int) -> None:
         self._scratch.mkdir(parents=True)
         launch = self._setup.launch(f"127.0.0.1:{port}", self._scratch)
-        for stream in ("stdout", "stderr"):
-            self._readers.append(LogReader(partial(self._line, stream)))
         self._set_deadline(init_limit_seconds(self._setup.timeout_seconds), self._init_too_slow)
-        stdout, stderr = (reader.write_end for reader in self._readers)
-        self._process = WorkerProcess.start(launch, stdout=stdout, stderr=stderr)
-        for reader in self._readers:
-            reader.started()
+        stdout, stderr, frames = self._output.open(framed=self._setup.framed)
+        self._process = WorkerProcess.start(launch, stdout=stdout, stderr=stderr, frames=frames)
+        self._output.started()
 
     async def _end(self, server: asyncio.Server | None) -> None:
         if self._process is not None:
@@ -294,15 +291,14 @@ class Worker:
             server.close()
         for connection in list(self._connections):
             connection.abort()
-        for reader in self._readers:
-            reader.close()
+        self._output.close()
         self._set_deadline(None)
         self._memory_mib = max(self._memory_mib, self._exit.max_rss_kib // 1024)
         self.gone.set()
         self._owner.worker_gone(self)
         self._settle()
         self._ending = True
-        await self._log.flush()
+        await self._output.flush()
         await to_thread.run_sync(shutil.rmtree, self._scratch, True)
 
     def _settle(self) -> None:
@@ -364,32 +360,13 @@ class Worker:
             event=event,
         )
 
-    def _line(self, stream: str, line: str) -> None:
-        assignment = self._assignment
-        if assignment is None:
-            self._init_tail.add(line)
-        elif not assignment.result.done():
-            assignment.tail.add(line)
-        if line.strip():
-            self._log.put(level(line), line, assignment.request_id if assignment is not None else None, stream)
-
-    def _platform_line(self, assignment: _Assignment, line: str, severity: str = "debug") -> None:
-        assignment.tail.add(line)
-        self._log.put(severity, line, assignment.request_id, None)
-
-    def _write_log(self, severity: str, line: str, request_id: str | None, stream: str | None) -> None:
-        origin = {} if stream is None else {"stream": stream}
-        getattr(self._setup.log, severity)(line, request_id=request_id, pid=self.pid, **origin)
-
     def _conclude(self, assignment: _Assignment, result: Result) -> Invocation:
         duration = assignment.ended_at - assignment.started_at
         status = error_type = None
         verdict = assignment.verdict
         if verdict is not None:
-            self._platform_line(assignment, verdict.message, "error")
             timed_out = verdict.error_type == error_documents.TIMED_OUT
             status, error_type = ("timeout", None) if timed_out else ("error", verdict.error_type)
-        self._platform_line(assignment, f"END RequestId: {assignment.request_id}")
         report = Report(
             assignment.request_id,
             duration,
@@ -399,10 +376,10 @@ class Worker:
             status,
             error_type,
         )
-        self._platform_line(assignment, report.line(), "info")
-        log = assignment.tail.lines()
+        self._output.conclude(assignment.log, report, verdict.message if verdict is not None else None)
+        log = assignment.log.tail.lines()
         if self._init_seconds is not None:
-            log, self._init_seconds = self._init_tail.lines() + log, None
+            log, self._init_seconds = self._output.init_log() + log, None
         return Invocation(assignment.request_id, result, duration, log)
 
     def _max_memory_mib(self) -> int:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from config.models import ProcessFunction
+    from config.models import LoggingConfig, ProcessFunction
 
 _LAMBDA_PATH = "/usr/local/bin:/usr/bin:/bin:/opt/bin"
 
@@ -105,10 +105,17 @@ def _reserved(identity: Identity, place: Place, model: ProcessFunction) -> dict[
         "AWS_LAMBDA_FUNCTION_NAME": identity.name,
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory_size_mib(model)),
-        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{identity.name}",
+        "AWS_LAMBDA_LOG_GROUP_NAME": model.logging_config.log_group or f"/aws/lambda/{identity.name}",
         "AWS_LAMBDA_LOG_STREAM_NAME": identity.log_stream,
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "LAMBDA_TASK_ROOT": str(place.code),
         # Wrappers put it on sys.path: nothing of ours must lie there.
         "LAMBDA_RUNTIME_DIR": str(place.scratch),
+        **_logging(model.logging_config),
     }
+
+
+def _logging(config: LoggingConfig) -> dict[str, str]:
+    """What runtime clients read of the function's ``logging_config``; a level with JSON only, as on Lambda."""
+    level = config.application_level
+    return {"AWS_LAMBDA_LOG_FORMAT": config.log_format, **({} if level is None else {"AWS_LAMBDA_LOG_LEVEL": level})}

@@ -110,6 +110,9 @@ def _silence() -> None:
     for number in (0, 1, 2):
         os.dup2(null, number)
     os.close(null)
+    frames = os.environ.get("_LAMBDA_TELEMETRY_LOG_FD")
+    if frames is not None:
+        os.close(int(frames))
 
 
 def _watch(control: int, wakeup: int, worker: int) -> tuple[int, bool]:

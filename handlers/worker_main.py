@@ -27,7 +27,18 @@ def main() -> None:
         sys.exit(1)
     if settings["probe"]:
         return
+    _check_log_descriptor()
     client.main(["awslambdaric", settings["handler"]])
+
+
+def _check_log_descriptor() -> None:
+    """Forget the descriptor for log records if whatever started this interpreter has closed it: the client would fail."""
+    import os
+
+    try:
+        os.fstat(int(os.environ["_LAMBDA_TELEMETRY_LOG_FD"]))
+    except (KeyError, ValueError, OSError):
+        os.environ.pop("_LAMBDA_TELEMETRY_LOG_FD", None)
 
 
 def _layer_paths(layers: list[str]) -> list[str]:

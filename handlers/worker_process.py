@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio import to_thread
 
+from handlers.log_frames import LOG_DESCRIPTOR
 from handlers.worker_strays import kill_strays, mark_of
 
 if TYPE_CHECKING:
@@ -93,24 +94,34 @@ class WorkerProcess:
 
     @classmethod
     def start(
-        cls, launch: Launch, *, stdout: int, stderr: int, on_started: Callable[[], None] = lambda: None
+        cls,
+        launch: Launch,
+        *,
+        stdout: int,
+        stderr: int,
+        frames: int | None = None,
+        on_started: Callable[[], None] = lambda: None,
     ) -> WorkerProcess:
-        """Start a worker.
+        """Start a worker. It is told of ``frames``, a descriptor for the frames of AWS's runtime clients.
 
         Raises:
             OSError: if not even its keeper could be started.
         """
         ours, theirs = socket.socketpair()
+        environment, passed = dict(launch.environment), [theirs.fileno()]
+        if frames is not None:
+            environment[LOG_DESCRIPTOR] = str(frames)
+            passed.append(frames)
         try:
             ours.setblocking(False)
             keeper = subprocess.Popen(  # noqa: S603 - running the configured command is the purpose
                 [sys.executable, "-I", "-S", str(_KEEPER), str(theirs.fileno()), str(launch.scratch), *launch.command],
                 cwd=launch.cwd,
-                env=dict(launch.environment),
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
-                pass_fds=(theirs.fileno(),),
+                pass_fds=passed,
                 start_new_session=True,
             )
         except BaseException:

@@ -18,11 +18,13 @@ import anyio
 import structlog
 from anyio import CancelScope, to_thread
 
+from handlers.embedded_metrics import EmbeddedMetrics
 from handlers.function import FunctionError, FunctionStatus, InfrastructureError, Invocation
 from handlers.process_tree import Families
 from handlers.worker import Setup, Worker
 from handlers.worker_code import folder_of
 from handlers.worker_environment import Identity, Place, memory_size_mib, worker_environment
+from handlers.worker_output import LogRules
 from handlers.worker_process import KILL_SECONDS, Launch
 from handlers.worker_scratch import Scratch
 from handlers.workers_pool import Population, StartGate, starts
@@ -75,6 +77,7 @@ class WorkerFunction(abc.ABC):
         self._random = random or random_module.Random()  # noqa: S311 - ids and jitter, no secrets
         self._wall_clock = wall_clock or time.time
         self._log = structlog.get_logger(__name__).bind(function=name)
+        self._metrics = EmbeddedMetrics()
         self._gate = StartGate(self._random)
         self._living: set[Worker] = set()
         self._idle: list[Worker] = []
@@ -187,6 +190,10 @@ class WorkerFunction(abc.ABC):
     @abc.abstractmethod
     def _identity(self, log_stream: str) -> Identity:
         """What a worker is told about its function."""
+
+    def _framed(self) -> bool:
+        """Whether a worker's runtime client writes frames if it is given a descriptor for them."""
+        return False
 
     def _layers(self) -> Sequence[Path]:
         """Folders that lie over the code, as layers do on Lambda."""
@@ -338,7 +345,9 @@ class WorkerFunction(abc.ABC):
             memory_limit_mib=self._model.memory_size,
             memory_size_mib=memory_size_mib(self._model),
             launch=lambda runtime_api, scratch: self._launch(runtime_api, scratch, stamp),
+            framed=self._framed(),
             log=self._log,
+            log_rules=LogRules(self._model.logging_config, self._wall_clock, self._metrics),
             wall_clock=self._wall_clock,
             random=self._random,
             turn=anyio.Lock(),

@@ -17,7 +17,7 @@ import anyio
 import pytest
 import uvloop
 
-from handlers import worker_logs
+from handlers import log_lines, worker_logs
 from handlers.errors import FunctionUnusable
 from handlers.function import FunctionError, InfrastructureError, Invocation, Payload
 from tests.e2e.functions import (
@@ -545,7 +545,12 @@ async def test_the_environment_holds_nothing_of_headraces_own(tmp_path: Path) ->
     assert set(names) - {"LC_CTYPE"} == {
         *("AWS_CONFIG_FILE", "AWS_DEFAULT_REGION", "AWS_EC2_METADATA_DISABLED", "AWS_EXECUTION_ENV"),
         *("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION"),
-        *("AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME"),
+        *(
+            "AWS_LAMBDA_INITIALIZATION_TYPE",
+            "AWS_LAMBDA_LOG_FORMAT",
+            "AWS_LAMBDA_LOG_GROUP_NAME",
+            "AWS_LAMBDA_LOG_STREAM_NAME",
+        ),
         *("AWS_LAMBDA_RUNTIME_API", "AWS_REGION", "AWS_SHARED_CREDENTIALS_FILE", "HOME", "LAMBDA_RUNTIME_DIR"),
         *("LAMBDA_TASK_ROOT", "LANG", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "TZ", "_HANDLER", "_X_AMZN_TRACE_ID"),
     }
@@ -642,7 +647,7 @@ async def test_garbage_and_floods_of_output_do_no_harm(tmp_path: Path) -> None:
         assert quiet.result == Payload(b"null")
         assert "\\xff\\x00" in quiet.log
         assert (
-            "x" * worker_logs.LINE_LIMIT_BYTES + f"... [{1024 * 1024 - worker_logs.LINE_LIMIT_BYTES} more bytes]"
+            "x" * log_lines.LINE_LIMIT_BYTES + f"... [{1024 * 1024 - log_lines.LINE_LIMIT_BYTES} more bytes]"
             in quiet.log
         )
         flooded = await run(function, 1)

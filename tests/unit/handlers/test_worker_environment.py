@@ -41,6 +41,7 @@ def test_lambdas_own_variables_are_set() -> None:
         "AWS_LAMBDA_FUNCTION_NAME": "orders",
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_FORMAT": "Text",
         "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/orders",
         "AWS_LAMBDA_LOG_STREAM_NAME": "2026/11/20/[$LATEST]abc",
         "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001",

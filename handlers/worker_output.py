@@ -1,0 +1,137 @@
+"""One worker's log: what it writes and what Headrace says of its invocations, each with the request that it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from handlers.embedded_metrics import EmbeddedMetrics
+from handlers.log_levels import RANKS, rank, severity
+from handlers.log_lines import Allowance, LogEvent
+from handlers.worker_logs import LogQueue, LogReader, LogTail
+from handlers.worker_report import PlatformLog, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from structlog.typing import FilteringBoundLogger
+
+    from config.models import LoggingConfig
+
+
+class LogRules:
+    """What a function's ``logging_config`` makes of its log; shared by its workers."""
+
+    def __init__(
+        self, config: LoggingConfig, wall_clock: Callable[[], float], metrics: EmbeddedMetrics | None = None
+    ) -> None:
+        self.platform = PlatformLog(config, wall_clock)
+        self.metrics = metrics or EmbeddedMetrics()
+        self._least = RANKS[config.application_level] if config.application_level is not None else None
+
+    def keeps(self, event: LogEvent) -> bool:
+        """Whether ``application_log_level`` lets an event pass; what Headrace itself says always does.
+
+        A record, or a JSON object, that names no level is INFO (Lambda's rule). Plain text has no level, and always passes.
+        """
+        if self._least is None or event.stream is None:
+            return True
+        found = rank(event.text) if event.rank is None else event.rank
+        if found is None:
+            if event.stream != "log" and not event.text.startswith("{"):
+                return True
+            found = RANKS["INFO"]
+        return found >= self._least
+
+
+@dataclass(slots=True)
+class InvocationLog:
+    """The log of one invocation."""
+
+    request_id: str
+    tail: LogTail = field(default_factory=LogTail)
+    answered: bool = False
+    """What the worker writes from now on comes too late to be part of the result."""
+
+
+class WorkerOutput:
+    """The log of one worker. Its events belong to the invocation that runs, or ran last; before the first, to none."""
+
+    def __init__(self, rules: LogRules, log: FilteringBoundLogger, pid: Callable[[], int | None]) -> None:
+        self._rules = rules
+        self._log = log
+        self._pid = pid
+        self._queue = LogQueue(self._write)
+        self._init_tail = LogTail()
+        self._current: InvocationLog | None = None
+        self._readers: list[LogReader] = []
+
+    def open(self, *, framed: bool) -> tuple[int, int, int | None]:
+        """Make the pipes: the worker's ends for its standard output and error, and for AWS's client's frames."""
+        allowance = Allowance()
+        self._readers = [LogReader(stream, allowance, self._take) for stream in ("stdout", "stderr")]
+        stdout, stderr = self._readers
+        return stdout.write_end, stderr.write_end, stdout.frame_end() if framed else None
+
+    def started(self) -> None:
+        """The worker has its ends."""
+        for reader in self._readers:
+            reader.started()
+
+    def begin(self, request_id: str) -> InvocationLog:
+        """An invocation begins: what was written up to now belongs to what was before."""
+        self._settle()
+        self._current = InvocationLog(request_id)
+        self._say(self._current, self._rules.platform.start(request_id))
+        return self._current
+
+    def answered(self) -> None:
+        """The invocation has its answer, and with it what has been written up to now, to the last line without an end."""
+        self._settle()
+        if self._current is not None:
+            self._current.answered = True
+
+    def conclude(self, log: InvocationLog, report: Report, failure: str | None) -> None:
+        """The invocation is over; ``failure`` is what Headrace says of one that it ended itself."""
+        log.answered = True
+        if failure is not None:
+            self._say(log, LogEvent(failure, RANKS["ERROR"]))
+        self._say(log, self._rules.platform.end(report))
+        self._say(log, self._rules.platform.report(report))
+
+    def close(self) -> None:
+        """The worker has ended: read the rest."""
+        for reader in self._readers:
+            reader.close()
+
+    async def flush(self) -> None:
+        """Wait until everything is handed on."""
+        await self._queue.flush()
+
+    def init_log(self) -> tuple[str, ...]:
+        """What was written before the first invocation."""
+        return self._init_tail.lines()
+
+    def _settle(self) -> None:
+        for reader in self._readers:
+            reader.settle()
+
+    def _take(self, event: LogEvent) -> None:
+        if not event.text.strip() or self._rules.metrics.takes(event.text) or not self._rules.keeps(event):
+            return
+        current = self._current
+        if current is None:
+            self._init_tail.add(event.text)
+        elif not current.answered:
+            current.tail.add(event.text)
+        self._queue.put(event, current.request_id if current is not None else None)
+
+    def _say(self, log: InvocationLog, event: LogEvent | None) -> None:
+        if event is not None:
+            log.tail.add(event.text)
+            self._queue.put(event, log.request_id)
+
+    def _write(self, event: LogEvent, request_id: str | None) -> None:
+        origin = {} if event.stream is None else {"stream": event.stream}
+        say = getattr(self._log, severity(event.text, event.rank))
+        say(event.text, request_id=request_id, pid=self._pid(), **origin)
