@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from config.shapes import Existing, Kind, Model
+from config.shapes import Existing, Kind, Model, Pasted
 
 
 class FunctionBase(Model):
@@ -53,7 +53,7 @@ class LoggingConfig(Model):
 class LoggingFunction(FunctionBase):
     """What functions take whose log Headrace writes."""
 
-    logging_config: LoggingConfig = Field(
+    logging_config: Annotated[LoggingConfig, Pasted.ALSO] = Field(
         default=LoggingConfig(), description="form and levels of the function's log, as on Lambda"
     )
 

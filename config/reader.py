@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from config import values
@@ -101,7 +101,9 @@ class Reader:
         if not isinstance(table, Table):
             self._fault(path, node, f"a mapping of {', '.join(options)}")
             return None
-        names = {spelling: name for name, o in options.items() for spelling in (o.names if self.pasted else (name,))}
+        names = {
+            word: name for name, o in options.items() for word in (o.names if self.pasted or o.pasted else (name,))
+        }
         known, again = recognise(table, names)
         self._refuse_repeats(known, again, path, shown)
         self._refuse_unknown(table, names, path, shown, foreign)
@@ -134,6 +136,9 @@ class Reader:
 
     def _option(self, option: Option, found: Named, reading: Reading, path: Path, shown: Path) -> None:
         node = found.entry.node
+        if option.pasted and not self.pasted:
+            replace(self, pasted=True)._option(option, found, reading, path, shown)
+            return
         at, spelled = (*path, option.name), (*shown, found.key)
         self.report.enter(at, node, spelled, found.entry.place)
         if (

@@ -124,9 +124,10 @@ class _Writer:
     def _object(self, options: dict[str, Option], *, pasted: bool) -> Schema:
         properties: dict[str, Schema] = {}
         for option in options.values():
-            written = self._option(option, pasted=pasted)
+            spelled = pasted or option.pasted
+            written = self._option(option, pasted=spelled)
             properties[option.name] = written
-            if pasted:
+            if spelled:
                 also = f"{option.name} in another spelling: {option.description}"
                 properties |= {spelling: written | {"description": also} for spelling in option.names[1:]}
         if "on_failure" in properties:

@@ -60,6 +60,12 @@ class Spellings:
     names: tuple[str, ...]
 
 
+class Pasted(Enum):
+    """Marker for an option of AWS's in a section of our own: CloudFormation's and Terraform's spellings are understood."""
+
+    ALSO = True
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds of a number or of a length; None where there is none."""
@@ -170,6 +176,7 @@ class Option:
     required: bool
     default: Any
     description: str
+    pasted: bool = False
 
 
 @cache
@@ -182,7 +189,16 @@ def options_of(model: type[BaseModel]) -> dict[str, Option]:
         names = (name, pascal(name), *(spelling for group in others for spelling in group))
         default = None if info.is_required() else info.get_default(call_default_factory=True)
         shape = shape_of(info.annotation, info.metadata)
-        found[name] = Option(attribute, name, names, shape, info.is_required(), default, info.description or "")
+        found[name] = Option(
+            attribute,
+            name,
+            names,
+            shape,
+            info.is_required(),
+            default,
+            info.description or "",
+            Pasted.ALSO in info.metadata,
+        )
     return found
 
 
