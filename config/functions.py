@@ -221,21 +221,3 @@ def _http_faults(reading: Reading, node: Table) -> Iterator[tuple[Path, str]]:
     tls = values.get("tls")
     if tls is not None and tls.key_file is not None and tls.cert_file is None:
         yield ("tls", "key_file"), "found a key without cert_file, expected both"
-
-
-def module_notes(function: AnyFunction) -> Iterator[tuple[Path, str]]:
-    """A note when the handler's module is not among the function's files; it may still be an installed one."""
-    if not isinstance(function, PythonFunction | InProcessFunction) or not function.code.is_dir():
-        return
-    first = re.split(r"[./]", function.handler)[0]
-    layers = function.layers if isinstance(function, PythonFunction) else []
-    folders = [function.code, *layers, *(layer / "python" for layer in layers)]
-    if not any(_has_module(folder, first) for folder in folders):
-        yield (
-            ("handler",),
-            f"the code has no module {first}: {function.code / first}.py does not exist; it must be an installed one",
-        )
-
-
-def _has_module(folder: FilePath, name: str) -> bool:
-    return (folder / f"{name}.py").exists() or (folder / name).is_dir() or any(folder.glob(f"{name}.*.so"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from config.faults import ConfigError, Fault, Note, Path, Place, dotted
 from config.files import Source, fault_of, find_files, read_source
-from config.functions import module_notes, read_function
+from config.functions import read_function
 from config.mappings import MappingReader
 from config.models import Aws, Config, Console, Http, Runtime
 from config.nodes import Entry, Scalar, Table, Unparsable, describe, is_null, quoted, walk
@@ -245,9 +245,6 @@ class _Loader:
         return found
 
     def _remark(self, config: Config, sources: list[Source]) -> None:
-        for name, function in config.functions.items():
-            for at, message in module_notes(function):
-                self._report.note(("functions", name, *at), message)
         if not config.event_source_mappings:
             self._report.notes.append(
                 Note(sources[0].file, 1, "", "there are no event_source_mappings: nothing would be polled")

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import sys
 
+_OLDEST = (3, 10)  # for which AWS still makes its client
+
 
 def main() -> None:
     """Take the settings from the command line, clean up, and hand over to awslambdaric."""
@@ -20,13 +22,13 @@ def main() -> None:
     _set_path(first, settings["ours"])
     _hide(settings["ours"], first)
     client = _client(settings["client"])
+    if settings["probe"]:
+        refused = _missing_client() if client is None else None
+        sys.stdout.write(json.dumps({"refused": refused, "missing": [n for n in settings["find"] if not _is_there(n)]}))
+        return
     if client is None:
-        if settings["probe"]:
-            sys.exit(_missing_client())
         _report(_missing_client())
         sys.exit(1)
-    if settings["probe"]:
-        return
     _check_log_descriptor()
     client.main(["awslambdaric", settings["handler"]])
 
@@ -154,8 +156,20 @@ def _borrow(ours: str) -> bool:
     return True
 
 
+def _is_there(name: str) -> bool:
+    """Whether a top-level module can be found; it is not loaded."""
+    from importlib.util import find_spec
+
+    try:
+        return find_spec(name) is not None
+    except (ImportError, AttributeError, ValueError):
+        return name in sys.modules
+
+
 def _missing_client() -> str:
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    if sys.version_info < _OLDEST:
+        return f"{sys.executable} is Python {version}, and AWS's client (awslambdaric) needs {_OLDEST[0]}.{_OLDEST[1]} or newer"
     return (
         f"{sys.executable} (Python {version}) has no awslambdaric, and Headrace's own is made for another version of "
         f"Python: install it there ({sys.executable} -m pip install awslambdaric)"

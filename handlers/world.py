@@ -31,6 +31,8 @@ class World:
     region: str = ""
     account: str = DEFAULT_ACCOUNT
     profile: Profile = field(default_factory=Profile)
+    doubt: str | None = None
+    """What there is to say of the region, if it is not simply the event source's."""
 
     def arn(self, name: str) -> str:
         """The ARN by which a function is known here."""
@@ -62,7 +64,7 @@ def world(
     environ = os.environ if environ is None else environ
     profile = profile or Profile()
     region = choose_region(sources, aws.region, environ, profile)
-    return World(headrace_variables(environ, aws, profile, Path.cwd()), region.name, account, profile)
+    return World(headrace_variables(environ, aws, profile, Path.cwd()), region.name, account, profile, region.doubt)
 
 
 def source_regions(config: Config, function: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import structlog
 from anyio import to_thread
 
 from config import ConfigError
-from pollers.commands.loading import load_checked
+from pollers.commands.inspecting import load_runnable
 from pollers.runtime import ReloadRefused, Runtime
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Reloaded:
 async def reload_from(runtime: Runtime, path: Path) -> Reloaded:
     """Read the configuration again and apply what changed. Never raises for what is in the files."""
     try:
-        loaded = await to_thread.run_sync(load_checked, path)
+        loaded = await to_thread.run_sync(load_runnable, path)
         return Reloaded(**await runtime.reload(loaded.config))
     except ConfigError as error:
         faults = [str(fault) for fault in error.faults]

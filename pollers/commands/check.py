@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from config.models import SqsMapping
-from pollers.commands.loading import load_or_exit
+from pollers.commands.inspecting import load_runnable_or_exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ def command(config: Path, online: bool) -> None:
     With --online it also asks AWS whether each queue, stream, consumer and destination is there, is permitted and suits the
     function, says how to mend what is not, and exits with 1 if a mapping could not run.
     """
-    loaded = load_or_exit(config)
+    loaded = load_runnable_or_exit(config)
     for line in report(loaded):
         click.echo(line)
     if online:

@@ -22,6 +22,7 @@ from pollers.commands.run import backend_options
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from config import Loaded
     from config.models import Config
     from handlers.function import Function, Invocation
 
@@ -60,6 +61,7 @@ def command(function: str, config: Path, event_file: BinaryIO | None) -> None:
     event = _event(event_file)
     loaded = load_or_exit(config)
     model = _defined(function, loaded.config)
+    _say_what_is_wrong(function, loaded)
     try:
         invocation = anyio.run(partial(_invoke, model, event), backend_options=backend_options())
     except FunctionUnusable as unusable:
@@ -101,6 +103,17 @@ def _defined(name: str, config: Config) -> Function:
         _unusable(f"no function {name!r} in the configuration{hint}")
     where = world(config.aws, profile=read_profile(), sources=source_regions(config, name))
     return make_function(name, model, aws=config.aws, where=where)
+
+
+def _say_what_is_wrong(name: str, loaded: Loaded) -> None:
+    """What can be seen without running it: notes, or the faults that end it here."""
+    from pollers.commands.inspecting import inspected
+
+    faults, notes = inspected(loaded, [name])
+    for remark in [*notes, *faults]:
+        click.echo(remark if remark in faults else f"note: {remark}", err=True)
+    if faults:
+        sys.exit(EXIT_UNUSABLE)
 
 
 async def _invoke(function: Function, event: bytes) -> Invocation:

@@ -37,11 +37,11 @@ def command(config: Path, until_idle: float | None) -> None:
     """Run every mapping of CONFIG (a file or a folder of files) until SIGTERM or SIGINT."""
     _heed_signals_while_starting()
     # Only now, as these take most of the start.
-    from pollers.commands.loading import load_or_exit
+    from pollers.commands.inspecting import load_runnable_or_exit
     from pollers.telemetry.logging import configure_logging
 
     configure_logging()
-    loaded = load_or_exit(config)
+    loaded = load_runnable_or_exit(config)
     exit_code = anyio.run(partial(_main, config, loaded, until_idle), backend_options=backend_options())
     _leave(exit_code)
 

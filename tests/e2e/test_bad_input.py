@@ -87,12 +87,16 @@ class Case:
 
 
 PYTHON = [
-    Case("missing", "", "Unable to import module 'nowhere': No module named 'nowhere'", module="nowhere"),
-    Case("absent", "", "Handler 'handler' missing on module 'absent'"),
+    Case(
+        "missing",
+        "import nowhere\ndef handler(e, c): ...",
+        "Unable to import module 'missing': No module named 'nowhere'",
+    ),
+    Case("absent", "globals()", "Handler 'handler' missing on module 'absent'"),  # who could tell before it is run
     Case("uncallable", "handler = 42", "'int' object is not callable"),
-    Case("unimportable", "raise RuntimeError('no database')", "no database"),
-    Case("unfinished", "def handler(event, context:", "Syntax error in module 'unfinished'"),
-    Case("leaving", "import sys; sys.exit(0)", "Runtime exited without providing a reason"),
+    Case("unimportable", "raise RuntimeError('no database'); handler = 0", "no database"),
+    Case("unfinished", "exec('def handler(event, context:')", "Syntax error in module 'unfinished'"),
+    Case("leaving", "import sys; sys.exit(0); handler = 0", "Runtime exited without providing a reason"),
     Case(
         "not_json", "def handler(e, c): return {'batchItemFailures': [], 'n': float('nan')}", "the response is not JSON"
     ),
@@ -102,14 +106,23 @@ PYTHON = [
 ]
 IN_PROCESS = [case for case in PYTHON if case.name in ("not_json", "no_value", "bytes", "too_large")]
 UNUSABLE_IN_PROCESS = [
-    Case("missing", "", "no module 'nowhere' in", module="nowhere"),
+    Case(
+        "missing",
+        "import nowhere; handler = 0",
+        "missing.py:1: cannot be imported: ModuleNotFoundError: No module named 'nowhere'",
+    ),
     Case("uncallable", "handler = 42", "uncallable.py is not callable (it is of type int)"),
     Case(
         "unimportable",
-        "raise RuntimeError('no database')",
+        "raise RuntimeError('no database'); handler = 0",
         "unimportable.py:1: cannot be imported: RuntimeError: no database",
     ),
-    Case("unfinished", "def handler(event, context:", "unfinished.py:1: cannot be imported: SyntaxError"),
+    Case("unfinished", "exec('def handler(event, context:')", "cannot be imported: SyntaxError"),
+]
+HOPELESS = [
+    Case("nowhere", "", "there is no module elsewhere: ", module="elsewhere"),
+    Case("absent", "def handle(event, context): ...", "defines no handler (did you mean absent.handle?), expected"),
+    Case("unfinished", "def handler(event, context:", "unfinished.py:1: "),
 ]
 
 
@@ -171,6 +184,22 @@ async def test_python_functions_that_cannot_work_lose_nothing(workplace: Workpla
             assert await ended(process, within=90) == 0, workplace.log.read_text()
         await check_dead_letters(workplace, queues)
     assert untold(workplace, PYTHON) == []
+
+
+@pytest.mark.parametrize("runtime", ["python", "in_process"])
+async def test_functions_that_certainly_cannot_work_are_refused_before_anything_is_received(
+    workplace: Workplace, runtime: str
+) -> None:
+    """Each with its place in the configuration, as any other fault; the messages were never touched."""
+    async with queues_for(workplace, HOPELESS, runtime=runtime) as queues:
+        with workplace.headrace() as process:
+            assert await ended(process) == 2
+        for source in queues.values():
+            assert await source.counts() == (1, 0)
+    said = workplace.log.read_text().splitlines()
+    assert len(said) == len(HOPELESS)
+    for case in HOPELESS:
+        assert any(f": functions.{case.name}.handler: found " in line and case.told in line for line in said), said
 
 
 async def test_responses_of_in_process_functions_that_cannot_be_read_lose_nothing(workplace: Workplace) -> None:

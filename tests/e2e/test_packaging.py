@@ -168,6 +168,12 @@ def test_the_image_runs_as_nobody_and_stops_by_sigterm() -> None:
     assert len(stages) == 2
 
 
+def test_the_image_has_boto3_as_lambda_has() -> None:
+    """Handlers that are brought along expect it."""
+    [install] = [rest for word, rest in instructions() if word == "RUN" and "/pip " not in rest and '".[' in rest]
+    assert '".[boto3,otel]"' in install
+
+
 @pytest.fixture
 def health() -> Iterator[tuple[int, list[int]]]:
     """A server with a health of one's choice: its port, and the statuses that it answers with, in turn."""

@@ -54,7 +54,9 @@ async def test_a_stop_while_code_inside_headrace_is_imported_is_in_order(workpla
     """An import that takes minutes holds nothing up: the numbered shutdown runs to its end."""
     folder = workplace.folder / "slow"
     folder.mkdir()
-    (folder / "app.py").write_text(f"open({str(workplace.journal)!r}, 'w').close()\nimport time\ntime.sleep(600)\n")
+    (folder / "app.py").write_text(
+        f"open({str(workplace.journal)!r}, 'w').close()\nimport time\ntime.sleep(600)\nhandler = 0\n"
+    )
     slow = {"runtime": "in_process", "code": str(folder), "handler": "app.handler"}
     workplace.configure({"q": {**QUEUE, "function_name": "slow"}}, functions={"slow": slow})
     with workplace.headrace() as process:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from pollers.emulators import LocalStack, Ministack
 from pollers.emulators.pinned import PINS
@@ -55,6 +57,21 @@ def test_everything_that_is_asked_for_is_pinned_within_its_range() -> None:
         for line in lines:
             [exact] = line.specifier
             assert requirement.specifier.contains(exact.version, prereleases=True), f"{requirement} against {line}"
+
+
+def test_the_extra_boto3_agrees_with_the_botocore_that_aiobotocore_needs() -> None:
+    """Each boto3 wants botocore of its own minor version, and aiobotocore holds botocore to a few releases."""
+    needed = [Requirement(text) for text in requires("aiobotocore") or ()]
+    [botocore] = [one.specifier for one in needed if one.name == "botocore" and one.marker is None]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    [boto3] = [Requirement(text) for text in project["optional-dependencies"]["boto3"]]
+    pinned = pins(ROOT / "constraints.txt")
+
+    lowest = next(one.version for one in botocore if one.operator == ">=")
+    assert boto3.specifier.contains(lowest)
+    major, minor = Version(lowest).release[:2]
+    assert not boto3.specifier.contains(f"{major}.{minor + 1}.0")
+    assert pinned["boto3"][0].specifier == pinned["botocore"][0].specifier
 
 
 @pytest.mark.parametrize(("recipe", "distribution"), [(Ministack(), "ministack"), (LocalStack(), "localstack-core")])

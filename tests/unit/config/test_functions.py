@@ -96,15 +96,6 @@ def test_other_handlers_are_refused(folder: Folder, handler: str) -> None:
         assert fault.endswith("expected module.function, such as app.handler")
 
 
-def test_a_handler_whose_module_is_not_in_the_code_is_noted(folder: Folder) -> None:
-    """It may be an installed one."""
-    loaded = folder.load("functions:\n  f:\n    code: .\n    handler: missing.module.handler\n")
-
-    note = loaded.notes[-1]
-    assert (note.line, note.path) == (4, "functions.f.handler")
-    assert note.message.startswith("the code has no module missing: ")
-
-
 REFUSED = [
     ("handler: app.handler", "code is missing, expected the path of a folder or a .zip file"),
     ("code: .", "handler is missing, expected text"),

@@ -125,11 +125,22 @@ def test_a_function_that_is_like_no_other_lists_them(run: Run) -> None:
 
 
 def test_a_function_that_is_unusable_exits_with_2(run: Run) -> None:
-    """Its own explanation is printed."""
+    """Where that stands in the configuration is printed."""
     done = run("missing")
 
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "function missing: handler: no 'missing' in " in done.stderr
+    assert "headrace.yaml:6: functions.missing.handler: found 'app.missing', but " in done.stderr
+
+
+def test_what_can_be_seen_without_running_is_said_before(run: Run, config: Path) -> None:
+    """An import that cannot be found, say; the function runs all the same."""
+    app = config.parent / "code" / "app.py"
+    app.write_text(app.read_text() + "\ndef rare():\n    import nowhere\n")
+    done = run("echo")
+
+    assert done.exit_code == 0
+    assert done.stderr.startswith("note: ")
+    assert "(inside a function) imports nowhere: " in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,72 @@
+"""Loading CONFIG to run it: functions that cannot work are faults like any other, found before anything is received."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from config import ConfigError
+from config.faults import Fault, Note
+from config.models import ProcessFunction
+from handlers.aws_profile import read_profile
+from handlers.inspection.functions import inspect
+from handlers.world import source_regions, world
+from pollers.commands.loading import EXIT_UNUSABLE, load_checked
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+    from config import Loaded
+    from handlers.aws_variables import Profile
+
+INSPECTED_AT_A_TIME = 4
+"""Most of the time goes into waiting for interpreters."""
+
+
+def load_runnable(path: str | os.PathLike[str]) -> Loaded:
+    """Load CONFIG with every check that needs no AWS, those of its functions included.
+
+    Raises :class:`config.ConfigError` with every fault.
+    """
+    loaded = load_checked(path)
+    faults, notes = inspected(loaded, loaded.config.functions)
+    if faults:
+        raise ConfigError(faults)
+    return replace(loaded, notes=sorted({*loaded.notes, *notes}))
+
+
+def load_runnable_or_exit(path: str | os.PathLike[str]) -> Loaded:
+    """The same, or print every fault on a line of its own to stderr and exit with 2."""
+    try:
+        return load_runnable(path)
+    except ConfigError as error:
+        for fault in error.faults:
+            click.echo(fault, err=True)
+        sys.exit(EXIT_UNUSABLE)
+
+
+def inspected(loaded: Loaded, names: Iterable[str]) -> tuple[list[Fault], list[Note]]:
+    """What is wrong with these functions, and what may be, at their places in the files."""
+    profile = read_profile()
+    with ThreadPoolExecutor(INSPECTED_AT_A_TIME) as pool:
+        found = list(pool.map(lambda name: _inspect(loaded, name, profile), names))
+    faults = [remark for remarks in found for remark in remarks if isinstance(remark, Fault)]
+    return faults, [remark for remarks in found for remark in remarks if isinstance(remark, Note)]
+
+
+def _inspect(loaded: Loaded, name: str, profile: Profile) -> list[Fault | Note]:
+    config = loaded.config
+    model = config.functions[name]
+    where = world(config.aws, profile=profile, sources=source_regions(config, name))
+    found: list[Fault | Note] = []
+    for remark in inspect(name, model, where):
+        say = loaded.fault if remark.fatal else loaded.note
+        found.append(say(("functions", name, *remark.path), remark.message))
+    if where.doubt is not None and isinstance(model, ProcessFunction) and "AWS_REGION" not in model.environment:
+        found.append(loaded.note(("functions", name), where.doubt))
+    return found

@@ -1,0 +1,1 @@
+"""Functions looked at without running them."""
