@@ -132,7 +132,7 @@ def shortened(text: str) -> str:
 
 
 def json_text(node: Node) -> str:
-    """The node as JSON without spaces; numbers stay as they are written, since event patterns compare them as text.
+    """The node as JSON without spaces; numbers stay as they are written, whatever their size.
 
     Raises ValueError for a number that JSON does not have (``.inf``, ``.nan``).
     """

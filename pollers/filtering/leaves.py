@@ -6,12 +6,16 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pollers.filtering.complexity import LIMIT, TOO_COMPLEX, complexity
 from pollers.filtering.errors import PatternError, PatternPath
 from pollers.filtering.numbers import Json, NumberText
 from pollers.filtering.operators import OPERATORS, beyond_lambda
 from pollers.filtering.predicates import Cost, Predicate, any_of, literals
+from pollers.filtering.texts import wildcard_parts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pollers.filtering.predicates import Test
 
 _EXISTS = "exists"
@@ -68,6 +72,8 @@ def parse_leaf(entries: list[Json], path: PatternPath, notes: list[Note]) -> Lea
                 accepts_absent = True
         else:
             predicates.append(_operator(entry, where, notes))
+    if complexity(map(wildcard_parts, _wildcards(entries))) > LIMIT:
+        raise PatternError(path, TOO_COMPLEX)
     if values:
         predicates.insert(0, literals(values))
     fits = any_of(predicates)
@@ -80,6 +86,15 @@ def parse_leaf(entries: list[Json], path: PatternPath, notes: list[Note]) -> Lea
         frozenset(entries) if only_strings else None,
         json_text(entries),
     )
+
+
+def _wildcards(entries: list[Json]) -> Iterator[str]:
+    """Every wildcard among a leaf's entries, all known to be well written."""
+    for entry in entries:
+        if isinstance(entry, dict):
+            inner = entry.get("anything-but", entry)
+            wanted = inner.get("wildcard", ()) if isinstance(inner, dict) else ()
+            yield from [wanted] if isinstance(wanted, str) else wanted
 
 
 def _anything(_value: Json) -> bool:

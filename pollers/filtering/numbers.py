@@ -1,14 +1,15 @@
 """JSON text to values for matching, with the text of its numbers where a pattern asks for it.
 
-Literal numbers match by their text: 300, 300.0 and 3.0e2 differ (lambda-behaviour 6.3). The fast parser forgets the text,
-but an integer of at most 64 bits has one spelling only, so patterns whose literal numbers are such integers need nothing
-more. All other literal numbers need :func:`decode` with ``keep_number_texts``. The one spelling that is not told apart is
-``-0``: it is 0.
+Literal numbers match by value: 300, 300.0 and 3.0e2 are one (lambda-behaviour 6.3). The fast parser gives integers of at
+most 64 bits exactly and everything else as a double, which is value enough for every literal that is such an integer or that
+is within ±2^53. Beyond, doubles do not tell all numbers apart: such literals (18446744073709551616, 1e400) need
+:func:`decode` with ``keep_number_texts``, and are compared digit by digit (:func:`digits`).
 """
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final, NoReturn, TypeAlias
 
 import orjson
@@ -19,6 +20,15 @@ Json: TypeAlias = Any
 _LEAST_INTEGER = -(2**63)
 _GREATEST_INTEGER = 2**64 - 1
 _INTEGER_DIGITS = 20
+
+EXACT_DOUBLES: Final = 2.0**53
+"""Doubles tell all integers apart up to here."""
+
+_NUMBER = re.compile(r"(-?)0*([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?)0*([0-9]+))?")
+_EXPONENT_DIGITS = 18
+
+Digits: TypeAlias = tuple[str, str, int] | str
+"""A number's value without any loss: sign, digits and exponent; or its text where the exponent is beyond all reason."""
 
 
 class NumberText(float):
@@ -53,6 +63,27 @@ def plain_integer(text: str) -> int | None:
         return None
     value = int(text)
     return value if _LEAST_INTEGER <= value <= _GREATEST_INTEGER else None
+
+
+def literal_value(text: str) -> int | float | None:
+    """The value that a literal number of a pattern is compared by; None for one that needs :func:`digits`."""
+    integer = plain_integer(text)
+    if integer is not None:
+        return integer
+    value = float(text)
+    return value if abs(value) < EXACT_DOUBLES else None
+
+
+def digits(text: str) -> Digits:
+    """The value of a JSON number, equal for all its spellings, however large or fine it is."""
+    found = _NUMBER.fullmatch(text)
+    if found is None or len(found[5] or "") > _EXPONENT_DIGITS:
+        return text.lower()
+    sign, whole, fraction = found[1], found[2], found[3] or ""
+    exponent = int((found[4] or "") + (found[5] or "0")) - len(fraction)
+    significant = (whole + fraction).lstrip("0")
+    short = significant.rstrip("0")
+    return (sign, short, exponent + len(significant) - len(short)) if short else ("", "", 0)
 
 
 def number_text(number: float) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pollers.filtering.errors import PatternError, PatternPath
-from pollers.filtering.numbers import Json, NumberText, plain_integer
+from pollers.filtering.numbers import EXACT_DOUBLES, Json, NumberText, plain_integer
 from pollers.filtering.predicates import Cost, Predicate
 
 if TYPE_CHECKING:
     from pollers.filtering.predicates import Test
 
-LIMIT: Final = 2.0**53
-"""Doubles tell all integers apart up to here. Greater numbers are refused in a pattern, and match nothing in an event."""
+LIMIT: Final = EXACT_DOUBLES
+"""Greater numbers are refused in a pattern, and match nothing in an event."""
 
 _FORMS = '["=", n], one of <, <=, >, >= and a number, or both bounds, the lower first: [">", 0, "<=", 5]'
 _LOWER = (">", ">=")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from pollers.filtering.numbers import Json, NumberText, number_text, plain_integer
+from pollers.filtering.numbers import Json, NumberText, digits, literal_value, number_text
 
 Test: TypeAlias = Callable[[Json], bool]
 """Says whether one leaf value of an event (a string, a number, true, false or null) is meant."""
@@ -49,15 +49,31 @@ def negation(predicate: Predicate) -> Predicate:
 
 
 def literals(values: Sequence[Json]) -> Predicate:
-    """Passes what equals one of ``values``: strings character by character, numbers by their text."""
-    strings = frozenset(value for value in values if isinstance(value, str))
-    numbers = [value.text for value in values if isinstance(value, NumberText)]
-    tests: list[Test] = [_constant(value) for value in values if value is None or isinstance(value, bool)]
-    if strings:
-        tests.insert(0, strings.__contains__)
-    tests += _number_tests(numbers)
-    needs_texts = any(plain_integer(text) is None for text in numbers)
-    return Predicate(any_test(tests), Cost.EQUALITY, needs_texts)
+    """Passes what equals one of ``values``: strings character by character, numbers by their value."""
+    texts = [value.text for value in values if isinstance(value, NumberText)]
+    members: set[Json] = {value for value in values if isinstance(value, str) or value is None}
+    members |= {near for text in texts if (near := literal_value(text)) is not None}
+    tests: list[Test] = [_among(members)] if members else []
+    tests += [_constant(value) for value in values if isinstance(value, bool)]
+    far = [text for text in texts if literal_value(text) is None]
+    if far:
+        tests.append(_far_number(far))
+    return Predicate(any_test(tests), Cost.EQUALITY, needs_number_texts=bool(far))
+
+
+def _among(members: set[Json]) -> Test:
+    """Equality by value; Python's true and false equal 1 and 0, JSON's do not."""
+    wanted = frozenset(members)
+    if wanted.isdisjoint((0, 1)):
+        return wanted.__contains__
+    return lambda value: value in wanted and type(value) is not bool
+
+
+def _far_number(texts: Sequence[str]) -> Test:
+    """Equality with numbers that doubles do not tell from their neighbours."""
+    near = frozenset(map(float, texts))
+    wanted = frozenset(map(digits, texts))
+    return lambda value: is_number(value) and float(value) in near and digits(number_text(value)) in wanted
 
 
 def any_test(tests: Sequence[Test]) -> Test:
@@ -74,22 +90,10 @@ def any_test(tests: Sequence[Test]) -> Test:
     return test
 
 
-def _number_tests(texts: Sequence[str]) -> list[Test]:
-    integers = frozenset(integer for text in texts if (integer := plain_integer(text)) is not None)
-    others = frozenset(text for text in texts if plain_integer(text) is None)
-    tests: list[Test] = []
-    if integers:
-        # By type, for True equals 1; and 300.0, though equal to 300, is another text.
-        tests.append(lambda value: type(value) is int and value in integers)
-    if others:
-        tests.append(lambda value: is_number(value) and number_text(value) in others)
-    return tests
-
-
 def is_number(value: Json) -> bool:
     """Whether the value is a JSON number (Python's true and false are integers, JSON's are not)."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _constant(wanted: bool | None) -> Test:
+def _constant(wanted: bool) -> Test:
     return lambda value: value is wanted

@@ -51,7 +51,7 @@ class RecordFilter:
     __slots__ = ("_decision", "_makers", "_patterns", "_view", "needs_number_texts")
 
     needs_number_texts: bool
-    """Whether the patterns tell numbers apart by how they are written."""
+    """Whether the patterns have numbers that doubles do not tell apart."""
 
     def __init__(self, view: View, patterns: Sequence[Parsed]) -> None:
         rules = [rule for parsed in patterns for rule in parsed.rules]

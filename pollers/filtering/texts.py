@@ -76,7 +76,7 @@ def wildcard(pattern: str) -> Test:
 
     Each stretch between wildcards is looked for once, leftmost: what follows a wildcard can only gain from that.
     """
-    parts = _wildcard_parts(pattern)
+    parts = wildcard_parts(pattern)
     if len(parts) == 1:
         only = parts[0]
         return lambda value: isinstance(value, str) and value == only
@@ -99,8 +99,8 @@ def wildcard(pattern: str) -> Test:
     return test
 
 
-def _wildcard_parts(pattern: str) -> list[str]:
-    """What stands before, between and after the wildcards, escapes undone."""
+def wildcard_parts(pattern: str) -> list[str]:
+    """What stands before, between and after the wildcards, escapes undone. Raises ValueError, saying what is wrong."""
     parts: list[str] = []
     part: list[str] = []
     characters = iter(pattern)

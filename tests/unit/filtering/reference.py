@@ -11,6 +11,7 @@ import ipaddress
 import itertools
 import json
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -134,6 +135,8 @@ def compatible(one: Memberships, other: Memberships) -> bool:
 def passes(entry: Any, value: Any) -> bool:  # noqa: ANN401
     """Whether one leaf value passes one entry of a pattern's leaf."""
     if not isinstance(entry, dict):
+        if isinstance(entry, Number) and isinstance(value, Number):
+            return same_number(entry.text, value.text)
         return type(entry) is type(value) and bool(entry == value)
     ((name, argument),) = entry.items()
     if name == "exists":
@@ -153,6 +156,20 @@ def excluded_entries(argument: Any) -> list[Any]:  # noqa: ANN401
         ((name, inner),) = argument.items()
         return [{name: item} for item in (inner if isinstance(inner, list) else [inner])]
     return argument if isinstance(argument, list) else [argument]
+
+
+def same_number(wanted: str, found: str) -> bool:
+    """Equality by value. Near zero, what is not written as an integer is its double; beyond 2^53 every digit counts."""
+
+    def near(text: str) -> Fraction:
+        return Fraction(int(text)) if whole(text) else Fraction(float(text))
+
+    def whole(text: str) -> bool:
+        return text.lstrip("-").isdigit() and -(2**63) <= int(text) < 2**64
+
+    if whole(wanted) or abs(float(wanted)) < 2**53:
+        return abs(float(found)) < float("inf") and near(wanted) == near(found)
+    return Fraction(wanted) == Fraction(found)
 
 
 def in_range(text: str) -> bool:

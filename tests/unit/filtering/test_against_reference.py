@@ -28,7 +28,8 @@ def test_any_pattern_matches_the_same_events(pair: tuple[dict[str, Any], dict[st
     try:
         pattern = Pattern.compile(pattern_text)
     except PatternError as fault:
-        assert fault.reason.startswith("the object is empty")  # noqa: PT017 - the only fault that the strategy makes
+        # The only faults that the strategy makes.
+        assert fault.reason.startswith(("the object is empty", "Rule is too complex"))  # noqa: PT017
         return
     expected = reference.matches(pattern_text, event_text)
     label(f"matches: {expected}")
@@ -117,8 +118,8 @@ def test_wildcards_agree(pattern: str, value: str) -> None:
     text = json.dumps({"f": [{"wildcard": pattern}]})
     try:
         compiled = Pattern.compile(text)
-    except ValueError:
-        assert "**" in pattern or "\\" in pattern
+    except ValueError as fault:
+        assert "**" in pattern or "\\" in pattern or "too complex" in str(fault)  # noqa: PT017
         return
     assert compiled.matches({"f": value}) is reference.wildcard(pattern, value)
 

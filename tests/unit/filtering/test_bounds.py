@@ -9,6 +9,7 @@ import pytest
 
 from pollers.filtering import Pattern, arrays
 from pollers.filtering.numbers import decode
+from pollers.filtering.texts import wildcard
 
 
 def nested(levels: int, innermost: str) -> Any:  # noqa: ANN401 - any JSON value
@@ -71,9 +72,10 @@ def test_arrays_may_be_nested_as_deep_as_the_parser_goes(levels: int) -> None:
 
 def test_wildcards_do_not_backtrack() -> None:
     """The classic pattern that makes backtracking exponential takes no time."""
-    star_a = pattern_of({"f": [{"wildcard": "*a" * 500 + "*b"}]})
-    assert not star_a.matches({"f": "a" * 200_000})
-    assert star_a.matches({"f": "a" * 200_000 + "b"})
+    # As a test alone: a pattern with so many wildcards is refused as too complex.
+    star_a = wildcard("*a" * 500 + "*b")
+    assert not star_a("a" * 200_000)
+    assert star_a("a" * 200_000 + "b")
 
 
 def test_ignoring_case_does_not_backtrack() -> None:
