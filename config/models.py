@@ -92,6 +92,11 @@ class Runtime(Model):
     shutdown_grace: float = Field(
         default=30, ge=0, le=86_400, description="seconds that running invocations are given to finish"
     )
+    embedded_metrics: Literal["log", "stdout"] = Field(
+        default="log",
+        description="where lines in CloudWatch's embedded metric format go that workers print: into the log as other lines do, or "
+        "to standard output as they are, for an agent",
+    )
     http: Http | Literal[False] = Field(
         default=Http(), description="where health, metrics and the console are served; `false`: nowhere"
     )

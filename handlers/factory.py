@@ -8,6 +8,8 @@ import config.models as models
 from handlers.world import world
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from handlers.function import Function
     from handlers.world import World
 
@@ -18,22 +20,23 @@ def make_function(
     *,
     aws: models.Aws = models.Aws(),  # noqa: B008 - immutable
     where: World | None = None,
+    metric_line: Callable[[str], None] | None = None,
 ) -> Function:
     """The function that ``model`` describes, not entered yet. Nothing of a runtime that is not used is imported.
 
     ``aws`` says where the Invoke API is, ``where`` what functions outside of AWS are told of their surroundings (by
-    default what ``aws`` and the environment say).
+    default what ``aws`` and the environment say). ``metric_line`` takes workers' embedded metrics out of the log.
     """
     where = where or world(aws)
     match model:
         case models.PythonFunction():
             from handlers.python import PythonFunctionRunner
 
-            return PythonFunctionRunner(name, model, world=where)
+            return PythonFunctionRunner(name, model, world=where, metric_line=metric_line)
         case models.ProvidedFunction():
             from handlers.provided import ProvidedFunctionRunner
 
-            return ProvidedFunctionRunner(name, model, world=where)
+            return ProvidedFunctionRunner(name, model, world=where, metric_line=metric_line)
         case models.InProcessFunction():
             from handlers.in_process import InProcessFunction
 

@@ -71,6 +71,9 @@ class FunctionStatus:
     busy: int
     started_total: int = 0
     problem: str | None = None
+    log_lines_dropped_total: int = 0
+    embedded_metrics_total: int = 0
+    """Metrics in the embedded metric format among what it printed."""
 
 
 class Function(Protocol):

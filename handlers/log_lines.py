@@ -36,10 +36,21 @@ class LogEvent:
     """When it was written (seconds since 1970), where the record says so."""
 
 
+class Counts:
+    """What is counted of a function's log, from its start on."""
+
+    __slots__ = ("dropped", "metrics")
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self.metrics = 0
+
+
 class Allowance:
     """How many more lines a worker may bring now. ``now`` is an argument."""
 
-    def __init__(self) -> None:
+    def __init__(self, counts: Counts | None = None) -> None:
+        self.counts = counts or Counts()
         self._left = float(LINES_AT_ONCE)
         self._filled_at = 0.0
 
@@ -86,7 +97,7 @@ class LogLines:
             pieces = whole.split(b"\n", room)
             events.extend(event for piece in pieces[:room] for event in self._line(piece))
             if len(pieces) > room:
-                self._dropped += pieces[room].count(b"\n") + 1
+                self._drop(pieces[room].count(b"\n") + 1)
         self._extend(last)
         return events
 
@@ -95,7 +106,7 @@ class LogLines:
         self._allowance.refill(now)
         events = self._flush() if self._begun else []
         if not self._allowance.take(len(data)):
-            self._dropped += 1
+            self._drop(1)
             return events
         text = _text(data.rstrip(b"\r\n"))
         return [*events, *self._drops(), LogEvent(text, header.rank, "log", header.written_at)]
@@ -122,7 +133,7 @@ class LogLines:
 
     def _line(self, line: bytes, cut_bytes: int = 0) -> list[LogEvent]:
         if not self._allowance.take(len(line)):
-            self._dropped += 1
+            self._drop(1)
             return []
         if len(line) > LINE_LIMIT_BYTES:
             line, cut_bytes = line[:LINE_LIMIT_BYTES], len(line) - LINE_LIMIT_BYTES
@@ -131,6 +142,10 @@ class LogLines:
             text += f"... [{cut_bytes} more bytes]"
         event = LogEvent(text, None, self._stream)
         return [*self._drops(), event] if self._dropped else [event]
+
+    def _drop(self, lines: int) -> None:
+        self._dropped += lines
+        self._allowance.counts.dropped += lines
 
     def _drops(self) -> list[LogEvent]:
         if not self._dropped:

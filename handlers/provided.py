@@ -38,8 +38,9 @@ class ProvidedFunctionRunner(WorkerFunction):
         world: World | None = None,
         wall_clock: Callable[[], float] | None = None,
         random: Random | None = None,
+        metric_line: Callable[[str], None] | None = None,
     ) -> None:
-        super().__init__(name, model, world=world, wall_clock=wall_clock, random=random)
+        super().__init__(name, model, world=world, wall_clock=wall_clock, random=random, metric_line=metric_line)
         self._provided = model
 
     def _code_path(self) -> Path:

@@ -34,8 +34,9 @@ class PythonFunctionRunner(WorkerFunction):
         world: World | None = None,
         wall_clock: Callable[[], float] | None = None,
         random: Random | None = None,
+        metric_line: Callable[[str], None] | None = None,
     ) -> None:
-        super().__init__(name, model, world=world, wall_clock=wall_clock, random=random)
+        super().__init__(name, model, world=world, wall_clock=wall_clock, random=random, metric_line=metric_line)
         self._python = model
         self._interpreter = str(model.interpreter.absolute()) if model.interpreter is not None else sys.executable
         self._layer_folders: list[Path] = []

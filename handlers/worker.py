@@ -99,7 +99,7 @@ class Worker:
         self._api = RuntimeApi(self, self._allows)
         self._connections: set[Connection] = set()
         self._process: WorkerProcess | None = None
-        self._output = WorkerOutput(setup.log_rules, setup.log, lambda: self.pid)
+        self._output = WorkerOutput(setup.log_rules, lambda: self.pid)
         self._assignment: _Assignment | None = None
         self._init_error: FunctionError | None = None
         self._init_seconds: float | None = None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from handlers.embedded_metrics import EmbeddedMetrics
+import structlog
+
+from handlers.embedded_metrics import is_embedded_metric
 from handlers.log_levels import RANKS, rank, severity
-from handlers.log_lines import Allowance, LogEvent
+from handlers.log_lines import Allowance, Counts, LogEvent
 from handlers.worker_logs import LogQueue, LogReader, LogTail
 from handlers.worker_report import PlatformLog, Report
 
@@ -18,18 +21,39 @@ if TYPE_CHECKING:
 
     from config.models import LoggingConfig
 
+LOGGERS = "handlers.functions"
+"""Functions' loggers are below this one, each with its function's name."""
+
 
 class LogRules:
     """What a function's ``logging_config`` makes of its log; shared by its workers."""
 
     def __init__(
-        self, config: LoggingConfig, wall_clock: Callable[[], float], metrics: EmbeddedMetrics | None = None
+        self,
+        function: str,
+        config: LoggingConfig,
+        wall_clock: Callable[[], float],
+        metric_line: Callable[[str], None] | None = None,
     ) -> None:
+        """``metric_line`` gets each metric in the embedded format, as it was written; it must not block."""
+        self.log = _logger(function, config)
         self.platform = PlatformLog(config, wall_clock)
-        self.metrics = metrics or EmbeddedMetrics()
+        self.counts = Counts()
+        self._metric_line = metric_line
         self._least = RANKS[config.application_level] if config.application_level is not None else None
 
-    def keeps(self, event: LogEvent) -> bool:
+    def admits(self, event: LogEvent) -> bool:
+        """Whether an event is one of the log. A metric is counted, and is one unless it is wanted elsewhere."""
+        if not event.text.strip():
+            return False
+        if event.stream is None or not is_embedded_metric(event.text):
+            return self._high_enough(event)
+        self.counts.metrics += 1
+        if self._metric_line is not None:
+            self._metric_line(event.text)
+        return self._metric_line is None
+
+    def _high_enough(self, event: LogEvent) -> bool:
         """Whether ``application_log_level`` lets an event pass; what Headrace itself says always does.
 
         A record, or a JSON object, that names no level is INFO (Lambda's rule). Plain text has no level, and always passes.
@@ -42,6 +66,15 @@ class LogRules:
                 return True
             found = RANKS["INFO"]
         return found >= self._least
+
+
+def _logger(function: str, config: LoggingConfig) -> FilteringBoundLogger:
+    """Where the function's events go. A level below INFO that it asks for wins over that of Headrace's whole log."""
+    name = f"{LOGGERS}.{function}"
+    asked = "DEBUG" in (config.application_level, config.system_log_level) or config.application_level == "TRACE"
+    logging.getLogger(name).setLevel(logging.DEBUG if asked else logging.NOTSET)
+    logger: FilteringBoundLogger = structlog.get_logger(name).bind(function=function)
+    return logger
 
 
 @dataclass(slots=True)
@@ -57,9 +90,8 @@ class InvocationLog:
 class WorkerOutput:
     """The log of one worker. Its events belong to the invocation that runs, or ran last; before the first, to none."""
 
-    def __init__(self, rules: LogRules, log: FilteringBoundLogger, pid: Callable[[], int | None]) -> None:
+    def __init__(self, rules: LogRules, pid: Callable[[], int | None]) -> None:
         self._rules = rules
-        self._log = log
         self._pid = pid
         self._queue = LogQueue(self._write)
         self._init_tail = LogTail()
@@ -68,7 +100,7 @@ class WorkerOutput:
 
     def open(self, *, framed: bool) -> tuple[int, int, int | None]:
         """Make the pipes: the worker's ends for its standard output and error, and for AWS's client's frames."""
-        allowance = Allowance()
+        allowance = Allowance(self._rules.counts)
         self._readers = [LogReader(stream, allowance, self._take) for stream in ("stdout", "stderr")]
         stdout, stderr = self._readers
         return stdout.write_end, stderr.write_end, stdout.frame_end() if framed else None
@@ -117,7 +149,7 @@ class WorkerOutput:
             reader.settle()
 
     def _take(self, event: LogEvent) -> None:
-        if not event.text.strip() or self._rules.metrics.takes(event.text) or not self._rules.keeps(event):
+        if not self._rules.admits(event):
             return
         current = self._current
         if current is None:
@@ -133,5 +165,5 @@ class WorkerOutput:
 
     def _write(self, event: LogEvent, request_id: str | None) -> None:
         origin = {} if event.stream is None else {"stream": event.stream}
-        say = getattr(self._log, severity(event.text, event.rank))
+        say = getattr(self._rules.log, severity(event.text, event.rank))
         say(event.text, request_id=request_id, pid=self._pid(), **origin)

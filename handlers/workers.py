@@ -18,7 +18,6 @@ import anyio
 import structlog
 from anyio import CancelScope, to_thread
 
-from handlers.embedded_metrics import EmbeddedMetrics
 from handlers.function import FunctionError, FunctionStatus, InfrastructureError, Invocation
 from handlers.process_tree import Families
 from handlers.worker import Setup, Worker
@@ -68,8 +67,12 @@ class WorkerFunction(abc.ABC):
         world: World | None = None,
         wall_clock: Callable[[], float] | None = None,
         random: random_module.Random | None = None,
+        metric_line: Callable[[str], None] | None = None,
     ) -> None:
-        """``world`` has Headrace's own environment (default: this process's), of which workers get what their model says."""
+        """``world`` has Headrace's own environment (default: this process's), of which workers get what their model says.
+
+        ``metric_line`` takes metrics in the embedded metric format out of the log, line by line; it must not block.
+        """
         self._name = name
         self._model = model
         self._world = world or World()
@@ -77,7 +80,7 @@ class WorkerFunction(abc.ABC):
         self._random = random or random_module.Random()  # noqa: S311 - ids and jitter, no secrets
         self._wall_clock = wall_clock or time.time
         self._log = structlog.get_logger(__name__).bind(function=name)
-        self._metrics = EmbeddedMetrics()
+        self._log_rules = LogRules(name, model.logging_config, self._wall_clock, metric_line)
         self._gate = StartGate(self._random)
         self._living: set[Worker] = set()
         self._idle: list[Worker] = []
@@ -110,7 +113,10 @@ class WorkerFunction(abc.ABC):
     def status(self) -> FunctionStatus:
         """What is running now. ``problem`` is why workers cannot be started, if they cannot."""
         busy = sum(worker.busy for worker in self._living)
-        return FunctionStatus(len(self._living), busy, self._started_total, self._problem)
+        counts = self._log_rules.counts
+        return FunctionStatus(
+            len(self._living), busy, self._started_total, self._problem, counts.dropped, counts.metrics
+        )
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -347,7 +353,7 @@ class WorkerFunction(abc.ABC):
             launch=lambda runtime_api, scratch: self._launch(runtime_api, scratch, stamp),
             framed=self._framed(),
             log=self._log,
-            log_rules=LogRules(self._model.logging_config, self._wall_clock, self._metrics),
+            log_rules=self._log_rules,
             wall_clock=self._wall_clock,
             random=self._random,
             turn=anyio.Lock(),

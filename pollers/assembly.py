@@ -24,6 +24,7 @@ from pollers.sources import LONG_POLL_SECONDS, keeps_checkpoints, make_poller
 from pollers.telemetry.board import Board
 from pollers.telemetry.depths import Depths
 from pollers.telemetry.gauges import Gauges
+from pollers.telemetry.metric_lines import on_stdout
 from pollers.telemetry.metrics import Metrics
 from pollers.telemetry.pulse import Pulse
 from pollers.telemetry.recorder import Recorder
@@ -32,7 +33,7 @@ from pollers.telemetry.tracing import Traces, tracer
 from pollers.telemetry.troubles import Troubles
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from config.models import Config, FunctionModel, Http, Mapping
@@ -89,7 +90,8 @@ async def assembled(
         if traces is not None:
             sinks = (*sinks, Traces(traces, lambda name: runtime.mappings[name].model))
         profile = await to_thread.run_sync(read_profile)
-        runtime = _runtime(config, aws, store, profile, (*telemetry.sinks, *sinks), long_poll_seconds)
+        metric_line = stack.enter_context(on_stdout()) if config.runtime.embedded_metrics == "stdout" else None
+        runtime = _runtime(config, aws, store, profile, (*telemetry.sinks, *sinks), long_poll_seconds, metric_line)
         await stack.enter_async_context(_watched(runtime, aws, telemetry))
         if config.runtime.http is not False:
             await stack.enter_async_context(_served(config, config.runtime.http, runtime, telemetry, path))
@@ -104,13 +106,14 @@ def _runtime(
     profile: Profile,
     sinks: tuple[Sink, ...],
     long_poll_seconds: int,
+    metric_line: Callable[[str], None] | None,
 ) -> Runtime:
     async def poller(mapping: Mapping, surroundings: Surroundings) -> Poller:
         return await make_poller(mapping, aws, store, surroundings, long_poll_seconds=long_poll_seconds)
 
     def function(name: str, model: FunctionModel) -> Function:
         where = world(config.aws, profile=profile, sources=source_regions(runtime.config, name))
-        return make_function(name, model, aws=config.aws, where=where)
+        return make_function(name, model, aws=config.aws, where=where, metric_line=metric_line)
 
     runtime = Runtime(config, poller, function, has_store=store is not None, sinks=sinks)
     return runtime

@@ -57,7 +57,7 @@ def command(function: str, config: Path, event_file: BinaryIO | None) -> None:
     from pollers.telemetry.logging import configure_logging
 
     configure_logging()
-    logging.getLogger("handlers").setLevel(logging.CRITICAL)  # what functions log is shown below
+    _silence_functions()
     event = _event(event_file)
     loaded = load_or_exit(config)
     model = _defined(function, loaded.config)
@@ -119,6 +119,15 @@ def _say_what_is_wrong(name: str, loaded: Loaded) -> None:
 async def _invoke(function: Function, event: bytes) -> Invocation:
     async with function as entered:
         return await entered.invoke(event, request_id=str(uuid.uuid4()))
+
+
+def _silence_functions() -> None:
+    """What functions log is shown with the result, whatever levels their own loggers have."""
+    handlers = logging.getLogger("handlers")
+    handlers.setLevel(logging.CRITICAL)
+    functions = logging.getLogger("handlers.functions")
+    functions.addHandler(logging.NullHandler())
+    functions.propagate = False
 
 
 def _show_log(invocation: Invocation, console: Console) -> None:

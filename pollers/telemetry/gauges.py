@@ -50,6 +50,12 @@ RESTARTS = Family("restarts", "counter", ("mapping",), "failures after which the
 STATE = Family("mapping_state", "gauge", ("mapping", "state"), "1 for the state that the mapping is in")
 WORKERS = _of_function("workers", "started workers; for functions without workers, 0")
 WORKERS_BUSY = _of_function("workers_busy", "invocations that run")
+LOG_LINES_DROPPED = Family(
+    "log_lines_dropped", "counter", ("function",), "lines of workers dropped because there were too many"
+)
+EMBEDDED_METRICS = Family(
+    "embedded_metrics", "counter", ("function",), "metrics that workers printed in the embedded metric format"
+)
 CONCURRENCY = _of_function("concurrency", "invocations at most at a time")
 PERMITS = _of_function("permits_held", "permits held by all mappings of the function")
 LIVE = Family("live", "gauge", (), "1 while /healthz answers 200")
@@ -75,6 +81,8 @@ READ = (
     SHARDS,
     WORKERS,
     WORKERS_BUSY,
+    LOG_LINES_DROPPED,
+    EMBEDDED_METRICS,
     CONCURRENCY,
     PERMITS,
     LIVE,
@@ -118,10 +126,7 @@ class Gauges(Collector):
         yield drawn(LEDGER_BALANCE, lambda runner, _: float(runner.balanced))
         yield drawn(UP, lambda runner, _: float(runner.state is MappingState.RUNNING))
         yield _states(runners)
-        restarts = CounterMetricFamily(PREFIX + RESTARTS.name, RESTARTS.meaning, labels=RESTARTS.labels)
-        for name, runner in runners.items():
-            restarts.add_metric([name], runner.restarts)
-        yield restarts
+        yield _counter(RESTARTS, {name: runner.restarts for name, runner in runners.items()})
         yield drawn(WAITING, lambda _, board: _count(board, State.WAITING_FOR_PERMIT))
         yield drawn(QUEUE_DEPTH, lambda _, board: _depth(board, "visible"))
         yield drawn(QUEUE_HIDDEN, lambda _, board: _depth(board, "in_flight"))
@@ -134,6 +139,8 @@ class Gauges(Collector):
         states = {name: host.function.status() for name, host in hosts.items() if host.function is not None}
         yield gauge(WORKERS, {name: state.workers for name, state in states.items()})
         yield gauge(WORKERS_BUSY, {name: state.busy for name, state in states.items()})
+        yield _counter(LOG_LINES_DROPPED, {name: state.log_lines_dropped_total for name, state in states.items()})
+        yield _counter(EMBEDDED_METRICS, {name: state.embedded_metrics_total for name, state in states.items()})
         yield gauge(CONCURRENCY, {name: host.model.concurrency for name, host in hosts.items()})
         yield gauge(PERMITS, {name: host.permits.held for name, host in hosts.items()})
 
@@ -144,6 +151,13 @@ def _depth(board: MappingBoard, which: str) -> float | None:
 
 def _count(board: MappingBoard, state: State) -> int:
     return sum(task.doing.state is state for task in board.tasks.values())
+
+
+def _counter(family: Family, values: dict[str, int]) -> CounterMetricFamily:
+    found = CounterMetricFamily(PREFIX + family.name, family.meaning, labels=family.labels)
+    for name, value in values.items():
+        found.add_metric([name], value)
+    return found
 
 
 def _states(runners: dict[str, MappingRunner]) -> GaugeMetricFamily:

@@ -184,5 +184,6 @@ def _function(host: FunctionHost) -> dict[str, Any]:
         "workers": status.workers if status is not None else 0,
         "busy": status.busy if status is not None else 0,
         "started_total": status.started_total if status is not None else 0,
+        "log_lines_dropped_total": status.log_lines_dropped_total if status is not None else 0,
         "problem": (status.problem if status is not None else None) or host.problem,
     }

@@ -23,12 +23,20 @@ WAIT_SECONDS = 10
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def python_function(folder: Path, source: str, /, **settings: Any) -> PythonFunctionRunner:  # noqa: ANN401 - a model's own
+def python_function(
+    folder: Path,
+    source: str,
+    /,
+    metric_line: Callable[[str], None] | None = None,
+    **settings: Any,  # noqa: ANN401 - a model's own
+) -> PythonFunctionRunner:
     """A Python function whose module ``app`` is ``source`` and whose handler is ``app.handler``."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "app.py").write_text(textwrap.dedent(source))
     model = PythonFunction(**{"code": folder, "handler": "app.handler", "timeout": 5, **settings})
-    return PythonFunctionRunner("orders", model, world=World(headrace_environment(), "us-east-1"))
+    return PythonFunctionRunner(
+        "orders", model, world=World(headrace_environment(), "us-east-1"), metric_line=metric_line
+    )
 
 
 def provided_function(folder: Path, bootstrap: str, /, **settings: Any) -> ProvidedFunctionRunner:  # noqa: ANN401 - as above

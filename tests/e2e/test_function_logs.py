@@ -261,3 +261,34 @@ async def test_frames_that_lie_spoil_no_more_than_their_invocation(tmp_path: Pat
     assert said(events, of="r-1") == [("error", "half a record")]
     ((level, text),) = said(events, of="r-2")
     assert (level, text.rpartition("\t")[2]) == ("error", "whole")
+
+
+METRICS = """
+    from aws_lambda_powertools import Metrics
+    metrics = Metrics(namespace="orders", service="orders")
+    @metrics.log_metrics
+    def handler(event, context):
+        metrics.add_metric(name="Placed", unit="Count", value=1)
+        print("working")
+"""
+
+
+async def test_embedded_metrics_are_counted_and_stay_in_the_log(tmp_path: Path, events: Events) -> None:
+    """Where nobody asked for them they are lines like others."""
+    pytest.importorskip("aws_lambda_powertools")
+    async with python_function(tmp_path, METRICS) as function:
+        await function.invoke(b"{}", request_id="r-1")
+        assert function.status().embedded_metrics_total == 1
+    assert [text[:7] for _, text in said(events, of="r-1")] == ["working", '{"_aws"']
+
+
+async def test_embedded_metrics_go_where_they_are_wanted(tmp_path: Path, events: Events) -> None:
+    """As they were printed, and then they are no part of the log."""
+    pytest.importorskip("aws_lambda_powertools")
+    lines: list[str] = []
+    async with python_function(tmp_path, METRICS, metric_line=lines.append) as function:
+        invocation = await function.invoke(b"{}", request_id="r-1")
+    (line,) = lines
+    assert json.loads(line)["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "orders"
+    assert said(events, of="r-1") == [("info", "working")]
+    assert line not in invocation.log
