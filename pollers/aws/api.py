@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from contextlib import AbstractAsyncContextManager
 
+    from pollers.service_clock import ServiceClock
+
 Wire: TypeAlias = dict[str, Any]
 
 
@@ -104,6 +106,10 @@ class Page:
 
 class StreamApi(Protocol):
     """Kinesis or DynamoDB Streams in one region, at one endpoint: what a source has to say of itself."""
+
+    @property
+    def service_clock(self) -> ServiceClock:
+        """What time it is for the service, by its own replies."""
 
     async def describe(self, arn: str) -> StreamDescription:
         """The stream's identity and status."""

@@ -11,6 +11,8 @@ import orjson
 from pollers.aws.classify import from_sdk
 from pollers.aws.errors import CredentialsExpired, Unavailable
 from pollers.aws.passthrough import BODY
+from pollers.clock import loop_time
+from pollers.service_clock import ServiceClock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +39,8 @@ class Calls(Protocol):
 class SdkCalls:
     """Through a client of the SDK: whatever the SDK can do, at the SDK's price."""
 
-    def __init__(self, client: Any, session: Session) -> None:  # noqa: ANN401 - the SDK's clients have no types
+    def __init__(self, client: Any, session: Session, service_clock: ServiceClock | None = None) -> None:  # noqa: ANN401 - the SDK's clients have no types
+        self.service_clock = service_clock or ServiceClock()
         self._client = client
         self._session = session
         self._methods = {operation: name for name, operation in client.meta.method_to_api_mapping.items()}
@@ -59,7 +62,13 @@ class SdkCalls:
             if isinstance(failed, CredentialsExpired):
                 self._session.live_credentials.refused()
             raise failed from error
+        self._hear(reply)
         return reply
+
+    def _hear(self, reply: Mapping[str, Any]) -> None:
+        date = reply.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+        if date is not None:
+            self.service_clock.told(date, loop_time())
 
 
 def decoded_page(body: bytes, operation: str) -> tuple[dict[str, Any], float]:

@@ -20,6 +20,7 @@ from pollers.aws.s3 import S3Client
 from pollers.aws.sns import SnsClient
 from pollers.aws.sqs import SqsClient
 from pollers.clock import Clock, SystemClock
+from pollers.service_clock import ServiceClock
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -110,22 +111,23 @@ class AwsClients:
             client = await self._exits.enter_async_context(context)
         except Exception as error:
             raise from_sdk(error, f"client of {service}") from error
-        sdk = SdkCalls(client, self._session)
+        service_clock = ServiceClock()
+        sdk = SdkCalls(client, self._session, service_clock)
         if service == "sns":
             return SnsClient(sdk)
         if service == "s3":
             return S3Client(sdk)
-        calls = self._calls(client, sdk)
+        calls = self._calls(client, sdk, service_clock)
         if service == "sqs":
             return SqsClient(calls)
         if service == "kinesis":
-            return KinesisClient(calls, sdk)
-        return DynamoDBStreamsClient(calls)
+            return KinesisClient(calls, sdk, service_clock)
+        return DynamoDBStreamsClient(calls, service_clock)
 
-    def _calls(self, client: Any, sdk: SdkCalls) -> Calls:  # noqa: ANN401 - the SDK's clients have no types
+    def _calls(self, client: Any, sdk: SdkCalls, service_clock: ServiceClock) -> Calls:  # noqa: ANN401 - the SDK's clients have no types
         if os.environ.get(PLAIN_SDK) == "1":
             return sdk
-        direct = DirectCalls(client, self._session, self._clock)
+        direct = DirectCalls(client, self._session, self._clock, service_clock)
         self._exits.push_async_callback(direct.aclose)
         return direct
 

@@ -24,6 +24,7 @@ from pollers.aws.errors import CredentialsExpired, Unavailable
 from pollers.aws.http1 import Connections, ExchangeFailed, Origin
 from pollers.aws.passthrough import USER_AGENT
 from pollers.aws.signing import Signer
+from pollers.clock import loop_time
 
 if TYPE_CHECKING:
     import ssl
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pollers.aws.http1_reply import Reply
     from pollers.aws.passthrough import Session
     from pollers.clock import Clock
+    from pollers.service_clock import ServiceClock
 
 _OK = 200
 _ERRORS = create_parser("json")
@@ -51,11 +53,12 @@ class _Route:
 class DirectCalls:
     """A JSON service by requests of our own."""
 
-    def __init__(self, client: Any, session: Session, clock: Clock) -> None:  # noqa: ANN401 - the SDK's clients have no types
+    def __init__(self, client: Any, session: Session, clock: Clock, service_clock: ServiceClock) -> None:  # noqa: ANN401 - the SDK's clients have no types
         self._client = client
         self._session = session
         self._clock = clock
-        self._sdk = SdkCalls(client, session)
+        self._service_clock = service_clock
+        self._sdk = SdkCalls(client, session, service_clock)
         self._model = client.meta.service_model
         self._routes: dict[tuple[str, str], _Route | None] = {}
         self._connections: dict[tuple[str, str], Connections] = {}
@@ -86,6 +89,7 @@ class DirectCalls:
         except ExchangeFailed as error:
             raise Unavailable(type(error).__name__, str(error), operation=operation) from error
         if reply.status == _OK:
+            self._service_clock.heard(reply.head, loop_time())
             return reply.body
         raise self._failure(reply, operation)
 

@@ -8,6 +8,7 @@ from pollers.aws.api import Page, ShardListing, StartAt, StreamDescription, Wire
 from pollers.aws.calls import decoded, decoded_page
 from pollers.aws.errors import IteratorExpired, Refused
 from pollers.aws.slicing import sliced_page
+from pollers.service_clock import ServiceClock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,8 @@ RETENTION_SECONDS = 24 * 3600.0
 class DynamoDBStreamsClient:
     """Implements :class:`pollers.aws.api.StreamApi`. Attribute values stay typed."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls, service_clock: ServiceClock | None = None) -> None:
+        self.service_clock = service_clock or ServiceClock()
         self._calls = calls
 
     async def describe(self, arn: str) -> StreamDescription:

@@ -11,6 +11,7 @@ from pollers.aws.errors import IteratorExpired, Refused, Trimmed
 from pollers.aws.event_stream import events
 from pollers.aws.passthrough import STREAM
 from pollers.aws.plain_records import plain_page
+from pollers.service_clock import ServiceClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,7 +24,8 @@ _MILLISECONDS = 1000
 class KinesisClient:
     """Implements :class:`pollers.aws.api.FanOutApi`. ``Data`` stays base64 and timestamps numbers."""
 
-    def __init__(self, calls: Calls, sdk: SdkCalls) -> None:
+    def __init__(self, calls: Calls, sdk: SdkCalls, service_clock: ServiceClock | None = None) -> None:
+        self.service_clock = service_clock or ServiceClock()
         self._calls = calls
         self._sdk = sdk
 

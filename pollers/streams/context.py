@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from pollers.batching import Limits
+from pollers.clock import loop_time
 from pollers.errors import SourceUnusable
 from pollers.streams.retries import Rules
 from pollers.telemetry.facts import Doing, State
@@ -82,6 +83,14 @@ class StreamContext:
         else:
             self.said[task] = state, detail
         self.surroundings.facts.emit(Doing(task, state, detail, until_seconds))
+
+    def service_time(self) -> float:
+        """What the service's clock shows now, or a second or two less; this machine's clock where the service has not told it.
+
+        What is judged by it cannot come out too early because this machine's clock is fast.
+        """
+        known = self.source.service_clock.at_least(loop_time())
+        return self.surroundings.clock.time() if known is None else known
 
     async def confirm_stream(self) -> None:
         """Ask whether the stream is still the one that the checkpoints are of.

@@ -100,6 +100,6 @@ def failure_record(shard: Shard, step: Discard) -> FailureRecord:
         request_id=step.request_id or str(uuid.UUID(int=surroundings.random.getrandbits(128), version=4)),
         condition=RECORD_AGE_EXCEEDED if step.condition == EXPIRED else step.condition,
         invoke_count=step.invoke_count,
-        timestamp=surroundings.clock.time(),
+        timestamp=context.service_time(),
         function_error=step.function_error,
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pollers.aws.api import Page, ShardListing, StartAt, StreamApi, StreamDescription, Wire
     from pollers.events.encoding import PageEncoder
+    from pollers.service_clock import ServiceClock
 
 PACE = Pace(idle_seconds=0.25, behind_seconds=0.05, page_records=1_000)
 
@@ -38,6 +39,11 @@ class DynamoDBSource:
         self._api = api
         self._slicing = api if not items_needed and isinstance(api, SlicingApi) else None
         self._encoders = events.encoder(arn)
+
+    @property
+    def service_clock(self) -> ServiceClock:
+        """See ``StreamSource.service_clock``."""
+        return self._api.service_clock
 
     async def describe(self) -> StreamDescription:
         """See ``StreamSource.describe``."""

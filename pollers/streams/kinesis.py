@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from pollers.aws.api import FanOutApi, Page, Pushed, ShardListing, StartAt, StreamDescription, Wire
     from pollers.events.encoding import PageEncoder
+    from pollers.service_clock import ServiceClock
 
 MIB = 1024 * 1024
 PACE = Pace(
@@ -44,6 +45,11 @@ class KinesisSource:
         self._api = api
         self._slicing = api if not records_needed and isinstance(api, SlicingApi) else None
         self._encoders = events.page_encoder(arn)
+
+    @property
+    def service_clock(self) -> ServiceClock:
+        """See ``StreamSource.service_clock``."""
+        return self._api.service_clock
 
     async def describe(self) -> StreamDescription:
         """See ``StreamSource.describe``."""

@@ -89,7 +89,7 @@ class Lane:
         """Seconds until an invocation is due; None: nobody knows."""
         queued, shard = len(self._gathering), self._shard
         if shard.windows is not None:
-            wall = self._surroundings.clock.time()
+            wall = self._context.service_time()
             self._final = shard.windows.must_close(
                 self._gathering.next_arrival, wall, at_tip=shard.reader.at_tip, shard_ended=shard.closed
             )
@@ -122,7 +122,7 @@ class Lane:
 
     async def _finish(self, batch: Batch) -> None:
         """Bring a batch to its end; ``_work`` stays when that was cut short by a stop."""
-        now, wall = anyio.current_time, self._surroundings.clock.time
+        now, wall = anyio.current_time, self._context.service_time
         work = Work(batch.records, self._context.rules, self._surroundings.random, now(), oversized=batch.oversized)
         self._work = work
         troubled = False
@@ -210,7 +210,7 @@ class Lane:
 
     def _say_invoking(self, step: Invoke, request_id: str, size_bytes: int) -> None:
         records = step.records
-        age = self._surroundings.clock.time() - records.arrivals[-1] if len(records) else None
+        age = self._context.service_time() - records.arrivals[-1] if len(records) else None
         self._surroundings.facts.emit(
             Invoking(
                 self._shard.shard_id,

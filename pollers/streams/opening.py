@@ -10,6 +10,7 @@ import structlog
 from pollers.aws.api import StartAt
 from pollers.aws.errors import AccessDenied, AwsError, NotFound, Refused
 from pollers.backoff import Backoff
+from pollers.clock import loop_time
 from pollers.errors import SourceUnusable
 from pollers.streams.starting import configured_start, first_checkpoints
 from pollers.telemetry.facts import Doing, State
@@ -34,6 +35,8 @@ TASK = "stream"
 """What facts call the task that opens the stream and lists its shards."""
 COMING_SECONDS = 2.0
 """How often a stream that is being created is asked about."""
+WRONG_SECONDS = 30.0
+"""How far this machine's clock may be from the service's before that is said."""
 COMING = frozenset({"CREATING", "ENABLING"})
 
 
@@ -149,8 +152,22 @@ async def _pin(start: StartAt, checkpoints: MappingCheckpoints, patience: Patien
     tips = {}
     if start.kind == "LATEST" and not patience.source.starts_at_timestamps:
         tips = await _tips(shards, patience)
-    await checkpoints.pin(first_checkpoints(shards, start, patience.surroundings.clock.time()))
+    await checkpoints.pin(first_checkpoints(shards, start, _service_time(patience)))
     return tips
+
+
+def _service_time(patience: Patience) -> float:
+    """The service's time, or a second or two less. This machine's where replies do not tell; a clock that is wrong is said."""
+    own, known = patience.surroundings.clock.time(), patience.source.service_clock.at_least(loop_time())
+    if known is None:
+        return own
+    if abs(own - known) > WRONG_SECONDS:
+        log.warning(
+            "this machine's clock is not the service's: ages and starting positions go by the service's",
+            source=patience.source.arn,
+            ahead_seconds=round(own - known),
+        )
+    return known
 
 
 async def _tips(shards: list[ShardListing], patience: Patience) -> dict[str, str]:

@@ -46,7 +46,7 @@ log = structlog.stdlib.get_logger(__name__)
 TRIES_WITH_ONE_ITERATOR = 3
 """Failed calls after which an iterator is not trusted any more."""
 FUTURE_SECONDS = 3_600.0
-"""How far the service's clock may be behind ours."""
+"""How far the service's clock may be behind what we know of it."""
 ROOM_SAID_SECONDS = 1.0
 """How long a reader has waited for room when it says so."""
 
@@ -275,10 +275,7 @@ class Reader:
     def _starts_in_the_future(self) -> bool:
         """Whether reading begins at a time that the service may not have reached: its clock is not ours, and it refuses that."""
         start = self.start()
-        return (
-            start.timestamp is not None
-            and start.timestamp > self.shard.context.surroundings.clock.time() - FUTURE_SECONDS
-        )
+        return start.timestamp is not None and start.timestamp > self.shard.context.service_time() - FUTURE_SECONDS
 
     def drop_iterator(self) -> None:
         """The next read makes an iterator of its own, after the last record read."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.lowlevel
 
+from pollers.clock import loop_time
 from pollers.streams.lane import Lane
 from pollers.streams.lanes import Progress, Step, share_out
 from pollers.streams.reading import Reader
@@ -136,7 +137,9 @@ class Shard:
         choice = await self._matching(records)
         chosen = records if choice is None else list(compress(records, choice))
         events = await self._encoded(chosen)
-        arrivals = source.arrivals(chosen, self.context.surroundings.clock.time())
+        arrivals = source.arrivals(chosen, self.context.service_time())
+        if arrivals:
+            source.service_clock.stamped(arrivals[-1], loop_time())
         # From here to the end nothing waits: records are queued whole pages at a time, or not at all.
         first = self._progress.take(sequence_numbers)
         held = Records(list(range(first, first + len(records))), sequence_numbers, events, arrivals)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from pollers.aws.api import Page, Pushed, ShardListing, StartAt, StreamDescription, Wire
     from pollers.events.encoding import PageEncoder
+    from pollers.service_clock import ServiceClock
     from pollers.streams.pacing import Pace
 
 
@@ -38,6 +39,10 @@ class StreamSource(Protocol):
     @property
     def starts_at_timestamps(self) -> bool:
         """Whether reading can begin at a time; if not, it begins at the trim horizon and older records are passed over."""
+
+    @property
+    def service_clock(self) -> ServiceClock:
+        """What time it is for the service, by its own replies."""
 
     async def describe(self) -> StreamDescription:
         """The stream's identity and status."""

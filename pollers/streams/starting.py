@@ -3,9 +3,10 @@
 The position is pinned, shard by shard, before anything is read, and kept with the checkpoints: what is written while the mapping is
 stopped or restarted is behind the pin and not lost.
 
-LATEST is pinned as the wall-clock time after the shards were listed. Shards that had ended by then are done; the others are
-read from the first record that arrived at or after that time, as the service stamps arrivals (DynamoDB: whole seconds, so that
-records of the same second are included). The one clock that must be right is this machine's, at the moment of the first start.
+LATEST is pinned as the service's time after the shards were listed, by its own replies: the least that it can be, so that no record
+is missed (see :mod:`pollers.service_clock`). Shards that had ended by then are done; the others are read from the first record that
+arrived at or after that time, as the service stamps arrivals (DynamoDB: whole seconds, so that records of the same second are
+included).
 Shards that appear later are read from their beginning, whatever the starting position was.
 """
 
@@ -31,7 +32,7 @@ def configured_start(mapping: StreamMapping) -> StartAt:
 
 
 def first_checkpoints(shards: Iterable[ShardListing], start: StartAt, now: float) -> dict[str, ShardCheckpoint]:
-    """The pins of a mapping that has never read the stream. ``now`` is the wall-clock time after the listing."""
+    """The pins of a mapping that has never read the stream. ``now`` is the service's time after the listing."""
     match start.kind:
         case "LATEST":
             # Arrivals are stamped in whole milliseconds: a record of this very one must not seem older than the pin.

@@ -11,12 +11,15 @@ import random
 import zlib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import anyio
 
 from pollers.aws.api import Page, Pushed, ShardListing, StartAt, StreamDescription
 from pollers.aws.errors import IteratorExpired, NotFound, Refused, ResourceInUse, Trimmed
+from pollers.service_clock import ServiceClock
 from tests.faults.stream_records import Stored, wire_record
 
 if TYPE_CHECKING:
@@ -77,7 +80,7 @@ class MemoryStream:
 
     ``number`` spells sequence numbers (leading zeros, long ones). ``clock`` stamps arrivals. ``empty_pages`` is how often a page is
     short or empty before the tip. A new shard is not known everywhere for ``lag_seconds``, nor is a closed one listed as closed.
-    ``tampered`` and ``tampered_event`` are what becomes of replies on their way.
+    ``dates``: replies tell the service's time. ``tampered`` and ``tampered_event`` are what becomes of replies on their way.
     """
 
     def __init__(
@@ -100,6 +103,8 @@ class MemoryStream:
         self.identity = "first"
         self.deleted = False
         self.retention_seconds = retention_seconds
+        self.service_clock = ServiceClock()
+        self.dates = True
         self.calls: dict[str, int] = {}
         self.tampered: Callable[[Page], Page] = lambda page: page
         self.tampered_event: Callable[[Pushed], Pushed] = lambda pushed: pushed
@@ -133,6 +138,10 @@ class MemoryStream:
         shard.records.append(stored)
         self._wake()
         return self._number(stored.number)
+
+    def now(self) -> float:
+        """What the service's clock shows."""
+        return self._clock()
 
     def open_shards(self) -> list[MemoryShard]:
         """Shards that take records."""
@@ -296,6 +305,9 @@ class MemoryStream:
         await self.faults.before(operation)
         if self.deleted or arn not in (self.stream_arn, self.arn):
             raise NotFound("ResourceNotFoundException", f"stream {arn} not found")
+        if self.dates:
+            told = datetime.fromtimestamp(int(self._clock()), UTC)
+            self.service_clock.told(format_datetime(told, usegmt=True), anyio.current_time())
 
     def _open(self, parents: tuple[str, ...], low: int, high: int) -> MemoryShard:
         shard_id = f"shardId-{len(self.shards_by_id):012d}"

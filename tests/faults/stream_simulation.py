@@ -57,6 +57,8 @@ class Simulation:
         self.world = World(self.stream, self.mapping, chance, trouble=chance.choice((0.0, 0.05, 0.2)))
         self.world.filters = chance.random() < 0.2
         self.stream.faults = Weather(self.world, rate)
+        # Where no reply has a date, LATEST is pinned by this machine's clock, which must then be right.
+        self.stream.dates = self.mapping.starting_position == "LATEST" or chance.random() < 0.8
         lies = Lies(self.world, chance.choice((0.0, 0.01, 0.1)))
         self.stream.tampered, self.stream.tampered_event = lies.page, lies.event
         self.store = WatchedStore(self.world, rate)
@@ -100,7 +102,9 @@ class Simulation:
             if chance.random() < 0.05:
                 self._reshard()
             if chance.random() < 0.02 and self.world.pinned:
-                chance.choice((self._trim, self.stream.expire_iterators, self._jump))()
+                chance.choice((self._trim, self.stream.expire_iterators))()
+            if chance.random() < 0.03:
+                self._jump()
             await anyio.sleep(chance.choice((0.0, 0.0, 0.1, 1.0)))
         self.written.set()
 
@@ -119,7 +123,8 @@ class Simulation:
         self.world.trimmed(self.stream.trim(self.service_clock.time() - self.random.choice((5.0, 30.0))))
 
     def _jump(self) -> None:
-        self.clock.skew += self.random.choice((-30.0, -1.0, 2.0, 30.0))
+        """This machine's clock is set, by anything from a second to half a day."""
+        self.clock.skew += self.random.choice((-1.0, 1.0)) * self.random.choice((1.0, 30.0, 600.0, 43_200.0))
 
     # -- the poller's side -----------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ record, or when its retention was over. The world fails a run the moment that
 - a shard is written down as ended that is open;
 - more batches of a shard have begun and are in no written checkpoint than its lanes and one: a crash would repeat them;
 - a window's state is checkpointed with anything but the records up to that checkpoint, each once;
+- a record is discarded for its age that is younger by the service's clock;
 - records are discarded without a failure record having been delivered for exactly them.
 """
 
@@ -71,6 +72,7 @@ class World:
     unwritten: dict[str, list[set[str]]] = field(default_factory=lambda: defaultdict(list))
     failures: list[FailureRecord] = field(default_factory=list)
     finals: list[tuple[str, str, list[str]]] = field(default_factory=list)
+    arrived: dict[str, float] = field(default_factory=dict)
     invocations: int = 0
     pinned: bool = False
 
@@ -84,6 +86,7 @@ class World:
         self.place[value] = key, len(self.by_key[key])
         self.by_key[key].append(value)
         self.shard_of[value] = shard.shard_id
+        self.arrived[value] = shard.records[-1].arrival
         self.by_number[shard.shard_id, number] = value
         self.number_of[value] = int(number)
         if self.rejects(value):
@@ -203,6 +206,10 @@ class World:
             gone = [self.by_number[fact.source, number] for number in fact.ids]
             if self.mapping.on_failure is not None:
                 self._check_failure(fact)
+            if fact.condition == "RecordAgeExceeded":
+                limit = self.mapping.maximum_record_age_in_seconds
+                young = [value for value in gone if self.stream.now() - self.arrived[value] < limit]
+                assert not young, f"too young to be discarded for their age: {young}"
             self.done.update(gone)
             self.discarded.update(gone)
 
