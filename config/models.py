@@ -149,6 +149,10 @@ class RetryDelay(Model):
     maximum: int = Field(ge=0, le=VISIBILITY_LIMIT_SECONDS, description="seconds at most")
 
 
+LONGEST_POLL_SECONDS = 20
+"""What SQS allows at most, and the cheapest way to wait."""
+
+
 class Visibility(Model):
     """How messages are kept hidden; Headrace's own, not AWS's."""
 
@@ -158,6 +162,12 @@ class Visibility(Model):
     retry_delay: Annotated[int, Field(ge=0, le=VISIBILITY_LIMIT_SECONDS)] | RetryDelay | None = Field(
         default=None,
         description="seconds after which a failed message is seen again; null: when its visibility timeout runs out, as on Lambda",
+    )
+    long_poll_seconds: int = Field(
+        default=LONGEST_POLL_SECONDS,
+        ge=1,
+        le=LONGEST_POLL_SECONDS,
+        description="seconds that a receive from an idle queue waits",
     )
 
 

@@ -84,6 +84,7 @@ class MappingRunner:
         self._ending = False
         self._hurried = False
         self._changed = anyio.Event()
+        self._life = anyio.CancelScope()
         self._failures = 0
         self._reported: str | None = None
         self._log = log.bind(mapping=model.name)
@@ -124,6 +125,16 @@ class MappingRunner:
         self._hurried = True
         self._interrupt()
 
+    def abandon(self) -> None:
+        """End as by a crash: nothing is acknowledged any more, and what is held comes back by itself."""
+        self._ending = True
+        self._life.cancel()
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether :meth:`abandon` ended it."""
+        return self._life.cancel_called
+
     def pause(self) -> None:
         """Stop in order and stay stopped until :meth:`resume`."""
         self._wanted = False
@@ -148,11 +159,12 @@ class MappingRunner:
 
     async def run(self) -> None:
         """Run until :meth:`end`. Never raises for what a source or a function does."""
-        while not self._ending:
-            if self._wanted:
-                await self._attempt()
-            else:
-                await self._rest()
+        with self._life:
+            while not self._ending:
+                if self._wanted:
+                    await self._attempt()
+                else:
+                    await self._rest()
         self._enter(MappingState.STOPPED)
 
     async def _rest(self) -> None:
@@ -186,7 +198,10 @@ class MappingRunner:
         claim = self.host.permits.claim(concurrency_limit(self.model))
         surroundings = Surroundings(function, claim, self._facts, stop, self._clock, self._random)
         try:
-            self.poller = await self._make_poller(self.model, surroundings)
+            # Making clients may ask for credentials, and nobody knows how long that takes.
+            self.poller = await stop.unless_requested(lambda: self._make_poller(self.model, surroundings))
+            if self.poller is None:
+                return
             self._enter(MappingState.RUNNING)
             self.problem, self.started_at = None, self._clock.time()
             self._say(State.ENDED, "")

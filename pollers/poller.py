@@ -44,5 +44,8 @@ class Poller(Protocol):
     def held(self) -> int:
         """How many events this poller holds now, counted by itself and not from the ledger."""
 
+    def running(self) -> int:
+        """How many invocations this poller waits for now."""
+
     async def caught_up(self) -> bool:
         """Whether the source has nothing left for us, now or later: asked by ``--until-idle`` when the poller has been quiet."""

@@ -14,6 +14,7 @@ from pollers.clock import Clock, SystemClock
 from pollers.function_host import FunctionHost
 from pollers.mapping import MappingRunner, MappingState
 from pollers.permits import Permits
+from pollers.shutdown import Shutdown
 from pollers.sources import keeps_checkpoints
 from pollers.telemetry.facts import Facts, Sink
 from pollers.telemetry.ledger import Ledger
@@ -32,10 +33,6 @@ log = structlog.stdlib.get_logger(__name__)
 
 LEDGER_SECONDS = 60.0
 """How often each mapping's ledger is logged."""
-HANDING_BACK_SECONDS = 15.0
-"""How long acknowledging and handing back may take once the grace period is over; after that the process ends as by a crash."""
-STILL_SECONDS = 5.0
-"""How often a stop that takes long says what it waits for."""
 IDLE_CHECK_SECONDS = 0.5
 """How often ``--until-idle`` looks."""
 
@@ -49,7 +46,8 @@ class Runtime:
 
     Pollers and functions are made by what is handed in, so that simulations run the same code. ``sinks`` get every fact.
     ``url`` is where the console, health and metrics are, if anywhere. ``has_store``: whether ``make_poller`` can serve sources
-    that keep checkpoints.
+    that keep checkpoints. ``on_ending`` is told in how many seconds the process is to be gone, once that is known.
+    ``over``: everything has been stopped, and ``exit_code`` is final.
     """
 
     def __init__(
@@ -69,6 +67,8 @@ class Runtime:
         self.url: str | None = None
         self.exit_code = 0
         self.stopping = False
+        self.over = False
+        self.on_ending: Callable[[float], None] = lambda seconds: None
         self._make_poller = make_poller
         self._has_store = has_store
         self._make_function = make_function
@@ -97,7 +97,7 @@ class Runtime:
         return self.exit_code
 
     def stop(self) -> None:
-        """Ask for the numbered shutdown (DESIGN decision 9). A second call skips the wait for running invocations."""
+        """Ask for the numbered shutdown (DESIGN decision 9). A second call skips every wait."""
         if self._stop_asked.is_set():
             self._hurry_asked.set()
         self._stop_asked.set()
@@ -134,7 +134,7 @@ class Runtime:
 
     async def _run_mapping(self, runner: MappingRunner) -> None:
         await runner.run()
-        if self.stopping:
+        if self.stopping and not runner.abandoned:
             log.info("shutdown 5: all that was held is acknowledged or handed back", mapping=runner.name)
 
     def _host(self, name: str) -> FunctionHost:
@@ -261,65 +261,15 @@ class Runtime:
     # -- stopping --------------------------------------------------------------------------------------------------------
 
     async def _shut_down(self) -> None:
-        """DESIGN decision 9. Steps 1 to 5 are each poller's own; here they are begun, bounded and followed by 6 and 7."""
+        """DESIGN decisions 9 and 16; step 7 is ours."""
         self.stopping = True
-        grace = self.config.runtime.shutdown_grace
-        log.info("shutdown 1: no new receive or read", grace_seconds=grace)
-        for runner in self.mappings.values():
-            runner.end()
-        await self._wait_for_mappings(grace)
-        for host in self.hosts.values():
-            host.close()
-        log.info("shutdown 6: workers stop")
-        for finished in self._host_finished.values():
-            await finished.wait()
-        self._final_ledger()
-
-    async def _wait_for_mappings(self, grace: float) -> None:
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._hurry_when_asked)
-            group.start_soon(self._say_what_is_waited_for)
-            with anyio.move_on_after(grace):
-                await self._all_finished()
-            if not self._all_are_finished():
-                log.warning(
-                    "shutdown 3: the grace period is over, running invocations are stopped", grace_seconds=grace
-                )
-                self._hurry()
-                with anyio.move_on_after(HANDING_BACK_SECONDS):
-                    await self._all_finished()
-            group.cancel_scope.cancel()
-        if not self._all_are_finished():
-            unfinished = [name for name, finished in self._finished.items() if not finished.is_set()]
-            log.error("mappings did not hand everything back in time", mappings=unfinished)
+        shutdown = Shutdown(
+            self.mappings, self._finished, self.hosts, self._host_finished, self._hurry_asked, self.on_ending
+        )
+        if not await shutdown.run(self.config.runtime.shutdown_grace):
             self.exit_code = 1
-
-    async def _say_what_is_waited_for(self) -> None:
-        """An idle long poll takes up to 20 seconds to come back: nobody is to wonder whether the signal was heard."""
-        while True:
-            await anyio.sleep(STILL_SECONDS)
-            held = {
-                name: runner.poller.held() if runner.poller is not None else 0
-                for name, runner in self.mappings.items()
-                if not self._finished[name].is_set()
-            }
-            log.info("shutdown 2 to 5: waiting for receives in flight and running invocations", held=held)
-
-    async def _hurry_when_asked(self) -> None:
-        await self._hurry_asked.wait()
-        log.warning("second signal: running invocations are stopped")
-        self._hurry()
-
-    def _hurry(self) -> None:
-        for runner in self.mappings.values():
-            runner.hurry()
-
-    async def _all_finished(self) -> None:
-        for finished in self._finished.values():
-            await finished.wait()
-
-    def _all_are_finished(self) -> bool:
-        return all(finished.is_set() for finished in self._finished.values())
+        self._final_ledger()
+        self.over = True
 
     def _final_ledger(self) -> None:
         for runner in self.mappings.values():

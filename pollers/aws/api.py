@@ -2,7 +2,7 @@
 
 Records come as the JSON that the service sent (DESIGN decision 1): a ``Wire`` is a decoded JSON object, never altered.
 Every call raises :class:`pollers.aws.errors.AwsError` and nothing else for what the service or the network does.
-A call may be cancelled only where a lost reply does no harm (never a receive).
+A call may be cancelled only where a lost reply does no harm (a receive only by a stop, see :mod:`pollers.sqs.receiving`).
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ import structlog
 
 if TYPE_CHECKING:
     from config import Loaded
+    from pollers.ending import Ending
     from pollers.runtime import Runtime
 
 log = structlog.stdlib.get_logger(__name__)
@@ -42,8 +43,7 @@ def command(config: Path, until_idle: float | None) -> None:
 
     configure_logging()
     loaded = load_runnable_or_exit(config)
-    exit_code = anyio.run(partial(_main, config, loaded, until_idle), backend_options=backend_options())
-    _leave(exit_code)
+    anyio.run(partial(_run_and_leave, config, loaded, until_idle), backend_options=backend_options())
 
 
 def _heed_signals_while_starting() -> None:
@@ -75,26 +75,38 @@ def backend_options() -> dict[str, bool]:
     return {"use_uvloop": True}
 
 
+async def _run_and_leave(path: Path, loaded: Loaded, until_idle: float | None) -> None:
+    """From within the event loop: closing it would wait for threads, of which one may ask a name server that does not answer."""
+    _leave(await _main(path, loaded, until_idle))
+
+
 async def _main(path: Path, loaded: Loaded, until_idle: float | None) -> int:
     from pollers.assembly import AddressTaken, assembled
     from pollers.checkpoints import CheckpointError
+    from pollers.ending import Ending
 
     for note in loaded.notes:
         log.info("configuration note", note=str(note))
-    try:
-        async with (
-            assembled(loaded.config, path=path, long_poll_seconds=_long_poll(until_idle)) as runtime,
-            anyio.create_task_group() as group,
-        ):
-            await group.start(_signals, runtime, path)
-            group.start_soon(_tell_of_standstill)
-            exit_code = await runtime.run(until_idle=until_idle)
-            group.cancel_scope.cancel()
-    except (AddressTaken, CheckpointError) as unusable:
-        log.error("headrace cannot start", error=str(unusable))
-        return 1
+    # Around everything that is opened, so that signals are heard until all of it is closed.
+    async with anyio.create_task_group() as group:
+        try:
+            async with assembled(loaded.config, path=path, long_poll_seconds=_long_poll(until_idle)) as runtime:
+                ending = Ending(_leave, partial(_exit_code, runtime))
+                runtime.on_ending = ending.within
+                await group.start(_signals, runtime, ending, path)
+                group.start_soon(_tell_of_standstill)
+                exit_code = await runtime.run(until_idle=until_idle)
+        except (AddressTaken, CheckpointError) as unusable:
+            log.error("headrace cannot start", error=str(unusable))
+            exit_code = 1
+        group.cancel_scope.cancel()
     log.info("headrace stopped", exit_code=exit_code)
     return exit_code
+
+
+def _exit_code(runtime: Runtime) -> int:
+    """1 as long as nobody can say that the books balance."""
+    return runtime.exit_code if runtime.over else 1
 
 
 async def _tell_of_standstill() -> None:
@@ -117,7 +129,7 @@ def _long_poll(until_idle: float | None) -> int:
     return LONG_POLL_SECONDS if until_idle is None else max(1, min(LONG_POLL_SECONDS, int(until_idle)))
 
 
-async def _signals(runtime: Runtime, path: Path, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+async def _signals(runtime: Runtime, ending: Ending, path: Path, *, task_status: anyio.abc.TaskStatus[None]) -> None:
     """A reload, which waits for in-flight batches, must not hold up a stop."""
     from pollers.reloading import reload_from
 
@@ -129,4 +141,5 @@ async def _signals(runtime: Runtime, path: Path, *, task_status: anyio.abc.TaskS
                 if number == signal.SIGHUP:
                     reloads.start_soon(reload_from, runtime, path)
                 else:
+                    ending.signalled()
                     runtime.stop()

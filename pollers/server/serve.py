@@ -20,6 +20,8 @@ ARRIVAL_SECONDS = 10.0
 SENDING_SECONDS = 60.0
 """How long a client may take to read an answer. Longer than a connection is kept idle, which aiohttp sees to."""
 KEEPALIVE_SECONDS = 30.0
+GOODBYE_SECONDS = 0.1
+"""How long the answers that are being sent may go on when the process stops; a console that is open listens for ever."""
 HEAD_LIMIT_BYTES = 8_190
 
 
@@ -154,7 +156,7 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[s
         keepalive_timeout=KEEPALIVE_SECONDS,
         max_line_size=HEAD_LIMIT_BYTES,
         max_field_size=HEAD_LIMIT_BYTES,
-        shutdown_timeout=2.0,
+        shutdown_timeout=GOODBYE_SECONDS,
     )
     await runner.setup()
     inner: Callable[[], asyncio.Protocol] | None = runner.server

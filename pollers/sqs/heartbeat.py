@@ -10,7 +10,7 @@ import structlog
 from pollers.aws.errors import AccessDenied, AwsError, NotFound
 from pollers.backoff import Backoff
 from pollers.sqs.queue import is_stale, tens
-from pollers.sqs.visibility import extension
+from pollers.sqs.visibility import BRIEF_SECONDS, extended_until, extension, visibility_of_receive
 from pollers.telemetry.facts import Extended
 
 if TYPE_CHECKING:
@@ -28,11 +28,15 @@ CALLS_AT_MOST = 8
 
 RETRY_SECONDS = (0.5, 5.0)
 
+CALL_SECONDS = (4.0, 30.0)
+"""Least and most that one extension may take: a third of what is left of the messages' time, so that there is time for another."""
+
 _log = structlog.get_logger(__name__)
 
 
 class Heartbeat:
-    """Watches the deadlines. Without a heartbeat (``enabled`` false) it only notices those that have passed.
+    """Watches the deadlines. Without a heartbeat (``enabled`` false) it only notices those that have passed, and lengthens brief
+    visibilities once. ``denied``: the service does not let us change any.
 
     ``lapsed`` is given the messages whose claim is over, so that those not yet started are dropped.
     """
@@ -51,6 +55,7 @@ class Heartbeat:
         self.hold = hold
         self.enabled = enabled
         self.needed = False
+        self.denied = False
         self._queue = queue
         self._holds = holds
         self._facts = facts
@@ -60,6 +65,10 @@ class Heartbeat:
         self._changed = anyio.Event()
         self._beats = 0
         self._beat_over = anyio.Event()
+
+    def visibility_of_receive(self, wait_seconds: int) -> int:
+        """For how long a receive that waits ``wait_seconds`` is to hide what it brings."""
+        return visibility_of_receive(self.hold, wait_seconds, brief=not self.denied)
 
     def wake(self) -> None:
         """Look again: something is due earlier than what was known."""
@@ -72,7 +81,7 @@ class Heartbeat:
             look = self._holds.look(anyio.current_time(), self.hold.hold_seconds, heartbeat=self.enabled)
             if look.lapsed:
                 self._give_up(look.lapsed)
-            if look.extend:
+            if look.extend and not self.denied:
                 await self._extend(look.extend)
                 await self._pause_after_failure()
             else:
@@ -101,7 +110,10 @@ class Heartbeat:
     async def _pause_after_failure(self) -> None:
         if self._failed:
             self._failed = False
-            await anyio.sleep(min(self._backoff.next(), self.hold.hold_seconds / 8))
+            hold_seconds = (
+                min(self.hold.hold_seconds, BRIEF_SECONDS) if self._holds.any_brief else self.hold.hold_seconds
+            )
+            await anyio.sleep(min(self._backoff.next(), hold_seconds / 8))
         else:
             self._backoff.reset()
 
@@ -126,9 +138,14 @@ class Heartbeat:
         for message, _ in due:
             message.beating = True
         self._beats += 1
+        least, most = CALL_SECONDS
+        left = min(message.deadline for message, _ in due) - sent_at
         try:
-            refused = await self._queue.api.change_visibility(self._queue.url, entries)
-        except AwsError as error:
+            with anyio.fail_after(min(most, max(least, left / 3))):
+                refused = await self._queue.api.change_visibility(self._queue.url, entries)
+        except (AwsError, TimeoutError) as error:
+            for message, _ in due:
+                message.extended = True  # or not: nobody can tell, and a return then has to set what it wants
             self._call_failed(error)
         else:
             self._note(due, entries, refused, sent_at)
@@ -152,8 +169,9 @@ class Heartbeat:
             if message.handle != entries[index][0]:
                 continue
             if (failure := failures.get(index)) is None:
-                message.extended = True
-                self._holds.moved(message, sent_at + seconds)
+                until = extended_until(message, sent_at, seconds, self.hold.hold_seconds)
+                message.extended = message.extended or not message.brief
+                self._holds.moved(message, until)
             elif is_stale(failure):
                 gone.append(message)
             else:
@@ -162,11 +180,12 @@ class Heartbeat:
         if gone:
             self._give_up(gone)
 
-    def _call_failed(self, error: AwsError) -> None:
+    def _call_failed(self, error: AwsError | TimeoutError) -> None:
         """Half of the hold is left for further tries. Denied: Lambda does not need this permission, so go on without, if we can."""
         if isinstance(error, NotFound) or (isinstance(error, AccessDenied) and self.needed):
             raise error
         self._failed = True
         if isinstance(error, AccessDenied):
             self.enabled = False
+            self.denied = True
             _log.warning("no heartbeat: sqs:ChangeMessageVisibility is denied", queue=self._queue.url, error=str(error))

@@ -56,15 +56,16 @@ class Intake:
         self._facts = facts
         self._fifo = fifo
 
-    def take(self, wires: Sequence[Wire], received_at: float, hold_seconds: int) -> Arrivals:
-        """Hold these messages, hidden for ``hold_seconds`` from ``received_at``."""
+    def take(self, wires: Sequence[Wire], received_at: float, hidden_seconds: int, *, brief: bool = False) -> Arrivals:
+        """Hold these messages, hidden for ``hidden_seconds`` from ``received_at``; see :attr:`Held.brief`."""
         arrivals = Arrivals()
         again = []
         counts = []
         for wire in wires:
             record = self._encode(wire)
             arrivals.size_bytes += len(record)
-            message = self._message(wire, record, received_at, received_at + hold_seconds)
+            message = self._message(wire, record, received_at, received_at + hidden_seconds)
+            message.brief = brief
             counts.append(message.receive_count)
             known = self._holds.get(message.id)
             if known is not None:
@@ -124,4 +125,4 @@ class Intake:
         if known.phase is Phase.WAITING and len(known.record) == len(newest.record):
             # Of another length it could burst a batch that has been counted already.
             known.record = newest.record
-        self._holds.moved(known, newest.deadline)
+        self._holds.moved(known, newest.deadline, brief=newest.brief)

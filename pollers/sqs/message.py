@@ -31,7 +31,8 @@ class Held:
 
     ``deadline`` is when its visibility timeout runs out, as far as we can know; ``lost`` says that the service no longer honours
     ``handle``; ``in_call`` that a delete of it is under way, ``beating`` that an extension is. ``trace`` is its trace
-    header, where anybody wants to know.
+    header, where anybody wants to know. ``brief``: it was received with a short visibility on purpose (``BRIEF_SECONDS``), which
+    is to be lengthened to what the others have.
     """
 
     id: str
@@ -48,4 +49,5 @@ class Held:
     lost: bool = False
     in_call: bool = False
     beating: bool = False
+    brief: bool = False
     settlement: Settlement | None = None

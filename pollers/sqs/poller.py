@@ -24,7 +24,7 @@ from pollers.sqs.invoking import Invoker
 from pollers.sqs.message import Phase
 from pollers.sqs.outcome import Outcome, SeenAgain
 from pollers.sqs.queue import Queue, is_hopeless
-from pollers.sqs.receiving import LAPSED, LONG_POLL_SECONDS, Receiver
+from pollers.sqs.receiving import BUSY_POLL_SECONDS, LAPSED, LONG_POLL_SECONDS, Receiver
 from pollers.sqs.returns import Returns
 from pollers.sqs.scaling import Concurrency, Pace
 from pollers.sqs.settling import STOPPING, Settling
@@ -45,7 +45,8 @@ ATTRIBUTES_SECONDS = 300.0
 """How often the queue's attributes are read again: somebody may change its visibility timeout."""
 
 CAREFUL_RECEIVES = 3
-"""A FIFO queue that allows fewer receives a message is never read ahead: each handing back costs one of them."""
+"""A FIFO queue that allows fewer receives a message is never read ahead: each handing back costs one of them. Nor is any such queue
+asked in long polls, unless the configuration says so: what a stop cuts may cost one too."""
 
 START_SECONDS = (0.5, 20.0)
 DEPTHS = (
@@ -89,6 +90,10 @@ class SqsPoller:
     def held(self) -> int:
         """How many messages are held now."""
         return len(self._holds)
+
+    def running(self) -> int:
+        """How many batches are with the function."""
+        return self._entitlement.running
 
     async def caught_up(self) -> bool:
         """Whether the queue has no message, visible, hidden or delayed, and nothing is held."""
@@ -227,9 +232,17 @@ class SqsPoller:
             random,
             self._spawn,
             self._fail,
-            long_poll_seconds=self._long_poll_seconds,
+            long_poll_seconds=self._long_poll(attributes),
             careful=mapping.fifo and _receives_allowed(attributes) < CAREFUL_RECEIVES,
         )
+
+    def _long_poll(self, attributes: dict[str, str]) -> int:
+        """For how long an idle receive waits."""
+        visibility = self._mapping.visibility
+        seconds = min(self._long_poll_seconds, visibility.long_poll_seconds)
+        if "long_poll_seconds" in visibility.model_fields_set or _receives_allowed(attributes) >= CAREFUL_RECEIVES:
+            return seconds
+        return min(seconds, BUSY_POLL_SECONDS)
 
     def _wake(self) -> None:
         self._receiver.wake()

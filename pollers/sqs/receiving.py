@@ -44,6 +44,9 @@ BUSY_POLL_SECONDS = 1
 """Several receives at a time hold their permits, so they do not wait long. Not 0 without need: a short poll asks only some of the
 servers. Should it miss something, the idle long poll that follows finds it."""
 
+STOPPED_SECONDS = 1.3
+"""So long after it was sent a receive is cut by a stop, once no invocation runs: one that is busy would have come back by then."""
+
 UNDELETED_AT_MOST = 1_000
 """No more receives while so many messages wait for their delete, over and above two batches."""
 
@@ -117,6 +120,7 @@ class Receiver:
         self._in_flight = 0
         self._asked = 0
         self._mean_bytes = 0.0
+        self._flights: dict[anyio.CancelScope, float] = {}
         self._changed = anyio.Event()
         self._said: tuple[State, str] | None = None
         self.stopping = False
@@ -140,7 +144,7 @@ class Receiver:
         await self._wind_down()
 
     def stop(self, *, hurried: bool = False) -> None:
-        """No receive and no batch any more. ``hurried``: do not wait for receives in flight before handing back."""
+        """No receive and no batch any more. ``hurried``: do not wait for receives in flight."""
         self.stopping = True
         self._hurried |= hurried
         self._say(State.STOPPING)
@@ -150,12 +154,29 @@ class Receiver:
         """A receive in flight would take at once what is handed back, so they come first; what waits behind a busy group last."""
         while True:
             self._changed = anyio.Event()
+            cut_at = self._cut_receives(anyio.current_time())
             if (self._hurried or not self._in_flight) and (drained := self._waiting.drain()):
                 await self._settling.hand_back(drained, STOPPING)
                 continue
             if not self._in_flight and not self._waiting.count:
                 return
-            await self._changed.wait()
+            with anyio.move_on_at(cut_at):
+                await self._changed.wait()
+
+    def _cut_receives(self, now: float) -> float:
+        """Cut what has been in flight for long enough, unless invocations still run; when the next is to be cut.
+
+        What a cut one may have taken comes back soon by itself: long polls ask for a brief visibility.
+        """
+        if self._entitlement.running and not self._hurried:
+            return math.inf
+        next_at = math.inf
+        for flight, sent_at in self._flights.items():
+            if self._hurried or sent_at + STOPPED_SECONDS <= now:
+                flight.cancel()
+            else:
+                next_at = min(next_at, sent_at + STOPPED_SECONDS)
+        return next_at
 
     def _start_batches(self, now: float) -> None:
         while self._waiting.ready(now) and self._entitlement.spend():
@@ -288,20 +309,26 @@ class Receiver:
         return max(self._in_flight, -(-(self._waiting.runnable + self._asked - self._ahead(now)) // self._size))
 
     async def _receive(self, ask: Ask) -> None:
-        """One ReceiveMessage, never cancelled: a reply that nobody reads is messages hidden for nothing."""
+        """One ReceiveMessage. Only a stop cuts it: a reply that nobody reads is messages hidden for nothing."""
         sent_at = anyio.current_time()
-        hold_seconds = self._heartbeat.hold.hold_seconds
+        hidden_seconds = self._heartbeat.visibility_of_receive(ask.wait_seconds)
+        brief = hidden_seconds < self._heartbeat.hold.hold_seconds
+        wires = None
+        flight = anyio.CancelScope()
+        self._flights[flight] = sent_at
         try:
-            wires = await self._queue.api.receive(
-                self._queue.url,
-                maximum=ask.maximum,
-                wait_seconds=ask.wait_seconds,
-                visibility_seconds=hold_seconds,
-            )
+            if not self.stopping:
+                with flight:
+                    wires = await self._queue.api.receive(
+                        self._queue.url,
+                        maximum=ask.maximum,
+                        wait_seconds=ask.wait_seconds,
+                        visibility_seconds=hidden_seconds,
+                    )
         except AwsError as error:
             self._receive_failed(error)
-            wires = None
         finally:
+            del self._flights[flight]
             self._in_flight -= 1
             self._asked -= ask.maximum
         if wires is not None:
@@ -309,15 +336,15 @@ class Receiver:
             self._receives.returned(ask.maximum, len(wires))
             self._facts.emit(Polled("", len(wires)))
             if wires:
-                self._arrived(wires, sent_at, hold_seconds)
+                self._arrived(wires, sent_at, hidden_seconds, brief=brief)
         if ask.lent and not self._waiting.count and not self._in_flight:
             self._entitlement.recall()
         self.wake()
 
-    def _arrived(self, wires: list[Wire], sent_at: float, hold_seconds: int) -> None:
+    def _arrived(self, wires: list[Wire], sent_at: float, hidden_seconds: int, *, brief: bool) -> None:
         """Take over what came."""
         now = anyio.current_time()
-        arrivals = self._intake.take(wires, max(sent_at, now - RECEIVE_SLACK_SECONDS), hold_seconds)
+        arrivals = self._intake.take(wires, max(sent_at, now - RECEIVE_SLACK_SECONDS), hidden_seconds, brief=brief)
         mean_bytes = arrivals.size_bytes / len(wires)
         self._mean_bytes += (mean_bytes - self._mean_bytes) * (SIZE_WEIGHT if self._mean_bytes else 1.0)
         if arrivals.look:

@@ -28,6 +28,17 @@ RECEIVE_SLACK_SECONDS = 2.0
 """A message's visibility timeout began at most this long before the receive that brought it came back. It cannot be the time that
 the receive was sent, or a long poll of 20 seconds would eat most of a timeout of 30."""
 
+BRIEF_SECONDS = 10
+"""Long polls hide what they bring for no longer: one that is cut by a stop may have taken messages that nobody will ever see the
+receipt of, and so they come back soon. Long enough for some tries of lengthening the visibility of what did arrive."""
+
+BRIEF_WAIT_SECONDS = 2
+"""Receives that may wait so long are long polls. A shorter one ends by itself before a stop would cut it."""
+
+BRIEF_MARGIN_SECONDS = 6.0
+"""So long before its end a brief visibility is lengthened. Most functions are done before that, and their messages deleted, so
+most messages cost no call for it."""
+
 EXTENDED_PHASES = frozenset({Phase.WAITING, Phase.RUNNING, Phase.DELETING})
 """A message on its way back is never extended: that would overwrite its retry delay."""
 
@@ -48,6 +59,13 @@ def effective_hold(queue_seconds: int, *, function_seconds: float, window_second
     if window_seconds and needed > queue_seconds:
         timeout = min(LIMIT_SECONDS, needed + WINDOW_SLACK_SECONDS)
     return Hold(timeout, max(timeout, SHORTEST_HOLD_SECONDS) if heartbeat else timeout)
+
+
+def visibility_of_receive(hold: Hold, wait_seconds: int, *, brief: bool) -> int:
+    """For how long a receive that waits ``wait_seconds`` is to hide what it brings. ``brief``: whether that could be lengthened."""
+    if brief and wait_seconds >= BRIEF_WAIT_SECONDS:
+        return min(hold.hold_seconds, BRIEF_SECONDS)
+    return hold.hold_seconds
 
 
 def refusal(queue_seconds: int, function_seconds: float) -> str | None:
@@ -72,11 +90,11 @@ def seconds_to_hide(message: Held, now: float, hold: Hold, delay: int | None) ->
     """What to set a returned message's visibility to, so that it is seen after ``delay``; None: leave it alone.
 
     Without a delay it comes back when its original visibility timeout would have run out. If it was never extended that happens
-    by itself; if it was, what remains of the original timeout is set, at least 0.
+    by itself; if it was, or is hidden but briefly, what remains of the original timeout is set, at least 0.
     """
     if delay is None:
         untouched = message.deadline <= message.received_at + hold.timeout_seconds
-        if untouched and not message.extended:
+        if untouched and not message.extended and not message.brief:
             return None
         delay = math.ceil(message.received_at + hold.timeout_seconds - now)
     most = int(message.received_at + LIMIT_SECONDS - now) - 1
@@ -118,6 +136,7 @@ class Holds:
 
     def __init__(self) -> None:
         self._messages: dict[str, Held] = {}
+        self._brief: dict[str, Held] = {}
         self._latest = -math.inf
         self._in_order = True
 
@@ -136,15 +155,29 @@ class Holds:
         """Hold one more. True when whoever sleeps until the next deadline must look again."""
         first = not self._messages
         self._messages[message.id] = message
+        if message.brief:
+            first = first or not self._brief
+            self._brief[message.id] = message
         return not self._place(message) or first
 
     def remove(self, message: Held) -> None:
         """It is accounted for."""
         self._messages.pop(message.id, None)
+        if message.brief:
+            self._brief.pop(message.id, None)
 
-    def moved(self, message: Held, deadline: float) -> None:
+    @property
+    def any_brief(self) -> bool:
+        """Whether a brief visibility is still to be lengthened."""
+        return bool(self._brief)
+
+    def moved(self, message: Held, deadline: float, *, brief: bool = False) -> None:
         """Its visibility now runs out at ``deadline``."""
         message.deadline = deadline
+        message.brief = brief
+        self._brief.pop(message.id, None)
+        if brief and message.id in self._messages:
+            self._brief[message.id] = message
         if self._messages.pop(message.id, None) is not None:
             self._messages[message.id] = message
             self._place(message)
@@ -154,8 +187,10 @@ class Holds:
         self._sort()
         margin_seconds = hold_seconds / 2
         look = Look()
-        again_at = math.inf
+        again_at = self._look_at_brief(now, look)
         for message in self._messages.values():
+            if message.brief and message.deadline > now:
+                continue
             due_at = message.deadline - margin_seconds if heartbeat else message.deadline
             if due_at > now:
                 again_at = min(again_at, due_at)
@@ -170,6 +205,18 @@ class Holds:
                 again_at = min(again_at, message.deadline)
         look.again_at = None if math.isinf(again_at) else again_at
         return look
+
+    def _look_at_brief(self, now: float, look: Look) -> float:
+        """Those with a brief visibility, with a heartbeat or without; when to look at them again."""
+        again_at = math.inf
+        for message in self._brief.values():
+            if (due_at := message.deadline - BRIEF_MARGIN_SECONDS) > now:
+                return min(again_at, due_at)
+            if message.deadline > now and not message.lost:
+                again_at = min(again_at, message.deadline)
+                if _may_be_extended(message):
+                    look.extend.append(message)
+        return again_at
 
     def _place(self, message: Held) -> bool:
         """Whether the message stands last rightfully."""
@@ -189,9 +236,22 @@ class Holds:
 def extension(message: Held, now: float, hold_seconds: int) -> int | None:
     """For how many seconds from now the message may be hidden, up to ``hold_seconds``; None when it is not to be extended.
 
-    Not after its claim is lost, while it is being deleted or returned, or when the 12 hours are over.
+    Not after its claim is lost, while it is being deleted or returned, or when the 12 hours are over. A brief visibility becomes
+    what it would have been from the receive on, so that nothing else has to know that it ever was brief.
     """
-    if message.lost or message.in_call or message.beating or message.phase not in EXTENDED_PHASES:
+    if not _may_be_extended(message):
         return None
+    if message.brief:
+        return max(1, math.ceil(message.received_at + hold_seconds - now))
     seconds = min(hold_seconds, int(message.received_at + LIMIT_SECONDS - now) - 1)
     return seconds if now + seconds > message.deadline + 1 else None
+
+
+def extended_until(message: Held, sent_at: float, seconds: int, hold_seconds: int) -> float:
+    """When the visibility runs out of a message that :func:`extension` has been granted for, asked at ``sent_at``."""
+    until = sent_at + seconds
+    return min(until, message.received_at + hold_seconds) if message.brief else until
+
+
+def _may_be_extended(message: Held) -> bool:
+    return not (message.lost or message.in_call or message.beating) and message.phase in EXTENDED_PHASES

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 
 class Lane:
-    """Brings its records to the function in order. A batch that fails blocks this lane and nothing else."""
+    """Brings its records to the function in order. A batch that fails blocks this lane and nothing else.
+
+    ``invoking``: a batch is with the function.
+    """
 
     def __init__(self, shard: Shard, number: int) -> None:
         context = shard.context
@@ -39,6 +42,7 @@ class Lane:
         self._work: Work | None = None
         self._final = False
         self._permit = False
+        self.invoking = False
         self._cut_at = anyio.current_time()
         self._gather_seconds = 0.0
 
@@ -197,10 +201,12 @@ class Lane:
             return
         request_id = str(uuid.UUID(int=self._surroundings.random.getrandbits(128), version=4))
         self._say_invoking(step, request_id, len(event))
+        self.invoking = True
         try:
             with self._shard.stopping.running() as running:
                 invocation = await self._surroundings.function.invoke(event, request_id=request_id)
         finally:
+            self.invoking = False
             self._give_back()
         if running.cancelled_caught:
             ids = step.records.sequence_numbers

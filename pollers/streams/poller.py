@@ -61,6 +61,10 @@ class StreamPoller:
         """See ``Poller.held``."""
         return 0 if self._shards is None else self._shards.held
 
+    def running(self) -> int:
+        """See ``Poller.running``."""
+        return 0 if self._shards is None else self._shards.invoking
+
     async def caught_up(self) -> bool:
         """See ``Poller.caught_up``: a fresh listing shows no new shard, and every shard has ended or is read to its tip."""
         if self._shards is None or self._discovery is None or self._stopping.stopped:

@@ -64,6 +64,11 @@ class Shards:
         return sum(shard.held for shard in self._shards.values())
 
     @property
+    def invoking(self) -> int:
+        """Batches that are with the function."""
+        return sum(lane.invoking for shard in self._shards.values() for lane in shard.lanes)
+
+    @property
     def at_tips(self) -> bool:
         """Whether every shard that has not ended is read, up to its tip, and nothing is held or awaited of it."""
         reading = {shard_id for shard_id, shard in self._shards.items() if shard.at_rest}

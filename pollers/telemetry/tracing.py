@@ -4,6 +4,7 @@ and under it a span for each invocation."""
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ ASKED_FOR = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 SWITCH = "HEADRACE_OTEL"
 """1: trace, also with the exporter's default endpoint; 0: do not, whatever else is set."""
 SYSTEMS = {"sqs": "aws_sqs", "kinesis": "aws_kinesis", "dynamodb": "aws_dynamodb_streams"}
+LAST_TRACES_SECONDS = 0.2
+"""How long the last spans may take to be exported when the process stops."""
 TRIED_AGAIN = ("throttle", "infrastructure")
 """Outcomes after which the same batch is invoked again: its span goes on."""
 
@@ -69,7 +72,10 @@ def tracer() -> Iterator[Tracer | None]:
     try:
         yield provider.get_tracer("headrace")
     finally:
-        provider.shutdown()
+        # In a thread: a collector that does not answer is waited for without end.
+        last = threading.Thread(target=provider.shutdown, name="last traces", daemon=True)
+        last.start()
+        last.join(LAST_TRACES_SECONDS)
 
 
 class Traces:

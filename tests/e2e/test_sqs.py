@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 
 from tests.e2e.harness import Workplace, ended, terminate, until, until_true
@@ -281,3 +283,34 @@ async def test_two_instances_share_a_queue(workplace: Workplace) -> None:
         assert set(workplace.count()) == set(bodies)
         assert len({note["pid"] for note in workplace.notes()}) > 2
         assert await source.empty()
+
+
+async def test_a_message_sent_in_the_moment_of_a_stop_is_handled_in_seconds(workplace: Workplace) -> None:
+    """Again and again, with a queue that hides for ten minutes: whatever a cut long poll has taken comes back soon."""
+    rounds, waited = 2, list[float]()
+    async with queue(workplace.emulator, visibility=600, maximum_receives=10) as source:
+        workplace.function(ACCEPT)
+        workplace.configure({"q": {"event_source_arn": source.arn}})
+        for number in range(rounds):
+            with workplace.headrace() as process:
+                await until(
+                    lambda number=number: len(workplace.logged("mapping started")) == 2 * number + 1,  # type: ignore[misc]
+                    running=process,
+                    what="polling",
+                )
+                await anyio.sleep(0.05 * number)
+                async with anyio.create_task_group() as group:
+                    group.start_soon(source.send, [f"m{number}"])
+                    await anyio.sleep(0.002 * number)
+                    terminate(process)
+                sent_at = time.monotonic()
+                assert await ended(process, within=20) == 0, workplace.log.read_text()
+            with workplace.headrace() as process:
+                await until(lambda number=number: workplace.count()[f"m{number}"], running=process, what="the message")  # type: ignore[misc]
+                waited.append(time.monotonic() - sent_at)
+                terminate(process)
+                assert await ended(process, within=20) == 0, workplace.log.read_text()
+        assert await source.empty()
+    print(f"handled after {', '.join(f'{seconds:.1f}' for seconds in waited)} s")
+    assert set(workplace.count()) == {f"m{number}" for number in range(rounds)}
+    assert max(waited) < 120

@@ -9,6 +9,7 @@ import pytest
 
 from pollers.aws.errors import AccessDenied, NotFound, Unavailable
 from pollers.errors import SourceUnusable
+from pollers.sqs.visibility import BRIEF_SECONDS
 from pollers.telemetry.facts import Deleted, Invoked, Returned
 from tests import virtual_time
 from tests.faults.memory_sqs import MemorySqs, Queue
@@ -89,9 +90,9 @@ def slow_world(**settings: object) -> tuple[World, Slow]:
 
 @virtual_time.test
 async def test_a_receive_in_flight_at_the_stop_is_waited_for_and_handed_back() -> None:
-    """Never cancelled: its messages are visible again at once, and none of them is run."""
+    """One that was just sent is given a moment: its messages are visible again at once, and none of them is run."""
     world, api = slow_world()
-    api.reply_takes = 5
+    api.reply_takes = 1
     world.queue.put("order")
     async with world.polling():
         await eventually(lambda: world.queue.in_flight(anyio.current_time()) == 1)
@@ -100,6 +101,70 @@ async def test_a_receive_in_flight_at_the_stop_is_waited_for_and_handed_back() -
     assert not world.function.calls
     assert world.queue.attributes()["ApproximateNumberOfMessages"] == "1"
     assert [fact.delay_seconds for fact in world.of_kind(Returned)] == [0]
+
+
+@virtual_time.test
+async def test_an_idle_long_poll_is_cut_at_once() -> None:
+    """What was there when it was sent would have come long ago: waiting for it would gain nothing."""
+    world = World.of()
+    async with world.polling():
+        await anyio.sleep(5)
+        began = anyio.current_time()
+
+    assert anyio.current_time() - began < 0.1
+
+
+@virtual_time.test
+async def test_what_a_cut_receive_has_hidden_comes_back_soon() -> None:
+    """The service handed a message to a reply that is never read: the next poller gets it in seconds, not in 12 hours."""
+    queue = Queue("orders", visibility_seconds=43_200)
+    api = Slow(queue)
+    world = World.of(queue=queue, api=api)
+    api.reply_takes = 1_000
+    async with world.polling():
+        await anyio.sleep(3)
+        queue.put("order")
+        await anyio.sleep(1)
+        began = anyio.current_time()
+    assert anyio.current_time() - began <= 1.6
+    assert queue.in_flight(anyio.current_time()) == 1
+
+    api.reply_takes = 0
+    async with world.polling():
+        await eventually(lambda: not queue.messages)
+
+    assert anyio.current_time() - began <= BRIEF_SECONDS + 1.6
+    assert world.handled == ["order"]
+
+
+@virtual_time.test
+async def test_a_receive_in_flight_is_waited_for_while_invocations_run() -> None:
+    """Nothing is gained by cutting it then, so what it brings goes back at once and not when its visibility runs out."""
+    world, api = slow_world(behaviour=takes(30))
+    world.queue.put("first")
+    async with world.polling():
+        await eventually(lambda: bool(world.function.calls))
+        api.reply_takes = 8
+        await eventually(lambda: api.receives_in_flight == 1)
+        world.queue.put("second")
+        await eventually(lambda: world.queue.in_flight(anyio.current_time()) == 2)
+
+    assert world.handled == ["first"]
+    assert world.queue.attributes()["ApproximateNumberOfMessages"] == "1"
+
+
+@virtual_time.test
+async def test_a_hurried_stop_cuts_receives_at_once() -> None:
+    """However young."""
+    world, api = slow_world(concurrency=1)
+    api.reply_takes = 100
+    world.queue.put("order")
+    async with world.polling():
+        await eventually(lambda: api.receives_in_flight == 1)
+        began = anyio.current_time()
+        world.stop.hurry()
+
+    assert anyio.current_time() - began < 0.1
 
 
 @virtual_time.test

@@ -11,9 +11,10 @@ import pytest
 from pollers.aws.api import EntryFailed
 from pollers.aws.errors import AccessDenied
 from pollers.errors import SourceUnusable
+from pollers.sqs.visibility import BRIEF_SECONDS, BRIEF_WAIT_SECONDS
 from pollers.telemetry.facts import Deleted, Expired, Extended, Returned
 from tests import virtual_time
-from tests.faults.memory_sqs import MemorySqs, Queue
+from tests.faults.memory_sqs import MemorySqs, Queue, Redrive
 from tests.faults.sqs_world import FAILED, OK, Call, World, failures, takes
 from tests.virtual_time import eventually
 
@@ -68,6 +69,11 @@ def recorded(queue: Queue | None = None) -> tuple[Queue, Recorded]:
     return queue, Recorded(queue)
 
 
+def ordinary(api: Recorded) -> set[int | None]:
+    """For how long receives that are no long polls hide what they bring."""
+    return {visibility for _, wait_seconds, visibility in api.asked if wait_seconds < BRIEF_WAIT_SECONDS}
+
+
 @virtual_time.test
 async def test_buffered_messages_are_extended_too() -> None:
     """Messages that wait for a window to end are held as long as it takes, ten to a call."""
@@ -79,7 +85,9 @@ async def test_buffered_messages_are_extended_too() -> None:
         await eventually(lambda: len(world.handled) == 25)
 
     assert len(world.function.calls) == 1
-    assert [len(handles) for _, _, handles, _ in api.calls("change")] == [10, 10, 5]
+    lengthened, *extended = [len(handles) for _, _, handles, _ in api.calls("change")]
+    assert lengthened == 10  # what the first long poll brought
+    assert extended == [10, 10, 5]
 
 
 @virtual_time.test
@@ -92,8 +100,8 @@ async def test_an_extension_stops_before_the_delete() -> None:
     async with world.polling():
         await eventually(lambda: not queue.messages)
 
-    assert [call[1] for call in api.log] == ["change", "delete"]
-    changed, deleted = api.log
+    assert [call[1] for call in api.log] == ["change", "change", "delete"]
+    _, changed, deleted = api.log
     assert deleted[0] >= changed[0] + 1.99
 
 
@@ -109,7 +117,7 @@ async def test_a_retry_delay_is_not_overwritten() -> None:
         returned_at = anyio.current_time()
         await anyio.sleep(200)
         assert len(world.function.calls) == 1
-        assert [seconds for _, _, _, seconds in api.calls("change")] == [[30], [300]]
+        assert [seconds for _, _, _, seconds in api.calls("change")] == [[26], [30], [300]]
         world.function.behaviour = takes(0.01)
         await eventually(lambda: not queue.messages)
         assert 299 <= anyio.current_time() - returned_at <= 305
@@ -209,7 +217,7 @@ async def test_a_message_received_again_while_held_is_deleted_by_its_newest_hand
 async def test_a_message_received_again_during_its_delete_is_deleted_again() -> None:
     """The delete of an old handle deletes nothing; the newest handle does, and only that counts."""
     queue, api = recorded()
-    api.delete_takes = 5.0
+    api.delete_takes = 2.0
     world = World.of(queue=queue, api=api)
     one = queue.put("order")
     async with world.polling():
@@ -279,10 +287,10 @@ async def test_with_a_window_the_effective_timeout_is_lambdas() -> None:
     queue, api = recorded(Queue("orders", visibility_seconds=10))
     world = World.of(queue=queue, api=api, timeout_seconds=8, maximum_batching_window_in_seconds=5)
     queue.put("order")
-    async with world.polling():
+    async with world.polling(long_poll_seconds=1):
         await eventually(lambda: not queue.messages)
 
-    assert {visibility for _, _, visibility in api.asked} == {43}
+    assert ordinary(api) == {43}
 
 
 @virtual_time.test
@@ -291,10 +299,10 @@ async def test_a_window_that_fits_leaves_the_queues_timeout() -> None:
     queue, api = recorded(Queue("orders", visibility_seconds=60))
     world = World.of(queue=queue, api=api, timeout_seconds=8, maximum_batching_window_in_seconds=5)
     queue.put("order")
-    async with world.polling():
+    async with world.polling(long_poll_seconds=1):
         await eventually(lambda: not queue.messages)
 
-    assert {visibility for _, _, visibility in api.asked} == {60}
+    assert ordinary(api) == {60}
 
 
 @virtual_time.test
@@ -314,7 +322,7 @@ async def test_a_changed_visibility_timeout_is_followed() -> None:
     """The queue's attributes are read again now and then."""
     queue, api = recorded()
     world = World.of(queue=queue, api=api)
-    async with world.polling():
+    async with world.polling(long_poll_seconds=1):
         await anyio.sleep(100)
         queue.visibility_seconds = 77
         await anyio.sleep(400)
@@ -400,3 +408,108 @@ async def test_a_message_that_comes_again_before_its_return_is_confirmed_is_run_
 
     assert [call.records[0]["attributes"]["ApproximateReceiveCount"] for call in world.function.calls] == ["1", "2"]
     assert (world.ledger.received, world.ledger.expired, world.ledger.deleted) == (2, 1, 1)
+
+
+@virtual_time.test
+async def test_a_quick_function_costs_no_call_more_for_a_brief_visibility() -> None:
+    """What a long poll brought is hidden for ten seconds only, and deleted long before."""
+    queue, api = recorded()
+    world = World.of(queue=queue, api=api)
+    async with world.polling():
+        await anyio.sleep(5)
+        queue.put("order")
+        await eventually(lambda: not queue.messages)
+
+    assert {visibility for _, wait_seconds, visibility in api.asked if wait_seconds == 20} == {BRIEF_SECONDS}
+    assert [call[1] for call in api.log] == ["delete"]
+
+
+@pytest.mark.parametrize("heartbeat", [True, False], ids=["heartbeat", "no heartbeat"])
+@virtual_time.test
+async def test_a_brief_visibility_is_lengthened_once_to_what_the_others_have(*, heartbeat: bool) -> None:
+    """With a heartbeat or without: a function of 25 seconds keeps its message for all of the queue's 30."""
+    queue, api = recorded()
+    world = World.of(queue=queue, api=api, behaviour=takes(12), timeout_seconds=25, visibility={"heartbeat": heartbeat})
+    queue.put("order")
+    async with world.polling():
+        await eventually(lambda: not queue.messages)
+
+    assert len(world.function.calls) == 1
+    [(_, _, _, [seconds])] = api.calls("change")
+    assert 24 <= seconds <= 28
+    assert world.ledger.deleted == 1
+    assert not world.of_kind(Expired)
+
+
+@pytest.mark.parametrize("heartbeat", [True, False], ids=["heartbeat", "no heartbeat"])
+@pytest.mark.parametrize("takes_seconds", [0.1, 5.0], ids=["brief", "lengthened"])
+@virtual_time.test
+async def test_a_message_that_fails_comes_back_after_the_queues_timeout_all_the_same(
+    takes_seconds: float, *, heartbeat: bool
+) -> None:
+    """A brief visibility does not make retries come sooner than on Lambda."""
+    queue, api = recorded()
+    failing = takes(takes_seconds, FAILED)
+    world = World.of(queue=queue, api=api, behaviour=failing, timeout_seconds=6, visibility={"heartbeat": heartbeat})
+    queue.put("order")
+    async with world.polling():
+        await eventually(lambda: len(world.function.calls) == 2)
+        first, second = (call.started_at for call in world.function.calls)
+        world.function.behaviour = takes(0.01)
+        await eventually(lambda: not queue.messages)
+
+    assert 28 <= second - first <= 32
+
+
+@virtual_time.test
+async def test_a_brief_visibility_survives_a_service_that_does_not_answer_for_a_moment() -> None:
+    """A lengthening whose reply never comes is tried again while there is time."""
+    queue, api = recorded()
+    world = World.of(queue=queue, api=api, behaviour=takes(20), timeout_seconds=25)
+    queue.put("order")
+    api.change_takes = 1_000
+    async with world.polling():
+        await eventually(lambda: len(api.calls("change")) == 1)
+        api.change_takes = 0
+        await eventually(lambda: not queue.messages)
+
+    assert len(world.function.calls) == 1
+    assert world.ledger.deleted == 1
+
+
+@virtual_time.test
+async def test_where_visibility_must_not_be_changed_long_polls_ask_for_the_ordinary_one() -> None:
+    """Once the service has said no: a brief one could not be lengthened."""
+    queue, api = recorded()
+    api.refuse_changes = AccessDenied("AccessDenied", "no", status=403)
+    world = World.of(queue=queue, api=api, behaviour=takes(9), timeout_seconds=10)
+    queue.put("order")
+    async with world.polling():
+        await eventually(lambda: not queue.messages)
+        await anyio.sleep(60)
+        assert api.asked[-1] == (10, 20, 30)
+
+
+@virtual_time.test
+async def test_the_length_of_long_polls_can_be_set() -> None:
+    """For those who rather ask more often."""
+    queue, api = recorded()
+    world = World.of(queue=queue, api=api, visibility={"long_poll_seconds": 7})
+    async with world.polling():
+        await anyio.sleep(30)
+
+    assert {wait_seconds for _, wait_seconds, _ in api.asked} == {7}
+
+
+@pytest.mark.parametrize(("setting", "expected"), [({}, 1), ({"long_poll_seconds": 20}, 20)], ids=["default", "set"])
+@virtual_time.test
+async def test_where_every_receive_counts_there_is_no_long_poll_that_a_stop_could_cut(
+    setting: dict[str, int], expected: int
+) -> None:
+    """A message that a cut one has taken would come nearer to the dead-letter queue without ever being run."""
+    queue, api = recorded(Queue("orders", redrive=Redrive(Queue("dead"), 2)))
+    world = World.of(queue=queue, api=api, visibility=setting)
+    async with world.polling():
+        await anyio.sleep(30)
+
+    assert {wait_seconds for _, wait_seconds, _ in api.asked} == {expected}

@@ -81,7 +81,7 @@ def test_the_first_example_means_what_it_says(folder: Folder) -> None:
         "filter_criteria": {"filters": [{"pattern": '{"body":{"type":["created"]}}'}]},
         "scaling_config": {"maximum_concurrency": 20},
         "provisioned_poller_config": None,
-        "visibility": {"heartbeat": True, "retry_delay": None},
+        "visibility": {"heartbeat": True, "retry_delay": None, "long_poll_seconds": 20},
     }
     assert clicks.model_dump(mode="json") == {
         "name": "clicks",

@@ -23,6 +23,7 @@ class FakeFunction:
 
     entered = 0
     left = 0
+    busy = 1
 
     def __init__(self, name: str, model: FunctionModel, *, problem: Exception | None = None) -> None:
         self.name = name
@@ -36,7 +37,7 @@ class FakeFunction:
         return Invocation(request_id, Payload(b"null"), 0.0)
 
     def status(self) -> FunctionStatus:
-        return FunctionStatus(0, 0)
+        return FunctionStatus(0, self.busy)
 
     async def __aenter__(self) -> FakeFunction:
         if self.problem is not None:
@@ -76,6 +77,9 @@ class FakePoller:
 
     def held(self) -> int:
         return self.holding
+
+    def running(self) -> int:
+        return int(self.stubborn and not self.hurried)
 
     async def caught_up(self) -> bool:
         return not self.behind

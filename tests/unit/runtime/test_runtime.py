@@ -16,13 +16,14 @@ from pollers.mapping import MappingState
 from pollers.runtime import ReloadRefused, Runtime
 from pollers.telemetry.facts import Deleted, Received, Removed, Returned
 from tests import virtual_time
-from tests.unit.runtime.fakes import Bench, FakeFunction, config, mapping
+from tests.unit.runtime.fakes import Bench, FakeFunction, FakePoller, config, mapping
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
     from config.models import Config
+    from pollers.poller import Surroundings
 
 
 @asynccontextmanager
@@ -451,3 +452,47 @@ async def test_a_stop_during_a_reload_starts_nothing_new(tmp_path: Path) -> None
         runtime.stop()
     assert (codes, refused) == ([0], ["shutting down"])
     assert "new" not in bench.pollers
+
+
+class HangingPoller(FakePoller):
+    """Waits for a service that never answers, with an event in its hands, whatever it is told."""
+
+    async def run(self) -> None:
+        await anyio.sleep_forever()
+
+    def running(self) -> int:
+        return 0
+
+
+@pytest.mark.parametrize(("holding", "code"), [(0, 0), (3, 1)], ids=["nothing held", "events held"])
+@virtual_time.test
+async def test_with_nothing_running_a_mapping_that_hangs_is_left_within_three_seconds(
+    tmp_path: Path, holding: int, code: int
+) -> None:
+    """As a crash would leave it; the exit code says whether anything was held."""
+
+    async def make(mapping: object, surroundings: Surroundings) -> HangingPoller:
+        return HangingPoller(mapping, surroundings, holding=holding)  # type: ignore[arg-type]
+
+    told: list[float] = []
+    runtime = Runtime(config(tmp_path, mapping("q")), make, FakeFunction, clock=virtual_time.VirtualClock())
+    runtime.on_ending = told.append
+    async with running(runtime) as codes:
+        began = anyio.current_time()
+        runtime.stop()
+    seconds = anyio.current_time() - began
+    assert codes == [code]
+    assert seconds + told[0] < 3
+
+
+@virtual_time.test
+async def test_invocations_of_workers_that_only_start_do_not_hold_up_the_stop(tmp_path: Path) -> None:
+    """The poller waits for one, but the function runs none."""
+    bench, functions = Bench(stubborn={"slow"}), list[FakeFunction]()
+    runtime = make_runtime(config(tmp_path, mapping("slow")), bench, functions)
+    async with running(runtime) as codes:
+        functions[0].busy = 0
+        began = anyio.current_time()
+        runtime.stop()
+    assert anyio.current_time() - began < 3
+    assert codes == [0]
