@@ -64,7 +64,9 @@ async def test_a_function_that_outlives_its_timeout_turns_health_red(tmp_path: P
 async def test_a_stop_that_never_ends_turns_health_red(tmp_path: Path) -> None:
     """A poller that is paused and cannot let go."""
     async with queue_ward(tmp_path, {"timeout": 5}) as ward:
-        ward.trouble.hanging.add("receive")
+        assert ward.queue is not None
+        ward.trouble.hanging.add("delete")
+        ward.queue.put("m1")
         await anyio.sleep(25)
         ward.runner.pause()
         assert "has been stopping for" in await ward.red_within(140)

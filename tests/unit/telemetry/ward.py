@@ -23,12 +23,12 @@ from tests.faults.sqs_world import Behaviour, succeed
 from tests.virtual_time import VirtualClock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from config.models import Mapping
     from handlers.function import Function, Invocation, Result
-    from pollers.aws.api import Wire
+    from pollers.aws.api import EntryFailed, Wire
     from pollers.aws.errors import AwsError
     from pollers.mapping import MappingRunner
     from pollers.poller import Poller, Surroundings
@@ -71,6 +71,10 @@ class TroubledSqs(MemorySqs):
         return await super().receive(
             url, maximum=maximum, wait_seconds=wait_seconds, visibility_seconds=visibility_seconds
         )
+
+    async def delete(self, url: str, handles: Sequence[str]) -> list[EntryFailed]:
+        await self._trouble.before("delete")
+        return await super().delete(url, handles)
 
 
 class AnyFunction:
