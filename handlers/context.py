@@ -31,11 +31,12 @@ class Surroundings:
     invoked_function_arn: str
     memory_limit_in_mb: str = field(default_factory=machine_memory_mib)
     log_stream_name: str = field(default_factory=_log_stream)
+    log_group: str | None = None
 
     @property
     def log_group_name(self) -> str:
-        """The name that Lambda gives a function's log group."""
-        return f"/aws/lambda/{self.function_name}"
+        """The function's log group: the configured one, or what Lambda calls it."""
+        return self.log_group or f"/aws/lambda/{self.function_name}"
 
 
 class CognitoIdentity:

@@ -16,6 +16,7 @@ from handlers.errors import FunctionUnusable
 from handlers.function import FunctionError, FunctionStatus, Invocation, Result, Throttle
 from handlers.in_process_calls import Call
 from handlers.in_process_loading import load
+from handlers.in_process_logs import admit, least_level
 from handlers.in_process_loops import Loop
 from handlers.in_process_threads import Threads
 from handlers.log_lines import readable
@@ -62,7 +63,8 @@ class InProcessFunction:
         self.abandoned_limit = max(4, model.concurrency)
         self._code = model.code.absolute()
         self._handler = model.handler
-        self._surroundings = Surroundings(name, arn)
+        self._surroundings = Surroundings(name, arn, log_group=model.logging_config.log_group)
+        self._level = least_level(model.logging_config)
         self._runner: Runner | None = None
         self._left_behind: list[Runner] = []
         self._started_before = 0
@@ -137,7 +139,7 @@ class InProcessFunction:
             runner = found
         context = LambdaContext(self._surroundings, request_id, self.timeout_seconds)
         waiter: asyncio.Future[Result | None] = self._loop.create_future()
-        call = Call(event, context, waiter)
+        call = Call(event, context, waiter, self._level)
         timer = self._loop.call_later(self.timeout_seconds, call.expire)
         runner.submit(call)
         try:
@@ -233,6 +235,7 @@ class InProcessFunction:
         except FunctionUnusable as error:
             self._tell(ready, error)
             return
+        admit(handler.namespace.name, self._level)
         if handler.is_async:
             runner = Loop(handler, self._loop, self._replace)
         else:

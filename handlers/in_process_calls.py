@@ -14,9 +14,11 @@ from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller
 
 from handlers import error_documents
 from handlers.function import PAYLOAD_LIMIT_BYTES, FunctionError, Payload, Result
+from handlers.in_process_logs import context_of
 
 if TYPE_CHECKING:
     import asyncio
+    import contextvars
     import threading
     from types import TracebackType
 
@@ -41,12 +43,17 @@ class Call:
         "ended",
         "event",
         "finished",
+        "level",
         "task",
         "thread",
         "waiter",
     )
 
-    def __init__(self, event: bytes, context: LambdaContext, waiter: asyncio.Future[Result | None]) -> None:
+    def __init__(
+        self, event: bytes, context: LambdaContext, waiter: asyncio.Future[Result | None], level: int = 0
+    ) -> None:
+        """``level`` is the least one that the function logs, as ``logging`` numbers them."""
+        self.level = level
         self.event = event
         self.context = context
         self.waiter = waiter
@@ -56,6 +63,10 @@ class Call:
         self.acknowledged = False
         self.thread: threading.Thread | None = None
         self.task: asyncio.Task[None] | None = None
+
+    def log_context(self) -> contextvars.Context:
+        """The context that the handler runs in."""
+        return context_of(self.context.function_name, self.context.aws_request_id, self.level)
 
     def expire(self) -> None:
         """The timeout is over: the waiter gets None. Without effect once there is a result."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 import threading
 from functools import partial
 from typing import TYPE_CHECKING
@@ -106,7 +105,7 @@ class Loop:
             self._closing = True
             self._loop.stop()
         elif not call.dropped:
-            call.task = self._loop.create_task(self._perform(call), context=contextvars.Context())
+            call.task = self._loop.create_task(self._perform(call), context=call.log_context())
         else:
             if call.task is not None:
                 call.task.add_done_callback(partial(self._never_began, call))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 import inspect
 import threading
 from queue import SimpleQueue
@@ -130,7 +129,7 @@ class Threads:
     def _perform(self, call: Call) -> Result:
         try:
             # Context variables that user code sets do not reach its next invocation.
-            context = contextvars.Context()
+            context = call.log_context()
             answer = context.run(self.handler.call, parse(call.event), call.context)
             if inspect.iscoroutine(answer):  # of a plain function around an async one
                 answer = self._runner().run(answer, context=context)

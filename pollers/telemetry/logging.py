@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 import orjson
 import structlog
 
+from handlers.in_process_logs import OfInvocations, mark_invocation
+
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor
 
@@ -39,6 +41,7 @@ def configure_logging(level: str | None = None, *, stream: TextIO | None = None)
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering(on_terminal)],
         )
     )
+    handler.addFilter(OfInvocations())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(threshold)
@@ -50,6 +53,7 @@ def _shared(on_terminal: bool) -> list[Processor]:
     stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S.%f" if on_terminal else "iso", utc=not on_terminal)
     return [
         structlog.contextvars.merge_contextvars,
+        mark_invocation,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
         stamp,

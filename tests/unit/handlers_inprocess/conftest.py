@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from config.models import InProcessFunction as Model
+from config.models import LoggingConfig
 from handlers.in_process import InProcessFunction
 
 if TYPE_CHECKING:
@@ -23,12 +24,25 @@ def make(tmp_path: Path) -> MakeFunction:
     """Makes a function whose ``app.py`` holds the given code."""
 
     def made(
-        code: str, *, handler: str = "app.handler", timeout: float = 20, concurrency: int = 5, folder: str = "code"
+        code: str,
+        *,
+        handler: str = "app.handler",
+        timeout: float = 20,
+        concurrency: int = 5,
+        folder: str = "code",
+        logging_config: LoggingConfig = LoggingConfig(),  # noqa: B008 - immutable
     ) -> InProcessFunction:
         path = tmp_path / folder
         path.mkdir(exist_ok=True)
         (path / "app.py").write_text(textwrap.dedent(code))
-        model = Model(runtime="in_process", code=path, handler=handler, timeout=timeout, concurrency=concurrency)
+        model = Model(
+            runtime="in_process",
+            code=path,
+            handler=handler,
+            timeout=timeout,
+            concurrency=concurrency,
+            logging_config=logging_config,
+        )
         return InProcessFunction("orders", ARN, model)
 
     return made

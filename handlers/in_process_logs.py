@@ -1,0 +1,73 @@
+"""Whose log records are whose, in process: what a handler logs carries its function's name and its request's id."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict
+
+    from config.models import LoggingConfig
+
+_LEVELS = {"TRACE": 1, "DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40, "FATAL": 50}
+
+
+class Origin(NamedTuple):
+    """The invocation that runs in the current context, and the least level that its function logs."""
+
+    function: str
+    request_id: str
+    level: int
+
+
+_origin: contextvars.ContextVar[Origin] = contextvars.ContextVar("headrace_invocation")
+
+
+def context_of(function: str, request_id: str, level: int) -> contextvars.Context:
+    """A context for one invocation: an empty one, but for what its log records are to carry."""
+    context = contextvars.Context()
+    context.run(_origin.set, Origin(function, request_id, level))
+    return context
+
+
+def least_level(config: LoggingConfig) -> int:
+    """The level below which a function's records are left out; 0: none is."""
+    return _LEVELS[config.application_level] if config.application_level is not None else 0
+
+
+def admit(modules: str, level: int) -> None:
+    """Let the loggers of a function's modules (their names begin with ``modules``) through from a level below INFO on.
+
+    Others have the level of Headrace's own log.
+    """
+    logging.getLogger(modules).setLevel(level if 0 < level < logging.INFO else logging.NOTSET)
+
+
+def mark_invocation(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """A processor of structlog's: marks what invocations log by structlog, as :class:`OfInvocations` does for ``logging``."""
+    origin = _origin.get(None)
+    if origin is not None:
+        event.setdefault("function", origin.function)
+        event.setdefault("request_id", origin.request_id)
+    return event
+
+
+class OfInvocations(logging.Filter):
+    """For the handler of Headrace's log: marks what invocations log, and leaves out what their functions' levels do.
+
+    It runs in the thread that logs, where the invocation is known.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is to be logged."""
+        origin = _origin.get(None)
+        if origin is None:
+            return True
+        if record.levelno < origin.level:
+            return False
+        for name in ("function", "request_id"):
+            if not hasattr(record, name):
+                setattr(record, name, getattr(origin, name))
+        return True
