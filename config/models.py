@@ -71,7 +71,8 @@ class Http(Model):
         default=None,
         min_length=8,
         repr=False,
-        description="bearer token for everything but the health checks; required on any address but loopback",
+        description="bearer token for everything but the health checks; required on any address but loopback, where without "
+        "it only changes need a token, which is made at the start",
     )
 
 

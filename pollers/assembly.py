@@ -19,7 +19,10 @@ from pollers.checkpoints import open_store
 from pollers.runtime import Runtime
 from pollers.server.app import Parts, make_app
 from pollers.server.control import Control
+from pollers.server.guard import Access
+from pollers.server.making_tokens import token_kept
 from pollers.server.serve import serving
+from pollers.server.token_files import new_token
 from pollers.sources import LONG_POLL_SECONDS, keeps_checkpoints, make_poller
 from pollers.telemetry.board import Board
 from pollers.telemetry.depths import Depths
@@ -139,10 +142,11 @@ async def _served(
     status = Status(runtime, telemetry.board, telemetry.pulse, payloads=config.console.payloads)
     telemetry.metrics.registry.register(Gauges(runtime, telemetry.board, telemetry.pulse, status))
     parts = Parts(status, Control(runtime, path), telemetry.metrics, telemetry.recorder)
-    app = make_app(parts, host=http.host, token=http.token)
+    made = new_token() if http.token is None else None
+    app = make_app(parts, Access(http.host, http.token, made))
     async with AsyncExitStack() as stack:
         try:
-            runtime.url = await stack.enter_async_context(serving(app, http.host, http.port))
+            runtime.url = runtime.console = await stack.enter_async_context(serving(app, http.host, http.port))
         except OSError as taken:
             problem = f"runtime.http: cannot listen on {http.host}:{http.port}: {taken.strerror or taken}"
             if "http" in config.runtime.model_fields_set:
@@ -150,4 +154,6 @@ async def _served(
             log.warning(
                 "no console, health or metrics: give this Headrace a runtime.http.port of its own", problem=problem
             )
+        if runtime.url is not None and made is not None:
+            runtime.console = await stack.enter_async_context(token_kept(runtime.url, made))
         yield

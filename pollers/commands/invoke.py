@@ -54,8 +54,10 @@ def command(function: str, config: Path, event_file: BinaryIO | None) -> None:
     """
     from rich.console import Console
 
+    from handlers.memory_privacy import keep_memory_private
     from pollers.telemetry.logging import configure_logging
 
+    keep_memory_private()
     configure_logging()
     _silence_functions()
     event = _event(event_file)

@@ -7,9 +7,12 @@ import os
 import sys
 import urllib.error
 import urllib.request
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from pollers.server.token_files import tokens_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +49,20 @@ class Remote:
         return self._call("POST", path)
 
     def _call(self, method: str, path: str) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        """With the token that was given. For a change, without one or if it is refused, with those that lie on this machine."""
+        tokens = [self._token] if self._token else []
+        if method != "GET":
+            tokens += tokens_for(self.url)
+        for token in tokens[:-1]:
+            try:
+                return self._called(method, path, token)
+            except Refused as refused:
+                if refused.status != HTTPStatus.UNAUTHORIZED:
+                    raise
+        return self._called(method, path, tokens[-1] if tokens else None)
+
+    def _called(self, method: str, path: str, token: str | None) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
         request = urllib.request.Request(self.url + path, method=method, headers=headers)  # noqa: S310 - checked by the option
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
@@ -81,7 +97,12 @@ def remote_options(command: Command) -> Command:
         callback=_checked,
         help="Where it runs (runtime.http).",
     )
-    token = click.option("--token", envvar="HEADRACE_TOKEN", show_envvar=True, help="Its bearer token, if it has one.")
+    token = click.option(
+        "--token",
+        envvar="HEADRACE_TOKEN",
+        show_envvar=True,
+        help="Its bearer token, if it has one (runtime.http.token).",
+    )
     return url(token(command))
 
 

@@ -38,9 +38,11 @@ def command(config: Path, until_idle: float | None) -> None:
     """Run every mapping of CONFIG (a file or a folder of files) until SIGTERM or SIGINT."""
     _heed_signals_while_starting()
     # Only now, as these take most of the start.
+    from handlers.memory_privacy import keep_memory_private
     from pollers.commands.inspecting import load_runnable_or_exit
     from pollers.telemetry.logging import configure_logging
 
+    keep_memory_private()
     configure_logging()
     loaded = load_runnable_or_exit(config)
     anyio.run(partial(_run_and_leave, config, loaded, until_idle), backend_options=backend_options())

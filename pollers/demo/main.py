@@ -66,7 +66,7 @@ async def run_demo(console: Console, examples: Path, messages: int, *, port: int
         runtime = await stack.enter_async_context(
             assembled(loaded.config, sinks=(live,), long_poll_seconds=DEMO_POLL_SECONDS)
         )
-        console.print(f"[green]✓[/green] console on [link={runtime.url}]{runtime.url}[/link]")
+        console.print(f"[green]✓[/green] console on [link={runtime.console}]{runtime.console}[/link]")
         await _work(console, runtime, live, sources, folder, keep=keep)
         accounts = await _accounts(sources, folder)
         return _close(console, runtime, accounts)
@@ -128,7 +128,7 @@ async def _work(
 
 
 async def _interrupted(console: Console, runtime: Runtime) -> None:
-    console.print(f"All is done; the console stays on {runtime.url} until Ctrl-C.")
+    console.print(f"All is done; the console stays on {runtime.console} until Ctrl-C.")
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
         async for _ in received:
             return

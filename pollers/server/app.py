@@ -13,7 +13,7 @@ from aiohttp import web
 from anyio import to_thread
 
 from pollers.server.control import Control, UnknownMapping
-from pollers.server.guard import BODY_LIMIT_BYTES, guard, problem
+from pollers.server.guard import BODY_LIMIT_BYTES, Access, guard, problem
 from pollers.server.openapi import document
 from pollers.server.serve import CONNECTIONS, Connections
 from pollers.server.stream import EventStream
@@ -172,9 +172,9 @@ def _json(told: object, *, status: int = 200) -> web.Response:
 ROUTES = web.AppKey("routes", Routes)
 
 
-def make_app(parts: Parts, *, host: str, token: str | None) -> web.Application:
-    """The application for a server bound to ``host``."""
-    app = web.Application(middlewares=[guard(host, token)], client_max_size=BODY_LIMIT_BYTES)
+def make_app(parts: Parts, access: Access) -> web.Application:
+    """The application for those who have ``access``."""
+    app = web.Application(middlewares=[guard(access)], client_max_size=BODY_LIMIT_BYTES)
     app[CONNECTIONS] = Connections()
     routes = app[ROUTES] = Routes(parts)
     app.add_routes(routes.table())

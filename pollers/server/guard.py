@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from anyio import to_thread
 
+from handlers.runtime_api_peers import is_headraces_own
 from pollers.server.serve import CONNECTIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohttp.typedefs import Handler, Middleware
+
+    from handlers.connected_sockets import Address
 
 BODY_LIMIT_BYTES = 64 * 1024
 REQUESTS_AT_ONCE = 64
@@ -20,6 +27,10 @@ OPEN_PATHS = PROBES | {"/"}
 OPEN_FOLDER = "/assets/"
 """Answered to anybody: an orchestrator's probe has no token, and the console's page, which has no data in it, asks for one."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+CHANGES_NEED_IT = (
+    "a token is needed to change anything: commands find it by themselves on the machine that Headrace runs on, "
+    "as the same user; its log names the file"
+)
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -42,17 +53,32 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def guard(host: str, token: str | None) -> Middleware:
-    """The middleware for a server bound to ``host``. Anything but loopback needs ``token`` as a bearer token."""
-    if token is None and not is_loopback(host):
-        raise ValueError(f"{host} is not loopback: a token is needed")
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a server bound to ``host`` asks of its clients.
+
+    ``token`` is the configured one, needed for reading and for changing; anything but loopback must have one. Where there is
+    none, changing needs ``made``, which was made at the start. ``is_own_code`` tells of a connection's ends (the client's,
+    ours) whether a function of ours holds the client's: it may change nothing, even with a token that it has read somewhere.
+    """
+
+    host: str
+    token: str | None = field(default=None, repr=False)
+    made: str | None = field(default=None, repr=False)
+    is_own_code: Callable[[Address | None, Address | None], bool] = is_headraces_own
+
+
+def guard(access: Access) -> Middleware:
+    """The middleware that asks for it."""
+    if access.token is None and not is_loopback(access.host):
+        raise ValueError(f"{access.host} is not loopback: a token is needed")
     under_way = 0
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         nonlocal under_way
         with request.app[CONNECTIONS].handling(request.transport):
-            refusal = _refusal(request, host, token)
+            refusal = _refusal(request, access) or await _refusal_of_own_code(request, access)
             if refusal is None and under_way >= REQUESTS_AT_ONCE and request.path not in PROBES:
                 refusal = problem(503, "too many requests at once", {"Retry-After": "1"})
             if refusal is not None:
@@ -77,28 +103,50 @@ async def _handled(request: web.Request, handler: Handler) -> web.StreamResponse
     return response
 
 
-def _refusal(request: web.Request, host: str, token: str | None) -> web.Response | None:
-    """Why the request is refused, if it is. ``token`` None: none is needed."""
+def _refusal(request: web.Request, access: Access) -> web.Response | None:
+    """Why the request is refused, if it is."""
     if (request.content_length or 0) > BODY_LIMIT_BYTES:
         return problem(413, f"a request has at most {BODY_LIMIT_BYTES} bytes", {"Connection": "close"})
-    if request.path in OPEN_PATHS or request.path.startswith(OPEN_FOLDER):
-        return None
-    if token is None and not _known_host(request, host):
+    if access.token is None and not _known_host(request, access.host):
         return problem(421, "this host name is not served: use 127.0.0.1 or localhost")
-    if token is not None and not _authorised(request, token):
-        return problem(401, "a bearer token is needed (runtime.http.token)", {"WWW-Authenticate": "Bearer"})
+    if request.method in SAFE_METHODS and (request.path in OPEN_PATHS or request.path.startswith(OPEN_FOLDER)):
+        return None
     if _cross_origin(request):
         return problem(403, "calls from other origins are refused")
+    if access.token is not None and not _authorised(request, access.token):
+        return problem(401, "a bearer token is needed (runtime.http.token)", {"WWW-Authenticate": "Bearer"})
+    if access.token is None and request.method not in SAFE_METHODS and not _authorised(request, access.made):
+        return problem(401, CHANGES_NEED_IT, {"WWW-Authenticate": "Bearer"})
+    return None
+
+
+async def _refusal_of_own_code(request: web.Request, access: Access) -> web.Response | None:
+    """Refuses a change that a function's code asks for. Known before anything is done: the client waits for its answer."""
+    if request.method in SAFE_METHODS:
+        return None
+    transport = request.transport
+    ends = ("peername", "sockname")
+    client, server = (transport.get_extra_info(end) if transport is not None else None for end in ends)
+    if await to_thread.run_sync(access.is_own_code, client, server):
+        return problem(403, "a function may not control the Headrace that runs it")
     return None
 
 
 def _known_host(request: web.Request, host: str) -> bool:
-    """Without a token the host name is checked, so that no page can reach us through a name of its own (DNS rebinding)."""
-    name = request.host.rsplit(":", 1)[0] if not request.host.endswith("]") else request.host
+    """Without a token the host name is checked, so that no page can reach us through a name of its own (DNS rebinding).
+
+    A client that names none is no browser.
+    """
+    given = request.headers.get("Host")
+    if given is None:
+        return True
+    name = given if given.endswith("]") else given.rsplit(":", 1)[0]
     return is_loopback(name) or name == host
 
 
-def _authorised(request: web.Request, token: str) -> bool:
+def _authorised(request: web.Request, token: str | None) -> bool:
+    if token is None:
+        return False
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     return scheme.lower() == "bearer" and hmac.compare_digest(
         given.strip().encode("utf-8", "surrogateescape"), token.encode()

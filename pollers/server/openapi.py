@@ -14,8 +14,8 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "Headrace",
             "version": "1",
-            "description": "Health, metrics, console and control of a running Headrace. On anything but loopback every route "
-            "except the probes needs the bearer token of runtime.http.token.",
+            "description": "Health, metrics, console and control of a running Headrace. Changes always need a bearer token. "
+            "With runtime.http.token, which anything but loopback must have, so does every route but the probes and the page.",
         },
         "paths": _paths(),
         "components": {"schemas": _schemas(), "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
@@ -63,10 +63,16 @@ def _paths() -> dict[str, Any]:
                 [identifier],
             )
         },
-        "/api/mappings/{name}/pause": {"post": _operation("pause", "Stop polling for a mapping", _changed(), [name])},
-        "/api/mappings/{name}/resume": {"post": _operation("resume", "Poll again for a mapping", _changed(), [name])},
+        "/api/mappings/{name}/pause": {
+            "post": _operation("pause", "Stop polling for a mapping", _changed(), [name], changes=True)
+        },
+        "/api/mappings/{name}/resume": {
+            "post": _operation("resume", "Poll again for a mapping", _changed(), [name], changes=True)
+        },
         "/api/drain": {
-            "post": _operation("drain", "Stop polling for all mappings", {"202": _answer("Begun", "Draining")})
+            "post": _operation(
+                "drain", "Stop polling for all mappings", {"202": _answer("Begun", "Draining")}, changes=True
+            )
         },
         "/api/reload": {
             "post": _operation(
@@ -76,6 +82,7 @@ def _paths() -> dict[str, Any]:
                     "200": _answer("Applied", "Reloaded"),
                     "409": _answer("Refused whole; the old one runs on", "Reloaded"),
                 },
+                changes=True,
             )
         },
         "/openapi.json": {
@@ -101,17 +108,20 @@ def _operation(
     parameters: list[dict[str, Any]] | None = None,
     *,
     secured: bool = True,
+    changes: bool = False,
 ) -> dict[str, Any]:
-    common = {"401": _error(), "403": _error(), "421": _error()} if secured else {}
+    common = {"401": _error(), "403": _error()} if secured else {}
     told: dict[str, Any] = {
         "operationId": operation,
         "summary": summary,
-        "responses": {**responses, **common, "503": responses.get("503", _error())},
+        "responses": {**responses, **common, "421": _error(), "503": responses.get("503", _error())},
     }
     if parameters:
         told["parameters"] = parameters
     if not secured:
         told["security"] = []
+    if changes:
+        told["security"] = [{"token": []}]
     return told
 
 

@@ -25,7 +25,7 @@ from pollers.telemetry.facts import (
     State,
 )
 from tests.e2e.chromium import Page, page
-from tests.unit.server.rig import Rig, rig
+from tests.unit.server.rig import MADE, Rig, rig
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,7 +43,7 @@ async def console(folder: Path, *, token: str | None = None, payloads: bool = Fa
     """A console of mappings ``a`` and ``b`` in a browser; at the end nothing may have been complained of."""
     async with rig(folder, token=token, payloads=payloads) as at, page(folder) as seen:
         await seen.size(1280, 900)
-        await seen.open(at.url)
+        await seen.open(at.link)
         yield at, seen
         assert seen.complaints == []
         assert await seen.value("document.body.id") == ""
@@ -205,6 +205,27 @@ async def test_a_token_is_asked_for_and_kept_in_the_tab(tmp_path: Path) -> None:
         await seen.press("j")
         await seen.press("p")
         await at.until("a", MappingState.PAUSED)
+        assert await seen.value("document.cookie + location.href + JSON.stringify(localStorage)") == f"{at.url}/{{}}"
+        assert all("401" in complaint for complaint in seen.complaints), seen.complaints
+
+
+async def test_a_change_asks_for_the_token_that_the_link_brings(tmp_path: Path) -> None:
+    """Looking needs none on loopback. A link's token is taken out of the address line, and kept in the tab only."""
+    async with rig(tmp_path) as at, page(tmp_path) as seen:
+        await seen.open(at.url)
+        await seen.until(f"{CONNECTED} && {card('a')} !== null")
+        await seen.press("j")
+        await seen.press("p")
+        await seen.until("document.getElementById('sign-in').open")
+        await seen.type(MADE)
+        await seen.press("Enter")
+        await at.until("a", MappingState.PAUSED)
+        await seen.value("sessionStorage.clear()")
+        await seen.open("about:blank")
+        await seen.open(at.link)
+        await seen.until(f"{CONNECTED} && {card('b')} !== null")
+        await seen.value(card("b", ".actions button") + ".click()")
+        await at.until("b", MappingState.PAUSED)
         assert await seen.value("document.cookie + location.href + JSON.stringify(localStorage)") == f"{at.url}/{{}}"
         assert all("401" in complaint for complaint in seen.complaints), seen.complaints
 

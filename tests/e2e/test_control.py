@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -276,6 +277,60 @@ async def test_a_token_is_needed_by_every_command(workplace: Workplace) -> None:
             assert "the-token-of-this-test" not in workplace.log.read_text()
             told = await operator.run("pause", "nobody")
             assert (told.code, told.err) == (1, "refused: there is no mapping named 'nobody'\n")
+
+
+async def test_a_function_cannot_control_the_headrace_that_runs_it(workplace: Workplace, operator: Operator) -> None:
+    """It has no token in its environment, and with the one that it finds in the file it is refused; the operator is not."""
+    async with queue(workplace.emulator) as source:
+        workplace.function("""
+            import glob, subprocess, sys
+
+            ASK = '''if True:
+                import http.client, sys
+                connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]))
+                connection.request("POST", "/api/mappings/q/pause", headers={"Authorization": "Bearer " + sys.argv[2]})
+                print(connection.getresponse().status)
+            '''
+
+            def ask(token, **options):
+                command = [sys.executable, "-c", ASK, os.environ["PORT"], token]
+                note(status=subprocess.check_output(command, text=True, **options).strip())
+
+            def handler(event, context):
+                (path,) = glob.glob(f"{os.environ['FOLDER']}/headrace-*/127.0.0.1-{os.environ['PORT']}.token")
+                token = open(path).read().strip()
+                ask("none")
+                ask(token)
+                ask(token, start_new_session=True)
+                mine = {name: value for name, value in os.environ.items() if token in value or "HEADRACE" in name}
+                note(id=event["Records"][0]["body"], mine=mine)
+        """)
+        environment = {
+            "JOURNAL": str(workplace.journal),
+            "PORT": str(operator.http["port"]),
+            "FOLDER": str(workplace.folder),
+        }
+        workplace.configure(
+            {"q": {"event_source_arn": source.arn}},
+            function={"environment": environment, "inherit_environment": ["HEADRACE_TOKEN"]},
+            runtime={"http": operator.http},
+        )
+        started = {"TMPDIR": str(workplace.folder), "HEADRACE_TOKEN": "of-another-headrace"}
+        with workplace.headrace(environment=started) as process:
+            await operator.up()
+            await source.send(["m"])
+            await until(lambda: workplace.count()["m"] == 1, running=process)
+            assert [note["status"] for note in workplace.notes() if "status" in note] == ["401", "403", "403"]
+            assert workplace.notes()[-1]["mine"] == {}
+            assert (await operator.status())["q"]["state"] == "running"
+            (told,) = workplace.logged("the console, with the token that changes need")
+            file = workplace.folder / f"headrace-{os.geteuid()}" / f"127.0.0.1-{environment['PORT']}.token"
+            assert told["token_file"] == str(file)
+            assert file.read_text().strip() not in workplace.log.read_text()
+            assert (await operator.run("pause", "q", token=file.read_text().strip())).out == "q: paused\n"
+            terminate(process)
+            assert await ended(process) == 0
+            assert not file.exists()
 
 
 async def test_a_poison_message_is_explained_to_its_end(workplace: Workplace, operator: Operator) -> None:

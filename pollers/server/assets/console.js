@@ -3,7 +3,17 @@ import { cards, forget, remember, show, showExplanation, showFunctions, unfold }
 import { $, brief, element, hide, put, rate, say, span } from "./format.js";
 
 const QUIET_MS = 8000, AGAIN_MS = 1500;
-let token = sessionStorage.getItem("token") || "";
+let token = sessionStorage.getItem("token") || "", asked = null;
+// A link may bring the token in its fragment, which no browser sends; it does not stay in the address line or the history.
+function fromLink() {
+  const found = /^#token=([\w-]+)$/.exec(location.hash);
+  if (!found) return;
+  token = found[1];
+  sessionStorage.setItem("token", token);
+  history.replaceState(null, "", location.pathname);
+}
+fromLink();
+addEventListener("hashchange", fromLink);
 const bearer = () => (token ? { Authorization: `Bearer ${token}` } : {});
 
 // -- the whole page -------------------------------------------------------------------------------------------------
@@ -42,11 +52,18 @@ function problems(list) {
   } else lines.forEach(([, why], index) => say($("problems").children[index].lastChild, why));
 }
 
+async function change(path) {
+  for (;;) {
+    const reply = await fetch(path, { method: "POST", headers: bearer() });
+    if (reply.status !== 401 || !(await signIn())) return reply;
+  }
+}
+
 async function toggle(name) {
   const { toggle: button, sentence } = cards.get(name), verb = button.textContent.toLowerCase();
   button.disabled = true;
   try {
-    const reply = await fetch(`api/mappings/${encodeURIComponent(name)}/${verb}`, { method: "POST", headers: bearer() });
+    const reply = await change(`api/mappings/${encodeURIComponent(name)}/${verb}`);
     if (!reply.ok) say(sentence, `${verb} refused: ${(await reply.json()).error}`);
   } catch {
     say(sentence, `${verb} did not reach Headrace`);
@@ -86,16 +103,21 @@ function take(events) {
   if (snapshots.length) draw(JSON.parse(snapshots[snapshots.length - 1][2]));
 }
 
+// Gives the token, empty when none is given. Asked for once, whoever needs it.
 function signIn() {
   pill("connection", "wait", "token needed");
   $("sign-in-refused").hidden = !token;
-  $("sign-in").showModal();
-  return new Promise((resolve) => $("sign-in").addEventListener("close", () => {
-    token = $("token").value.trim();
-    $("token").value = "";
-    sessionStorage.setItem("token", token);
-    resolve();
-  }, { once: true }));
+  asked = asked || new Promise((resolve) => {
+    $("sign-in").showModal();
+    $("sign-in").addEventListener("close", () => {
+      token = $("token").value.trim();
+      $("token").value = "";
+      sessionStorage.setItem("token", token);
+      asked = null;
+      resolve(token);
+    }, { once: true });
+  });
+  return asked;
 }
 
 async function run() {

@@ -14,6 +14,8 @@ from aiohttp import web
 from pollers.runtime import Runtime
 from pollers.server.app import Parts, make_app
 from pollers.server.control import Control
+from pollers.server.guard import Access
+from pollers.server.making_tokens import console_link
 from pollers.server.serve import serving
 from pollers.telemetry.board import Board
 from pollers.telemetry.gauges import Gauges
@@ -24,11 +26,16 @@ from pollers.telemetry.status import Status
 from tests.unit.runtime.fakes import Bench, FakeFunction, config, mapping
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
+    from handlers.connected_sockets import Address
     from pollers.mapping import MappingState
     from pollers.telemetry.facts import Facts
+
+
+MADE = "made-at-the-start-made-at-the-start-made-at"
+"""The token where none is configured."""
 
 
 @dataclass
@@ -50,6 +57,11 @@ class Rig:
         host, _, port = self.url.removeprefix("http://").rpartition(":")
         return host, int(port)
 
+    @property
+    def link(self) -> str:
+        """The console with the made token."""
+        return console_link(self.url, MADE)
+
     def facts(self, name: str) -> Facts:
         return self.bench.last(name).surroundings.facts
 
@@ -67,9 +79,14 @@ async def rig(
     token: str | None = None,
     path: Path | None = None,
     payloads: bool = False,
+    is_own_code: Callable[[Address | None, Address | None], bool] = lambda _client, _server: False,
     names: Sequence[str] = "ab",
 ) -> AsyncIterator[Rig]:
-    """Two mappings, ``a`` and ``b``, running behind a server on a free port."""
+    """Two mappings, ``a`` and ``b``, running behind a server on a free port.
+
+    The session has the token that was made where none is given.
+    """
+    headers = {} if token else {"Authorization": f"Bearer {MADE}"}
     bench, board, recorder, metrics, pulse = Bench(), Board(), Recorder(), Metrics(), Pulse()
     runtime = Runtime(
         config(folder, *(mapping(name) for name in names)),
@@ -79,13 +96,15 @@ async def rig(
     )
     status = Status(runtime, board, pulse, payloads=payloads)
     metrics.registry.register(Gauges(runtime, board, pulse, status))
-    app = make_app(Parts(status, Control(runtime, path), metrics, recorder), host="127.0.0.1", token=token)
+    # The tests' own calls come from this process, whose code is not an operator.
+    access = Access("127.0.0.1", token, None if token else MADE, is_own_code=is_own_code)
+    app = make_app(Parts(status, Control(runtime, path), metrics, recorder), access)
     async with anyio.create_task_group() as group:
         group.start_soon(runtime.run)
         group.start_soon(pulse.watch, "pulse", pulse.run)
         while len(bench.pollers) < len(names):
             await anyio.lowlevel.checkpoint()
-        async with serving(app, "127.0.0.1", 0) as url, aiohttp.ClientSession(base_url=url) as session:
+        async with serving(app, "127.0.0.1", 0) as url, aiohttp.ClientSession(url, headers=headers) as session:
             yield Rig(runtime, bench, board, recorder, pulse, url, app, session)
         runtime.stop()
         while not runtime.stopping:

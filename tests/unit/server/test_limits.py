@@ -12,7 +12,7 @@ import pytest
 
 from pollers.server import serve, stream
 from pollers.server.app import ROUTES
-from pollers.server.guard import BODY_LIMIT_BYTES, guard
+from pollers.server.guard import BODY_LIMIT_BYTES, Access, guard
 from pollers.server.serve import CONNECTIONS
 from pollers.telemetry.board import Shard
 from pollers.telemetry.facts import Doing, Invoked, State
@@ -202,7 +202,7 @@ def test_an_open_address_without_token_is_never_served() -> None:
     """Even if the configuration were not checked."""
     for host in ("0.0.0.0", "::", "example.com"):
         with pytest.raises(ValueError, match="a token is needed"):
-            guard(host, None)
+            guard(Access(host))
 
 
 async def test_a_hundred_mappings_are_shown_without_holding_the_loop(tmp_path: Path) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
 from typing import TYPE_CHECKING
 
+import aiohttp
 import anyio
 import pytest
 from aiohttp.test_utils import unused_port
 
+from handlers.runtime_api_peers import is_headraces_own
 from pollers.mapping import MappingState
 from pollers.server.app import ASSETS
 from pollers.server.openapi import document
 from pollers.telemetry.facts import Deleted, Invoked, Invoking, Polled, Received, Returned
-from tests.unit.server.rig import rig
+from tests.unit.server.rig import MADE, rig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -179,6 +183,41 @@ async def test_a_token_is_needed_for_everything_but_probes_and_the_page(tmp_path
         assert (await at.session.get("/api/status", headers={"Authorization": f"Bearer {TOKEN}"})).status == 200
 
 
+CHANGES = ("/api/mappings/a/pause", "/api/mappings/a/resume", "/api/drain", "/api/reload")
+
+
+async def test_changes_need_the_made_token_where_none_is_configured(tmp_path: Path) -> None:
+    """On loopback anybody may look; nothing is changed without it, nor with a wrong one."""
+    async with rig(tmp_path) as at, aiohttp.ClientSession(at.url) as stranger:
+        for path in ("/metrics", "/api/status", "/openapi.json", "/", "/healthz"):
+            assert (await stranger.get(path)).status in (200, 503)
+        for given in (None, "Bearer", "Bearer wrong", f"Basic {MADE}", f"Bearer {MADE}x", "Bearer \udcff"):
+            headers = {"Authorization": given} if given is not None else {}
+            for path in CHANGES:
+                reply = await stranger.post(path, headers=headers)
+                assert reply.status == 401, path
+                assert "a token is needed" in (await reply.json())["error"]
+            assert (await stranger.put("/", headers=headers)).status == 401
+        assert not any(runner.paused for runner in at.runtime.mappings.values())
+        reply = await stranger.post("/api/mappings/a/pause", headers={"Authorization": f"Bearer {MADE}"})
+        assert reply.status == 200
+
+
+async def test_the_code_of_a_function_changes_nothing_even_with_the_token(tmp_path: Path) -> None:
+    """Here the test's own process, which runs the server, is that code; a connection that is gone counts as its too."""
+    async with rig(tmp_path, is_own_code=is_headraces_own) as at:
+        for path in CHANGES:
+            reply = await at.session.post(path)
+            assert reply.status == 403
+            assert (await reply.json())["error"] == "a function may not control the Headrace that runs it"
+        for _ in range(20):
+            with socket.create_connection(at.address) as client:
+                head = f"POST /api/drain HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {MADE}\r\n"
+                client.sendall(f"{head}Content-Length: 0\r\n\r\n".encode())
+        assert (await at.session.get("/api/status")).status == 200
+        assert not any(runner.paused for runner in at.runtime.mappings.values())
+
+
 async def test_other_origins_cannot_change_anything(tmp_path: Path) -> None:
     """A page in the operator's browser cannot pause a mapping."""
     async with rig(tmp_path) as at:
@@ -205,8 +244,26 @@ async def test_other_origins_cannot_read_or_follow_anything(tmp_path: Path) -> N
 async def test_a_foreign_host_name_is_not_served_without_a_token(tmp_path: Path) -> None:
     """A page cannot reach the server through a name that it made resolve to 127.0.0.1."""
     async with rig(tmp_path) as at:
-        assert (await at.session.get("/api/status", headers={"Host": "rebound.example:8787"})).status == 421
+        for path in ("/api/status", "/healthz", "/readyz", "/", "/assets/console.js", "/metrics"):
+            assert (await at.session.get(path, headers={"Host": "rebound.example:8787"})).status == 421, path
+        assert (await at.session.get("/healthz", headers={"Host": "127.0.0.1"})).status == 200
         assert (await at.session.get("/api/status", headers={"Host": f"localhost:{unused_port()}"})).status == 200
+
+
+async def test_with_a_token_a_probe_may_use_any_name(tmp_path: Path) -> None:
+    """An orchestrator asks by the address of the pod, a proxy by the name of the service."""
+    async with rig(tmp_path, token=TOKEN) as at:
+        for name in ("10.1.2.3:8787", "[fd00::1]:8787", "headrace:8787"):
+            assert (await at.session.get("/healthz", headers={"Host": name})).status == 200
+
+
+async def test_a_client_that_names_no_host_is_no_browser(tmp_path: Path) -> None:
+    """HTTP/1.0, which some health checks still speak."""
+    async with rig(tmp_path) as at:
+        reader, writer = await asyncio.open_connection(*at.address)
+        writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
+        assert b" 200 OK" in await reader.readline()
+        writer.close()
 
 
 async def test_the_console_has_no_outside_assets(tmp_path: Path) -> None:

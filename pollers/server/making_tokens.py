@@ -1,0 +1,68 @@
+"""Keeps the file of a made token while the server runs, and says where it is."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import anyio
+import structlog
+from anyio import to_thread
+
+from pollers.server.token_files import TokenFile
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+log = structlog.stdlib.get_logger(__name__)
+
+KEEP_SECONDS = 600.0
+"""How often it is looked whether the file is still there."""
+
+
+@asynccontextmanager
+async def token_kept(url: str, token: str) -> AsyncIterator[str]:
+    """The token's file exists inside; gives the link to the console, which carries the token.
+
+    The link is shown on a terminal only: what goes elsewhere is kept and read by others, so that it has the file's path.
+    """
+    parts = urlsplit(url)
+    file = TokenFile(parts.hostname or "", parts.port or 0, token)
+    link = console_link(url, token)
+    try:
+        await to_thread.run_sync(file.keep)
+        told = {"link": link} if sys.stderr.isatty() else {"token_file": str(file.path)}
+        log.info("the console, with the token that changes need", **told)
+    except OSError as problem:
+        log.warning(
+            "the token that changes need could not be written: without runtime.http.token nobody can pause, drain or reload",
+            problem=str(problem),
+        )
+    async with anyio.create_task_group() as group:
+        group.start_soon(_keep, file)
+        try:
+            yield link
+        finally:
+            group.cancel_scope.cancel()
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(file.remove)
+
+
+def console_link(url: str, token: str) -> str:
+    """The console with a token in the fragment, which browsers send nowhere."""
+    return f"{url}/#token={token}"
+
+
+async def _keep(file: TokenFile) -> None:
+    told = False
+    while True:
+        await anyio.sleep(KEEP_SECONDS)
+        try:
+            await to_thread.run_sync(file.keep)
+            told = False
+        except OSError as problem:
+            if not told:
+                log.warning("the file of the token is gone and cannot be written", problem=str(problem))
+            told = True
