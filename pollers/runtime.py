@@ -46,7 +46,8 @@ class Runtime:
 
     Pollers and functions are made by what is handed in, so that simulations run the same code. ``sinks`` get every fact.
     ``url`` is where the console, health and metrics are, if anywhere; ``console`` the same as a link for people, which may carry
-    a token. ``has_store``: whether ``make_poller`` can serve sources that keep checkpoints. ``on_ending`` is told in how many seconds the process is to be gone, once that is known.
+    a token. ``has_store``: whether ``make_poller`` can serve sources that keep checkpoints. ``on_ending`` is told in how many
+    seconds the process is to be gone, once that is known.
     ``over``: everything has been stopped, and ``exit_code`` is final.
     """
 
