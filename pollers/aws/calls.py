@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from time import thread_time
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
 from pollers.aws.classify import from_sdk
-from pollers.aws.errors import CredentialsExpired, Unavailable
+from pollers.aws.errors import CredentialsExpired
 from pollers.aws.passthrough import BODY
 from pollers.clock import loop_time
 from pollers.service_clock import ServiceClock
@@ -71,32 +70,9 @@ class SdkCalls:
             self.service_clock.told(date, loop_time())
 
 
-def decoded_page(body: bytes, operation: str) -> tuple[dict[str, Any], float]:
-    """:func:`decoded`, with the seconds that it held the event loop (orjson keeps the interpreter to itself).
-
-    Seconds of this thread's own CPU time: on a busy machine a pause is not the cost of a record, and pages that shrink for
-    it would be read at a fraction of the stream's rate.
-    """
-    begun = thread_time()
-    return decoded(body, operation), thread_time() - begun
-
-
-def decoded(body: bytes, operation: str) -> dict[str, Any]:
-    """The JSON object in a successful reply. Raises Unavailable for anything else."""
+def json_bytes(parameters: Mapping[str, Any]) -> bytes:
+    """A request's body. A receipt handle may be any text: what orjson cannot spell is escaped."""
     try:
-        value = _parsed(body) if body else {}
-    except ValueError as error:
-        raise Unavailable("InvalidReply", f"the reply is not JSON: {error}", operation=operation) from error
-    if not isinstance(value, dict):
-        raise Unavailable(
-            "InvalidReply", f"the reply is no JSON object but {type(value).__name__}", operation=operation
-        )
-    return value
-
-
-def _parsed(body: bytes) -> Any:  # noqa: ANN401 - JSON of any kind
-    """The value; orjson refuses escapes of lone surrogates, on which a stream with such a record would be stuck for ever."""
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return json.loads(body)
+        return orjson.dumps(parameters)
+    except TypeError:
+        return json.dumps(parameters).encode()

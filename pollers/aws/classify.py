@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import aiohttp
 from botocore import exceptions as sdk
-from botocore.parsers import ResponseParserError
+from botocore.parsers import ResponseParserError, create_parser
 
 from pollers.aws.errors import (
     AccessDenied,
@@ -19,6 +20,9 @@ from pollers.aws.errors import (
     Trimmed,
     Unavailable,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _CODES: dict[type[AwsError], str] = {
     Throttled: """
@@ -64,7 +68,18 @@ _MISSING_CREDENTIALS = (
     sdk.ProfileNotFound,
     sdk.InvalidConfigError,
 )
-_NO_REPLY = (sdk.HTTPClientError, sdk.ConnectionError, sdk.ReadTimeoutError, ResponseParserError, OSError, TimeoutError)
+_NO_REPLY = (
+    sdk.HTTPClientError,
+    sdk.ConnectionError,
+    sdk.ReadTimeoutError,
+    ResponseParserError,
+    aiohttp.ClientError,
+    OSError,
+    TimeoutError,
+)
+_JSON_ERRORS = create_parser("json")
+_ERROR_STATUS = 301
+"""What botocore's parser takes for an error, and so for any reply that is none but cannot be believed either."""
 
 
 def bare_code(code: str) -> str:
@@ -100,11 +115,30 @@ def _by_status(status: int) -> type[AwsError]:
     return Unavailable
 
 
-def reply_failure(parsed: dict[str, Any], *, status: int, operation: str) -> AwsError:
-    """The error for an error reply that botocore's own parser has read."""
-    error = parsed.get("Error") or {}
-    code = error.get("QueryErrorCode") or error.get("Code") or str(status)
-    return failure(str(code), str(error.get("Message") or ""), status=status, operation=operation)
+def reply_failure(parsed: Mapping[str, Any], *, status: int, operation: str) -> AwsError:
+    """The error for an error reply that botocore's own parser has read, whatever it has made of it."""
+    error = parsed.get("Error")
+    told = error if isinstance(error, dict) else {}
+    code = _text(told.get("QueryErrorCode")) or _text(told.get("Code")) or str(status)
+    return failure(code, _text(told.get("Message")), status=status, operation=operation)
+
+
+def json_failure(status: int, headers: Mapping[str, str], body: bytes, *, operation: str) -> AwsError:
+    """The error for an error reply of a JSON service. A body that cannot be read changes nothing: the status decides.
+
+    (It may be no JSON, JSON but no object, nested a thousand deep, compressed, of no encoding: the parser raises anything then.)
+    """
+    reply = {"status_code": max(status, _ERROR_STATUS), "headers": headers, "body": body}
+    try:
+        parsed = _JSON_ERRORS.parse(reply, None)
+    except Exception as error:
+        parsed = {"Error": {"Message": f"unreadable reply ({type(error).__name__}): {body[:80]!r}"}}
+    return reply_failure(parsed, status=status, operation=operation)
+
+
+def _text(value: object) -> str:
+    """Nothing for what should be text and is not."""
+    return value if isinstance(value, str) else ""
 
 
 def from_sdk(error: Exception, operation: str) -> AwsError:
@@ -113,7 +147,7 @@ def from_sdk(error: Exception, operation: str) -> AwsError:
         return error
     if isinstance(error, sdk.ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return reply_failure(dict(error.response), status=status, operation=operation)
+        return reply_failure(error.response, status=status, operation=operation)
     name = type(error).__name__
     if isinstance(error, _MISSING_CREDENTIALS):
         return CredentialsExpired(name, str(error), operation=operation)

@@ -15,7 +15,7 @@ from pollers.aws.collector import tune_gc
 from pollers.aws.direct import DirectCalls
 from pollers.aws.dynamodb_streams import DynamoDBStreamsClient
 from pollers.aws.kinesis import KinesisClient
-from pollers.aws.passthrough import Session
+from pollers.aws.passthrough import BoundedSession, Session
 from pollers.aws.s3 import S3Client
 from pollers.aws.sns import SnsClient
 from pollers.aws.sqs import SqsClient
@@ -145,5 +145,6 @@ def _sdk_config(endpoint_url: str | None) -> AioConfig:
         connect_timeout=10,
         read_timeout=LONGEST_POLL_SECONDS + READ_SECONDS,
         warm_up_loader_caches=True,
+        http_session_cls=BoundedSession,
         **own_endpoint,
     )

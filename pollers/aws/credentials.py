@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
-from botocore.exceptions import CredentialRetrievalError
+from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from aiobotocore.credentials import AioCredentials, AioRefreshableCredentials
     from botocore.credentials import ReadOnlyCredentials
@@ -40,10 +41,8 @@ class LiveCredentials:
             found = await self._ask()
         if found is None:
             return None
-        try:
+        with _told(str(found.method)):
             frozen: ReadOnlyCredentials = await found.get_frozen_credentials()
-        except RuntimeError as error:  # the SDK's word for "refreshed, but still expired"
-            raise CredentialRetrievalError(provider=str(found.method), error_msg=str(error)) from error
         return frozen if frozen.access_key and frozen.secret_key else None
 
     async def get_account_id(self) -> str | None:
@@ -64,5 +63,19 @@ class LiveCredentials:
         async with self._asking:
             if self._found is None and anyio.current_time() - self._asked_at >= ASK_AGAIN_SECONDS:
                 self._asked_at = anyio.current_time()
-                self._found = await self._load()
+                with _told("the credential chain"):
+                    self._found = await self._load()
             return self._found
+
+
+@contextmanager
+def _told(provider: str) -> Iterator[None]:
+    """Whatever goes wrong in the SDK's chain is a failure to get credentials: garbled replies of STS, of a metadata service or of
+    a credential process raise anything there; RuntimeError is its word for "refreshed, but still expired"."""
+    try:
+        yield
+    except (BotoCoreError, ClientError, OSError, TimeoutError):
+        raise
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}"
+        raise CredentialRetrievalError(provider=provider, error_msg=text) from error

@@ -13,14 +13,12 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-import orjson
 from botocore.exceptions import NoCredentialsError
-from botocore.parsers import create_parser
 from botocore.utils import normalize_url_path
 
-from pollers.aws.calls import READ_SECONDS, SdkCalls
-from pollers.aws.classify import from_sdk, is_clock_skew, reply_failure
-from pollers.aws.errors import CredentialsExpired, Unavailable
+from pollers.aws.calls import READ_SECONDS, SdkCalls, json_bytes
+from pollers.aws.classify import from_sdk, is_clock_skew, json_failure
+from pollers.aws.errors import INVALID_REPLY, CredentialsExpired, Unavailable
 from pollers.aws.http1 import Connections, ExchangeFailed, Origin
 from pollers.aws.passthrough import USER_AGENT
 from pollers.aws.signing import Signer
@@ -30,14 +28,12 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping
 
-    from pollers.aws.errors import AwsError
     from pollers.aws.http1_reply import Reply
     from pollers.aws.passthrough import Session
     from pollers.clock import Clock
     from pollers.service_clock import ServiceClock
 
 _OK = 200
-_ERRORS = create_parser("json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +44,17 @@ class _Route:
     head: str
     """Request line and constant headers."""
     signer: Signer
+
+
+def answer(reply: Reply, operation: str) -> bytes:
+    """The body of a reply that can be believed (DESIGN decision 12). Raises AwsError for any other."""
+    if reply.status != _OK:
+        raise json_failure(reply.status, reply.headers(), reply.body, operation=operation)
+    if not reply.whole:
+        raise Unavailable(
+            INVALID_REPLY, "a body of unknown length: nobody can tell whether it is whole", operation=operation
+        )
+    return reply.body
 
 
 class DirectCalls:
@@ -75,7 +82,7 @@ class DirectCalls:
             route = await self._find_route(operation, parameters, about)
         if route is None:
             return await self._sdk.call(operation, parameters, about=about, wait_seconds=wait_seconds)
-        body = orjson.dumps(parameters)
+        body = json_bytes(parameters)
         try:
             credentials = await self._session.live_credentials.get_frozen_credentials()
             if credentials is None:
@@ -88,26 +95,22 @@ class DirectCalls:
             reply = await route.connections.exchange(request, seconds=wait_seconds + READ_SECONDS)
         except ExchangeFailed as error:
             raise Unavailable(type(error).__name__, str(error), operation=operation) from error
-        if reply.status == _OK:
-            self._service_clock.heard(reply.head, loop_time())
-            return reply.body
-        raise self._failure(reply, operation)
-
-    def _failure(self, reply: Reply, operation: str) -> AwsError:
-        headers = reply.headers()
-        parsed = _ERRORS.parse({"status_code": max(reply.status, 301), "headers": headers, "body": reply.body}, None)
-        failed = reply_failure(parsed, status=reply.status, operation=operation)
-        if is_clock_skew(failed):
-            self._adopt_clock_of(headers)
-        elif isinstance(failed, CredentialsExpired):
-            self._session.live_credentials.refused()
-        return failed
+        try:
+            body = answer(reply, operation)
+        except CredentialsExpired as failed:
+            if is_clock_skew(failed):
+                self._adopt_clock_of(reply.headers())
+            else:
+                self._session.live_credentials.refused()
+            raise
+        self._service_clock.heard(reply.head, loop_time())
+        return body
 
     def _adopt_clock_of(self, headers: Mapping[str, str]) -> None:
         """Sign by the service's clock from now on: this machine's is wrong."""
         try:
             served = parsedate_to_datetime(headers["date"]).timestamp()
-        except (KeyError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             return
         self._skew_seconds = served - self._clock.time()
 
@@ -118,15 +121,15 @@ class DirectCalls:
             "client_region": self._client.meta.region_name,
             "client_config": self._client.meta.config,
         }
+        http = self._client._endpoint.http_session
+        route = None
         try:
             url, headers, _ = await self._client._resolve_endpoint_ruleset(model, dict(parameters), context)
+            plain = context.get("auth_type", "v4") == "v4" and model.resolved_auth_type in (None, "v4")
+            if plain and not headers and http._proxy_config.proxy_url_for(url) is None:
+                route = await self._direct_route(url, operation, context.get("signing", {}))
         except Exception as error:
             raise from_sdk(error, operation) from error
-        http = self._client._endpoint.http_session
-        plain = context.get("auth_type", "v4") == "v4" and model.resolved_auth_type in (None, "v4")
-        route = None
-        if plain and not headers and http._proxy_config.proxy_url_for(url) is None:
-            route = await self._direct_route(url, operation, context.get("signing", {}))
         self._routes[operation, about] = route
         return route
 

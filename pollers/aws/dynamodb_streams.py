@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from time import thread_time
 from typing import TYPE_CHECKING, Any
 
 from pollers.aws.api import Page, ShardListing, StartAt, StreamDescription, Wire
-from pollers.aws.calls import decoded, decoded_page
 from pollers.aws.errors import IteratorExpired, Refused
+from pollers.aws.replies import believed, once
 from pollers.aws.slicing import sliced_page
 from pollers.service_clock import ServiceClock
 
@@ -29,7 +30,7 @@ class DynamoDBStreamsClient:
     async def describe(self, arn: str) -> StreamDescription:
         """See :class:`pollers.aws.api.StreamApi`. The ARN's label tells two streams of one table apart."""
         described = (await self._reply("DescribeStream", {"StreamArn": arn, "Limit": 1}))["StreamDescription"]
-        identity = f"{described['StreamArn']}@{described.get('CreationRequestDateTime', '')}"
+        identity = f"{described['StreamArn']}@{described['CreationRequestDateTime']}"
         return StreamDescription(described["StreamArn"], identity, described["StreamStatus"], RETENTION_SECONDS)
 
     async def shards(self, arn: str) -> list[ShardListing]:
@@ -54,12 +55,12 @@ class DynamoDBStreamsClient:
     async def records(self, arn: str, iterator: str, limit: int) -> Page:
         """See :class:`pollers.aws.api.StreamApi`. The service does not say how far behind the reader is."""
         body = await self._get_records(iterator, limit)
-        return _page(body, *decoded_page(body, "GetRecords"))
+        return _page(body, *_whole_page(body))
 
     async def sliced_records(self, arn: str, iterator: str, limit: int) -> Page:
         """See :class:`pollers.aws.api.SlicingApi`. A reply that is not as expected is decoded whole."""
         body = await self._get_records(iterator, limit)
-        reply, seconds = sliced_page(body) or decoded_page(body, "GetRecords")
+        reply, seconds = sliced_page(body) or _whole_page(body)
         return _page(body, reply, seconds)
 
     async def _get_records(self, iterator: str, limit: int) -> bytes:
@@ -74,12 +75,20 @@ class DynamoDBStreamsClient:
             raise
 
     async def _reply(self, operation: str, parameters: dict[str, Any]) -> Wire:
-        return decoded(await self._calls.call(operation, parameters), operation)
+        return believed(await self._calls.call(operation, parameters), "dynamodb", operation)
+
+
+def _whole_page(body: bytes) -> tuple[Wire, float]:
+    begun = thread_time()
+    reply = believed(body, "dynamodb", "GetRecords")
+    return reply, thread_time() - begun
 
 
 def _page(body: bytes, reply: Mapping[str, Any], seconds: float) -> Page:
+    if not reply["Records"]:
+        once(body, "Records", "GetRecords")
     return Page(
-        reply.get("Records") or [],
+        reply["Records"],
         reply.get("NextShardIterator"),
         None,
         size_bytes=len(body),
@@ -88,7 +97,7 @@ def _page(body: bytes, reply: Mapping[str, Any], seconds: float) -> Page:
 
 
 def _listing(shard: Wire) -> ShardListing:
-    numbers = shard.get("SequenceNumberRange") or {}
+    numbers = shard["SequenceNumberRange"]
     parent = shard.get("ParentShardId")
     return ShardListing(
         shard["ShardId"],

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+INVALID_REPLY = "InvalidReply"
+"""The code of a reply that says success and is not whole or not what its operation answers with (ours: no service has it)."""
+
+
+TEXT_LIMIT = 500
+"""Characters of a code and of a message that are kept: a proxy's error page may have megabytes."""
+
 
 class AwsError(Exception):
     """An AWS call failed. ``code`` is the service's own, without any ``AWS.SimpleQueueService.`` or ``#`` prefix."""
 
     def __init__(self, code: str, message: str = "", *, status: int = 0, operation: str = "") -> None:
+        code, message = code[:TEXT_LIMIT], message[:TEXT_LIMIT]
         super().__init__(f"{operation + ': ' if operation else ''}{code}: {message}")
         self.code = code
         self.message = message

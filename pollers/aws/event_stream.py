@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import orjson
-from botocore.eventstream import EventStreamBuffer, ParserError
-from botocore.exceptions import EventStreamError
+from botocore.eventstream import EventStreamBuffer
 
 from pollers.aws.classify import failure
-from pollers.aws.errors import Unavailable
+from pollers.aws.errors import AwsError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-_TORN = (aiohttp.ClientError, OSError, TimeoutError, ParserError, EventStreamError)
 
 
 async def events(chunks: AsyncIterator[bytes], operation: str) -> AsyncIterator[tuple[str, bytes]]:
@@ -34,8 +30,10 @@ async def events(chunks: AsyncIterator[bytes], operation: str) -> AsyncIterator[
                 headers = message.headers
                 if headers.get(":message-type") != "event":
                     raise _failure(headers, message.payload, operation)
-                yield headers.get(":event-type", ""), message.payload
-    except _TORN as error:
+                yield _text(headers.get(":event-type")), message.payload
+    except AwsError:
+        raise
+    except Exception as error:  # the decoder has no error of its own for every kind of garbage
         raise Unavailable(type(error).__name__, str(error), operation=operation) from error
     if unread_bytes:
         raise Unavailable(
@@ -45,12 +43,16 @@ async def events(chunks: AsyncIterator[bytes], operation: str) -> AsyncIterator[
 
 def _failure(headers: dict[str, Any], payload: bytes, operation: str) -> Exception:
     """An ``exception`` has its message in a JSON payload, an ``error`` in its headers."""
-    code = headers.get(":exception-type") or headers.get(":error-code") or "UnknownEventStreamError"
-    message = headers.get(":error-message") or ""
+    code = _text(headers.get(":exception-type")) or _text(headers.get(":error-code")) or "UnknownEventStreamError"
+    message = _text(headers.get(":error-message"))
     try:
         document = orjson.loads(payload) if payload else {}
     except orjson.JSONDecodeError:
         document = {}
     if isinstance(document, dict):
-        message = message or document.get("message") or document.get("Message") or ""
-    return failure(str(code), str(message), status=0, operation=operation)
+        message = message or _text(document.get("message")) or _text(document.get("Message"))
+    return failure(code, message, status=0, operation=operation)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -6,12 +6,19 @@ from dataclasses import dataclass, field
 from typing import cast
 
 HEAD_LIMIT_BYTES = 65_536
+"""Of a head, of a chunk's first line, and of all trailers together."""
 PIECE_BYTES = 65_536
-PROMISED_BYTES = 64 * 1024 * 1024
-"""Room for a longer body is not made on the word of its head."""
+BODY_LIMIT_BYTES = 64 * 1024 * 1024
+"""Longer bodies are refused. The longest that a service may send is GetRecords of Kinesis: 10 MiB of data in base64 (14 MB) beside
+10,000 partition keys of 256 characters that JSON may escape with 12 bytes each (31 MB), and the rest of the records (2 MB)."""
+INTERIMS_AT_MOST = 16
+"""Replies with a status of 1xx before the reply itself."""
 _BREAK = b"\r\n"
 _HEAD_END = b"\r\n\r\n"
 _BODILESS = frozenset({204, 304})
+_SWITCHING = 101
+_LENGTH_DIGITS = 12
+"""Longer numbers are not even looked at: Python refuses to read those of thousands of digits."""
 
 
 class MalformedReply(Exception):  # noqa: N818 - named for what came
@@ -20,12 +27,16 @@ class MalformedReply(Exception):  # noqa: N818 - named for what came
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole reply. ``head`` is its status line and headers as they came, without the empty line."""
+    """A reply. ``head`` is its status line and headers as they came, without the empty line.
+
+    ``whole`` False: the length of its body was not announced, so nobody can tell whether the connection ended behind it or within.
+    """
 
     status: int
     head: bytes
     body: bytes
     keep_alive: bool = True
+    whole: bool = True
 
     def headers(self) -> dict[str, str]:
         """The headers by lower-case name; the last of several wins."""
@@ -43,6 +54,8 @@ class ReplyReader:
 
     _held: bytes = b""
     _parts: list[bytes] = field(default_factory=list)
+    _taken: int = 0
+    _interims: int = 0
     _missing: int = 0
     _reading: _Head | None = None
     _chunks: _Chunks | None = None
@@ -70,59 +83,60 @@ class ReplyReader:
         if self._held:
             data = self._held + data
             self._held = b""
-        end = data.find(_HEAD_END)
-        if end < 0:
-            if len(data) > HEAD_LIMIT_BYTES:
-                raise MalformedReply(f"no end of the headers in {HEAD_LIMIT_BYTES} bytes")
-            self._held = data
-            return None
-        head = _Head.parse(data[:end])
-        rest = data[end + 4 :]
-        if 100 <= head.status < 200:
-            return self.feed(rest) if rest else None
+        while (end := data.find(_HEAD_END)) >= 0:
+            head = _Head.parse(data[:end])
+            data = data[end + 4 :]
+            if head.status >= 200:
+                self._interims = 0
+                return self._begin(head, data)
+            self._interims += 1
+            if self._interims > INTERIMS_AT_MOST:
+                raise MalformedReply(f"more than {INTERIMS_AT_MOST} interim replies")
+        if len(data) > HEAD_LIMIT_BYTES or b"\n\n" in data:
+            raise MalformedReply(f"no end of the headers in {len(data)} bytes")
+        self._held = data
+        return None
+
+    def _begin(self, head: _Head, rest: bytes) -> Reply | None:
         if head.length == len(rest):  # the usual case: one piece
             return Reply(head.status, head.raw, rest, head.keep_alive)
         self._reading = head
-        self._missing = -1 if head.length is None else head.length
+        self._missing = head.length or 0
         self._chunks = _Chunks() if head.chunked else None
         return self._body(head, rest)
 
     def end(self) -> Reply | None:
-        """The connection has ended: the reply, where its end is the connection's."""
+        """The connection has ended: the reply, where its end is the connection's. It may be cut short, so it is not ``whole``."""
         head = self._reading
         if head is None or head.chunked or head.length is not None:
             return None
-        return self._finish(head, b"".join(self._parts))
+        return self._finish(head, b"".join(self._parts), whole=False)
 
     def _body(self, head: _Head, data: bytes) -> Reply | None:
         if self._chunks is not None:
             whole = self._chunks.feed(data)
             return None if whole is None else self._finish(head, whole)
         if head.length is None:
+            self._taken += len(data)
+            if self._taken > BODY_LIMIT_BYTES:
+                raise MalformedReply(f"a body of more than {BODY_LIMIT_BYTES} bytes")
             self._parts.append(data)
             return None
         if len(data) > self._missing:
             raise MalformedReply(f"{len(data) - self._missing} bytes more than announced")
-        return self._part(head, head.length, data)
-
-    def _part(self, head: _Head, length: int, data: bytes) -> Reply | None:
-        if length > PROMISED_BYTES:
-            self._parts.append(data)
-        else:
-            if self._whole is None:
-                self._whole = bytearray(length)
-            at = length - self._missing
-            self._whole[at : at + len(data)] = data
+        if self._whole is None:
+            self._whole = bytearray(head.length)
+        at = head.length - self._missing
+        self._whole[at : at + len(data)] = data
         self._missing -= len(data)
-        if self._missing:
-            return None
-        return self._finish(head, b"".join(self._parts) if self._whole is None else self._whole)
+        return None if self._missing else self._finish(head, self._whole)
 
-    def _finish(self, head: _Head, body: bytes | bytearray) -> Reply:
+    def _finish(self, head: _Head, body: bytes | bytearray, *, whole: bool = True) -> Reply:
         self._reading = self._chunks = self._whole = None
         self._parts = []
+        self._taken = 0
         # Nobody writes to it any more, and whoever reads JSON reads it like bytes.
-        return Reply(head.status, head.raw, cast("bytes", body), head.keep_alive)
+        return Reply(head.status, head.raw, cast("bytes", body), head.keep_alive, whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,31 +151,55 @@ class _Head:
 
     @classmethod
     def parse(cls, raw: bytes) -> _Head:
-        if not raw.startswith((b"HTTP/1.1 ", b"HTTP/1.0 ")) or not raw[9:12].isdigit():
-            raise MalformedReply(f"no HTTP status line: {raw[:40]!r}")
-        status = int(raw[9:12])
+        """Nothing that can be read in two ways is guessed at (RFC 9112, 6.3): what is out of step may answer another request."""
+        status = _status(raw)
         lowered = raw.lower()
-        connection = _value(lowered, b"connection:")
+        connection = b",".join(_values(lowered, b"connection:"))
         keep_alive = b"close" not in connection and (raw[7:8] == b"1" or b"keep-alive" in connection)
-        if b"chunked" in _value(lowered, b"transfer-encoding:"):
+        codings, lengths = _values(lowered, b"transfer-encoding:"), set(_values(lowered, b"content-length:"))
+        if codings:
+            if codings != [b"chunked"] or lengths:
+                raise MalformedReply(f"Transfer-Encoding {codings!r} with Content-Length {lengths!r}")
             return cls(status, raw, None, True, keep_alive)
-        length = _value(lowered, b"content-length:")
-        if status in _BODILESS:
+        if len(lengths) > 1:
+            raise MalformedReply(f"Content-Length of {len(lengths)} kinds")
+        if status < 200 or status in _BODILESS:
             return cls(status, raw, 0, False, keep_alive)
-        if not length:
+        if not lengths:
             return cls(status, raw, None, False, False)
-        if not length.isdigit():
-            raise MalformedReply(f"Content-Length: {length!r}")
-        return cls(status, raw, int(length), False, keep_alive)
+        return cls(status, raw, _length(lengths.pop()), False, keep_alive)
 
 
-def _value(lowered_head: bytes, name: bytes) -> bytes:
+def _status(raw: bytes) -> int:
+    digits = raw[9:12]
+    if not raw.startswith((b"HTTP/1.1 ", b"HTTP/1.0 ")) or not digits.isdigit() or raw[12:13] not in (b" ", b"\r", b""):
+        raise MalformedReply(f"no HTTP status line: {raw[:40]!r}")
+    if raw.count(b"\n") != raw.count(_BREAK) or b"\r\n " in raw or b"\r\n\t" in raw:
+        raise MalformedReply("headers with line breaks of their own")
+    status = int(digits)
+    if status < 100 or status == _SWITCHING:
+        raise MalformedReply(f"status {status}")
+    return status
+
+
+def _length(digits: bytes) -> int:
+    if not digits.isdigit():
+        raise MalformedReply(f"Content-Length: {digits[:40]!r}")
+    if len(digits) > _LENGTH_DIGITS or int(digits) > BODY_LIMIT_BYTES:
+        raise MalformedReply(f"a body of {digits[:40].decode()} bytes, more than {BODY_LIMIT_BYTES}")
+    return int(digits)
+
+
+def _values(lowered_head: bytes, name: bytes) -> list[bytes]:
+    """Of each header of that name."""
+    values = []
     at = lowered_head.find(_BREAK + name)
-    if at < 0:
-        return b""
-    start = at + 2 + len(name)
-    end = lowered_head.find(_BREAK, start)
-    return (lowered_head[start:] if end < 0 else lowered_head[start:end]).strip()
+    while at >= 0:
+        start = at + 2 + len(name)
+        at = lowered_head.find(_BREAK, start)
+        values.append((lowered_head[start:] if at < 0 else lowered_head[start:at]).strip())
+        at = -1 if at < 0 else lowered_head.find(_BREAK + name, at)
+    return values
 
 
 @dataclass(slots=True)
@@ -171,6 +209,7 @@ class _Chunks:
     _held: bytearray = field(default_factory=bytearray)
     _body: bytearray = field(default_factory=bytearray)
     _in_trailers: bool = False
+    _trailers: int = 0
 
     def feed(self, data: bytes) -> bytes | None:
         """The whole body, when its last chunk is there."""
@@ -178,13 +217,12 @@ class _Chunks:
         held += data
         while True:
             line_end = held.find(_BREAK)
-            if line_end < 0:
+            if line_end < 0 or line_end > HEAD_LIMIT_BYTES:
                 if len(held) > HEAD_LIMIT_BYTES:
                     raise MalformedReply("a chunk without a size")
                 return None
             if self._in_trailers:
-                del held[: line_end + 2]
-                if line_end == 0:
+                if self._trailer(line_end):
                     return self._whole()
                 continue
             size = self._size(bytes(held[:line_end]))
@@ -200,14 +238,23 @@ class _Chunks:
             self._body += held[start : start + size]
             del held[: start + size + 2]
 
+    def _trailer(self, line_end: int) -> bool:
+        """Drop a line; whether it was the empty one at the end."""
+        del self._held[: line_end + 2]
+        self._trailers += line_end
+        if self._trailers > HEAD_LIMIT_BYTES:
+            raise MalformedReply(f"trailers of more than {HEAD_LIMIT_BYTES} bytes")
+        return line_end == 0
+
     def _whole(self) -> bytes:
         if self._held:
             raise MalformedReply(f"{len(self._held)} bytes after the last chunk")
         return bytes(self._body)
 
-    @staticmethod
-    def _size(line: bytes) -> int:
+    def _size(self, line: bytes) -> int:
         digits = line.partition(b";")[0].strip()
         if not digits or digits.strip(b"0123456789abcdefABCDEF"):
             raise MalformedReply(f"chunk size {line[:40]!r}")
+        if len(digits) > _LENGTH_DIGITS or len(self._body) + int(digits, 16) > BODY_LIMIT_BYTES:
+            raise MalformedReply(f"a body of more than {BODY_LIMIT_BYTES} bytes")
         return int(digits, 16)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from time import thread_time
 from typing import TYPE_CHECKING, Any, cast
 
 from pollers.aws.api import Page, Pushed, ShardListing, StartAt, StreamDescription, Wire
-from pollers.aws.calls import decoded, decoded_page
 from pollers.aws.errors import IteratorExpired, Refused, Trimmed
 from pollers.aws.event_stream import events
 from pollers.aws.passthrough import STREAM
 from pollers.aws.plain_records import plain_page
+from pollers.aws.replies import believed, once
 from pollers.service_clock import ServiceClock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from pollers.aws.calls import Calls, SdkCalls
 
@@ -34,7 +35,7 @@ class KinesisClient:
         stream = stream_arn(arn)
         reply = await self._reply("DescribeStreamSummary", {"StreamARN": stream}, stream)
         summary = reply["StreamDescriptionSummary"]
-        identity = f"{summary['StreamARN']}@{summary.get('StreamCreationTimestamp', '')}"
+        identity = f"{summary['StreamARN']}@{summary['StreamCreationTimestamp']}"
         hours = summary.get("RetentionPeriodHours")
         return StreamDescription(
             summary["StreamARN"], identity, summary["StreamStatus"], None if hours is None else hours * 3600.0
@@ -47,7 +48,7 @@ class KinesisClient:
         parameters: dict[str, Any] = {"StreamARN": stream}
         while True:
             reply = await self._reply("ListShards", parameters, stream)
-            listed += [_listing(shard) for shard in reply.get("Shards") or ()]
+            listed += [_listing(shard) for shard in reply["Shards"]]
             token = reply.get("NextToken")
             if not token:
                 return listed
@@ -71,16 +72,17 @@ class KinesisClient:
 
     async def records(self, arn: str, iterator: str, limit: int) -> Page:
         """See :class:`pollers.aws.api.StreamApi`."""
-        body = await self._get_records(arn, iterator, limit)
-        return _page(body, *decoded_page(body, "GetRecords"))
+        return _whole_page(await self._get_records(arn, iterator, limit))
 
     async def sliced_records(self, arn: str, iterator: str, limit: int) -> Page:
         """See :class:`pollers.aws.api.SlicingApi`: plain records in place of ``Wire``, or else records decoded whole."""
         body = await self._get_records(arn, iterator, limit)
         plain = plain_page(body)
         if plain is None:
-            return _page(body, *decoded_page(body, "GetRecords"))
+            return _whole_page(body)
         reply, seconds = plain
+        if not reply.Records:
+            once(body, "Records", "GetRecords")
         return Page(
             cast("list[Wire]", reply.Records),  # its source knows them by their type, nobody else looks into them
             reply.NextShardIterator,
@@ -119,7 +121,7 @@ class KinesisClient:
             response.close()
 
     async def _reply(self, operation: str, parameters: dict[str, Any], about: str) -> Wire:
-        return decoded(await self._calls.call(operation, parameters, about=about), operation)
+        return believed(await self._calls.call(operation, parameters, about=about), "kinesis", operation)
 
 
 def stream_arn(arn: str) -> str:
@@ -131,9 +133,11 @@ async def _pushed(payloads: AsyncIterator[tuple[str, bytes]]) -> AsyncIterator[P
     async for kind, payload in payloads:
         if kind != "SubscribeToShardEvent":
             continue
-        event = decoded(payload, "SubscribeToShard")
+        event = believed(payload, "kinesis", "SubscribeToShard")
+        if not event["Records"]:
+            once(payload, "Records", "SubscribeToShard")
         yield Pushed(
-            event.get("Records") or [],
+            event["Records"],
             event.get("ContinuationSequenceNumber"),
             _behind(event.get("MillisBehindLatest")) or 0.0,
             _children(event.get("ChildShards")),
@@ -141,9 +145,14 @@ async def _pushed(payloads: AsyncIterator[tuple[str, bytes]]) -> AsyncIterator[P
         )
 
 
-def _page(body: bytes, reply: Wire, seconds: float) -> Page:
+def _whole_page(body: bytes) -> Page:
+    begun = thread_time()
+    reply = believed(body, "kinesis", "GetRecords")
+    seconds = thread_time() - begun
+    if not reply["Records"]:
+        once(body, "Records", "GetRecords")
     return Page(
-        reply.get("Records") or [],
+        reply["Records"],
         reply.get("NextShardIterator"),
         _behind(reply.get("MillisBehindLatest")),
         _children(reply.get("ChildShards")),
@@ -156,15 +165,15 @@ def _behind(milliseconds: float | None) -> float | None:
     return None if milliseconds is None else milliseconds / _MILLISECONDS
 
 
-def _children(children: list[Wire] | None) -> tuple[ShardListing, ...] | None:
+def _children(children: Sequence[Mapping[str, Any]] | None) -> tuple[ShardListing, ...] | None:
     """None when the reply does not say: some emulators leave it out, or null, at a shard's end."""
     if children is None:
         return None
-    return tuple(ShardListing(child["ShardId"], tuple(child.get("ParentShards") or ()), "", None) for child in children)
+    return tuple(ShardListing(child["ShardId"], tuple(child["ParentShards"]), "", None) for child in children)
 
 
 def _listing(shard: Wire) -> ShardListing:
-    numbers = shard.get("SequenceNumberRange") or {}
+    numbers = shard["SequenceNumberRange"]
     parents = (shard.get("ParentShardId"), shard.get("AdjacentParentShardId"))
     return ShardListing(
         shard["ShardId"],

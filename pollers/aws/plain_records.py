@@ -7,9 +7,11 @@ looked at or spelled anew. Such a page is decoded into records of fixed members,
 from __future__ import annotations
 
 from time import thread_time
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 import msgspec
+
+from pollers.aws.replies import Child, Count, Name  # noqa: TC001 - msgspec reads the annotations at run time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 class PlainRecord(msgspec.Struct, frozen=True, gc=False):
     """A record with all of its members, named as the service names them. Its texts need no escapes in JSON."""
 
-    SequenceNumber: str
+    SequenceNumber: Name
     PartitionKey: str
     Data: str
     ApproximateArrivalTimestamp: int | float
@@ -28,9 +30,9 @@ class PlainReply(msgspec.Struct):
     """The reply."""
 
     Records: list[PlainRecord]
-    NextShardIterator: str | None = None
-    MillisBehindLatest: int | float | None = None
-    ChildShards: list[dict[str, Any]] | None = None
+    NextShardIterator: Name | None = None
+    MillisBehindLatest: Count | None = None
+    ChildShards: list[Child] | None = None
 
 
 def are_plain(records: Sequence[object]) -> TypeGuard[Sequence[PlainRecord]]:
@@ -51,6 +53,6 @@ def plain_page(body: bytes) -> tuple[PlainReply, float] | None:
         return None
     try:
         reply = _decode(body)
-    except msgspec.DecodeError:  # ValidationError is one
+    except (msgspec.DecodeError, RecursionError):  # ValidationError is one
         return None
     return reply, thread_time() - begun

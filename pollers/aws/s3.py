@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pollers.aws.replies import invalid
+
 if TYPE_CHECKING:
     from pollers.aws.calls import SdkCalls
 
@@ -16,7 +18,10 @@ class S3Client:
 
     async def put(self, bucket: str, key: str, body: bytes) -> None:
         """See :class:`pollers.aws.api.S3Api`."""
-        await self._calls.reply("PutObject", {"Bucket": bucket, "Key": key, "Body": body})
+        reply = await self._calls.reply("PutObject", {"Bucket": bucket, "Key": key, "Body": body})
+        if not reply.get("ETag"):
+            # The only sign of the service's own in a reply without a body.
+            raise invalid("the reply has no ETag", "PutObject")
 
     async def check_bucket(self, bucket: str) -> None:
         """See :class:`pollers.aws.api.S3Api`."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pollers.aws.replies import checked
+
 if TYPE_CHECKING:
     from pollers.aws.calls import SdkCalls
 
@@ -16,8 +18,10 @@ class SnsClient:
 
     async def publish(self, topic_arn: str, message: str) -> None:
         """See :class:`pollers.aws.api.SnsApi`."""
-        await self._calls.reply("Publish", {"TopicArn": topic_arn, "Message": message})
+        reply = await self._calls.reply("Publish", {"TopicArn": topic_arn, "Message": message})
+        checked(reply, "sns", "Publish")
 
     async def check_topic(self, topic_arn: str) -> None:
         """See :class:`pollers.aws.api.SnsApi`."""
-        await self._calls.reply("GetTopicAttributes", {"TopicArn": topic_arn})
+        reply = await self._calls.reply("GetTopicAttributes", {"TopicArn": topic_arn})
+        checked(reply, "sns", "GetTopicAttributes")

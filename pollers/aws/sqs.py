@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from pollers.aws.api import EntryFailed, Wire
-from pollers.aws.calls import decoded
 from pollers.aws.classify import bare_code
 from pollers.aws.errors import Refused
+from pollers.aws.replies import believed, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,8 +17,16 @@ if TYPE_CHECKING:
 
 ENTRIES_AT_MOST = 10
 """In one batch call."""
-_IDS = tuple(str(index) for index in range(ENTRIES_AT_MOST))
 _ALL = ["All"]
+_FIFO = ".fifo"
+_COUNTS = (
+    "VisibilityTimeout",
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+"""Attributes that every queue has. Without them it would be taken for an empty one, or its messages for hidden for 30 s."""
+_DIGITS_AT_MOST = 40
 
 
 class SqsClient:
@@ -25,6 +34,7 @@ class SqsClient:
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
+        self._batches = itertools.count()
 
     async def queue_url(self, name: str, owner: str) -> str:
         """See :class:`pollers.aws.api.SqsApi`."""
@@ -34,7 +44,11 @@ class SqsClient:
     async def attributes(self, url: str) -> dict[str, str]:
         """See :class:`pollers.aws.api.SqsApi`."""
         reply = await self._reply("GetQueueAttributes", {"QueueUrl": url, "AttributeNames": _ALL})
-        return dict(reply.get("Attributes") or {})
+        attributes = {name: str(value) for name, value in reply["Attributes"].items()}
+        for name in _COUNTS:
+            if not _is_count(attributes.get(name)):
+                raise invalid(f"the reply has no {name} that is a number", "GetQueueAttributes")
+        return attributes
 
     async def receive(
         self, url: str, *, maximum: int, wait_seconds: int, visibility_seconds: int | None = None
@@ -50,55 +64,85 @@ class SqsClient:
         if visibility_seconds is not None:
             parameters["VisibilityTimeout"] = visibility_seconds
         body = await self._calls.call("ReceiveMessage", parameters, wait_seconds=wait_seconds)
-        return decoded(body, "ReceiveMessage").get("Messages") or []
+        messages = believed(body, "sqs", "ReceiveMessage").get("Messages") or []
+        fifo = url.endswith(_FIFO)
+        for message in messages:
+            _check_attributes(message.get("Attributes") or {}, fifo=fifo)
+        return messages
 
     async def delete(self, url: str, handles: Sequence[str]) -> list[EntryFailed]:
         """See :class:`pollers.aws.api.SqsApi`."""
-        ids = _ids(len(handles), "DeleteMessageBatch")
+        ids = self._ids(len(handles), "DeleteMessageBatch")
         entries = [{"Id": id_, "ReceiptHandle": handle} for id_, handle in zip(ids, handles, strict=True)]
-        return await self._batch("DeleteMessageBatch", url, entries)
+        return await self._batch("DeleteMessageBatch", url, entries, ids)
 
     async def change_visibility(self, url: str, entries: Sequence[tuple[str, int]]) -> list[EntryFailed]:
         """See :class:`pollers.aws.api.SqsApi`."""
-        ids = _ids(len(entries), "ChangeMessageVisibilityBatch")
+        ids = self._ids(len(entries), "ChangeMessageVisibilityBatch")
         batch = [
             {"Id": id_, "ReceiptHandle": handle, "VisibilityTimeout": seconds}
             for id_, (handle, seconds) in zip(ids, entries, strict=True)
         ]
-        return await self._batch("ChangeMessageVisibilityBatch", url, batch)
+        return await self._batch("ChangeMessageVisibilityBatch", url, batch, ids)
 
     async def send(self, url: str, body: str) -> None:
         """See :class:`pollers.aws.api.SqsApi`."""
         await self._reply("SendMessage", {"QueueUrl": url, "MessageBody": body})
 
     async def _reply(self, operation: str, parameters: dict[str, Any]) -> Wire:
-        return decoded(await self._calls.call(operation, parameters), operation)
+        return believed(await self._calls.call(operation, parameters), "sqs", operation)
 
-    async def _batch(self, operation: str, url: str, entries: list[dict[str, Any]]) -> list[EntryFailed]:
+    async def _batch(
+        self, operation: str, url: str, entries: list[dict[str, Any]], ids: Sequence[str]
+    ) -> list[EntryFailed]:
         reply = await self._reply(operation, {"QueueUrl": url, "Entries": entries})
-        failed = reply.get("Failed")
-        if not failed and len(reply.get("Successful") or ()) == len(entries):
-            return []
-        return _failures(reply, len(entries))
+        done, failed = reply.get("Successful"), reply.get("Failed")
+        if done is None and failed is None:
+            raise invalid("the reply says nothing of any entry", operation)
+        return _failures(done or (), failed or (), ids)
+
+    def _ids(self, count: int, operation: str) -> list[str]:
+        """An id for each entry: its position, so that no two are the same whatever the messages are, after the number of the call.
+
+        So the reply to another call, for instance one that came twice, confirms nothing.
+        """
+        if not 1 <= count <= ENTRIES_AT_MOST:
+            code = "TooManyEntriesInBatchRequest" if count else "EmptyBatchRequest"
+            raise Refused(code, f"{count} entries, must be 1 to {ENTRIES_AT_MOST}", operation=operation)
+        call = next(self._batches)
+        return [f"{call}-{index}" for index in range(count)]
 
 
-def _ids(count: int, operation: str) -> tuple[str, ...]:
-    """An id for each entry: its position, so that no two are the same whatever the messages are."""
-    if not 1 <= count <= ENTRIES_AT_MOST:
-        code = "TooManyEntriesInBatchRequest" if count else "EmptyBatchRequest"
-        raise Refused(code, f"{count} entries, must be 1 to {ENTRIES_AT_MOST}", operation=operation)
-    return _IDS[:count]
-
-
-def _failures(reply: Wire, count: int) -> list[EntryFailed]:
+def _failures(done: Sequence[Wire], failed: Sequence[Wire], ids: Sequence[str]) -> list[EntryFailed]:
     """What the reply refuses, and what it does not mention: only a confirmed entry counts as done."""
-    confirmed = {entry.get("Id") for entry in reply.get("Successful") or ()}
-    refused = {entry.get("Id"): entry for entry in reply.get("Failed") or ()}
+    confirmed = {entry["Id"] for entry in done}
+    if not failed and confirmed.issuperset(ids):
+        return []
+    refused = {entry["Id"]: entry for entry in failed}
     failures = []
-    for index in range(count):
-        if (entry := refused.get(_IDS[index])) is not None:
-            code, message = bare_code(str(entry.get("Code") or "")), str(entry.get("Message") or "")
+    for index, id_ in enumerate(ids):
+        if (entry := refused.get(id_)) is not None:
+            code, message = bare_code(entry["Code"]), entry.get("Message") or ""
             failures.append(EntryFailed(index, code, message, bool(entry.get("SenderFault"))))
-        elif _IDS[index] not in confirmed:
+        elif id_ not in confirmed:
             failures.append(EntryFailed(index, "Unconfirmed", "the reply does not mention this entry", False))
     return failures
+
+
+def _check_attributes(attributes: Wire, *, fifo: bool) -> None:
+    """A message of a FIFO queue names its group and its place: without them it would overtake others."""
+    if not _is_count(attributes.get("ApproximateReceiveCount", 1)):
+        raise invalid("a message's ApproximateReceiveCount is no number", "ReceiveMessage")
+    if not fifo:
+        return
+    if not attributes.get("MessageGroupId") or not isinstance(attributes["MessageGroupId"], str):
+        raise invalid("a message has no MessageGroupId", "ReceiveMessage")
+    if not _is_count(attributes.get("SequenceNumber")):
+        raise invalid("a message has no SequenceNumber that is a number", "ReceiveMessage")
+
+
+def _is_count(value: object) -> bool:
+    """Some emulators send numbers as such."""
+    if isinstance(value, str):
+        return value.isdecimal() and len(value) <= _DIGITS_AT_MOST
+    return isinstance(value, int)

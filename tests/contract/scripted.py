@@ -94,6 +94,8 @@ class ScriptedService:
                 headers = {
                     name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:-2])
                 }
+                if headers.get("expect") == "100-continue":
+                    writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
                 self.requests.append(Request(head[0], headers, body))
                 if self.silent:

@@ -95,6 +95,7 @@ async def test_messages_are_the_services_own_json(sqs: SqsApi, service: Scripted
     """Unknown members stay, numbers stay numbers, base64 stays base64."""
     message = {
         "MessageId": "1",
+        "ReceiptHandle": "h",
         "Body": "é\n",
         "New": {"x": [1.5, None]},
         "MessageAttributes": {"b": {"BinaryValue": "/wA="}},
@@ -116,11 +117,9 @@ async def test_kinesis_data_stays_base64_and_timestamps_numbers(clients: AwsClie
 
 async def test_attribute_values_stay_typed(clients: AwsClients, service: ScriptedService) -> None:
     """A DynamoDB image is not touched, its numbers least of all."""
-    record = {
-        "eventName": "INSERT",
-        "dynamodb": {"NewImage": {"n": {"N": "1E+2"}, "b": {"B": "/w=="}}},
-        "userIdentity": None,
-    }
+    change = {"SequenceNumber": "1", "Keys": {"n": {"N": "1"}}, "NewImage": {"n": {"N": "1E+2"}, "b": {"B": "/w=="}}}
+    names = {"eventID": "e", "eventName": "INSERT", "eventVersion": "1.1"}
+    record = {**names, "dynamodb": change, "userIdentity": None}
     service.script.append(reply({"Records": [record]}))
     streams = await clients.dynamodb_streams("us-east-1")
     page = await streams.records("arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/x", "iterator", 100)
@@ -149,8 +148,9 @@ async def test_listings_are_read_over_all_their_pages(clients: AwsClients, servi
     service.script.append(reply({"Shards": shards[2:]}))
     assert [shard.shard_id for shard in await kinesis.shards(STREAM)] == ["s0", "s1", "s2"]
     assert [request.json for request in service.requests] == [{"StreamARN": STREAM}, {"NextToken": "more"}]
-    service.script.append(reply({"StreamDescription": {"Shards": shards[:2], "LastEvaluatedShardId": "s1"}}))
-    service.script.append(reply({"StreamDescription": {"Shards": shards[2:]}}))
+    stream = {"StreamArn": "arn", "StreamStatus": "ENABLED", "CreationRequestDateTime": 1.5}
+    service.script.append(reply({"StreamDescription": {**stream, "Shards": shards[:2], "LastEvaluatedShardId": "s1"}}))
+    service.script.append(reply({"StreamDescription": {**stream, "Shards": shards[2:]}}))
     assert [shard.shard_id for shard in await streams.shards("arn")] == ["s0", "s1", "s2"]
     assert service.requests[-1].json == {"StreamArn": "arn", "ExclusiveStartShardId": "s1"}
 
@@ -240,9 +240,9 @@ async def test_nobody_listening_is_unavailable(way: str) -> None:
 async def test_entries_that_the_reply_does_not_mention_have_failed(sqs: SqsApi, service: ScriptedService) -> None:
     """Only what the service confirms counts as deleted."""
     failed = [
-        {"Id": "2", "Code": "AWS.SimpleQueueService.ReceiptHandleIsInvalid", "SenderFault": True, "Message": "stale"}
+        {"Id": "0-2", "Code": "AWS.SimpleQueueService.ReceiptHandleIsInvalid", "SenderFault": True, "Message": "stale"}
     ]
-    service.script.append(reply({"Successful": [{"Id": "0"}], "Failed": failed}))
+    service.script.append(reply({"Successful": [{"Id": "0-0"}], "Failed": failed}))
     failures = await sqs.delete(QUEUE, ["a", "b", "c"])
     assert [(entry.index, entry.code, entry.sender_fault) for entry in failures] == [
         (1, "Unconfirmed", False),
@@ -269,8 +269,9 @@ async def test_a_cancelled_calls_reply_is_never_the_next_calls(sqs: SqsApi, serv
         await until(lambda: bool(service.requests))
         tasks.cancel_scope.cancel()
     service.silent = False
-    service.script.append(reply({"Messages": [{"MessageId": "second"}]}))
-    assert await sqs.receive(QUEUE, maximum=1, wait_seconds=0) == [{"MessageId": "second"}]
+    second = {"MessageId": "second", "ReceiptHandle": "h", "Body": ""}
+    service.script.append(reply({"Messages": [second]}))
+    assert await sqs.receive(QUEUE, maximum=1, wait_seconds=0) == [second]
     assert service.connections == 2
 
 
@@ -422,6 +423,7 @@ async def test_endpoints_of_services_and_of_the_environment(
     general = "http://127.0.0.1:9"
     async with AwsClients(Aws(endpoint_url=general, endpoint_urls=EndpointUrls(sqs=service.url))) as clients:
         await (await clients.sqs("us-east-1")).receive(QUEUE, maximum=1, wait_seconds=0)
+    service.script.append(reply({"Records": []}))
     async with AwsClients(Aws(endpoint_urls=EndpointUrls(dynamodb=service.url))) as clients:
         await (await clients.dynamodb_streams("us-east-1")).records("arn", "iterator", 1)
     monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", service.url)

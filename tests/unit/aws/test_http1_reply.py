@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pollers.aws.http1_reply import HEAD_LIMIT_BYTES, MalformedReply, Reply, ReplyReader
+from pollers.aws.http1_reply import (
+    BODY_LIMIT_BYTES,
+    HEAD_LIMIT_BYTES,
+    INTERIMS_AT_MOST,
+    MalformedReply,
+    Reply,
+    ReplyReader,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 bodies = st.binary(max_size=300)
 
@@ -82,11 +93,71 @@ def test_a_long_body_is_received_in_few_pieces() -> None:
     assert len(filled(ReplyReader(), data[: len(data) // 2], [])) == 0
 
 
-def test_no_room_is_made_for_a_body_of_absurd_length() -> None:
-    """The head alone must not take the memory."""
+@pytest.mark.parametrize("digits", [str(BODY_LIMIT_BYTES + 1), "1" + "0" * 12, "9" * 5_000])
+def test_a_body_of_absurd_length_is_refused_by_its_head(digits: str) -> None:
+    """No room is made for it, and no number is read that Python would not read."""
+    with pytest.raises(MalformedReply, match="more than"):
+        ReplyReader().feed(f"HTTP/1.1 200 OK\r\nContent-Length: {digits}\r\n\r\nabc".encode())
+
+
+def endless(framing: str) -> Iterator[bytes]:
+    """A reply that never ends, in pieces."""
+    piece = b"x" * 1024 * 1024
+    if framing == "chunks":
+        yield b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        piece = b"%x\r\n%b\r\n" % (len(piece), piece)
+    elif framing == "trailers":
+        yield b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+        piece = b"Trailer: x\r\n" * 1_000
+    elif framing == "one chunk":
+        yield b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\n"
+    elif framing == "interim replies":
+        piece = b"HTTP/1.1 102 Processing\r\n\r\n"
+    elif framing == "head":
+        yield b"HTTP/1.1 200 OK\r\n"
+        piece = b"X: y\r\n" * 1_000
+    else:
+        yield b"HTTP/1.1 200 OK\r\n\r\n"
+    while True:
+        yield piece
+
+
+@pytest.mark.parametrize("framing", ["chunks", "one chunk", "trailers", "interim replies", "head", "until closed"])
+def test_a_reply_without_end_is_given_up(framing: str) -> None:
+    """Whatever it is that never ends; what it takes until then is bounded."""
     reader = ReplyReader()
-    assert filled(reader, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\nabc" % 10**12, []) == []
-    assert len(reader.space()) < 10**6
+    pieces = itertools.takewhile(lambda piece: not refused(reader, piece), endless(framing))
+    assert sum(map(len, pieces)) <= BODY_LIMIT_BYTES + 2 * 1024 * 1024
+
+
+def refused(reader: ReplyReader, piece: bytes) -> bool:
+    """Whether the reader has had enough."""
+    try:
+        assert reader.feed(piece) is None
+    except MalformedReply:
+        return True
+    return False
+
+
+def test_many_interim_replies_in_one_piece_are_no_recursion() -> None:
+    """Five thousand at once are refused like any other nonsense."""
+    with pytest.raises(MalformedReply, match="interim"):
+        ReplyReader().feed(b"HTTP/1.1 100 Continue\r\n\r\n" * 5_000)
+
+
+def test_interim_replies_are_counted_for_each_reply() -> None:
+    """A connection may have any number of them over its life."""
+    reader = ReplyReader()
+    for _ in range(3):
+        interims = b"HTTP/1.1 100 Continue\r\n\r\n" * INTERIMS_AT_MOST
+        assert reader.feed(interims + b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") is not None
+
+
+def test_the_same_length_twice_is_one_length() -> None:
+    """Some proxies repeat it (RFC 9110, 8.6)."""
+    reply = ReplyReader().feed(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na")
+    assert reply is not None
+    assert reply.body == b"a"
 
 
 @given(
@@ -107,12 +178,12 @@ def test_any_cut_gives_the_same_reply(body: bytes, framing: str, chunk_sizes: li
 
 @given(bodies, st.lists(st.integers(0, 10_000), max_size=8))
 def test_a_body_without_a_length_ends_with_the_connection(body: bytes, cuts: list[int]) -> None:
-    """And its connection is not used again."""
+    """Its connection is not used again, and nobody can tell whether it is whole."""
     reader = ReplyReader()
     assert fed(reader, framed(body, "until closed", []), cuts) == []
     reply = reader.end()
     assert reply is not None
-    assert (reply.body, reply.keep_alive) == (body, False)
+    assert (reply.body, reply.keep_alive, reply.whole) == (body, False, False)
 
 
 @given(bodies, st.integers(0, 10_000))
@@ -158,6 +229,19 @@ def test_a_connection_is_kept_as_http_says(head: bytes, kept: bool) -> None:
         b"HTTP/1.1 abc\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab",
+        b"HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1, 1\r\n\r\na",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\nContent-Length: 1\n\na",
+        b"HTTP/1.1 200 OK\r\nX: a\nContent-Length: 1\r\n\r\na",
+        b"HTTP/1.1 200 OK\r\nX: a\r\n Content-Length: 1\r\n\r\na",
+        b"HTTP/1.1 2000 OK\r\n\r\n",
+        b"HTTP/1.1 000 OK\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n",

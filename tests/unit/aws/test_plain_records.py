@@ -112,11 +112,9 @@ def test_text_is_only_taken_for_plain_when_it_stands_in_json_as_it_is(key: str) 
         record(PartitionKey='quoted "key"'),
         record(PartitionKey="control\n"),
         record(PartitionKey=None),
-        record(Data=None),
         record(ApproximateArrivalTimestamp=None),
         without("PartitionKey"),
         without("ApproximateArrivalTimestamp"),
-        without("Data"),
     ],
 )
 async def test_a_page_with_an_odd_record_is_decoded_whole(odd: dict[str, Any]) -> None:
