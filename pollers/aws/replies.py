@@ -178,7 +178,7 @@ class _Change(TypedDict, total=False):
     Keys: Required[dict[str, dict[str, Any]]]
     NewImage: dict[str, dict[str, Any]] | None
     OldImage: dict[str, dict[str, Any]] | None
-    ApproximateCreationDateTime: int | float | None
+    ApproximateCreationDateTime: int | float
 
 
 class _DynamoDBRecord(TypedDict, total=False):

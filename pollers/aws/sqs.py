@@ -19,13 +19,14 @@ ENTRIES_AT_MOST = 10
 """In one batch call."""
 _ALL = ["All"]
 _FIFO = ".fifo"
-_COUNTS = (
-    "VisibilityTimeout",
-    "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesNotVisible",
-    "ApproximateNumberOfMessagesDelayed",
-)
-"""Attributes that every queue has. Without them it would be taken for an empty one, or its messages for hidden for 30 s."""
+_COUNTS = {
+    "VisibilityTimeout": None,
+    "ApproximateNumberOfMessages": None,
+    "ApproximateNumberOfMessagesNotVisible": "0",
+    "ApproximateNumberOfMessagesDelayed": "0",
+}
+"""Attributes that are numbers, with what they are where an emulator leaves them out. Without the first two a queue would be taken for
+an empty one, or its messages for hidden for 30 s."""
 _DIGITS_AT_MOST = 40
 
 
@@ -45,8 +46,8 @@ class SqsClient:
         """See :class:`pollers.aws.api.SqsApi`."""
         reply = await self._reply("GetQueueAttributes", {"QueueUrl": url, "AttributeNames": _ALL})
         attributes = {name: str(value) for name, value in reply["Attributes"].items()}
-        for name in _COUNTS:
-            if not _is_count(attributes.get(name)):
+        for name, absent in _COUNTS.items():
+            if not _is_count(attributes.get(name, absent)):
                 raise invalid(f"the reply has no {name} that is a number", "GetQueueAttributes")
         return attributes
 
