@@ -25,8 +25,8 @@ _COUNTS = {
     "ApproximateNumberOfMessagesNotVisible": "0",
     "ApproximateNumberOfMessagesDelayed": "0",
 }
-"""Attributes that are numbers, with what they are where an emulator leaves them out. Without the first two a queue would be taken for
-an empty one, or its messages for hidden for 30 s."""
+"""Attributes that are numbers, with what they are where an emulator leaves them out. Without the first two a queue would be taken
+for an empty one, or its messages for hidden for 30 s."""
 _DIGITS_AT_MOST = 40
 
 
