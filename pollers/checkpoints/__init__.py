@@ -5,12 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pollers.checkpoints.errors import CheckpointError, LeaseLost, StoreBusy, StoreUnreadable, StoreUnwritable
+from pollers.checkpoints.errors import (
+    CheckpointError,
+    LeaseLost,
+    StoreBusy,
+    StoreDamaged,
+    StoreUnreadable,
+    StoreUnwritable,
+)
 from pollers.checkpoints.memory import MemoryStore
 from pollers.checkpoints.sqlite import SqliteStore
 from pollers.checkpoints.store import (
     TRIM_HORIZON,
     CheckpointStore,
+    LanesDone,
     Lease,
     MappingCheckpoints,
     Opened,
@@ -25,6 +33,7 @@ __all__ = [
     "TRIM_HORIZON",
     "CheckpointError",
     "CheckpointStore",
+    "LanesDone",
     "Lease",
     "LeaseLost",
     "MappingCheckpoints",
@@ -34,6 +43,7 @@ __all__ = [
     "ShardCheckpoint",
     "SqliteStore",
     "StoreBusy",
+    "StoreDamaged",
     "StoreUnreadable",
     "StoreUnwritable",
     "open_store",

@@ -25,5 +25,9 @@ class StoreUnreadable(CheckpointError):  # noqa: N818 - named for what the reade
     """The store is damaged, foreign or of a newer version. It has not been touched and nothing has been lost."""
 
 
+class StoreDamaged(StoreUnreadable):
+    """The store is not as it was written, or is gone. What is left of it can be looked at, and mappings in it can be reset."""
+
+
 class StoreUnwritable(CheckpointError):  # noqa: N818 - named for what the reader must do next: make room, then try again
     """The write did not happen (disk full, read-only file system, I/O error). Trying it again later may work."""

@@ -1,4 +1,4 @@
-"""Looking at a checkpoint file, and resetting a mapping in it, from outside a running Headrace."""
+"""Looking at a checkpoint file, and resetting mappings in it, from outside a running Headrace; also when it is damaged."""
 
 from __future__ import annotations
 
@@ -8,83 +8,164 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pollers.aws.api import StartAt
-from pollers.checkpoints import openings, rows, schema
-from pollers.checkpoints.lock import OwnerLock
+from pollers.checkpoints import files, layout, openings, rows, schema
+from pollers.checkpoints.contents import Contents
+from pollers.checkpoints.errors import StoreDamaged, StoreUnwritable
+from pollers.checkpoints.lock import OwnerLock, memory_of
+from pollers.checkpoints.store import ShardCheckpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
-
-    from pollers.checkpoints.store import ShardCheckpoint
 
 
 @dataclass(frozen=True, slots=True)
 class ShardFound:
-    """One shard's checkpoint, and when it was last written (seconds since the epoch)."""
+    """One shard's checkpoint, and when it was last written (seconds since the epoch).
+
+    ``damaged``: its row is not as it was written. What cannot be read of it is left at its default.
+    """
 
     shard_id: str
     checkpoint: ShardCheckpoint
     updated_at: float
+    damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class MappingFound:
-    """A mapping's checkpoints on the stream that it read last; ``identity`` is None when there are none (after a reset)."""
+    """A mapping's checkpoints on the stream that it read last; ``identity`` is None when there are none (after a reset).
+
+    ``faults``: what is wrong with its rows.
+    """
 
     name: str
     identity: str | None
     shards: tuple[ShardFound, ...]
     reset_to: StartAt | None
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileFound:
+    """A checkpoint file: its mappings by name, and what is wrong with it apart from their rows."""
+
+    mappings: tuple[MappingFound, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
 def look(path: Path) -> list[MappingFound]:
-    """Every mapping of a checkpoint file, by name. Works beside a running owner, and writes nothing.
+    """Every mapping of a sound checkpoint file, by name. Raises what :func:`inspect` does, and StoreDamaged for one that is not."""
+    found = inspect(path)
+    if found.faults:
+        raise schema.damaged(path, "; ".join(found.faults))
+    return list(found.mappings)
 
-    There is none in a file whose creation is under way or was cut short.
-    Raises StoreUnreadable and StoreUnwritable as entering the store does.
+
+def inspect(path: Path) -> FileFound:
+    """What is in a checkpoint file, as far as it can be read. Works beside a running owner, and writes nothing.
+
+    There is nothing in a file whose creation is under way or was cut short. Raises StoreDamaged when nothing at all can be read,
+    StoreUnreadable for a file that is newer or another program's, and StoreUnwritable.
     """
-    opened = schema.connect_to_look(path)
-    if opened is None:
-        return []
-    with closing(opened) as connection:
-        try:
-            connection.execute("BEGIN")
-            mappings = connection.execute("SELECT name, reset_kind, reset_timestamp FROM mappings ORDER BY name")
-            return [
-                _mapping(connection, name, None if kind is None else StartAt(kind, timestamp=timestamp))
-                for name, kind, timestamp in mappings.fetchall()
-            ]
-        except sqlite3.Error as error:
-            raise schema.translated(error, path) from error
+    memory = memory_of(path)
+    try:
+        found = schema.examine(path, memory)
+    except sqlite3.Error as error:
+        raise schema.translated(error, path) from error
+    if found is None:
+        return FileFound()
+    contents = found[1]
+    names = sorted({str(name) for name in (*contents.mappings, *contents.faults)})
+    return FileFound(tuple(_mapping(contents, name) for name in names), tuple(contents.unplaced))
 
 
-def reset(path: Path, mappings: list[str], start: StartAt | None) -> None:
+def reset(path: Path, mappings: Collection[str], start: StartAt | None, *, everything: bool = False) -> None:
     """Forget the checkpoints of ``mappings``, all or none; they begin at ``start`` (None: as configured) when next started.
 
-    Raises StoreBusy while a running Headrace owns the file.
+    A damaged file is copied aside and made anew from what is sound in it. That needs ``everything`` (that ``mappings`` are all that
+    there are) unless it is known with whose rows something is wrong. Raises StoreBusy while a running Headrace owns the file, and
+    StoreDamaged when more than these mappings must be reset.
     """
-    with OwnerLock(path), closing(schema.connect(path)) as connection:
+    with OwnerLock(path) as lock:
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            for mapping in mappings:
-                openings.reset_mapping(connection, mapping, start)
-            connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise schema.translated(error, path) from error
+            connection, commits = schema.connect(path, lock)
+        except StoreDamaged as damage:
+            _replace(path, lock, _without(path, lock, mappings, damage, everything=everything), mappings, start)
+            return
+        with closing(connection):
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                for mapping in mappings:
+                    openings.reset_mapping(connection, mapping, start)
+                layout.count_commit(connection, commits + 1)
+                connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise schema.translated(error, path) from error
+        lock.remember(commits + 1)
 
 
-def _mapping(connection: sqlite3.Connection, name: str, reset_to: StartAt | None) -> MappingFound:
-    stream = connection.execute(
-        "SELECT id, identity FROM streams WHERE mapping = ? ORDER BY opened_at DESC, id DESC LIMIT 1", (name,)
-    ).fetchone()
-    if stream is None:
-        return MappingFound(name, None, (), reset_to)
-    return MappingFound(name, stream[1], tuple(_shards(connection, stream[0])), reset_to)
-
-
-def _shards(connection: sqlite3.Connection, stream: int) -> list[ShardFound]:
-    found = connection.execute(
-        f"SELECT shard_id, updated_at, {rows.CHECKPOINT_COLUMNS} FROM shards "  # noqa: S608 - constants
-        "WHERE stream = ? ORDER BY shard_id",
-        (stream,),
+def _without(
+    path: Path, lock: OwnerLock, mappings: Collection[str], damage: StoreDamaged, *, everything: bool
+) -> Contents:
+    """What is sound in a damaged file, without these mappings. Raises StoreDamaged when that is not enough to make it whole."""
+    try:
+        found = schema.examine(path, lock.memory)
+    except (sqlite3.Error, StoreDamaged):
+        found = None
+    contents = Contents() if found is None else found[1]
+    if everything and (found is None or contents.unplaced):
+        return Contents(commits=contents.commits)
+    if found is None or contents.unplaced:
+        raise StoreDamaged(
+            f"{damage}. It cannot be told whose rows are sound: leave MAPPING out, to reset every mapping"
+        )
+    others = [name for name in contents.faults if name not in mappings]
+    if others and not everything:
+        raise StoreDamaged(
+            f"{damage}. The rows of {', '.join(others)} are damaged too: leave MAPPING out, to reset every mapping"
+        )
+    gone = {*mappings, *others}
+    streams = {stream: row for stream, row in contents.streams.items() if row[1] not in gone}
+    return Contents(
+        {name: row for name, row in contents.mappings.items() if name not in gone},
+        streams,
+        {stream: shards for stream, shards in contents.shards.items() if stream in streams},
+        contents.commits,
     )
-    return [ShardFound(row[0], rows.checkpoint_of(row[2:]), row[1]) for row in found]
+
+
+def _replace(path: Path, lock: OwnerLock, sound: Contents, mappings: Collection[str], start: StartAt | None) -> None:
+    """Put a file with what is sound, and with these mappings reset, in the place of a damaged one."""
+    kind, timestamp = (None, None) if start is None else (start.kind, start.timestamp)
+    for mapping in mappings:
+        sound.mappings[mapping] = (mapping, kind, None if timestamp is None else float(timestamp))
+    sound.commits = max(sound.commits, lock.memory.commits or 0) + 1
+    try:
+        files.keep_copy(path)
+        files.put(path, sound)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreUnwritable(f"{path} could not be made anew ({error}); it was left as it is") from error
+    lock.remember(sound.commits)
+
+
+def _mapping(contents: Contents, name: str) -> MappingFound:
+    faults = tuple(contents.faults.get(name, ()))
+    row = contents.mappings.get(name)
+    reset_to = None if row is None or not isinstance(row[1], str) else StartAt(row[1], timestamp=row[2])
+    streams = contents.of(name)
+    if not streams:
+        return MappingFound(name, None, (), reset_to, faults)
+    stream, opened = streams[0]
+    shards = sorted(contents.shards.get(stream, {}).items(), key=lambda item: str(item[0]))
+    found = tuple(_shard(shard_id, row, damaged=(stream, shard_id) in contents.changed) for shard_id, row in shards)
+    return MappingFound(name, str(opened[2]), found, reset_to, faults)
+
+
+def _shard(shard_id: str, row: tuple[object, ...], *, damaged: bool) -> ShardFound:
+    updated_at = row[-1]
+    try:
+        checkpoint = rows.checkpoint_of(row)
+    except StoreDamaged:
+        checkpoint, damaged = ShardCheckpoint(), True
+    return ShardFound(str(shard_id), checkpoint, updated_at if isinstance(updated_at, float) else 0.0, damaged)

@@ -1,4 +1,9 @@
-"""One owner for a file: a lock held by the kernel on a file beside it, which names the owner for whoever is refused."""
+"""One owner for a file: a lock held by the kernel on a file beside it, which names the owner for whoever is refused.
+
+The lock's file also remembers how often the file has been written: what has fewer writes than that is not what was there. The
+count is noted after each write is durable and without an fsync of its own. So it is never ahead of what the disk has, a kill leaves
+it exact, and after a power loss it may be some seconds old, which only makes it notice less.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +15,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pollers.checkpoints.errors import StoreBusy, StoreUnwritable
+from pollers.checkpoints.seals import seal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_LONGEST_NOTE_BYTES = 512
+NOTE_BYTES = 512
+"""Written whole each time: one sector, so that there is no moment without it."""
+LOCK_MODE = 0o600
+_FRESH = "fresh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,19 @@ class Owner:
         return f"{process} on {self.host}" if elsewhere else process
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """How often the file beside the lock has been written, None where that is not known; ``fresh``: it has not been made yet."""
+
+    commits: int | None = None
+    fresh: bool = False
+
+    def __str__(self) -> str:
+        if self.commits is None:
+            return _FRESH if self.fresh else ""
+        return f"{self.commits} {seal('lock', self.commits)}"
+
+
 class OwnerLock:
     """The right to write ``path``, while this is entered (``with``).
 
@@ -41,15 +63,18 @@ class OwnerLock:
     def __init__(self, path: Path) -> None:
         self._guarded = path
         self._path = path.with_name(path.name + ".lock")
+        self._owner = f"{os.getpid()} {socket.gethostname()}"
         self._descriptor: int | None = None
+        self.memory = Memory()
 
     def __enter__(self) -> OwnerLock:
-        descriptor = _open(self._path)
+        descriptor, new = _open(self._path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _write_note(descriptor)
+            self.memory = Memory(fresh=True) if new else _read_note(descriptor)[1]
+            _write_note(descriptor, self._owner, self.memory)
         except BlockingIOError:
-            owner = _read_note(descriptor)
+            owner, _ = _read_note(descriptor)
             os.close(descriptor)
             raise StoreBusy(
                 f"{self._guarded} is in use by {owner}: only one process may write it; "
@@ -64,24 +89,31 @@ class OwnerLock:
         self._descriptor = descriptor
         return self
 
+    def remember(self, commits: int) -> None:
+        """The file has been written so often, all of it durable."""
+        self.memory = Memory(commits)
+        if self._descriptor is not None:
+            with contextlib.suppress(OSError):  # it then remembers an earlier count, which is true as well
+                _write_note(self._descriptor, self._owner, self.memory)
+
     def __exit__(self, *_: object) -> None:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             with contextlib.suppress(OSError):
-                os.ftruncate(descriptor, 0)
+                _write_note(descriptor, "", self.memory)
+                os.fsync(descriptor)
             os.close(descriptor)
 
 
 def owner_of(path: Path) -> Owner | None:
     """Who holds the lock of ``path`` now, if anybody does."""
-    try:
-        descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+    descriptor = _open_to_read(path)
+    if descriptor is None:
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _read_note(descriptor)
+        return _read_note(descriptor)[0]
     except OSError:
         return None
     finally:
@@ -89,10 +121,33 @@ def owner_of(path: Path) -> Owner | None:
     return None
 
 
-def _open(path: Path) -> int:
+def memory_of(path: Path) -> Memory:
+    """What the lock of ``path`` remembers. Without a lock's file, that nothing was made yet."""
+    descriptor = _open_to_read(path)
+    if descriptor is None:
+        return Memory(fresh=True)
+    try:
+        return _read_note(descriptor)[1]
+    finally:
+        os.close(descriptor)
+
+
+def _open_to_read(path: Path) -> int | None:
+    try:
+        return os.open(path.with_name(path.name + ".lock"), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
+def _open(path: Path) -> tuple[int, bool]:
+    """The lock's file, and whether it is new."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            return os.open(path, flags | os.O_EXCL, LOCK_MODE), True
+        except FileExistsError:
+            return os.open(path, flags, LOCK_MODE), False
     except OSError as error:
         raise StoreUnwritable(
             f"{path} cannot be written ({error.strerror}); checkpoints need a folder that Headrace may write in "
@@ -100,11 +155,19 @@ def _open(path: Path) -> int:
         ) from error
 
 
-def _write_note(descriptor: int) -> None:
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
+def _write_note(descriptor: int, owner: str, memory: Memory) -> None:
+    """Three lines, filled up with empty ones: an earlier Headrace reads the first."""
+    os.pwrite(descriptor, f"{owner}\n{memory}\n".encode().ljust(NOTE_BYTES, b"\n"), 0)
 
 
-def _read_note(descriptor: int) -> Owner:
-    pid, _, host = os.pread(descriptor, _LONGEST_NOTE_BYTES, 0).decode("utf-8", "replace").strip().partition(" ")
-    return Owner(int(pid) if pid.isdecimal() else None, host)
+def _read_note(descriptor: int) -> tuple[Owner, Memory]:
+    lines = os.pread(descriptor, NOTE_BYTES, 0).decode("utf-8", "replace").split("\n")
+    pid, _, host = lines[0].strip().partition(" ")
+    return Owner(int(pid) if pid.isdecimal() else None, host), _memory(lines[1] if len(lines) > 1 else "")
+
+
+def _memory(line: str) -> Memory:
+    commits, _, sealed = line.partition(" ")
+    if commits.isdecimal() and sealed == str(seal("lock", int(commits))):
+        return Memory(int(commits))
+    return Memory(fresh=line == _FRESH)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pollers.aws.api import StartAt
+from pollers.checkpoints.layout import seal_mapping, seal_stream
+from pollers.checkpoints.seals import seal
 
 if TYPE_CHECKING:
     import sqlite3
@@ -27,18 +29,22 @@ class Opening:
 
 def open_stream(connection: sqlite3.Connection, mapping: str, identity: str, now: float) -> Opening:
     """Find or make the mapping's row for this stream, and take all leases of the mapping from whoever had them."""
-    connection.execute("INSERT INTO mappings (name) VALUES (?) ON CONFLICT DO NOTHING", (mapping,))
+    connection.execute(
+        "INSERT INTO mappings (name, seal) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        (mapping, seal("mappings", mapping, None, None)),
+    )
     connection.execute(
         "UPDATE shards SET lease_counter = lease_counter + 1, lease_owner = NULL "
         "WHERE stream IN (SELECT id FROM streams WHERE mapping = ?)",
         (mapping,),
     )
     stream, pinned, number = connection.execute(
-        "INSERT INTO streams (mapping, identity, opened_at, openings) VALUES (?, ?, ?, 1) "
+        "INSERT INTO streams (mapping, identity, pinned, opened_at, openings, seal) VALUES (?, ?, 0, ?, 1, 0) "
         "ON CONFLICT DO UPDATE SET opened_at = excluded.opened_at, openings = openings + 1 "
         "RETURNING id, pinned, openings",
         (mapping, identity, now),
     ).fetchone()
+    seal_stream(connection, stream)
     _drop_oldest(connection, mapping)
     if pinned:
         return Opening(stream, number, fresh=False, previous_identity=None, start=None)
@@ -56,10 +62,11 @@ def reset_mapping(connection: sqlite3.Connection, mapping: str, start: StartAt |
     connection.execute("DELETE FROM streams WHERE mapping = ?", (mapping,))
     kind, timestamp = (None, None) if start is None else (start.kind, start.timestamp)
     connection.execute(
-        "INSERT INTO mappings (name, reset_kind, reset_timestamp) VALUES (?, ?, ?) "
+        "INSERT INTO mappings (name, reset_kind, reset_timestamp, seal) VALUES (?, ?, ?, 0) "
         "ON CONFLICT DO UPDATE SET reset_kind = excluded.reset_kind, reset_timestamp = excluded.reset_timestamp",
         (mapping, kind, timestamp),
     )
+    seal_mapping(connection, mapping)
 
 
 def _previous(connection: sqlite3.Connection, mapping: str, stream: int) -> str | None:

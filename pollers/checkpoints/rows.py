@@ -7,58 +7,63 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from pollers.aws.api import StartAt
-from pollers.checkpoints.errors import LeaseLost, StoreUnreadable
-from pollers.checkpoints.store import OpenWindow, ShardCheckpoint
+from pollers.checkpoints.errors import LeaseLost, StoreDamaged
+from pollers.checkpoints.layout import CHECKPOINT_COLUMNS, SHARD_COLUMNS, seal_mapping, seal_stream
+from pollers.checkpoints.seals import seal
+from pollers.checkpoints.store import LanesDone, OpenWindow, ShardCheckpoint
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping
 
-CHECKPOINT_COLUMNS = (
-    "sequence_number, start_kind, start_sequence_number, start_timestamp, ended, "
-    "window_start, window_end, window_state, parents"
-)
+_COLUMNS = f"{CHECKPOINT_COLUMNS}, ahead, updated_at"
 _UPDATE = (
-    f"UPDATE shards SET ({CHECKPOINT_COLUMNS}, updated_at) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 - constants
+    f"UPDATE shards SET ({_COLUMNS}, seal) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608 - constants
     "WHERE stream = ? AND shard_id = ? AND lease_counter = ?"
 )
 _INSERT = (
-    f"INSERT INTO shards (stream, shard_id, {CHECKPOINT_COLUMNS}, updated_at) "  # noqa: S608 - constants
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    f"INSERT INTO shards ({SHARD_COLUMNS}, seal) "  # noqa: S608 - constants
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
-_SELECT = f"SELECT shard_id, {CHECKPOINT_COLUMNS} FROM shards WHERE stream = ?"  # noqa: S608 - constants
+_SELECT = f"SELECT {SHARD_COLUMNS}, seal FROM shards WHERE stream = ?"  # noqa: S608 - constants
 
 
 def checkpoint_of(row: tuple[Any, ...]) -> ShardCheckpoint:
-    """A checkpoint from its columns. Raises StoreUnreadable for values that Headrace never wrote."""
+    """A checkpoint from a row of ``SHARD_COLUMNS``. Raises StoreDamaged for values that Headrace never wrote."""
     try:
-        sequence_number, kind, start_number, start_timestamp, ended, opens, closes, state, parents = row
+        _, _, sequence_number, kind, start_number, start_timestamp, ended, opens, closes, state, parents, ahead, _ = row
         window = None if state is None else OpenWindow(opens, closes, bytes(state))
         start = StartAt(kind, start_number, start_timestamp)
-        return ShardCheckpoint(sequence_number, start, bool(ended), window, tuple(orjson.loads(parents)))
+        done = () if ahead is None else tuple(LanesDone(tuple(upto)) for upto in orjson.loads(ahead))
+        return ShardCheckpoint(sequence_number, start, bool(ended), window, tuple(orjson.loads(parents)), done)
     except (TypeError, ValueError) as error:
-        raise StoreUnreadable(f"the checkpoint file is damaged: a shard's row cannot be read ({error})") from error
+        raise StoreDamaged(f"the checkpoint file is damaged: a shard's row cannot be read ({error})") from error
 
 
 def load(connection: sqlite3.Connection, stream: int) -> dict[str, ShardCheckpoint]:
-    """Every shard's checkpoint of a stream."""
-    return {row[0]: checkpoint_of(row[1:]) for row in connection.execute(_SELECT, (stream,))}
+    """Every shard's checkpoint of a stream. Raises StoreDamaged."""
+    loaded = {}
+    for *row, sealed in connection.execute(_SELECT, (stream,)):
+        if seal("shards", *row) != sealed:
+            raise StoreDamaged(f"the checkpoint file is damaged: the row of shard {row[1]} is not as it was written")
+        loaded[row[1]] = checkpoint_of(tuple(row))
+    return loaded
 
 
 def add(connection: sqlite3.Connection, stream: int, shards: Mapping[str, ShardCheckpoint], now: float) -> None:
     """Insert the shards that have no row yet."""
-    connection.executemany(_INSERT, [(stream, shard_id, *_columns(shards[shard_id]), now) for shard_id in shards])
+    rows = [(stream, shard_id, *_columns(checkpoint), now) for shard_id, checkpoint in shards.items()]
+    connection.executemany(_INSERT, [(*row, seal("shards", *row)) for row in rows])
 
 
 def pin(connection: sqlite3.Connection, stream: int, shards: Mapping[str, ShardCheckpoint], now: float) -> None:
     """Insert the first shards, and use up the position that a reset asked for."""
     add(connection, stream, shards, now)
     connection.execute("UPDATE streams SET pinned = 1 WHERE id = ?", (stream,))
-    connection.execute(
-        "UPDATE mappings SET reset_kind = NULL, reset_timestamp = NULL "
-        "WHERE name = (SELECT mapping FROM streams WHERE id = ?)",
-        (stream,),
-    )
+    seal_stream(connection, stream)
+    (mapping,) = connection.execute("SELECT mapping FROM streams WHERE id = ?", (stream,)).fetchone()
+    connection.execute("UPDATE mappings SET reset_kind = NULL, reset_timestamp = NULL WHERE name = ?", (mapping,))
+    seal_mapping(connection, mapping)
 
 
 def save_and_add(
@@ -74,7 +79,9 @@ def save_and_add(
 
     Otherwise writes nothing and raises LeaseLost.
     """
-    changed = connection.execute(_UPDATE, (*_columns(checkpoint), now, stream, shard_id, counter))
+    columns = (*_columns(checkpoint), now)
+    sealed = seal("shards", stream, shard_id, *columns)
+    changed = connection.execute(_UPDATE, (*columns, sealed, stream, shard_id, counter))
     if changed.rowcount != 1:
         raise LeaseLost(f"the lease of shard {shard_id} was taken by another owner")
     if children:
@@ -112,13 +119,15 @@ def forget(connection: sqlite3.Connection, stream: int, shard_ids: Iterable[str]
 
 
 def _columns(checkpoint: ShardCheckpoint) -> tuple[Any, ...]:
-    start, window = checkpoint.start, checkpoint.window
+    """The values as SQLite will give them back, since their checksum is made of that."""
+    start, window, ahead = checkpoint.start, checkpoint.window, checkpoint.ahead
     return (
         checkpoint.sequence_number,
         start.kind,
         start.sequence_number,
-        start.timestamp,
-        checkpoint.ended,
-        *((None, None, None) if window is None else (window.start, window.end, window.state)),
+        None if start.timestamp is None else float(start.timestamp),
+        int(checkpoint.ended),
+        *((None, None, None) if window is None else (float(window.start), float(window.end), bytes(window.state))),
         orjson.dumps(checkpoint.parents).decode(),
+        orjson.dumps([done.upto for done in ahead]).decode() if ahead else None,
     )

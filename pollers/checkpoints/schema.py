@@ -1,176 +1,215 @@
-"""The SQLite file: how it is recognised, created and refused, and what its errors mean."""
+"""The SQLite file: how it is recognised, created, brought up to date and refused, and what SQLite's errors mean."""
 
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from pollers.checkpoints.errors import CheckpointError, StoreUnreadable, StoreUnwritable
+from pollers.checkpoints import files, layout
+from pollers.checkpoints.contents import Contents, read
+from pollers.checkpoints.errors import CheckpointError, StoreDamaged, StoreUnreadable, StoreUnwritable
+from pollers.checkpoints.layout import APPLICATION_ID, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-APPLICATION_ID = 0x48647263
-"""Marks the file as Headrace's own ("Hdrc")."""
+    from pollers.checkpoints.lock import Memory, OwnerLock
 
-SCHEMA_VERSION = 1
-"""Raised with every change that an older Headrace could not read."""
-
-_BUSY_SECONDS = 5.0
-_MAGIC = b"SQLite format 3\0"
-
-_TABLES = (
-    """CREATE TABLE mappings (
-        name TEXT PRIMARY KEY,
-        reset_kind TEXT,
-        reset_timestamp REAL
-    )""",
-    """CREATE TABLE streams (
-        id INTEGER PRIMARY KEY,
-        mapping TEXT NOT NULL REFERENCES mappings (name),
-        identity TEXT NOT NULL,
-        pinned INTEGER NOT NULL DEFAULT 0,
-        opened_at REAL NOT NULL,
-        openings INTEGER NOT NULL DEFAULT 0,
-        UNIQUE (mapping, identity)
-    )""",
-    """CREATE TABLE shards (
-        stream INTEGER NOT NULL REFERENCES streams (id) ON DELETE CASCADE,
-        shard_id TEXT NOT NULL,
-        sequence_number TEXT,
-        start_kind TEXT NOT NULL,
-        start_sequence_number TEXT,
-        start_timestamp REAL,
-        ended INTEGER NOT NULL,
-        window_start REAL,
-        window_end REAL,
-        window_state BLOB,
-        parents TEXT NOT NULL,
-        lease_counter INTEGER NOT NULL DEFAULT 0,
-        lease_owner TEXT,
-        updated_at REAL NOT NULL,
-        PRIMARY KEY (stream, shard_id)
-    )""",
-)
+OLDEST_VERSION = 1
+"""The oldest version that is brought up to date."""
+BUSY_SECONDS = 5.0
+_NOT_SOUND = (0, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT)
+"""Codes that speak of the file's content; 0 is Python's own, for text that is none."""
+INTEGRITY_ROWS = 5
+"""Findings of SQLite's own check that are read."""
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open the file for its one writer, creating it where there is none. Call it only while holding the owner's lock.
+def connect(path: Path, lock: OwnerLock) -> tuple[sqlite3.Connection, int]:
+    """Open the file for its one writer, creating it where there is none; the connection, and the file's count of commits.
 
-    Raises StoreUnreadable for a file that is damaged, newer or not Headrace's (it is left as it is), StoreUnwritable when
-    the file system does not let us.
+    Raises StoreDamaged or StoreUnreadable for a file that is not as it was written, newer or not Headrace's (it is left as it is),
+    StoreUnwritable when the file system does not let us.
     """
-    _require_database(path)
     try:
-        connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+        commits = _prepare(path, lock)
+        lock.remember(commits)
+        return _open_to_write(path), commits
     except sqlite3.Error as error:
         raise translated(error, path) from error
+    except OSError as error:
+        raise StoreUnwritable(f"{path} cannot be written ({error.strerror})") from error
+
+
+def _prepare(path: Path, lock: OwnerLock) -> int:
+    """Make sure that there is a sound file of this version; its count of commits."""
+    found = examine(path, lock.memory)
+    if found is None:
+        files.put(path, Contents(commits=1))
+        return 1
+    version, rows = found
+    if not rows.sound:
+        raise _refused(path, rows)
+    if version != SCHEMA_VERSION:
+        _fold_log(path)
+        rows.commits = 1
+        files.put(path, rows)
+    return rows.commits
+
+
+def _open_to_write(path: Path) -> sqlite3.Connection:
+    """In WAL mode with synchronous=FULL each commit is one fsync of the log: what was reported written survives a power loss."""
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     try:
-        _prepare(connection, path)
-    except sqlite3.Error as error:
-        connection.close()
-        raise translated(error, path) from error
-    except CheckpointError:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("SELECT commits FROM store").fetchone()
+    except sqlite3.Error:
         connection.close()
         raise
     return connection
 
 
-def connect_to_look(path: Path) -> sqlite3.Connection | None:
-    """Open an existing file for reading only; another process may be writing it. None: that process is still creating it."""
-    try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
-    except sqlite3.Error as error:
-        raise translated(error, path) from error
-    try:
-        if _is_new(connection):
-            connection.close()
-            return None
-        _recognise(connection, path)
-    except sqlite3.Error as error:
-        connection.close()
-        raise translated(error, path) from error
-    except CheckpointError:
-        connection.close()
-        raise
-    return connection
+def _fold_log(path: Path) -> None:
+    """Fold the log of an older file into it, so that the file that replaces it finds none."""
+    with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("PRAGMA journal_mode = DELETE")
 
 
-def _require_database(path: Path) -> None:
-    """Refuse what does not begin as a database does; SQLite itself takes a few bytes of anything for an empty one."""
+# -- what is there -------------------------------------------------------------------------------------------------------
+
+
+def examine(path: Path, memory: Memory) -> tuple[int, Contents] | None:
+    """The file's version and rows, what is wrong with them included; None when there is none yet and may be none.
+
+    Writes nothing, and works beside a running owner. Raises StoreDamaged when nothing can be read, StoreUnreadable for a file that
+    is newer or not Headrace's, StoreUnwritable when the file system does not let us, and sqlite3.Error.
+    """
     try:
-        with path.open("rb") as file:
-            head = file.read(len(_MAGIC))
-    except FileNotFoundError:
-        return
+        length = files.size(path)
+        log = files.size(files.beside(path, "-wal"))
+        why = files.foreign(path) if length else _absent(length, log, memory)
     except OSError as error:
         raise StoreUnwritable(f"{path} cannot be read ({error.strerror})") from error
-    if head not in (b"", _MAGIC):
-        raise _damaged(path, "it does not begin as a database does")
+    if why is not None:
+        raise damaged(path, why)
+    return _examine(path, memory) if length else None
+
+
+def _absent(length: int | None, log: int | None, memory: Memory) -> str | None:
+    """Why a file that is not there, or has nothing in it, ought to be there."""
+    what = "it is gone" if length is None else "it is empty"
+    if memory.commits:
+        return f"{what}, though Headrace has written it {memory.commits} times"
+    if log:
+        return f"{what}, though its log (-wal) is there"
+    if length == 0 and not memory.fresh:
+        return f"{what}, though its .lock says that there was one"
+    return None
+
+
+def _examine(path: Path, memory: Memory) -> tuple[int, Contents] | None:
+    # A connection that may write would fold the log into a damaged file when it is closed.
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN")
+            version = _recognise(connection, path)
+            if version is None:
+                return None if not memory.commits else _nothing(path, memory)
+            rows = read(connection, version)
+            if connection.execute("PRAGMA encoding").fetchone()[0] != "UTF-8":
+                rows.unplaced.append("its text is not in UTF-8")
+            rows.unplaced += _structure(connection, version)
+        except sqlite3.Error as error:
+            known = translated(error, path)
+            raise known from error
+        except ValueError as error:  # names and messages that are no text any more
+            raise damaged(path, str(error)) from error
+    if version == SCHEMA_VERSION and memory.commits is not None and rows.commits < memory.commits and rows.sound:
+        rows.unplaced.append(
+            f"it is older than what Headrace wrote last (write {memory.commits}, and the file has {rows.commits}): "
+            "its -wal was removed or damaged, or an older copy was put in its place"
+        )
+    return version, rows
+
+
+def _nothing(path: Path, memory: Memory) -> tuple[int, Contents]:
+    raise damaged(path, f"it has no tables, though Headrace has written it {memory.commits} times")
+
+
+def _recognise(connection: sqlite3.Connection, path: Path) -> int | None:
+    """The file's version, None for an empty database. Raises StoreUnreadable for what is not ours to read."""
+    application = _pragma(connection, "application_id")
+    if application == 0 and _pragma(connection, "schema_version") == 0:
+        return None
+    if application != APPLICATION_ID:
+        raise StoreUnreadable(
+            f"{path} is another program's database, not a checkpoint file of Headrace (or its header is damaged); it was left as "
+            "it is. Name another file (runtime.checkpoints), or restore it"
+        )
+    version = _pragma(connection, "user_version")
+    if not OLDEST_VERSION <= version <= SCHEMA_VERSION:
+        raise StoreUnreadable(
+            f"{path} was written by a newer Headrace (its version is {version}, this one reads {SCHEMA_VERSION}), or its header "
+            "is damaged; it was left as it is. Use that Headrace, restore the file, or name another (runtime.checkpoints)"
+        )
+    return version
+
+
+def _structure(connection: sqlite3.Connection, version: int) -> list[str]:
+    """What SQLite's own check finds, and tables that are not as we make them."""
+    found = [str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({INTEGRITY_ROWS})")]
+    faults = [] if found == ["ok"] else found
+    if version == SCHEMA_VERSION and _tables(connection) != _our_tables():
+        faults.append("its tables are not as Headrace makes them")
+    return faults
+
+
+def _tables(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
+    return connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name").fetchall()
+
+
+@lru_cache(maxsize=1)
+def _our_tables() -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        layout.create(connection, 0)
+        return _tables(connection)
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+# -- what it means -------------------------------------------------------------------------------------------------------
 
 
 def translated(error: sqlite3.Error, path: Path) -> CheckpointError:
     """The error of ours that says what to do about one of SQLite's."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT):
-        return _damaged(path, str(error))
+    if code in _NOT_SOUND:
+        return damaged(path, str(error))
     return StoreUnwritable(f"{path} could not be written ({error}); no checkpoint was moved")
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Recognise or create the tables, then choose how it is written.
-
-    In WAL mode with synchronous=FULL each commit is one fsync of the log: a checkpoint that was reported written survives
-    a power loss. Nothing is written to a file that is not ours.
-    """
-    if _is_new(connection):
-        _choose_modes(connection)
-        _create(connection)
-    else:
-        _recognise(connection, path)
-        _choose_modes(connection)
-
-
-def _choose_modes(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-
-
-def _is_new(connection: sqlite3.Connection) -> bool:
-    """Whether the file is empty: also one whose creation was cut short."""
-    return _pragma(connection, "application_id") == 0 and _pragma(connection, "schema_version") == 0
-
-
-def _create(connection: sqlite3.Connection) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    for table in _TABLES:
-        connection.execute(table)
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    connection.execute("COMMIT")
-
-
-def _recognise(connection: sqlite3.Connection, path: Path) -> None:
-    if _pragma(connection, "application_id") != APPLICATION_ID:
-        raise StoreUnreadable(f"{path} is another program's database, not a checkpoint file of Headrace; name another")
-    version = _pragma(connection, "user_version")
-    if version != SCHEMA_VERSION:
-        raise StoreUnreadable(
-            f"{path} was written by a newer Headrace (its version is {version}, this one reads {SCHEMA_VERSION}); "
-            "use that one, or name another file"
-        )
-    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if found != "ok":
-        raise _damaged(path, str(found))
-
-
-def _damaged(path: Path, why: str) -> StoreUnreadable:
-    return StoreUnreadable(
-        f"{path} is damaged, or no checkpoint file of Headrace ({why}); it was left as it is. "
-        "Restore it, or move it away to start afresh from each mapping's starting position"
+def damaged(path: Path, why: str) -> StoreDamaged:
+    """The error for a file of which nothing can be believed."""
+    return StoreDamaged(
+        f"{path} is damaged, or no checkpoint file of Headrace ({why}); it was left as it is. Restore a copy (with its -wal, "
+        f"if it had one, and without {path.name}.lock), or start every mapping afresh: headrace checkpoints reset CONFIG"
     )
 
 
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+def _refused(path: Path, rows: Contents) -> StoreDamaged:
+    problems = list(rows.problems())
+    said = "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
+    if rows.unplaced:
+        return damaged(path, said)
+    names = " or ".join(rows.faults)
+    return StoreDamaged(
+        f"{path} is damaged ({said}); it was left as it is. Restore a copy (without {path.name}.lock), or start "
+        f"{names} afresh: headrace checkpoints reset CONFIG {next(iter(rows.faults))}"
+    )

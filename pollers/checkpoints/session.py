@@ -8,7 +8,7 @@ import sqlite3
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
-from pollers.checkpoints import schema
+from pollers.checkpoints import layout, schema
 from pollers.checkpoints.errors import CheckpointError, StoreUnwritable
 from pollers.checkpoints.lock import OwnerLock
 from pollers.checkpoints.writer import Operation, Outcome
@@ -23,14 +23,17 @@ class SqliteSession:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._open = ExitStack()
+        self._lock: OwnerLock
         self._connection: sqlite3.Connection
+        self._commits: int
         self._identity: tuple[int, int]
 
     def start(self) -> None:
         """Lock and open the file. Raises StoreBusy, StoreUnreadable or StoreUnwritable, and then holds nothing."""
         with ExitStack() as opening:
-            opening.enter_context(OwnerLock(self._path))
-            self._connection = opening.enter_context(closing(schema.connect(self._path)))
+            self._lock = opening.enter_context(OwnerLock(self._path))
+            connection, self._commits = schema.connect(self._path, self._lock)
+            self._connection = opening.enter_context(closing(connection))
             self._identity = self._found()
             self._open = opening.pop_all()
 
@@ -55,14 +58,22 @@ class SqliteSession:
 
     def _transact(self, operations: list[Operation[Any]]) -> list[Outcome]:
         self._require_in_place()
+        connection = self._connection
+        before = connection.total_changes
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            connection.execute("BEGIN IMMEDIATE")
             outcomes = [self._one(operation) for operation in operations]
-            self._connection.execute("COMMIT")
+            changed = connection.total_changes != before
+            if changed:
+                layout.count_commit(connection, self._commits + 1)
+            connection.execute("COMMIT")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
+                connection.execute("ROLLBACK")
             raise
+        if changed:
+            self._commits += 1
+            self._lock.remember(self._commits)
         return outcomes
 
     def _one(self, operation: Operation[Any]) -> Outcome:

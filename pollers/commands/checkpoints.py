@@ -15,8 +15,8 @@ import orjson
 from config.models import StreamMapping
 from config.spelling import suggestion
 from pollers.aws.api import StartAt
-from pollers.checkpoints.errors import CheckpointError
-from pollers.checkpoints.inspection import MappingFound, ShardFound, look, reset
+from pollers.checkpoints.errors import CheckpointError, StoreDamaged
+from pollers.checkpoints.inspection import FileFound, MappingFound, ShardFound, inspect, reset
 from pollers.checkpoints.lock import owner_of
 from pollers.commands.loading import EXIT_UNUSABLE, load_or_exit
 
@@ -60,20 +60,23 @@ def command() -> None:
 def show(config: Path, mapping: str | None, as_json: bool) -> None:
     """Show how far each shard is done, for every mapping of CONFIG's checkpoint file or for MAPPING.
 
-    Works while Headrace runs.
+    Works while Headrace runs, and on a damaged file as far as it can be read: what is not as it was written is marked, and the
+    exit code is 1.
     """
     loaded = load_or_exit(config).config
     path = loaded.runtime.sqlite_path
-    found = _look(path)
+    file = _inspect(path)
+    found = list(file.mappings)
     if mapping is not None:
         _require_known([mapping], loaded, found)
         found = [one for one in found if one.name == mapping]
-    now = time.time()
     if as_json:
-        click.echo(orjson.dumps(_document(path, found), option=orjson.OPT_INDENT_2))
-        return
-    for line in _table(path, found, now):
-        click.echo(line)
+        click.echo(orjson.dumps(_document(path, file, found), option=orjson.OPT_INDENT_2))
+    else:
+        for line in _table(path, file, found, time.time()):
+            click.echo(line)
+    if file.faults or any(one.faults for one in found):
+        sys.exit(EXIT_FAILED)
 
 
 @command.command("reset")
@@ -90,29 +93,38 @@ def reset_command(config: Path, mapping: str | None, to: StartAt | None, yes: bo
     """Forget how far MAPPING (every stream mapping of CONFIG if not given) is done.
 
     When it is next started it reads every shard of its stream from the position given. LATEST is the moment of that start:
-    records written before it are skipped. Refused while Headrace runs on the same file.
+    records written before it are skipped. Refused while Headrace runs on the same file. A damaged file is copied aside and made
+    anew from what is sound in it.
     """
     loaded = load_or_exit(config).config
     path = loaded.runtime.sqlite_path
-    found = _look(path)
+    found = _remembered(path)
     names = [mapping] if mapping is not None else _stream_mappings(loaded)
     _require_known(names, loaded, found)
     _refuse_while_owned(path)
     if not yes:
         _ask(names, [one for one in found if one.name in names], to)
     try:
-        reset(path, names, to)
+        reset(path, names, to, everything=mapping is None)
     except CheckpointError as error:
         _fail(str(error))
     for name in names:
         click.echo(f"{name}: begins at {_start(to)} when it is next started")
 
 
-def _look(path: Path) -> list[MappingFound]:
-    if not path.exists():
-        return []
+def _inspect(path: Path) -> FileFound:
     try:
-        return look(path)
+        return inspect(path)
+    except CheckpointError as error:
+        _fail(str(error))
+
+
+def _remembered(path: Path) -> list[MappingFound]:
+    """The mappings that can be read, also in a damaged file."""
+    try:
+        return list(inspect(path).mappings)
+    except StoreDamaged:
+        return []
     except CheckpointError as error:
         _fail(str(error))
 
@@ -163,17 +175,19 @@ def _on_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _document(path: Path, found: list[MappingFound]) -> dict[str, object]:
+def _document(path: Path, file: FileFound, found: list[MappingFound]) -> dict[str, object]:
     """What ``--json`` prints. Times are seconds since the epoch; the state of a window is left out, its bounds are not."""
     owner = owner_of(path)
     return {
         "file": str(path),
         "owner_pid": None if owner is None else owner.pid,
+        "faults": list(file.faults),
         "mappings": [
             {
                 "mapping": one.name,
                 "stream": one.identity,
                 "reset_to": None if one.reset_to is None else asdict(one.reset_to),
+                "faults": list(one.faults),
                 "shards": [_shard_document(shard) for shard in one.shards],
             }
             for one in found
@@ -190,19 +204,25 @@ def _shard_document(shard: ShardFound) -> dict[str, object]:
         "start": asdict(checkpoint.start),
         "ended": checkpoint.ended,
         "parents": list(checkpoint.parents),
+        "done_above": [list(lanes.upto) for lanes in checkpoint.ahead],
+        "damaged": shard.damaged,
         "window": None if window is None else {"start": window.start, "end": window.end},
         "updated_at": shard.updated_at,
     }
 
 
-def _table(path: Path, found: list[MappingFound], now: float) -> Iterator[str]:
+def _table(path: Path, file: FileFound, found: list[MappingFound], now: float) -> Iterator[str]:
     owner = owner_of(path)
     yield f"{path}" + ("" if owner is None else f" (in use by {owner})")
+    for fault in file.faults:
+        yield f"damaged: {fault}"
     if not found:
         yield "no checkpoints yet"
     for one in found:
         yield ""
         yield f"{one.name}  {one.identity or 'not started'}"
+        for fault in one.faults:
+            yield f"  damaged: {fault}"
         if one.reset_to is not None:
             yield f"  begins at {_start(one.reset_to)} when it is next started"
         yield from _columns(one.shards, now)
@@ -211,14 +231,23 @@ def _table(path: Path, found: list[MappingFound], now: float) -> Iterator[str]:
 def _columns(shards: tuple[ShardFound, ...], now: float) -> Iterator[str]:
     if not shards:
         return
-    cells = [("SHARD", "DONE UP TO", "ENDED", "AGE")]
+    cells = [("SHARD", "DONE UP TO", "ENDED", "AGE", "")]
     for shard in shards:
         checkpoint = shard.checkpoint
         done = checkpoint.sequence_number or f"nothing, from {_start(checkpoint.start)}"
-        cells.append((shard.shard_id, done, "yes" if checkpoint.ended else "no", _age(now - shard.updated_at)))
+        ended = "yes" if checkpoint.ended else "no"
+        cells.append((shard.shard_id, done, ended, _age(now - shard.updated_at), _remark(shard)))
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     for row in cells:
         yield "  " + "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _remark(shard: ShardFound) -> str:
+    """What else there is to say of a shard: that its row is damaged, or how many lanes are ahead of the number shown."""
+    if shard.damaged:
+        return "DAMAGED"
+    lanes = sum(upto is not None for done in shard.checkpoint.ahead for upto in done.upto)
+    return f"{lanes} lane{'' if lanes == 1 else 's'} further" if lanes else ""
 
 
 def _start(start: StartAt | None) -> str:

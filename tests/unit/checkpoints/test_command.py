@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +13,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from pollers.aws.api import StartAt
-from pollers.checkpoints import OpenWindow, ShardCheckpoint, SqliteStore
+from pollers.checkpoints import LanesDone, OpenWindow, ShardCheckpoint, SqliteStore
 from pollers.commands import checkpoints as commands
 from pollers.commands.checkpoints import command
 
@@ -117,6 +119,8 @@ async def test_show_prints_every_mapping_as_json(config: Path) -> None:
         "ended": False,
         "parents": ["shardId-000000000000"],
         "window": {"start": 60.0, "end": 120.0},
+        "done_above": [],
+        "damaged": False,
     }
     assert "secret" not in shown.output
 
@@ -155,6 +159,41 @@ async def test_show_reports_a_damaged_file(config: Path) -> None:
     assert shown.exit_code == 1
     assert "damaged" in shown.output
     assert file_of(config).read_bytes() == b"scribble" * 1000
+
+
+async def test_show_marks_what_is_damaged_and_reset_mends_it(config: Path) -> None:
+    """The damaged mapping is named, its row marked, the other one goes on."""
+    await filled(config)
+    with closing(sqlite3.connect(file_of(config), isolation_level=None)) as connection:
+        connection.execute("UPDATE shards SET sequence_number = '8' WHERE sequence_number = '7'")
+    shown = headrace("show", config)
+    assert shown.exit_code == 1
+    assert "damaged: the row of shard shardId-000000000001 is not as it was written" in shown.output
+    assert any("shardId-000000000001" in line and line.endswith("DAMAGED") for line in shown.output.splitlines())
+    assert headrace("reset", config, "clicks", "--yes").exit_code == 0
+    assert headrace("show", config).exit_code == 0
+    assert (await reopened(config)).fresh
+    assert not (await reopened(config, "audit")).fresh
+
+
+async def test_reset_of_everything_mends_a_file_that_cannot_be_read(config: Path) -> None:
+    """One mapping alone is refused: nobody knows what the others had."""
+    file_of(config).parent.mkdir()
+    file_of(config).write_bytes(b"scribble" * 1000)
+    one = headrace("reset", config, "clicks", "--yes")
+    assert (one.exit_code, "leave MAPPING out" in one.output) == (1, True)
+    assert headrace("reset", config, "--yes").exit_code == 0
+    assert (await reopened(config)).fresh
+
+
+async def test_show_says_how_many_lanes_are_further(config: Path) -> None:
+    """With a parallelization factor, what is done above the number shown."""
+    async with SqliteStore(file_of(config)) as store:
+        checkpoints = (await store.open("clicks", IDENTITY)).checkpoints
+        await checkpoints.pin({"shard-0": ShardCheckpoint("7", ahead=(LanesDone(("9", None, "8")),))})
+    assert headrace("show", config).output.splitlines()[-1].endswith("2 lanes further")
+    document = json.loads(headrace("show", config, "--json").output)
+    assert document["mappings"][0]["shards"][0]["done_above"] == [["9", None, "8"]]
 
 
 async def test_reset_makes_a_mapping_start_as_configured(config: Path) -> None:

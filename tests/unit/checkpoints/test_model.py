@@ -11,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pollers.aws.api import StartAt
-from pollers.checkpoints import CheckpointStore, LeaseLost, MemoryStore, OpenWindow, ShardCheckpoint, SqliteStore
+from pollers.checkpoints import (
+    CheckpointStore,
+    LanesDone,
+    LeaseLost,
+    MemoryStore,
+    OpenWindow,
+    ShardCheckpoint,
+    SqliteStore,
+)
 from pollers.checkpoints.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -32,6 +40,12 @@ CHECKPOINTS = st.builds(
     ended=st.booleans(),
     window=WINDOWS,
     parents=st.lists(SHARDS, max_size=2).map(tuple),
+    ahead=st.lists(
+        st.lists(st.one_of(st.none(), st.integers(0, 10**128).map(str)), min_size=1, max_size=10).map(
+            lambda upto: LanesDone(tuple(upto))
+        ),
+        max_size=3,
+    ).map(tuple),
 )
 SOME = st.dictionaries(SHARDS, CHECKPOINTS, max_size=3)
 STEPS = st.one_of(

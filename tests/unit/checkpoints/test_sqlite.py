@@ -25,8 +25,8 @@ from pollers.checkpoints import (
     StoreUnwritable,
     open_store,
 )
+from pollers.checkpoints.layout import SCHEMA_VERSION
 from pollers.checkpoints.lock import owner_of
-from pollers.checkpoints.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -219,6 +219,7 @@ async def test_a_creation_cut_short_is_begun_again(tmp_path: Path) -> None:
     path.touch()
     assert await _is_usable(path)
     path.unlink()
+    (tmp_path / "checkpoints.db.lock").unlink()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
     assert await _is_usable(path)

@@ -1,0 +1,85 @@
+"""A checkpoint file as a file: made whole under another name and put in its place in one step, so that it is never half made."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from pollers.checkpoints import contents
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pollers.checkpoints.contents import Contents
+
+MAGIC = b"SQLite format 3\0"
+FILE_MODE = 0o600
+_HEADER = ((18, (1, 2)), (19, (1, 2)), (21, (64,)), (22, (32,)), (23, (32,)))
+"""Bytes of the header that have few sound values (SQLite's file format, 1.3): versions and fractions."""
+
+
+def beside(path: Path, ending: str) -> Path:
+    """The file that SQLite or Headrace keeps beside ``path``."""
+    return path.with_name(path.name + ending)
+
+
+def size(path: Path) -> int | None:
+    """The file's length in bytes, or None where there is none. Raises OSError."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
+
+
+def foreign(path: Path) -> str | None:
+    """Why a file with something in it is no database; SQLite itself takes a few bytes of anything for an empty one."""
+    with path.open("rb") as file:
+        head = file.read(100)
+    if head[: len(MAGIC)] != MAGIC or len(head) < 100:
+        return "it does not begin as a database does"
+    if any(head[place] not in sound for place, sound in _HEADER):
+        return "its header is not as it was written"
+    return None
+
+
+def put(path: Path, rows: Contents) -> None:
+    """Make a file with these rows in the place of ``path``. Raises OSError and sqlite3.Error, and has then changed nothing."""
+    new = beside(path, ".new")
+    for ending in ("", "-wal", "-shm", "-journal"):
+        beside(new, ending).unlink(missing_ok=True)
+    os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, FILE_MODE))
+    with closing(sqlite3.connect(new, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("BEGIN IMMEDIATE")
+        contents.write(connection, rows)
+        connection.execute("COMMIT")
+    # A log of the file that was there before would be taken for one of the new file's.
+    for ending in ("-wal", "-shm"):
+        beside(path, ending).unlink(missing_ok=True)
+    new.replace(path)
+    sync_folder(path)
+
+
+def keep_copy(path: Path) -> Path:
+    """Copy a damaged file and its log aside before it is replaced; where to."""
+    number = 1
+    while beside(path, f".damaged-{number}").exists():
+        number += 1
+    copy = beside(path, f".damaged-{number}")
+    for ending in ("", "-wal"):
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copy2(beside(path, ending), beside(copy, ending))
+    return copy
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in the file's folder durable."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
