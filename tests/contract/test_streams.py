@@ -249,6 +249,34 @@ async def test_a_split_closes_the_parent_and_opens_two_children(stream: StreamSe
 
 
 @on(RESHARD)
+async def test_the_end_of_a_closed_shard_is_read_once_more_at_its_last_record(stream: StreamService) -> None:
+    """That record comes again, and nothing but the end after it: what bears out that all of the shard was read."""
+    arn = await stream.create()
+    for value in ("1", "2"):
+        await stream.put(arn, "key", value)
+    [parent] = await stream.api.shards(arn)
+    await stream.split(arn, parent.shard_id)
+    records, _ = await read(stream, arn, parent.shard_id, count=10)
+    last = number_of(stream.kind, records[-1])
+    again, page = await read(
+        stream, arn, parent.shard_id, StartAt("AT_SEQUENCE_NUMBER", sequence_number=last), count=10
+    )
+    assert [number_of(stream.kind, record) for record in again] == [last]
+    assert page.next_iterator is None
+
+
+@on()
+async def test_replies_tell_the_services_clock(stream: StreamService) -> None:
+    """From its second reply on: never ahead of it, and at most a second or two behind."""
+    arn = await stream.create()
+    for _ in range(3):
+        await stream.api.describe(arn)
+    known = stream.api.service_clock.at_least(anyio.current_time())
+    assert known is not None
+    assert time.time() - 30 < known <= time.time() + 0.1
+
+
+@on(RESHARD)
 async def test_a_merge_gives_a_child_of_both(stream: StreamService) -> None:
     """Both parents end; the child names both."""
     arn = await stream.create(2)
