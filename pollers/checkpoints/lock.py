@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pollers.checkpoints.errors import StoreBusy, StoreUnwritable
+from pollers.checkpoints.privacy import make_folder
 from pollers.checkpoints.seals import seal
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def _open(path: Path) -> tuple[int, bool]:
     """The lock's file, and whether it is new."""
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         try:
             return os.open(path, flags | os.O_EXCL, LOCK_MODE), True
         except FileExistsError:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pollers.checkpoints import layout, schema
 from pollers.checkpoints.errors import CheckpointError, StoreUnwritable
 from pollers.checkpoints.lock import OwnerLock
+from pollers.checkpoints.privacy import close_files
 from pollers.checkpoints.writer import Operation, Outcome
 
 if TYPE_CHECKING:
@@ -32,8 +33,10 @@ class SqliteSession:
         """Lock and open the file. Raises StoreBusy, StoreUnreadable or StoreUnwritable, and then holds nothing."""
         with ExitStack() as opening:
             self._lock = opening.enter_context(OwnerLock(self._path))
+            made = not self._path.exists()
             connection, self._commits = schema.connect(self._path, self._lock)
             self._connection = opening.enter_context(closing(connection))
+            close_files(self._path, made=made)
             self._identity = self._found()
             self._open = opening.pop_all()
 
