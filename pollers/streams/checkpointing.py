@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -152,7 +153,7 @@ class CheckpointWriter:
                 return False
             step, checkpoint = shard.checkpoint() or (None, shard.kept)
             try:
-                await self._checkpoints.end(shard.lease, checkpoint, children)
+                await self._checkpoints.end(shard.lease, replace(checkpoint, ahead=()), children)
             except LeaseLost as lost:
                 self._give_up(shard, lost)
                 return False

@@ -40,6 +40,7 @@ class Lane:
         self._gathering = Gathering(self._limits, anyio.current_time())
         self._news = anyio.Event()
         self._work: Work | None = None
+        self._done_upto: str | None = None
         self._final = False
         self._permit = False
         self.invoking = False
@@ -51,6 +52,11 @@ class Lane:
         """The position of the lowest record that is not done."""
         lowest = None if self._work is None else self._work.lowest
         return self._gathering.lowest if lowest is None else lowest
+
+    @property
+    def done_upto(self) -> str | None:
+        """The sequence number up to which every record of this lane is done; None before the first of this run."""
+        return (self._work and self._work.done_upto) or self._done_upto
 
     def add(self, records: Records) -> None:
         """Queue records that follow those queued before."""
@@ -136,6 +142,7 @@ class Lane:
                 work.rules = self._context.rules
             if not await self._take_step(work, step):
                 return
+        self._done_upto = work.done_upto or self._done_upto
         self._work = None
         self._gathering.completed(anyio.current_time())
         if self._final:
@@ -152,8 +159,7 @@ class Lane:
             self._give_back()
             if not await discard(self._shard, self.task, step, self._event(step.records)):
                 return False
-            self._shard.discarded(step.records)
-            self._shard.done(work.discarded())
+            self._shard.discarded(work.discarded())
         elif stopping.stopped:
             return False
         elif isinstance(step, Wait):
@@ -276,7 +282,7 @@ class Lane:
         done = work.succeeded() if index is None else work.failed_from(index, now, request_id)
         if windows is not None and index != 0 and not self._final:
             windows.accepted(state)
-        self._shard.done(done)
+        self._shard.accepted(done)
         return ("success", None, []) if index is None else ("partial", None, numbers[index:])
 
 

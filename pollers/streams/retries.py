@@ -10,6 +10,7 @@ Throttles and failures of the infrastructure wait likewise, from half a second t
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -99,6 +100,7 @@ class Work:
         self, records: Records, rules: Rules, random: random.Random, now: float = 0.0, *, oversized: bool = False
     ) -> None:
         self.rules = rules
+        self._records = records
         self._parts = [_Part(records)]
         self._random = random
         self._began = now
@@ -117,6 +119,13 @@ class Work:
     def lowest(self) -> int | None:
         """The position of the lowest record still owed."""
         return self._parts[0].records.positions[0] if self.remaining else None
+
+    @property
+    def done_upto(self) -> str | None:
+        """The sequence number of the last record below which nothing is owed; None when that is nothing yet."""
+        records, lowest = self._records, self.lowest
+        done = len(records) if lowest is None else bisect_left(records.positions, lowest)
+        return records.sequence_numbers[done - 1] if done else None
 
     def next(self, now: float, wall: float) -> Next | None:
         """What to do now. ``now`` is a monotonic time, ``wall`` the wall clock; None: the batch is done with."""

@@ -8,11 +8,11 @@ from operator import not_
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.lowlevel
 
 from pollers.clock import loop_time
+from pollers.streams.intake import encoded, matching
 from pollers.streams.lane import Lane
-from pollers.streams.lanes import Progress, Step, share_out
+from pollers.streams.lanes import EarlierLanes, Progress, Step, share_out
 from pollers.streams.reading import Reader
 from pollers.streams.records import Records
 from pollers.streams.stopping import Stopping
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from pollers.checkpoints.store import Lease, ShardCheckpoint
     from pollers.streams.context import StreamContext
 
-ENCODED_AT_ONCE = 1_000
-"""Records encoded before the event loop gets its turn (a few milliseconds)."""
-FILTERED_AT_ONCE = 200
-"""The same with filters, which may have to parse every record."""
 UNSAVED_LIMIT = 100_000
 """Records read above the checkpoint at most: other lanes go on while one is stuck, but not for ever."""
 
@@ -59,6 +55,7 @@ class Shard:
         self.unwritten = Unwritten(2 * context.writer.interval_seconds)
         self.gate = WriteGate(self, self.unwritten)
         self._progress = Progress()
+        self._earlier = EarlierLanes(kept.ahead)
         self._encode = context.source.encoder(shard_id)
         self._saved_window = kept.window
 
@@ -133,15 +130,20 @@ class Shard:
     async def take(self, records: list[Wire]) -> int:
         """Encode, filter and queue records that follow those taken before; returns what holding them costs, in bytes."""
         source = self.context.source
+        last, records = records[-1:], self._undone(records)
+        if not records:
+            self.mark(source.sequence_numbers(last)[0])
+            return 0
         sequence_numbers = source.sequence_numbers(records)
-        choice = await self._matching(records)
+        choice = await matching(self.context.record_filter, records)
         chosen = records if choice is None else list(compress(records, choice))
-        events = await self._encoded(chosen)
+        events = await encoded(self._encode, chosen)
         arrivals = source.arrivals(chosen, self.context.service_time())
         if arrivals:
             source.service_clock.stamped(arrivals[-1], loop_time())
         # From here to the end nothing waits: records are queued whole pages at a time, or not at all.
-        first = self._progress.take(sequence_numbers)
+        rejected = () if choice is None else compress(range(len(records)), map(not_, choice))
+        first = self._progress.take(sequence_numbers, rejected)
         held = Records(list(range(first, first + len(records))), sequence_numbers, events, arrivals)
         if choice is not None:
             held.positions = list(compress(held.positions, choice))
@@ -150,29 +152,18 @@ class Shard:
         self._say_received(sequence_numbers, held, choice)
         self.context.read_ahead.hold(self.holding, len(held), size_bytes)
         self._queue(held, chosen)
-        if len(held) < len(records):
+        if last[0] is not records[-1]:
+            self.mark(source.sequence_numbers(last)[0])
+        elif len(held) < len(records):
             self.progressed()
         return size_bytes
 
-    async def _matching(self, records: list[Wire]) -> list[bool] | None:
-        record_filter = self.context.record_filter
-        if record_filter is None:
-            return None
-        choice: list[bool] = []
-        for start in range(0, len(records), FILTERED_AT_ONCE):
-            if start:
-                await anyio.lowlevel.checkpoint()
-            choice += map(record_filter.matches, records[start : start + FILTERED_AT_ONCE])
-        return choice
-
-    async def _encoded(self, records: list[Wire]) -> list[bytes]:
-        if len(records) <= ENCODED_AT_ONCE:
-            return self._encode(records)
-        events: list[bytes] = []
-        for start in range(0, len(records), ENCODED_AT_ONCE):
-            events += self._encode(records[start : start + ENCODED_AT_ONCE])
-            await anyio.lowlevel.checkpoint()
-        return events
+    def _undone(self, records: list[Wire]) -> list[Wire]:
+        """The records without those that lanes of an earlier run had done: they are in that run's books."""
+        if not self._earlier.any or not records:
+            return records
+        source = self.context.source
+        return list(compress(records, self._earlier.undone(source.keys(records), source.sequence_numbers(records))))
 
     def _say_received(self, sequence_numbers: list[str], held: Records, choice: Sequence[bool] | None) -> None:
         facts = self.context.surroundings.facts
@@ -239,13 +230,16 @@ class Shard:
     @property
     def last_done(self) -> str:
         """The sequence number of the highest record below which everything is done."""
-        step = self._progress.step(self.lowest)
-        return (self.kept.sequence_number or "0") if step is None else step.sequence_number
+        return self._progress.step(self.lowest, self.kept.sequence_number).sequence_number or "0"
 
-    def done(self, records: Records) -> None:
-        """The function accepted these records, or their failure record has been delivered."""
+    def accepted(self, records: Records) -> None:
+        """The function accepted these records."""
         if len(records):
-            self.unwritten.finish(self.gate.now())
+            self._progress.accept(records.positions)
+            self._done(records)
+
+    def _done(self, records: Records) -> None:
+        self.unwritten.finish(self.gate.now())
         self.context.read_ahead.release(self.holding, len(records), records.size_bytes)
 
     def window_closed(self) -> None:
@@ -257,25 +251,27 @@ class Shard:
     def discarded(self, records: Records) -> None:
         """These records are accounted for as discarded."""
         self._progress.discard(records.positions)
+        self._done(records)
 
     def progressed(self) -> None:
         """Records may be done: the checkpoint may move."""
         window = self.windows.open if self.windows else None
-        if self._progress.moved(self.lowest) or window != self._saved_window:
+        if self.unwritten.any or self._progress.moved(self.lowest) or window != self._saved_window:
             self.context.writer.moved(self)
-        elif self.unwritten.any:
-            self.nothing_to_write()
 
     def checkpoint(self) -> tuple[Step, ShardCheckpoint] | None:
         """The checkpoint as it can be written now, or None when that would be no news."""
-        step = self._progress.step(self.lowest)
-        window = self.windows.open if self.windows else None
-        if step is None:
-            if window == self._saved_window or self.kept.sequence_number is None:
-                return None
-            step = Step(self.kept.sequence_number, 0, self._progress.saved)
-        step = replace(step, finished=self.unwritten.finished)
-        return step, replace(self.kept, sequence_number=step.sequence_number, window=window)
+        kept = self.kept
+        step = replace(self._progress.step(self.lowest, kept.sequence_number), finished=self.unwritten.finished)
+        lanes = [lane.done_upto for lane in self.lanes] if len(self.lanes) > 1 else ()
+        checkpoint = replace(
+            kept,
+            sequence_number=step.sequence_number,
+            # A state without a record that it is of would be none.
+            window=self.windows.open if self.windows and step.sequence_number else None,
+            ahead=self._earlier.above(step.sequence_number, lanes),
+        )
+        return None if checkpoint == kept and not step.count else (step, checkpoint)
 
     def saved(self, step: Step, checkpoint: ShardCheckpoint) -> None:
         """That checkpoint has been written."""
@@ -285,7 +281,7 @@ class Shard:
         self._progress.saved_step(step)
         self._settled(step.finished)
         if step.count:
-            self.context.surroundings.facts.emit(Checkpointed(self.shard_id, step.count, step.sequence_number))
+            self.context.surroundings.facts.emit(Checkpointed(self.shard_id, step.count, step.sequence_number or ""))
         if was_full and not self.full:
             self.reader.room_again()
 

@@ -149,7 +149,15 @@ class Simulation:
                 loop.at_step(step + self.random.randrange(40), stop.hurry)
             await self._live(stop, ledger, crashing=how == "crash")
 
+    def _other_lanes(self) -> None:
+        """Now and then a mapping comes back with another parallelization factor."""
+        if self.random.random() < 0.3:
+            self.mapping = self.world.mapping = self.mapping.model_copy(
+                update={"parallelization_factor": self.random.choice((1, 2, 3, 4))}
+            )
+
     async def _live(self, stop: Stop, ledger: Ledger, *, crashing: bool) -> None:
+        self._other_lanes()
         permits = Permits(self.random.choice((1, 2, 5)))
         facts = Facts("simulated", [ledger, self.world.note])
         function = SimulatedFunction(self.world, permits.concurrency)
@@ -161,6 +169,7 @@ class Simulation:
         self.world.unwritten.clear()
         try:
             await self.poller.run()
+            self.world.stopped()
         except StoreUnwritable:
             assert not self.world.calm
         finally:

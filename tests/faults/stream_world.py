@@ -4,7 +4,8 @@ Every record has a value that is written once. It is *done* when the function ac
 record, or when its retention was over. The world fails a run the moment that
 
 - a record is invoked while an earlier one of its key is not done, or is being invoked somewhere else;
-- a checkpoint is written above a record that is not done;
+- a checkpoint is written above a record that is not done, or says that lanes have done one that is not;
+- a record is invoked again that was done when an earlier run ended in order;
 - a shard is written down as ended that is open;
 - more batches of a shard have begun and are in no written checkpoint than its lanes and one: a crash would repeat them;
 - a window's state is checkpointed with anything but the records up to that checkpoint, each once;
@@ -32,6 +33,7 @@ from handlers.function import (
     Throttle,
 )
 from pollers.aws.errors import Unavailable
+from pollers.streams.lanes import lane_of
 from pollers.telemetry.facts import Discarded, Fact
 from tests.faults.stream_records import values
 
@@ -69,6 +71,7 @@ class World:
     number_of: dict[str, int] = field(default_factory=dict)
     running: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     running_keys: set[str] = field(default_factory=set)
+    settled: set[str] = field(default_factory=set)
     unwritten: dict[str, list[set[str]]] = field(default_factory=lambda: defaultdict(list))
     failures: list[FailureRecord] = field(default_factory=list)
     finals: list[tuple[str, str, list[str]]] = field(default_factory=list)
@@ -120,6 +123,8 @@ class World:
         batch = [value for _, value in found]
         assert len(batch) <= self.mapping.batch_size
         assert not any(map(self.rejects, batch)), "invoked with what the filter rejects"
+        again = self.settled.intersection(batch)
+        assert not again, f"done when a run ended in order, and invoked again: {sorted(again)}"
         shards = {self.shard_of[value] for value in batch} or {event["shardId"]}
         assert len(shards) == 1, f"one batch of several shards: {shards}"
         shard = shards.pop()
@@ -127,7 +132,7 @@ class World:
         self.running[shard] += 1
         assert self.running[shard] <= self.mapping.parallelization_factor, f"too many invocations of {shard}"
         repeated = self.running[shard] + len(self.unwritten[shard])
-        assert self.lanes > 1 or repeated <= self.lanes + 1, f"a crash would repeat {repeated} batches of {shard}"
+        assert repeated <= self.lanes + 1, f"a crash would repeat {repeated} batches of {shard}"
         keys = self._keys(batch)
         assert not keys & self.running_keys, f"keys invoked twice at a time: {keys & self.running_keys}"
         self.running_keys |= keys
@@ -166,9 +171,8 @@ class World:
 
     def wrote(self, shard_id: str, checkpoint: ShardCheckpoint, *, ended: bool) -> None:
         """That checkpoint is on the disk."""
-        upto = None if checkpoint.sequence_number is None else int(checkpoint.sequence_number)
         for batch in self.unwritten[shard_id]:
-            batch -= {value for value in batch if ended or (upto is not None and self._number(value) <= upto)}
+            batch -= {value for value in batch if ended or self._covers(checkpoint, value)}
         self.unwritten[shard_id] = [batch for batch in self.unwritten[shard_id] if batch]
 
     # -- the store's side ------------------------------------------------------------------------------------------------
@@ -179,11 +183,26 @@ class World:
             f"{shard_id} is open and was ended"
         )
         upto = None if checkpoint.sequence_number is None else int(checkpoint.sequence_number)
-        for (shard, number), value in self.by_number.items():
-            if shard == shard_id and (ended or (upto is not None and int(number) <= upto)):
-                assert value in self.done, f"the checkpoint {upto} of {shard_id} is above {value}, which is not done"
+        for (shard, _), value in self.by_number.items():
+            if shard == shard_id and (ended or self._covers(checkpoint, value)):
+                assert value in self.done, (
+                    f"the checkpoint {checkpoint} of {shard_id} covers {value}, which is not done"
+                )
         if checkpoint.window is not None and upto is not None:
             self._check_window(shard_id, checkpoint, upto)
+
+    def _covers(self, checkpoint: ShardCheckpoint, value: str) -> bool:
+        """Whether a record of the checkpoint's shard is not read, or passed over, after a restart."""
+        number, key = self.number_of[value], self.place[value][0]
+        if checkpoint.sequence_number is not None and number <= int(checkpoint.sequence_number):
+            return True
+        wire = key.encode() if self.stream.kind == "kinesis" else orjson.dumps({"id": {"S": key}})
+        marks = (done.upto[lane_of(wire, len(done.upto))] for done in checkpoint.ahead)
+        return any(mark is not None and number <= int(mark) for mark in marks)
+
+    def stopped(self) -> None:
+        """A run ended in order, with everything written that was done."""
+        self.settled |= self.accepted
 
     def _check_window(self, shard_id: str, checkpoint: ShardCheckpoint, upto: int) -> None:
         assert checkpoint.window is not None

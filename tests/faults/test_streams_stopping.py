@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
+import orjson
 import pytest
 
 from handlers.function import Payload, Result
 from pollers.checkpoints import LeaseLost, MemoryStore, StoreUnwritable
 from pollers.checkpoints.store import Opened
+from pollers.streams.lanes import lane_of
 from pollers.telemetry.facts import Checkpointed, Invoked, Returned, State
 from tests import virtual_time
 from tests.faults.stream_records import values
@@ -349,6 +352,84 @@ async def test_a_second_poller_after_a_stop_needs_nothing_of_the_first() -> None
             await anyio.sleep(0.15)
     async with rig.running():
         await eventually(lambda: len(set(rig.accepted)) == 30)
+
+
+@pytest.mark.parametrize("factors", [(3,), (4, 2, 1, 3)], ids=["one factor", "another at each start"])
+@pytest.mark.parametrize("kind", KINDS)
+@virtual_time.test
+async def test_stops_in_order_repeat_nothing_with_lanes(kind: Kind, factors: tuple[int, ...]) -> None:
+    """What lanes have done above the slowest one is passed over at the next start, and is in the books once."""
+    rig = Rig(kind, batch_size=5, parallelization_factor=3)
+    for value in range(2_000):
+        rig.put(str(value), key=f"k{value % 97}")
+    chance = random.Random(3)
+
+    async def handler(event: dict[str, Any]) -> Result:
+        await anyio.sleep(chance.choice((0.001, 0.02, 0.3)))
+        return Payload(b"null")
+
+    rig.function.handler = handler
+    booked = 0
+    for run in range(12):
+        factor = factors[run % len(factors)]
+        rig.mapping = rig.mapping.model_copy(update={"parallelization_factor": factor})
+        async with rig.running():
+            await anyio.sleep(1.5)
+        booked += rig.ledger.checkpointed
+    async with rig.running():
+        await eventually(lambda: len(rig.accepted) == 2_000)
+    assert len(set(rig.accepted)) == sum(map(len, rig.invoked)) == 2_000
+    assert booked + rig.ledger.checkpointed == 2_000
+
+
+@virtual_time.test
+async def test_a_crash_with_lanes_repeats_at_most_a_batch_a_lane_and_one() -> None:
+    """However far the slowest lane is behind the others."""
+    rig = Rig(batch_size=5, parallelization_factor=3, store=CountingStore())
+    for value in range(600):
+        rig.put(str(value), key=f"k{value % 97}")
+    rig.function.handler = slow_on("0", seconds=10_000)
+    async with rig.crashing():
+        await eventually(lambda: len(rig.accepted) > 350)
+        await anyio.sleep(100)
+    done = set(rig.accepted)
+    rig.function.handler = slow_on(seconds=0)
+    async with rig.running():
+        await eventually(lambda: len(set(rig.accepted)) == 600)
+    again = [value for batch in rig.invoked for value in batch]
+    assert len(again) - len(set(again)) <= 4 * 5
+    assert len(done) > 350
+
+
+@virtual_time.test
+async def test_a_shard_ends_with_what_its_lanes_had_done_in_an_earlier_run() -> None:
+    """Nothing is kept of it, and its child begins."""
+    rig = Rig("dynamodb", batch_size=1, parallelization_factor=2)
+    parent = rig.only_shard
+    slow, quick = "a", next(key for key in "bcdefgh" if differ("a", key))
+    rig.put("slow", key=slow)
+    rig.put("quick", key=quick)
+    rig.function.handler = slow_on("slow", seconds=10_000)
+    async with rig.running():
+        await eventually(lambda: rig.accepted == ["quick"])
+        rig.stop.request()
+        await anyio.sleep(1)
+        rig.stop.hurry()
+    assert (await rig.checkpoints())[parent.shard_id].ahead
+    rig.stream.roll(parent)
+    rig.put("child", key=slow)
+    rig.function.handler = slow_on(seconds=0)
+    async with rig.running():
+        await eventually(lambda: rig.accepted == ["quick", "slow", "child"])
+    ended = (await rig.checkpoints())[parent.shard_id]
+    assert ended.ended
+    assert not ended.ahead
+
+
+def differ(one: str, other: str) -> bool:
+    """Whether items with these keys have different lanes of two."""
+    lanes = {lane_of(orjson.dumps({"id": {"S": key}}), 2) for key in (one, other)}
+    return len(lanes) == 2
 
 
 class CountingStore:
