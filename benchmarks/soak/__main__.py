@@ -64,7 +64,10 @@ def _show(result: Result, faults: list[str]) -> None:
     )
     killed = sum(not life.asked_to_stop for life in result.lives)
     balanced = sum(life.balanced for life in result.lives)
-    print(f"runs:          {len(result.lives)}, {killed} killed; {balanced} ledgers balance")
+    cut_short = sum(life.cut_short for life in result.lives)
+    print(
+        f"runs:          {len(result.lives)}, {killed} killed; {balanced} ledgers balance; {cut_short} stops without answers"
+    )
     if result.stops:
         print(f"stops:         {', '.join(f'{seconds:.1f}' for seconds in result.stops)} s from SIGTERM to the exit")
     print(f"longest wait:  {result.longest_wait:.1f} s in which nothing ran though something waited")

@@ -53,6 +53,7 @@ class Life:
     exit_code: int
     started: bool
     asked_to_stop: bool
+    cut_short: bool
     balanced: int
     unbalanced: tuple[str, ...]
     errors: Counter[str]
@@ -62,11 +63,21 @@ def life(log: str, exit_code: int, *, asked_to_stop: bool) -> Life:
     """Read one log. Only a run that was asked to stop says its ledgers; one that was killed cannot."""
     lines = [json.loads(line) for line in log[: log.rfind("\n") + 1].splitlines() if line.startswith("{")]
     ledgers = [line for line in lines if str(line.get("event", "")).endswith(": ledger")]
-    unbalanced = [str(line["mapping"]) for line in ledgers if not line.get("balanced")]
+    # A service that did not answer at the stop keeps what was not handed back; the ledger says so, and must still add up.
+    cut_short = any("not everything was handed back in time" in str(line.get("event")) for line in lines)
+    unbalanced = [
+        str(line["mapping"]) for line in ledgers if not (line.get("balanced") or (cut_short and _adds_up(line)))
+    ]
     unbalanced += [str(line.get("mapping")) for line in lines if line.get("event") == "books do not balance"]
     errors = Counter(_headline(line) for line in lines if line.get("level") in ("error", "critical"))
     started = any(line.get("event") == "headrace started" for line in lines)
-    return Life(exit_code, started, asked_to_stop, len(ledgers) - len(unbalanced), tuple(unbalanced), errors)
+    return Life(exit_code, started, asked_to_stop, cut_short, len(ledgers) - len(unbalanced), tuple(unbalanced), errors)
+
+
+def _adds_up(ledger: dict[str, int]) -> bool:
+    """Every event that was received is somewhere."""
+    parts = ("deleted", "checkpointed", "discarded", "returned", "expired", "in_flight")
+    return ledger["received"] == sum(ledger[part] for part in parts)
 
 
 def _headline(line: dict[str, object]) -> str:
@@ -84,7 +95,7 @@ def faults_of(pages: Sequence[Page], lives: Sequence[Life]) -> list[str]:
         # Before it has started nothing is begun: SIGTERM ends it as any process, and a locked store keeps it from starting.
         if not one.started:
             continue
-        if one.asked_to_stop and one.exit_code != 0:
+        if one.asked_to_stop and one.exit_code != (1 if one.cut_short else 0):
             found.append(f"run {number}: exit code {one.exit_code} after SIGTERM")
         if not one.asked_to_stop and one.exit_code >= 0:
             found.append(f"run {number}: it ended by itself with exit code {one.exit_code}")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from anyio.abc import Process, TaskGroup
 
 STOP_SECONDS = 90.0
+LOG_SECONDS = 30.0
+"""For the rest of a log, which a worker that outlives its Headrace for a moment may keep open."""
 _PORTION = 1 << 16
 
 
@@ -40,6 +42,8 @@ class Program:
         self._process: Process | None = None
         self._asked = False
         self._changing = anyio.Lock()
+        self._started = 0
+        self._ended = 0
 
     @property
     def checkpoints(self) -> Path:
@@ -53,10 +57,11 @@ class Program:
         self._process = await anyio.open_process(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True, env=os.environ
         )
-        log = self._folder / f"log-{len(self.lives) + 1}"
+        self._started += 1
+        log, whole = self._folder / f"log-{self._started}", anyio.Event()
         log.touch()
-        self._group.start_soon(self._read, self._process, log)
-        self._group.start_soon(self._watch, self._process, log)
+        self._group.start_soon(self._read, self._process, log, whole)
+        self._group.start_soon(self._watch, self._process, log, whole)
 
     async def kill(self, pause: float) -> None:
         """SIGKILL, and after a while a new start."""
@@ -100,25 +105,33 @@ class Program:
     async def _end(self, by: signal.Signals) -> None:
         process = self._process
         assert process is not None
-        lived = len(self.lives)
+        ended = self._ended
         with suppress(ProcessLookupError):
             process.send_signal(by)
         with anyio.move_on_after(STOP_SECONDS):
-            while len(self.lives) == lived:
+            while self._ended == ended:
                 await anyio.sleep(0.02)
-        if len(self.lives) == lived:
+        if self._ended == ended:
             process.kill()
-            while len(self.lives) == lived:
+            while self._ended == ended:
                 await anyio.sleep(0.02)
 
-    async def _watch(self, process: Process, log: Path) -> None:
+    async def _watch(self, process: Process, log: Path, whole: anyio.Event) -> None:
         code = await process.wait()
-        await anyio.sleep(0.2)  # for the rest of its log
-        self.lives.append(life(await anyio.Path(log).read_text(errors="replace"), code, asked_to_stop=self._asked))
-        if code >= 0 and not self._asked and not self.over:
+        asked = self._asked
+        self._ended += 1
+        if code >= 0 and not asked and not self.over:
             await self.start()
+        with anyio.move_on_after(LOG_SECONDS):
+            await whole.wait()
+        self.lives.append(life(await anyio.Path(log).read_text(errors="replace"), code, asked_to_stop=asked))
 
-    async def _read(self, process: Process, log: Path) -> None:
+    async def settled(self) -> None:
+        """Wait until all that has ended is in ``lives``."""
+        while len(self.lives) < self._ended:
+            await anyio.sleep(0.02)
+
+    async def _read(self, process: Process, log: Path, whole: anyio.Event) -> None:
         assert process.stderr is not None
         async with await anyio.open_file(log, "ab") as into:
             with suppress(anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError):
@@ -127,6 +140,7 @@ class Program:
                         await anyio.sleep(0.05)
                     await into.write(await process.stderr.receive(_PORTION))
                     await into.flush()
+        whole.set()
 
     def _workers(self) -> list[int]:
         """The processes under Headrace's own that run functions."""

@@ -107,6 +107,7 @@ class _Soak:
             (plan.folder / "calm").touch()
             await self._drained()
             await program.stop()
+            await program.settled()
             group.cancel_scope.cancel()
         result.lives, result.stops, result.reshardings = program.lives, program.stops, self._stream.reshardings
         for proxy in self._proxies:
