@@ -280,10 +280,13 @@ async def test_a_token_is_needed_by_every_command(workplace: Workplace) -> None:
 
 
 async def test_a_function_cannot_control_the_headrace_that_runs_it(workplace: Workplace, operator: Operator) -> None:
-    """It has no token in its environment, and with the one that it finds in the file it is refused; the operator is not."""
+    """It has no token in its environment, and with the one that it finds in the file it is refused; the operator is not.
+
+    Nor does it see Headrace's environment and memory.
+    """
     async with queue(workplace.emulator) as source:
         workplace.function("""
-            import glob, subprocess, sys
+            import ctypes, glob, subprocess, sys
 
             ASK = '''if True:
                 import http.client, sys
@@ -296,12 +299,32 @@ async def test_a_function_cannot_control_the_headrace_that_runs_it(workplace: Wo
                 command = [sys.executable, "-c", ASK, os.environ["PORT"], token]
                 note(status=subprocess.check_output(command, text=True, **options).strip())
 
+            LOOK = '''if True:
+                import os, sys
+                for name in ("environ", "mem"):
+                    try:
+                        open(f"/proc/{sys.argv[1]}/{name}", "rb").read(1)
+                        print(name)
+                    except PermissionError:
+                        pass
+            '''
+
+            def without_capabilities():  # where the tests run as root, who may read everything by some of them
+                for capability in range(64):
+                    ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)
+
+            def look():
+                headrace = open(f"/proc/{os.getppid()}/stat").read().rpartition(")")[2].split()[1]
+                command = [sys.executable, "-c", LOOK, headrace]
+                note(seen=subprocess.check_output(command, text=True, preexec_fn=without_capabilities))
+
             def handler(event, context):
                 (path,) = glob.glob(f"{os.environ['FOLDER']}/headrace-*/127.0.0.1-{os.environ['PORT']}.token")
                 token = open(path).read().strip()
                 ask("none")
                 ask(token)
                 ask(token, start_new_session=True)
+                look()
                 mine = {name: value for name, value in os.environ.items() if token in value or "HEADRACE" in name}
                 note(id=event["Records"][0]["body"], mine=mine)
         """)
@@ -322,6 +345,7 @@ async def test_a_function_cannot_control_the_headrace_that_runs_it(workplace: Wo
             await until(lambda: workplace.count()["m"] == 1, running=process)
             assert [note["status"] for note in workplace.notes() if "status" in note] == ["401", "403", "403"]
             assert workplace.notes()[-1]["mine"] == {}
+            assert [note["seen"] for note in workplace.notes() if "seen" in note] == [""]
             assert (await operator.status())["q"]["state"] == "running"
             (told,) = workplace.logged("the console, with the token that changes need")
             file = workplace.folder / f"headrace-{os.geteuid()}" / f"127.0.0.1-{environment['PORT']}.token"
