@@ -191,6 +191,7 @@ class Worker:
         if self._ending:
             return
         self._ending = True
+        self._output.ending()
         if self._process is not None:
             self._process.terminate()
             self._loop.call_later(_CLOSE_SECONDS, self._api.close)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LOGGERS = "handlers.functions"
 """Functions' loggers are below this one, each with its function's name."""
+_FAREWELL = ("LAMBDA_RUNTIME", "Failed to get next invocation")
+"""In what AWS's client says, as an error, when it is told to exit instead of being given an invocation."""
 
 
 class LogRules:
@@ -97,6 +99,7 @@ class WorkerOutput:
         self._init_tail = LogTail()
         self._current: InvocationLog | None = None
         self._readers: list[LogReader] = []
+        self._ending = False
 
     def open(self, *, framed: bool) -> tuple[int, int, int | None]:
         """Make the pipes: the worker's ends for its standard output and error, and for AWS's client's frames."""
@@ -116,6 +119,10 @@ class WorkerOutput:
         self._current = InvocationLog(request_id)
         self._say(self._current, self._rules.platform.start(request_id))
         return self._current
+
+    def ending(self) -> None:
+        """Headrace has told the worker to end, and its client to exit: what that says of it is no error."""
+        self._ending = True
 
     def answered(self) -> None:
         """The invocation has its answer, and with it what has been written up to now, to the last line without an end."""
@@ -149,6 +156,8 @@ class WorkerOutput:
             reader.settle()
 
     def _take(self, event: LogEvent) -> None:
+        if self._ending and all(words in event.text for words in _FAREWELL):
+            event = replace(event, rank=RANKS["DEBUG"])
         if not self._rules.admits(event):
             return
         current = self._current

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from typing import NoReturn
 
 import click
 
@@ -44,7 +45,24 @@ class Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="headrace", prog_name="headrace")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Run AWS Lambda's event source mappings outside Lambda."""
+    if context.invoked_subcommand is None:
+        _say_what_there_is(context)
+
+
+def _say_what_there_is(context: click.Context) -> NoReturn:
+    """For ``headrace`` alone: every command, and what to do first where there is no configuration yet."""
+    from pollers.commands.first_steps import DEFAULT_CONFIG, FIRST_STEPS, is_first_step
+
+    click.echo(context.get_help(), err=True)
+    if is_first_step(DEFAULT_CONFIG):
+        click.echo(f"\n{FIRST_STEPS}", err=True, nl=False)
+    context.exit(2)

@@ -12,13 +12,15 @@ import structlog
 from handlers.world import source_regions
 from pollers.clock import Clock, SystemClock
 from pollers.function_host import FunctionHost
-from pollers.mapping import MappingRunner, MappingState
+from pollers.mapping import MappingRunner
 from pollers.permits import Permits
 from pollers.shutdown import Shutdown
 from pollers.sources import keeps_checkpoints
 from pollers.telemetry.facts import Facts, Sink
 from pollers.telemetry.ledger import Ledger
 from pollers.telemetry.quiet import Quiet
+from pollers.telemetry.reach import Reach
+from pollers.until_idle import UntilIdle
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,8 +35,6 @@ log = structlog.stdlib.get_logger(__name__)
 
 LEDGER_SECONDS = 60.0
 """How often each mapping's ledger is logged."""
-IDLE_CHECK_SECONDS = 0.5
-"""How often ``--until-idle`` looks."""
 
 
 class ReloadRefused(Exception):  # noqa: N818 - the old configuration runs on
@@ -89,9 +89,11 @@ class Runtime:
         """Run until :meth:`stop`; returns the exit code of DESIGN's command line."""
         async with anyio.create_task_group() as group:
             self._group = group
-            self._start_all()
             if until_idle is not None:
-                group.start_soon(self._end_when_idle, until_idle)
+                reach = Reach()
+                self._sinks = (*self._sinks, reach)
+                group.start_soon(self._end_when_idle, until_idle, reach)
+            self._start_all()
             group.start_soon(self._log_ledgers)
             await self._stop_asked.wait()
             await self._shut_down()
@@ -229,36 +231,13 @@ class Runtime:
             for runner in self.mappings.values():
                 log.info("ledger", mapping=runner.name, state=runner.state.value, **runner.ledger.as_dict())
 
-    async def _end_when_idle(self, quiet_seconds: float) -> None:
-        self._quiet.mark()
-        while not self._stop_asked.is_set():
-            await anyio.sleep(min(IDLE_CHECK_SECONDS, quiet_seconds / 4))
-            if self._quiet.seconds() >= quiet_seconds and await self._idle():
-                log.info("every source is caught up", quiet_seconds=quiet_seconds)
-                self.stop()
-
-    async def _idle(self) -> bool:
-        for runner in self.mappings.values():
-            if runner.state in (MappingState.PAUSED, MappingState.DISABLED):
-                continue
-            if runner.state is MappingState.BACKING_OFF and runner.problem is not None:
-                self.exit_code = 1
-                log.error(
-                    "mapping cannot run, so its source is not caught up", mapping=runner.name, error=runner.problem
-                )
-                continue
-            if runner.poller is None or runner.poller.held() or not await self._caught_up(runner):
-                self.exit_code = 0
-                self._quiet.mark()
-                return False
-        return True
-
-    async def _caught_up(self, runner: MappingRunner) -> bool:
-        try:
-            return runner.poller is not None and await runner.poller.caught_up()
-        except Exception as problem:
-            log.warning("cannot tell whether the source is caught up", mapping=runner.name, error=str(problem))
-            return False
+    async def _end_when_idle(self, quiet_seconds: float, reach: Reach) -> None:
+        idle = UntilIdle(self.mappings, self._quiet, reach, self._stop_asked.is_set)
+        caught_up = await idle.wait(quiet_seconds)
+        if caught_up is False:
+            self.exit_code = 1
+        if not self._stop_asked.is_set():
+            self.stop()
 
     # -- stopping --------------------------------------------------------------------------------------------------------
 

@@ -68,6 +68,9 @@ _MISSING_CREDENTIALS = (
     sdk.ProfileNotFound,
     sdk.InvalidConfigError,
 )
+_WHERE_CREDENTIALS_ARE = (
+    "(in the environment, a profile or a role; emulators take any: AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test)"
+)
 _NO_REPLY = (
     sdk.HTTPClientError,
     sdk.ConnectionError,
@@ -149,6 +152,8 @@ def from_sdk(error: Exception, operation: str) -> AwsError:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return reply_failure(error.response, status=status, operation=operation)
     name = type(error).__name__
+    if isinstance(error, sdk.NoCredentialsError):
+        return CredentialsExpired(name, f"{error} {_WHERE_CREDENTIALS_ARE}", operation=operation)
     if isinstance(error, _MISSING_CREDENTIALS):
         return CredentialsExpired(name, str(error), operation=operation)
     if isinstance(error, _NO_REPLY):

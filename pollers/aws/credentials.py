@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import anyio
 from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError
 
+from pollers.aws.sendable import credentials_fault
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
@@ -33,6 +35,7 @@ class LiveCredentials:
         self._found: AioCredentials | AioRefreshableCredentials | None = None
         self._asked_at = -ASK_AGAIN_SECONDS
         self._asking = anyio.Lock()
+        self._sound: ReadOnlyCredentials | None = None
 
     async def get_frozen_credentials(self) -> ReadOnlyCredentials | None:
         """Key, secret and token to sign one request with; None when the chain has none. Raises botocore's errors."""
@@ -43,7 +46,17 @@ class LiveCredentials:
             return None
         with _told(str(found.method)):
             frozen: ReadOnlyCredentials = await found.get_frozen_credentials()
+        if frozen != self._sound:
+            self._check(frozen, str(found.method))
         return frozen if frozen.access_key and frozen.secret_key else None
+
+    def _check(self, frozen: ReadOnlyCredentials, method: str) -> None:
+        """Refuse what would break a request apart or be refused by AWS in words that nobody understands."""
+        fault = credentials_fault(frozen, method)
+        if fault is not None:
+            self.refused()
+            raise CredentialRetrievalError(provider=method, error_msg=fault)
+        self._sound = frozen
 
     async def get_account_id(self) -> str | None:
         """The account, where the credentials name it."""

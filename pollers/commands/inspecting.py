@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,10 +16,10 @@ from config.models import ProcessFunction
 from handlers.aws_profile import read_profile
 from handlers.inspection.functions import inspect
 from handlers.world import source_regions, world
-from pollers.commands.loading import EXIT_UNUSABLE, load_checked
+from pollers.aws.sendable import environment_faults
+from pollers.commands.loading import EXIT_UNUSABLE, exit_unusable, load_checked
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable
 
     from config import Loaded
@@ -42,11 +43,19 @@ def load_runnable(path: str | os.PathLike[str]) -> Loaded:
 
 def load_runnable_or_exit(path: str | os.PathLike[str]) -> Loaded:
     """The same, or print every fault on a line of its own to stderr and exit with 2."""
+    exit_for_environment()
     try:
         return load_runnable(path)
     except ConfigError as error:
-        for fault in error.faults:
-            click.echo(fault, err=True)
+        exit_unusable(path, error)
+
+
+def exit_for_environment() -> None:
+    """Exit with 2 for variables that no call can be made with, each named on a line of its own; their values are not told."""
+    faults = list(environment_faults(os.environ))
+    for fault in faults:
+        click.echo(fault, err=True)
+    if faults:
         sys.exit(EXIT_UNUSABLE)
 
 

@@ -109,8 +109,9 @@ def _defined(name: str, config: Config) -> Function:
 
 def _say_what_is_wrong(name: str, loaded: Loaded) -> None:
     """What can be seen without running it: notes, or the faults that end it here."""
-    from pollers.commands.inspecting import inspected
+    from pollers.commands.inspecting import exit_for_environment, inspected
 
+    exit_for_environment()
     faults, notes = inspected(loaded, [name])
     for remark in [*notes, *faults]:
         click.echo(remark if remark in faults else f"note: {remark}", err=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from config import ConfigError, Loaded, load
+from pollers.commands.first_steps import FIRST_STEPS, is_first_step
 
 if TYPE_CHECKING:
     import os
@@ -28,6 +29,13 @@ def load_or_exit(path: str | os.PathLike[str]) -> Loaded:
     try:
         return load_checked(path)
     except ConfigError as error:
-        for fault in error.faults:
-            click.echo(fault, err=True)
-        sys.exit(EXIT_UNUSABLE)
+        exit_unusable(path, error)
+
+
+def exit_unusable(path: str | os.PathLike[str], error: ConfigError) -> NoReturn:
+    """Print every fault on a line of its own to stderr, or what to do first where there is no configuration; exit with 2."""
+    for fault in error.faults:
+        click.echo(fault, err=True)
+    if is_first_step(path):
+        click.echo(f"\n{FIRST_STEPS}", err=True, nl=False)
+    sys.exit(EXIT_UNUSABLE)

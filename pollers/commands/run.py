@@ -88,7 +88,10 @@ async def _main(path: Path, loaded: Loaded, until_idle: float | None) -> int:
     from pollers.ending import Ending
 
     for note in loaded.notes:
-        log.info("configuration note", note=str(note))
+        say = (
+            log.warning if note.path.startswith("functions.") else log.info
+        )  # the one will fail, the other has no effect
+        say("configuration note", note=str(note))
     # Around everything that is opened, so that signals are heard until all of it is closed.
     async with anyio.create_task_group() as group:
         try:

@@ -292,3 +292,22 @@ async def test_embedded_metrics_go_where_they_are_wanted(tmp_path: Path, events:
     assert json.loads(line)["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "orders"
     assert said(events, of="r-1") == [("info", "working")]
     assert line not in invocation.log
+
+
+@pytest.mark.parametrize("then", ["sys.exit(0)", "pass"], ids=["exits", "goes on"])
+async def test_a_worker_that_heeds_sigterm_at_the_end_is_no_error(tmp_path: Path, events: Events, then: str) -> None:
+    """AWS's client says that it was refused an invocation, and raises: both are how it is told to exit."""
+    source = f"""
+        import signal, sys
+        def end(*_):
+            print("goodbye", flush=True)
+            {then}
+        signal.signal(signal.SIGTERM, end)
+        def handler(event, context): return None
+    """
+    async with python_function(tmp_path, source) as function:
+        assert isinstance((await function.invoke(b"{}", request_id="r-1")).result, Payload)
+    assert ("info", "goodbye") in said(events, of="r-1")
+    assert not [
+        event for event in events if event["log_level"] in ("warning", "error") or "Traceback" in event["event"]
+    ]

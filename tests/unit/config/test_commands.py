@@ -6,18 +6,22 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
 
 from pollers.cli import main
+from pollers.commands.first_steps import FIRST_STEPS
 
 if TYPE_CHECKING:
     from click.testing import Result
 
     from tests.unit.config.conftest import Folder
 
+ROOT = Path(__file__).parents[3]
 GOOD = """\
 functions:
   orders: {code: ., handler: app.handler}
@@ -42,6 +46,12 @@ event_source_mappings:
 def run(*arguments: str) -> Result:
     """A command's outcome, run in this process."""
     return CliRunner().invoke(main, list(arguments), catch_exceptions=False)
+
+
+def process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command that changes signals and logging, in a process of its own."""
+    command = [sys.executable, "-m", "pollers", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
 def test_check_prints_notes_and_a_line_for_each_mapping(folder: Folder) -> None:
@@ -87,6 +97,48 @@ def test_check_takes_headrace_yaml_by_default(folder: Folder, monkeypatch: pytes
     assert missing.exit_code == 2
     assert missing.stderr.startswith("headrace.yaml:1: found a file that cannot be read")
     assert run("check").exit_code == 0
+
+
+@pytest.mark.parametrize("arguments", [(), ("run",), ("check",)])
+def test_an_empty_folder_is_told_what_to_do_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    """With an example that can be used as it is; exit 2."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+    result = process(*arguments)
+
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.endswith(FIRST_STEPS)
+    for word in ("headrace demo", "headrace check", "headrace run"):
+        assert word in FIRST_STEPS
+    example = textwrap.dedent("".join(line for line in FIRST_STEPS.splitlines(keepends=True) if line.startswith("  ")))
+    (tmp_path / "orders").mkdir()
+    (tmp_path / "orders" / "app.py").write_text("def handler(event, context): ...\n")
+    (tmp_path / "headrace.yaml").write_text(example)
+    assert run("check").exit_code == 0
+    assert FIRST_STEPS not in run().stderr
+
+
+def test_a_configuration_that_was_asked_for_is_no_first_step(tmp_path: Path) -> None:
+    """Whoever names a file knows what it is."""
+    assert FIRST_STEPS not in run("check", str(tmp_path / "other.yaml")).stderr
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_credentials_that_cannot_be_sent_are_refused_at_once(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """By the variable's name and without its value; exit 2."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush\n")
+
+    result = process(command, str(folder.write(GOOD)))
+
+    assert result.returncode == 2
+    assert "environment variable AWS_SECRET_ACCESS_KEY: found a line break at its end" in result.stderr
+    assert "hush" not in result.stderr + result.stdout
 
 
 def test_check_fills_in_the_environment(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from pollers.aws.errors import AccessDenied, NotFound
 from pollers.errors import SourceUnusable
 from pollers.mapping import MappingState
 from pollers.runtime import ReloadRefused, Runtime
-from pollers.telemetry.facts import Deleted, Received, Removed, Returned
+from pollers.telemetry.facts import Deleted, Received, Removed
 from tests import virtual_time
 from tests.unit.runtime.fakes import Bench, FakeFunction, FakePoller, config, mapping
 
@@ -256,34 +256,6 @@ async def test_books_that_do_not_balance_fail_the_exit_code(tmp_path: Path) -> N
         facts.emit(Received("", ["1", "2"], 10))
         facts.emit(Deleted(["1"]))
         runtime.stop()
-    assert codes == [1]
-
-
-@virtual_time.test
-async def test_until_idle_ends_after_the_quiet_time(tmp_path: Path) -> None:
-    """Caught up and quiet for the given seconds: exit 0 by itself."""
-    bench = Bench()
-    runtime = make_runtime(config(tmp_path, mapping("q")), bench)
-    began = anyio.current_time()
-    async with running(runtime, until_idle=5) as codes:
-        bench.last("q").behind = True
-        await anyio.sleep(20)
-        assert not codes
-        bench.last("q").behind = False
-        facts = bench.last("q").surroundings.facts
-        facts.emit(Received("", ["1"], 10))
-        facts.emit(Returned("", ["1"], None, "failed"))
-    assert codes == [0]
-    assert 25 <= anyio.current_time() - began < 28
-
-
-@virtual_time.test
-async def test_until_idle_with_a_mapping_that_cannot_run_exits_1(tmp_path: Path) -> None:
-    """A backfill whose queue is missing must not look done."""
-    bench = Bench(failures={"q": [SourceUnusable("no such queue")] * 100})
-    runtime = make_runtime(config(tmp_path, mapping("q"), mapping("fine")), bench)
-    async with running(runtime, until_idle=5) as codes:
-        pass
     assert codes == [1]
 
 
