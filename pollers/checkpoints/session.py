@@ -91,7 +91,7 @@ class SqliteSession:
         if self._found() != self._identity:
             raise StoreUnwritable(
                 f"{self._path} was removed or replaced while Headrace was using it; no checkpoint was moved. "
-                "Put it back, or restart Headrace"
+                "Put it back, or stop Headrace and start over: headrace checkpoints reset CONFIG"
             )
 
     def _found(self) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from pollers.streams.opening import OpenStream, Patience, open_stream
 from pollers.streams.pacing import ReadAhead
 from pollers.streams.shards import Shards
 from pollers.streams.stopping import Stopping
-from pollers.telemetry.facts import Doing, ShardSeen, State
+from pollers.telemetry.facts import Doing, ShardSeen, State, WriteRefused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -141,6 +141,7 @@ class StreamPoller:
     def _report_store(self, problem: str | None, retry_seconds: float | None) -> None:
         state = State.ENDED if problem is None else State.BACKING_OFF
         self._surroundings.facts.emit(Doing(WRITER_TASK, state, problem or "", retry_seconds))
+        self._surroundings.facts.emit(WriteRefused(problem or ""))
 
     # -- stopping and failing --------------------------------------------------------------------------------------------
 

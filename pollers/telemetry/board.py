@@ -32,6 +32,7 @@ from pollers.telemetry.facts import (
     ShardEnded,
     ShardSeen,
     State,
+    WriteRefused,
 )
 from pollers.telemetry.series import Sample, Series
 
@@ -103,7 +104,8 @@ class MappingBoard:
 
     ``polls`` are the times of the last completed polls of each source, failed ones among them; ``polled`` says whether any
     succeeded since the poller started; ``listed`` is when the stream's shards were last listed, or that was last tried;
-    ``heard`` when the poller last said anything of what it is doing.
+    ``heard`` when the poller last said anything of what it is doing; ``refused`` since when the checkpoint store does not
+    write, and why.
     """
 
     tasks: dict[str, Task] = field(default_factory=dict)
@@ -111,6 +113,7 @@ class MappingBoard:
     polled: bool = False
     listed: float | None = None
     heard: float | None = None
+    refused: tuple[float, str] | None = None
     flights: dict[str, Flight] = field(default_factory=dict)
     shards: dict[str, Shard] = field(default_factory=dict)
     failures: deque[Failure] = field(default_factory=lambda: deque(maxlen=FAILURES_KEPT))
@@ -149,7 +152,7 @@ class MappingBoard:
         self.polls.clear()
         self.flights.clear()
         self.shards.clear()
-        self.polled, self.listed, self.heard = False, None, None
+        self.polled, self.listed, self.heard, self.refused = False, None, None, None
 
 
 class Board:
@@ -251,6 +254,10 @@ class Board:
         board.series.current(self._now()).done += fact.count
         board.held -= fact.count
 
+    def _write_refused(self, board: MappingBoard, fact: WriteRefused) -> None:
+        since = self._now() if board.refused is None else board.refused[0]
+        board.refused = (since, shortened(fact.error)) if fact.error else None
+
     def _given_up(self, board: MappingBoard, fact: Returned | Expired) -> None:
         board.held -= len(fact.ids)
 
@@ -316,6 +323,7 @@ _ENTRIES: dict[type, Callable[..., None]] = {
     Deleted: Board._done,
     Discarded: Board._done,
     Checkpointed: Board._checkpointed,
+    WriteRefused: Board._write_refused,
     Returned: Board._given_up,
     Expired: Board._given_up,
     Depth: Board._depth,

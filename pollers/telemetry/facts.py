@@ -135,6 +135,13 @@ class Checkpointed:
 
 
 @dataclass(slots=True)
+class WriteRefused:
+    """The checkpoint store did not write: why. Empty: it writes again."""
+
+    error: str
+
+
+@dataclass(slots=True)
 class Discarded:
     """Stream records were given up on ("RetryAttemptsExhausted", "RecordAgeExceeded", "Oversized", "Expired", "Trimmed").
 
@@ -252,6 +259,7 @@ Fact: TypeAlias = (
     | DeleteRetried
     | Expired
     | Checkpointed
+    | WriteRefused
     | Discarded
     | DestinationFailed
     | ShardSeen

@@ -41,6 +41,7 @@ OLDEST_BATCH = _of_mapping(
 LEDGER_BALANCE = _of_mapping("ledger_balance", "1 while every received event is accounted for")
 UP = _of_mapping("up", "1 while the mapping is polling")
 WAITING = _of_mapping("waiting_for_permit", "tasks that wait for a permit")
+WAITING_FOR_WRITE = _of_mapping("waiting_for_write", "lanes that wait for a checkpoint to be written (streams)")
 QUEUE_DEPTH = _of_mapping("queue_depth", "messages ready in the queue, approximate, sampled each 15 s (SQS)")
 QUEUE_HIDDEN = _of_mapping("queue_in_flight", "messages received by somebody and not deleted, as above (SQS)")
 QUEUE_DELAYED = _of_mapping("queue_delayed", "messages that are delayed, as above (SQS)")
@@ -74,6 +75,7 @@ READ = (
     STATE,
     RESTARTS,
     WAITING,
+    WAITING_FOR_WRITE,
     QUEUE_DEPTH,
     QUEUE_HIDDEN,
     QUEUE_DELAYED,
@@ -128,6 +130,7 @@ class Gauges(Collector):
         yield _states(runners)
         yield _counter(RESTARTS, {name: runner.restarts for name, runner in runners.items()})
         yield drawn(WAITING, lambda _, board: _count(board, State.WAITING_FOR_PERMIT))
+        yield drawn(WAITING_FOR_WRITE, lambda _, board: _count(board, State.WAITING_FOR_WRITE))
         yield drawn(QUEUE_DEPTH, lambda _, board: _depth(board, "visible"))
         yield drawn(QUEUE_HIDDEN, lambda _, board: _depth(board, "in_flight"))
         yield drawn(QUEUE_DELAYED, lambda _, board: _depth(board, "delayed"))

@@ -31,6 +31,8 @@ STARTING_BOUND_SECONDS = 180.0
 """Importing a function in process may take two minutes."""
 STOPPING_SLACK_SECONDS = 60.0
 """How much longer than a batch may take a stop may take: a receive in flight, deletes, checkpoints, handing back."""
+WRITE_BOUND_SECONDS = 10.0
+"""A checkpoint is on the disk in milliseconds; a slow disk may take a second."""
 SILENCE_BOUND_SECONDS = 120.0
 """How long a poller that started may take to say what it does or to poll."""
 
@@ -92,6 +94,7 @@ def _running(board: MappingBoard, vitals: Vitals, now: float) -> Iterator[str]:
     if board.listed is not None and now - board.listed > LISTING_BOUND_SECONDS:
         yield f"its shards have not been listed for {age(now - board.listed)}"
     yield from _wrong_ends(board, now)
+    yield from _unwritten(board, now)
     for task in board.tasks.values():
         overdue = _overdue(board, task, vitals, now)
         if overdue is not None:
@@ -105,6 +108,18 @@ def _wrong_ends(board: MappingBoard, now: float) -> Iterator[str]:
             yield f"replies have called {name} ended for {age(now - shard.doubted)}, and nothing bears that out"
         if shard.revoked is not None:
             yield f"the checkpoint of {name} says that it has ended, but the stream lists it as open: it is read again"
+
+
+def _unwritten(board: MappingBoard, now: float) -> Iterator[str]:
+    """A store that writes no checkpoints: what is done stays unwritten, so that nothing more is done."""
+    if board.refused is not None and now - board.refused[0] > WRITE_BOUND_SECONDS:
+        since, why = board.refused
+        yield f"no checkpoint could be written for {age(now - since)}, and shards wait for that: {why}"
+        return
+    waiting = [task for task in board.tasks.values() if task.doing.state is State.WAITING_FOR_WRITE]
+    oldest = min((task.since for task in waiting), default=now)
+    if now - oldest > WRITE_BOUND_SECONDS:
+        yield f"{_place(waiting[0])} has been waiting for a checkpoint to be written for {age(now - oldest)}"
 
 
 def _overdue(board: MappingBoard, task: Task, vitals: Vitals, now: float) -> str | None:

@@ -34,6 +34,7 @@ from pollers.telemetry.facts import (
     Received,
     Removed,
     Returned,
+    WriteRefused,
 )
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ COUNTERS = {
     "failed": _counter("failed_invoke_event_count", "events in failed invocations, or reported as failed"),
     "deleted": _counter("deleted_event_count", "messages deleted after processing, each confirmed (SQS)"),
     "checkpointed": _counter("checkpointed_event_count", "records that the checkpoint moved past (streams)"),
+    "writes_refused": _counter("checkpoint_writes_refused", "times that the checkpoint store did not write (streams)"),
     "dropped": _counter("dropped_event_count", "records given up on without a destination (streams)"),
     "delivered": _counter(
         "on_failure_destination_delivered_event_count",
@@ -144,6 +146,7 @@ class Tally:
     failed: int = 0
     deleted: int = 0
     checkpointed: int = 0
+    writes_refused: int = 0
     dropped: int = 0
     delivered: int = 0
     undelivered: int = 0
@@ -216,6 +219,9 @@ class Tally:
     def on_checkpointed(self, fact: Checkpointed) -> None:
         self.checkpointed += fact.count
 
+    def on_write_refused(self, fact: WriteRefused) -> None:
+        self.writes_refused += bool(fact.error)
+
     def on_discarded(self, fact: Discarded) -> None:
         count = len(fact.ids)
         self.discarded[fact.condition] = self.discarded.get(fact.condition, 0) + count
@@ -248,6 +254,7 @@ class Tally:
             DeleteRetried: self.on_delete_retried,
             Expired: self.on_expired,
             Checkpointed: self.on_checkpointed,
+            WriteRefused: self.on_write_refused,
             Discarded: self.on_discarded,
             DestinationFailed: self.on_destination_failed,
             EndDoubted: self.on_end_doubted,

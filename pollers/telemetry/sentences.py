@@ -29,7 +29,7 @@ class Surrounding:
     stream: bool = False
 
 
-_TELLING = (State.DELIVERING, State.RETRYING, State.BACKING_OFF, State.WAITING_FOR_PERMIT)
+_TELLING = (State.WAITING_FOR_WRITE, State.DELIVERING, State.RETRYING, State.BACKING_OFF, State.WAITING_FOR_PERMIT)
 """What keeps a running mapping from going on, the most pressing first."""
 
 
@@ -81,6 +81,8 @@ def _telling(state: State, task: Task, count: int, around: Surrounding, now: flo
     detail = shortened(task.doing.detail)
     if state is State.WAITING_FOR_PERMIT:
         return f"waiting for a permit: {around.busy} of {around.concurrency} {around.places} busy for {age(now - task.since)}"
+    if state is State.WAITING_FOR_WRITE:
+        return f"{state.value} for {age(now - task.since)}: {detail}{_others(count)}"
     if state is State.BACKING_OFF:
         return f"backing off after {detail or 'a failure'}{_next_try(task, now)}{_others(count)}"
     where = f" (on {task.doing.task})" if around.stream else ""

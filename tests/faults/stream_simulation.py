@@ -166,7 +166,7 @@ class Simulation:
         record_filter = SimulatedFilter(self.world) if self.world.filters else None
         self.poller = StreamPoller(self.mapping, self._source(), self.store, destination, surroundings, record_filter)
         self.ledger = ledger
-        self.world.unwritten.clear()
+        self.world.starts()
         try:
             await self.poller.run()
             self.world.stopped()

@@ -71,6 +71,7 @@ class World:
     number_of: dict[str, int] = field(default_factory=dict)
     running: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     running_keys: set[str] = field(default_factory=set)
+    accepted_in_run: set[str] = field(default_factory=set)
     settled: set[str] = field(default_factory=set)
     unwritten: dict[str, list[set[str]]] = field(default_factory=lambda: defaultdict(list))
     failures: list[FailureRecord] = field(default_factory=list)
@@ -161,6 +162,7 @@ class World:
         """The function accepted these."""
         self.done.update(batch)
         self.accepted.update(batch)
+        self.accepted_in_run.update(batch)
         if batch:
             self.unwritten[self.shard_of[batch[0]]].append(set(batch))
 
@@ -200,9 +202,14 @@ class World:
         marks = (done.upto[lane_of(wire, len(done.upto))] for done in checkpoint.ahead)
         return any(mark is not None and number <= int(mark) for mark in marks)
 
+    def starts(self) -> None:
+        """A run begins."""
+        self.unwritten.clear()
+        self.accepted_in_run.clear()
+
     def stopped(self) -> None:
         """A run ended in order, with everything written that was done."""
-        self.settled |= self.accepted
+        self.settled |= self.accepted_in_run
 
     def _check_window(self, shard_id: str, checkpoint: ShardCheckpoint, upto: int) -> None:
         assert checkpoint.window is not None

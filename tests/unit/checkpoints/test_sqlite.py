@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -18,15 +19,21 @@ import pytest
 from pollers.checkpoints import (
     CheckpointStore,
     MappingCheckpoints,
+    OpenWindow,
     ShardCheckpoint,
     SqliteStore,
     StoreBusy,
     StoreUnreadable,
     StoreUnwritable,
     open_store,
+    openings,
+    rows,
+    schema,
 )
+from pollers.checkpoints.inspection import inspect
 from pollers.checkpoints.layout import SCHEMA_VERSION
 from pollers.checkpoints.lock import owner_of
+from pollers.checkpoints.session import SqliteSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -278,6 +285,53 @@ def test_a_full_disk_fails_the_write_and_moves_nothing(tmp_path: Path) -> None:
     assert lines[1:] == ["1", "3"]
 
 
+@pytest.mark.parametrize(
+    ("fault", "cure"),
+    [
+        pytest.param("PRAGMA max_page_count = 1", "PRAGMA max_page_count = 1000000", id="full"),
+        pytest.param("PRAGMA query_only = ON", "PRAGMA query_only = OFF", id="read-only"),
+    ],
+)
+def test_a_file_that_takes_no_writes_works_again_by_itself(tmp_path: Path, fault: str, cure: str) -> None:
+    """What was refused did not happen, and counts as no write; the same write works later, on the same connection."""
+    session = SqliteSession(tmp_path / "checkpoints.db")
+    session.start()
+    try:
+        [opening] = session.run([partial(openings.open_stream, mapping="clicks", identity="stream@1", now=1.0)])
+        pin = partial(
+            rows.pin,
+            stream=opening.value.stream,
+            shards={"shard-0": ShardCheckpoint("2", window=OpenWindow(0.0, 60.0, b"x" * 100_000))},
+            now=1.0,
+        )
+        session._connection.execute(fault).fetchall()
+        [refused] = session.run([pin])
+        assert isinstance(refused.error, StoreUnwritable)
+        assert "no checkpoint was moved" in str(refused.error)
+        session._connection.execute(cure).fetchall()
+        assert [outcome.error for outcome in session.run([pin])] == [None]
+    finally:
+        session.stop()
+    assert inspect(tmp_path / "checkpoints.db").mappings[0].shards[0].checkpoint.sequence_number == "2"
+
+
+async def test_a_store_that_another_program_has_locked_works_again_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tool that looks at the file and keeps it locked is reported, and waited for."""
+    monkeypatch.setattr(schema, "BUSY_SECONDS", 0.05)
+    path = tmp_path / "checkpoints.db"
+    async with SqliteStore(path) as store:
+        checkpoints, lease = await opened(store)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreUnwritable, match="locked"):
+                await checkpoints.save(lease, ShardCheckpoint("2"))
+            other.execute("ROLLBACK")
+        await checkpoints.save(lease, ShardCheckpoint("3"))
+    assert await last_of(path) == "3"
+
+
 @pytest.mark.parametrize("what", ["removed", "replaced"])
 async def test_a_file_removed_under_its_owner_takes_no_more_claims(tmp_path: Path, what: str) -> None:
     """Writes to a file that nobody will ever read again are not claimed."""
@@ -342,8 +396,6 @@ async def test_a_write_that_no_transaction_can_hold_fails_alone(tmp_path: Path) 
 
 async def test_a_tumbling_windows_state_of_a_mebibyte_is_kept(tmp_path: Path) -> None:
     """Lambda's limit on a window's state (lambda-behaviour 4.11) fits."""
-    from pollers.checkpoints import OpenWindow
-
     path = tmp_path / "checkpoints.db"
     window = OpenWindow(0.0, 60.0, b'"' + b"x" * (1024 * 1024 - 2) + b'"')
     async with SqliteStore(path) as store:

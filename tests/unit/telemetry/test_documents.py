@@ -106,6 +106,7 @@ def test_the_bounds_of_health_and_of_the_server_are_the_codes() -> None:
         f"| a batch is with the function | twice the function's timeout and {health.INVOCATION_SLACK_SECONDS:.0f} s",
         f"| a back-off should have ended | {health.POLL_BOUND_SECONDS:.0f} s",
         f"| a poller has neither polled nor said what it does | {health.SILENCE_BOUND_SECONDS:.0f} s",
+        f"the file was removed or is locked) | {health.WRITE_BOUND_SECONDS:.0f} s",
         f"| a mapping is starting | {health.STARTING_BOUND_SECONDS:.0f} s",
         f"bound of a batch, and {health.STOPPING_SLACK_SECONDS:.0f} s",
         f"{serve.CONNECTIONS_AT_MOST} connections",

@@ -66,6 +66,10 @@ def test_the_sentences_of_an_idle_mapping() -> None:
     assert backing_off.sentence(0) == "backing off after AccessDenied, next try in 20 s"
     retrying = Telling().at(0, Doing("shard 1", State.RETRYING, "a batch of 40, attempt 5, last error Boom"))
     assert retrying.sentence(1, stream=True) == "retrying a batch of 40, attempt 5, last error Boom (on shard 1)"
+    unwritten = Telling().at(0, Doing("s/0", State.WAITING_FOR_WRITE, "the disk is full"))
+    unwritten.at(1, Doing("checkpoints", State.BACKING_OFF, "the disk is full", 10.0))
+    said = "waiting for a checkpoint to be written for 5.0 s: the disk is full"
+    assert unwritten.sentence(5, stream=True) == said
     assert Telling().at(0, Polled("s", 0, 0.0)).sentence(1, stream=True) == "waiting for records: caught up"
     assert Telling().at(0, Polled("s", 9, 90.0)).sentence(1, stream=True) == "reading, 90 s behind"
     held = Telling().at(0, Doing("receive", State.POLLING), Received("", ["1", "2"], 10))

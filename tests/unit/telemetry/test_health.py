@@ -19,6 +19,7 @@ from pollers.telemetry.facts import (
     ShardEnded,
     ShardSeen,
     State,
+    WriteRefused,
 )
 from pollers.telemetry.health import (
     DOUBT_BOUND_SECONDS,
@@ -187,6 +188,23 @@ def test_replies_that_call_an_open_shard_ended_turn_health_red_when_they_last() 
     assert story.stalls(201) == []
     story.at(300, EndDoubted("s", "listed as open")).at(500, Listed(1), ShardEnded("s"))
     assert story.stalls(500) == []
+
+
+def test_a_store_that_does_not_write_turns_health_red_and_green_again() -> None:
+    """Its shards wait for it; a moment of it is nobody's trouble."""
+    story = Story().at(0, Listed(1), Polled("s", 10, 0.0)).at(1, WriteRefused("the disk is full"))
+    story.at(5, WriteRefused("the disk is full"), Doing("s/0", State.WAITING_FOR_WRITE, "the disk is full"))
+    assert story.stalls(11) == []
+    assert story.stalls(13) == ["no checkpoint could be written for 12 s, and shards wait for that: the disk is full"]
+    story.at(20, WriteRefused(""), Doing("s/0", State.ENDED))
+    assert story.stalls(20) == []
+
+
+def test_a_write_that_never_comes_back_turns_health_red() -> None:
+    """A hung disk refuses nothing."""
+    story = Story().at(0, Listed(1), Polled("s", 10, 0.0), Doing("s/0", State.WAITING_FOR_WRITE, "the store is slow"))
+    assert story.stalls(10) == []
+    assert story.stalls(12) == ["s/0 has been waiting for a checkpoint to be written for 12 s"]
 
 
 def test_a_checkpoint_that_calls_an_open_shard_ended_is_red_until_it_is_read_to_its_tip() -> None:

@@ -32,6 +32,7 @@ from pollers.telemetry.facts import (
     Removed,
     Returned,
     Sink,
+    WriteRefused,
 )
 from pollers.telemetry.ledger import Ledger
 from pollers.telemetry.metrics import Metrics
@@ -81,6 +82,8 @@ def told(*facts: Fact) -> dict[tuple[str, ...], float]:
         ("throttles_total", Invoked("", TEN, "r", "throttle", 1.0), 1),
         ("deleted_event_count_total", Deleted(TEN), 10),
         ("checkpointed_event_count_total", Checkpointed("s", 7, "1"), 7),
+        ("checkpoint_writes_refused_total", WriteRefused("the disk is full"), 1),
+        ("checkpoint_writes_refused_total", WriteRefused(""), 0),
         ("dropped_event_count_total", Discarded("s", TEN, "RetryAttemptsExhausted"), 10),
         ("dropped_event_count_total", Discarded("s", TEN, "RetryAttemptsExhausted", "arn"), 0),
         ("dropped_event_count_total", Discarded("s", TEN, "Expired"), 0),
