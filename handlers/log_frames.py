@@ -6,6 +6,7 @@ come between a worker's ordinary output, in one pipe: so prints and log records 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,12 +16,17 @@ LOG_DESCRIPTOR = "_LAMBDA_TELEMETRY_LOG_FD"
 PIECE_BYTES = 64 * 1024
 """A longer record comes in pieces of this size: what a header says of a length is never waited for whole, nor kept."""
 
-_MAGIC = b"\xa5\x5a\x00"
-_HEADER_BYTES = 16
-_OLD_HEADER_BYTES = 8
-_OLD_KIND = 1  # clients of 2023 and before: no time, no level
 _RANKS = (None, 0, 10, 20, 30, 40, 50)  # unset, TRACE, DEBUG, INFO, WARN, ERROR, FATAL: as in handlers.log_levels
-_TIMES = range(10**15, 10**16)  # microseconds: from 2001 to 2286, as a check of what may be a header by chance
+_KINDS = bytes(rank << 2 | form for rank in range(len(_RANKS)) for form in (2, 3))  # JSON and text
+_OLD_KIND = 1  # clients of 2023 and before: no time, no level
+_HEADER = re.compile(
+    # The time's two first bytes: from 1996 to 2291. Four bytes may look like a header by chance; ten do not.
+    rb"\xa5\x5a\x00(?:(?P<kind>["
+    + re.escape(_KINDS)
+    + rb"])(?P<length>.{4})(?P<time>\x00[\x03-\x23].{6})|\x01(?P<old>.{4}))",
+    re.DOTALL,
+)
+_HEADER_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,86 +52,66 @@ class Frames:
     """
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._held = b""
         self._header: Header | None = None
         self._left = 0
 
     def feed(self, data: bytes) -> list[Piece]:
-        """What ``data`` completes. Holds back at most one piece and a header."""
-        if not self._buffer and self._header is None and 0xA5 not in data:
-            return [Piece(None, data)]  # by far the most of what has no frames
-        self._buffer += data
-        pieces: list[Piece] = []
-        while self._record(pieces) if self._header is not None else self._output(pieces):
-            pass
+        """What ``data`` completes. Holds back less than a piece or a header."""
+        data, at, pieces = self._held + data, 0, list[Piece]()
+        while at < len(data):
+            if self._header is not None:
+                size = min(self._left, PIECE_BYTES)
+                if len(data) - at < size:
+                    break
+                pieces.append(Piece(self._header, data[at : at + size]))
+                at += size
+                self._announce(self._header, self._left - size)
+                continue
+            found = _HEADER.search(data, at)
+            end = found.start() if found is not None else len(data) - _unfinished(data[at:][-_HEADER_BYTES + 1 :])
+            if end > at:
+                pieces.append(Piece(None, data[at:end]))
+            if found is None:
+                at = end
+                break
+            at = found.end()
+            self._begin(found)
+        self._held = data[at:]
         return pieces
 
     def flush(self) -> list[Piece]:
         """What is held back, as it is: nobody writes at the moment."""
-        header, rest = self._header, bytes(self._buffer)
-        self._header, self._left = None, 0
-        self._buffer.clear()
-        return [Piece(header, rest)] if rest else []
+        header, held = self._header, self._held
+        self._header, self._left, self._held = None, 0, b""
+        return [Piece(header, held)] if held else []
 
-    def _record(self, pieces: list[Piece]) -> bool:
-        """Take the frame's text, or a piece of it; False: more must come."""
-        wanted = min(self._left, PIECE_BYTES)
-        if len(self._buffer) < wanted:
-            return False
-        if wanted:
-            pieces.append(Piece(self._header, self._take(wanted)))
-        self._left -= wanted
-        if not self._left:
-            self._header = None
-        return bool(self._buffer)
+    def _begin(self, found: re.Match[bytes]) -> None:
+        if found["old"] is not None:
+            self._announce(Header(None, None), int.from_bytes(found["old"], "big"))
+            return
+        header = Header(_RANKS[found["kind"][0] >> 2], int.from_bytes(found["time"], "big") / 1_000_000)
+        self._announce(header, int.from_bytes(found["length"], "big"))
 
-    def _output(self, pieces: list[Piece]) -> bool:
-        """Take what is before the next header, and that; False: more must come."""
-        at = -1
-        while True:
-            at = self._buffer.find(_MAGIC, at + 1)
-            if at < 0:
-                end = len(self._buffer) - _held(self._buffer)
-                break
-            size = self._header_at(at)
-            if size is None:
-                continue
-            end = at
-            break
-        if end:
-            pieces.append(Piece(None, self._take(end)))
-        if at < 0 or not size:
-            return False
-        self._take(size)
-        return True
-
-    def _header_at(self, at: int) -> int | None:
-        """The size of the header there, which is now the current one; 0: more must come; None: it is none."""
-        header = self._buffer[at : at + _HEADER_BYTES]
-        if len(header) < len(_MAGIC) + 1:
-            return 0
-        kind = header[3]
-        if kind != _OLD_KIND and not (kind & 2 and kind >> 2 < len(_RANKS)):
-            return None
-        size = _OLD_HEADER_BYTES if kind == _OLD_KIND else _HEADER_BYTES
-        if len(header) < size:
-            return 0
-        if kind == _OLD_KIND:
-            self._header = Header(None, None)
-        else:
-            written = int.from_bytes(header[8:16], "big")
-            if written not in _TIMES:
-                return None
-            self._header = Header(_RANKS[kind >> 2], written / 1_000_000)
-        self._left = int.from_bytes(header[4:8], "big")
-        return size
-
-    def _take(self, count: int) -> bytes:
-        taken = bytes(self._buffer[:count])
-        del self._buffer[:count]
-        return taken
+    def _announce(self, header: Header, left: int) -> None:
+        """So much of the header's record is to come."""
+        self._header, self._left = header if left else None, left
 
 
-def _held(buffer: bytearray) -> int:
-    """How many bytes at the end may be the beginning of a header."""
-    return next((length for length in (2, 1) if buffer.endswith(_MAGIC[:length])), 0)
+def _unfinished(end: bytes) -> int:
+    """How many bytes at the end of the output may be the beginning of a header, whose rest is to come."""
+    at = end.find(b"\xa5")
+    while at >= 0:
+        if _may_begin(end[at:]):
+            return len(end) - at
+        at = end.find(b"\xa5", at + 1)
+    return 0
+
+
+def _may_begin(part: bytes) -> bool:
+    kind = part[3:4]
+    if not b"\xa5\x5a\x00".startswith(part[:3]):
+        return False
+    if kind == bytes((_OLD_KIND,)):
+        return len(part) < _HEADER_BYTES // 2
+    return kind in _KINDS and part[8:9] in b"\x00" and (len(part) < 10 or 3 <= part[9] <= 0x23)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from handlers.log_levels import RANKS
 
@@ -20,11 +19,11 @@ LINES_AT_ONCE = 5_000
 A line of more than a kibibyte counts as one for each kibibyte, so that this bounds memory too.
 """
 
+_KIB = 1024
 _WARN = RANKS["WARN"]
 
 
-@dataclass(frozen=True, slots=True)
-class LogEvent:
+class LogEvent(NamedTuple):
     """One thing that a worker said: a line, or a record of several lines."""
 
     text: str
@@ -69,7 +68,7 @@ class Allowance:
         """Whether there was room for a line of this size, which is gone then."""
         if self._left < 1:
             return False
-        self._left -= max(1, -(-min(size_bytes, LINE_LIMIT_BYTES) // 1024))
+        self._left -= 1 if size_bytes <= _KIB else -(-min(size_bytes, LINE_LIMIT_BYTES) // _KIB)
         return True
 
 
@@ -95,7 +94,7 @@ class LogLines:
         if found:
             room = self._allowance.lines
             pieces = whole.split(b"\n", room)
-            events.extend(event for piece in pieces[:room] for event in self._line(piece))
+            self._lines(pieces[:room], events)
             if len(pieces) > room:
                 self._drop(pieces[room].count(b"\n") + 1)
         self._extend(last)
@@ -131,6 +130,15 @@ class LogLines:
         self._partial, self._cut_bytes = b"", 0
         return self._line(line, cut)
 
+    def _lines(self, lines: list[bytes], events: list[LogEvent]) -> None:
+        """Many lines at once; the usual ones with as little ado as may be, since there may be thousands in a turn."""
+        take, stream = self._allowance.take, self._stream
+        for line in lines:
+            if len(line) <= LINE_LIMIT_BYTES and not self._dropped and take(len(line)):
+                events.append(LogEvent(_text(line), None, stream))
+            else:
+                events.extend(self._line(line))
+
     def _line(self, line: bytes, cut_bytes: int = 0) -> list[LogEvent]:
         if not self._allowance.take(len(line)):
             self._drop(1)
@@ -157,7 +165,8 @@ class LogLines:
 
 def _text(line: bytes) -> str:
     """Readable text of any bytes: AWS's Python client joins the lines of a traceback with CR and indents with NBSP."""
-    return readable(line.rstrip(b"\r").decode("utf-8", "backslashreplace"))
+    text = line.decode("utf-8", "backslashreplace")
+    return text if text.isprintable() else readable(text.rstrip("\r"))
 
 
 def readable(text: str) -> str:

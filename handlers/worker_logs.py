@@ -11,12 +11,12 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from handlers.log_frames import Frames, Piece
-from handlers.log_lines import LogLines
+from handlers.log_lines import LogEvent, LogLines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from handlers.log_lines import Allowance, LogEvent
+    from handlers.log_lines import Allowance
 
 TAIL_LINES = 1_000
 TAIL_BYTES = 256 * 1024
@@ -25,19 +25,19 @@ TAIL_BYTES = 256 * 1024
 RECORDS_A_TURN = 50
 """How many log records a worker may write in one turn of the event loop."""
 
-_READ_BYTES = 16 * 1024  # so that the lines of one read are split in a few milliseconds
-_DRAIN_READS = 64
+_READ_BYTES = 8 * 1024  # so that the lines of one read are split in a few milliseconds
+_DRAIN_READS = 128
 _SELF_DESCRIPTORS = "/proc/self/fd/{}"
 
 
 class LogReader:
     """Reads one stream of a worker, whenever there is something, and hands its events on."""
 
-    def __init__(self, stream: str, allowance: Allowance, on_event: Callable[[LogEvent], None]) -> None:
+    def __init__(self, stream: str, allowance: Allowance, on_events: Callable[[list[LogEvent]], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._frames: Frames | None = None
         self._lines = LogLines(stream, allowance)
-        self._on_event = on_event
+        self._on_events = on_events
         readable, self.write_end = os.pipe()
         os.set_blocking(readable, False)
         self._ours = [self.write_end]
@@ -109,13 +109,14 @@ class LogReader:
         self._hand_on(self._lines.end(self._loop.time()))
 
     def _take(self, pieces: list[Piece]) -> None:
-        now = self._loop.time()
+        now, events, lines = self._loop.time(), list[LogEvent](), self._lines
         for header, data in pieces:
-            self._hand_on(self._lines.feed(data, now) if header is None else self._lines.record(header, data, now))
+            events += lines.feed(data, now) if header is None else lines.record(header, data, now)
+        self._hand_on(events)
 
     def _hand_on(self, events: list[LogEvent]) -> None:
-        for event in events:
-            self._on_event(event)
+        if events:
+            self._on_events(events)
 
 
 class LogQueue:
@@ -129,13 +130,14 @@ class LogQueue:
         self._left = RECORDS_A_TURN
         self._scheduled = False
 
-    def put(self, event: LogEvent, request_id: str | None) -> None:
-        """Write the event now, or as soon as this turn's share and those before it allow."""
-        if self._left > 0 and not self._waiting:
-            self._left -= 1
-            self._write(event, request_id)
-        else:
-            self._waiting.append((event, request_id))
+    def put(self, events: Iterable[LogEvent], request_id: str | None) -> None:
+        """Write the events now, or as soon as this turn's share and those before them allow."""
+        for event in events:
+            if self._left > 0 and not self._waiting:
+                self._left -= 1
+                self._write(event, request_id)
+            else:
+                self._waiting.append((event, request_id))
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._next_turn)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
@@ -46,28 +46,29 @@ class LogRules:
 
     def admits(self, event: LogEvent) -> bool:
         """Whether an event is one of the log. A metric is counted, and is one unless it is wanted elsewhere."""
-        if not event.text.strip():
+        text = event.text
+        if not text or text.isspace():
             return False
-        if event.stream is None or not is_embedded_metric(event.text):
-            return self._high_enough(event)
+        if text[0] != "{" or event.stream is None or not is_embedded_metric(text):
+            return self._least is None or self._high_enough(event, self._least)
         self.counts.metrics += 1
         if self._metric_line is not None:
-            self._metric_line(event.text)
+            self._metric_line(text)
         return self._metric_line is None
 
-    def _high_enough(self, event: LogEvent) -> bool:
+    def _high_enough(self, event: LogEvent, least: int) -> bool:
         """Whether ``application_log_level`` lets an event pass; what Headrace itself says always does.
 
         A record, or a JSON object, that names no level is INFO (Lambda's rule). Plain text has no level, and always passes.
         """
-        if self._least is None or event.stream is None:
+        if event.stream is None:
             return True
         found = rank(event.text) if event.rank is None else event.rank
         if found is None:
             if event.stream != "log" and not event.text.startswith("{"):
                 return True
             found = RANKS["INFO"]
-        return found >= self._least
+        return found >= least
 
 
 def _logger(function: str, config: LoggingConfig) -> FilteringBoundLogger:
@@ -155,24 +156,27 @@ class WorkerOutput:
         for reader in self._readers:
             reader.settle()
 
-    def _take(self, event: LogEvent) -> None:
-        if self._ending and all(words in event.text for words in _FAREWELL):
-            event = replace(event, rank=RANKS["DEBUG"])
-        if not self._rules.admits(event):
-            return
-        current = self._current
-        if current is None:
-            self._init_tail.add(event.text)
-        elif not current.answered:
-            current.tail.add(event.text)
-        self._queue.put(event, current.request_id if current is not None else None)
+    def _take(self, events: list[LogEvent]) -> None:
+        if self._ending:
+            events = [_quiet(event) for event in events]
+        admitted, current = [event for event in events if self._rules.admits(event)], self._current
+        if current is None or not current.answered:
+            tail = self._init_tail if current is None else current.tail
+            for event in admitted:
+                tail.add(event.text)
+        self._queue.put(admitted, current.request_id if current is not None else None)
 
     def _say(self, log: InvocationLog, event: LogEvent | None) -> None:
         if event is not None:
             log.tail.add(event.text)
-            self._queue.put(event, log.request_id)
+            self._queue.put((event,), log.request_id)
 
     def _write(self, event: LogEvent, request_id: str | None) -> None:
         origin = {} if event.stream is None else {"stream": event.stream}
         say = getattr(self._rules.log, severity(event.text, event.rank))
         say(event.text, request_id=request_id, pid=self._pid(), **origin)
+
+
+def _quiet(event: LogEvent) -> LogEvent:
+    """What a worker says while it ends; its client's farewell is no error."""
+    return event._replace(rank=RANKS["DEBUG"]) if all(words in event.text for words in _FAREWELL) else event

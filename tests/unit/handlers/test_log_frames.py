@@ -91,7 +91,7 @@ def test_frames_of_older_clients_have_neither_time_nor_level() -> None:
 
 
 def test_a_header_without_a_likely_time_is_output() -> None:
-    """Four bytes may look like a header by chance; twelve do not."""
+    """Four bytes may look like a header by chance; ten do not."""
     stream = frame(b"x", at=3)
     assert pieces_of(stream) == [Piece(None, stream)]
 
@@ -117,4 +117,4 @@ def test_no_more_than_a_piece_is_held_back() -> None:
     frames.feed(frame(b"", length=2**32 - 1))
     for _ in range(1000):
         frames.feed(b"x" * 10_000)
-        assert len(frames._buffer) < PIECE_BYTES
+        assert len(frames._held) < PIECE_BYTES

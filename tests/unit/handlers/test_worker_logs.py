@@ -72,7 +72,7 @@ async def test_a_flood_holds_nobody_up_and_keeps_its_order() -> None:
     written: list[str] = []
     queue = LogQueue(lambda event, request_id: written.append(event.text))
     for number in range(1000):
-        queue.put(LogEvent(str(number)), None)
+        queue.put([LogEvent(str(number))], None)
     assert len(written) == RECORDS_A_TURN
     await queue.flush()
     assert written == [str(number) for number in range(1000)]
