@@ -80,6 +80,11 @@ class Frames:
         self._held = data[at:]
         return pieces
 
+    @property
+    def begun(self) -> bool:
+        """Whether :meth:`flush` would have an effect."""
+        return bool(self._held) or self._header is not None
+
     def flush(self) -> list[Piece]:
         """What is held back, as it is: nobody writes at the moment."""
         header, held = self._header, self._held

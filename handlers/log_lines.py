@@ -103,7 +103,7 @@ class LogLines:
     def record(self, header: Header, data: bytes, now: float) -> list[LogEvent]:
         """A record of AWS's client: one event, however many lines it has. A line that was begun before it ends there."""
         self._allowance.refill(now)
-        events = self._flush() if self._begun else []
+        events = self._flush() if self._partial or self._cut_bytes else []
         if not self._allowance.take(len(data)):
             self._drop(1)
             return events
@@ -113,12 +113,13 @@ class LogLines:
     def end(self, now: float) -> list[LogEvent]:
         """The last line, if the stream ended or paused without a newline, and what was dropped."""
         self._allowance.refill(now)
-        events = self._flush() if self._begun else []
+        events = self._flush() if self._partial or self._cut_bytes else []
         return events + self._drops()
 
     @property
-    def _begun(self) -> bool:
-        return bool(self._partial or self._cut_bytes)
+    def begun(self) -> bool:
+        """Whether :meth:`end` would have something to say."""
+        return bool(self._partial or self._cut_bytes or self._dropped)
 
     def _extend(self, data: bytes) -> None:
         room = LINE_LIMIT_BYTES - len(self._partial)

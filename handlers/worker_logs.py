@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,8 @@ class LogReader:
         os.set_blocking(readable, False)
         self._ours = [self.write_end]
         self._read_end: int | None = readable
+        self._poll = select.poll()  # asks without the exception that a read of nothing raises
+        self._poll.register(readable, select.POLLIN)
         self._loop.add_reader(readable, self._readable)
 
     def frame_end(self) -> int:
@@ -66,11 +69,11 @@ class LogReader:
     def settle(self) -> None:
         """Read what has been written up to now, within bounds, and end what is partial: it belongs to what ends now."""
         for _ in range(_DRAIN_READS):
-            if not self._readable():
+            if not self._poll.poll(0) or not self._readable():
                 break
         else:
             return  # it writes on and on: what is partial goes on too
-        if self._read_end is not None:
+        if self._lines.begun or (self._frames is not None and self._frames.begun):
             self._flush()
 
     def close(self) -> None:
@@ -99,6 +102,7 @@ class LogReader:
     def _ended(self) -> None:
         assert self._read_end is not None  # noqa: S101 - both callers have just looked
         self._loop.remove_reader(self._read_end)
+        self._poll.unregister(self._read_end)
         os.close(self._read_end)
         self._read_end = None
         self._flush()
