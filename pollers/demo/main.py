@@ -66,7 +66,8 @@ async def run_demo(console: Console, examples: Path, messages: int, *, port: int
         runtime = await stack.enter_async_context(
             assembled(loaded.config, sinks=(live,), long_poll_seconds=DEMO_POLL_SECONDS)
         )
-        console.print(f"[green]✓[/green] console on [link={runtime.console}]{runtime.console}[/link]")
+        link = _link(console, runtime)
+        console.print(f"[green]✓[/green] console on [link={link}]{link}[/link]")
         await _work(console, runtime, live, sources, folder, keep=keep)
         accounts = await _accounts(sources, folder)
         return _close(console, runtime, accounts)
@@ -127,8 +128,13 @@ async def _work(
         runtime.stop()
 
 
+def _link(console: Console, runtime: Runtime) -> str | None:
+    """To the console; with its token on a terminal only, as what goes elsewhere is kept and read by others."""
+    return runtime.console if console.is_terminal else runtime.url
+
+
 async def _interrupted(console: Console, runtime: Runtime) -> None:
-    console.print(f"All is done; the console stays on {runtime.console} until Ctrl-C.")
+    console.print(f"All is done; the console stays on {_link(console, runtime)} until Ctrl-C.")
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as received:
         async for _ in received:
             return

@@ -102,9 +102,17 @@ PYTHON = [
     ),
     Case("no_value", "def handler(e, c): return {1, 2}", "Object of type set is not JSON serializable"),
     Case("bytes", "def handler(e, c): return bytes([255, 254])", "the response is not JSON"),
+    Case(
+        "deep",
+        """def handler(e, c): return b'{"batchItemFailures":[{"itemIdentifier":' + b"[" * 1000 + b"]" * 1000 + b"}]}" """,
+        "itemIdentifier (a JSON array) is not in the batch",
+    ),
+    Case("too_deep", "def handler(e, c): return b'[' * 100_000", "it is nested too deep"),
     Case("too_large", "def handler(e, c): return 'x' * (7 << 20)", "Response payload size exceeded maximum"),
 ]
-IN_PROCESS = [case for case in PYTHON if case.name in ("not_json", "no_value", "bytes", "too_large")]
+IN_PROCESS = [
+    case for case in PYTHON if case.name in ("not_json", "no_value", "bytes", "deep", "too_deep", "too_large")
+]
 UNUSABLE_IN_PROCESS = [
     Case(
         "missing",
