@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from pollers.service_clock import ServiceClock
 
 _OK = 200
+_ONCE = frozenset({"ReceiveMessage", "SendMessage"})
+"""What is different when it is done twice: messages are hidden for nobody, a message is sent twice. All else may be repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,9 @@ class DirectCalls:
         signed = route.signer.sign(body, credentials, self._clock.time() + self._skew_seconds)
         request = f"{route.head}{signed}Content-Length: {len(body)}\r\n\r\n".encode("latin-1") + body
         try:
-            reply = await route.connections.exchange(request, seconds=wait_seconds + READ_SECONDS)
+            reply = await route.connections.exchange(
+                request, seconds=wait_seconds + READ_SECONDS, repeatable=operation not in _ONCE
+            )
         except ExchangeFailed as error:
             raise Unavailable(type(error).__name__, str(error), operation=operation) from error
         try:

@@ -1,13 +1,17 @@
 """HTTP/1.1 to one origin over kept connections, as far as AWS's JSON services need it.
 
 A request is one ``write``, a reply is usually one callback: a tenth of what a general client costs, and that is most of what a
-receive costs (docs/benchmarks.md). Nothing is ever sent twice: what a lost reply means is for the caller to judge.
+receive costs (docs/benchmarks.md). What a lost reply means is for the caller to judge: nothing is sent twice that the caller does
+not call repeatable, and then only once more, where a kept connection ended without a byte of a reply.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import math
+import select
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,6 +29,9 @@ NEXT_ADDRESS_SECONDS = 0.25
 IDLE_SECONDS = 12.0
 """A connection that nobody used for so long is closed, well before AWS would close it under a request."""
 SWEEP_SECONDS = 1.0
+DISTRUST_SECONDS = (1.0, 60.0)
+"""For so long after a kept connection ended under a request, what must not be sent twice goes over new connections: short when that
+happens once, longer and longer with a service that closes connections after each reply without a word."""
 CLOSE_SECONDS = 2.0
 
 
@@ -34,6 +41,10 @@ class ExchangeFailed(Exception):  # noqa: N818 - named for what happened to the 
 
 class ConnectionLost(ExchangeFailed):
     """The connection ended, or what came over it was no HTTP."""
+
+
+class Unanswered(ConnectionLost):
+    """The connection ended without a byte of a reply."""
 
 
 class ConnectFailed(ExchangeFailed):
@@ -53,6 +64,21 @@ class Origin:
     tls: ssl.SSLContext | None = None
 
 
+@dataclass(slots=True)
+class _Distrust:
+    """Until when kept connections are not trusted."""
+
+    until: float = -math.inf
+    _seconds: float = 0.0
+
+    def grow(self, now: float) -> None:
+        """One ended just when it was used again."""
+        least, most = DISTRUST_SECONDS
+        again_soon = now < self.until + 2 * self._seconds
+        self._seconds = min(most, 2 * self._seconds) if again_soon else least
+        self.until = now + self._seconds
+
+
 class Connections:
     """Connections to one origin: as many as there are calls at a time, each with one request at a time."""
 
@@ -62,14 +88,29 @@ class Connections:
         self._open: set[_Connection] = set()
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._closed = False
+        self._distrust = _Distrust()
         self._emptied = anyio.Event()
 
-    async def exchange(self, request: bytes, *, seconds: float) -> Reply:
+    async def exchange(self, request: bytes, *, seconds: float, repeatable: bool = False) -> Reply:
         """Send ``request`` and bring its whole reply, within ``seconds`` (to the second). Raises :class:`ExchangeFailed`.
 
-        When it is cancelled the connection is closed, so a late reply is never taken for another request's.
+        ``repeatable``: to send it twice does no harm. When it is cancelled the connection is closed, so a late reply is never
+        taken for another request's.
         """
-        connection = self._idle.pop() if self._idle else await self._connect()
+        begun = anyio.current_time()
+        kept = self._kept() if repeatable or begun >= self._distrust.until else None
+        if kept is not None:
+            try:
+                return await self._over(kept, request, seconds)
+            except Unanswered:
+                # Closed just when it was used again, most likely before the service has seen the request.
+                self._distrust.grow(anyio.current_time())
+                if not repeatable:
+                    raise
+                seconds -= anyio.current_time() - begun
+        return await self._over(await self._connect(), request, seconds)
+
+    async def _over(self, connection: _Connection, request: bytes, seconds: float) -> Reply:
         try:
             reply = await connection.exchange(request, seconds)
         except BaseException:
@@ -80,6 +121,15 @@ class Connections:
         else:
             connection.abort()
         return reply
+
+    def _kept(self) -> _Connection | None:
+        """A connection that has been used before and is still there: the service may close one at any time, unannounced."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.quiet():
+                return connection
+            connection.abort()
+        return None
 
     async def _connect(self) -> _Connection:
         loop = asyncio.get_running_loop()
@@ -101,7 +151,7 @@ class Connections:
         except TimeoutError as error:
             raise ConnectFailed(f"no connection to {origin.host}:{origin.port} within {CONNECT_SECONDS:g} s") from error
         except OSError as error:  # ssl.SSLError is one
-            raise ConnectFailed(f"no connection to {origin.host}:{origin.port}: {error}") from error
+            raise ConnectFailed(f"no connection to {origin.host}:{origin.port}: {_why(error)}") from error
         if self._closed:
             connection.abort()
             raise ConnectFailed("closed")
@@ -153,6 +203,12 @@ async def _reach(origin: Origin) -> socket.socket:
     return reached
 
 
+def _why(error: OSError) -> str:
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"{error.strerror}: every connection takes a file descriptor; raise their limit (ulimit -n)"
+    return str(error)
+
+
 class _Connection(asyncio.BufferedProtocol):
     """One connection: a request, then its reply, then the next."""
 
@@ -163,6 +219,12 @@ class _Connection(asyncio.BufferedProtocol):
         self._waiter: asyncio.Future[Reply] | None = None
         self._reader = ReplyReader()
         self._deadline = loop.time() + IDLE_SECONDS
+        self._readable = select.poll()
+        self._heard = False
+
+    def quiet(self) -> bool:
+        """Whether nothing has come since the last reply, no end either: the event loop may not have heard of it yet (0.5 µs)."""
+        return self.usable and not self._readable.poll(0)
 
     @property
     def usable(self) -> bool:
@@ -172,9 +234,10 @@ class _Connection(asyncio.BufferedProtocol):
     async def exchange(self, request: bytes, seconds: float) -> Reply:
         """Send one request and wait for its reply."""
         if self._transport is None:
-            raise ConnectionLost("the connection has ended")
+            raise Unanswered("the connection has ended")
         waiter: asyncio.Future[Reply] = self._loop.create_future()
         self._waiter = waiter
+        self._heard = False
         self._deadline = self._loop.time() + seconds
         self._transport.write(request)
         try:
@@ -203,6 +266,7 @@ class _Connection(asyncio.BufferedProtocol):
         """Connected."""
         # A stream transport whatever the loop (uvloop's own does not inherit from asyncio's).
         self._transport = transport  # type: ignore[assignment]
+        self._readable.register(transport.get_extra_info("socket"), select.POLLIN)
         self._owner.opened(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -216,6 +280,7 @@ class _Connection(asyncio.BufferedProtocol):
             # Nobody has asked: whatever this is, it must not be taken for the reply to the next request.
             self.abort()
             return
+        self._heard = True
         try:
             reply = self._reader.filled(nbytes)
         except MalformedReply as error:
@@ -233,4 +298,5 @@ class _Connection(asyncio.BufferedProtocol):
         if reply is not None and self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(reply)
             return
-        self._fail(ConnectionLost(f"the connection ended before the reply did ({error or 'closed by the service'})"))
+        kind = ConnectionLost if self._heard else Unanswered
+        self._fail(kind(f"the connection ended before the reply did ({error or 'closed by the service'})"))

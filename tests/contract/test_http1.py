@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import resource
+import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
-from pollers.aws.http1 import ConnectFailed, ConnectionLost, Connections, Origin
+from pollers.aws import http1
+from pollers.aws.http1 import ConnectFailed, ConnectionLost, Connections, ExchangeFailed, Origin, _Distrust
 from tests.contract.scripted import reply, until
 
 if TYPE_CHECKING:
@@ -171,3 +176,121 @@ async def test_many_calls_at_a_time_each_get_their_own_reply() -> None:
             async with anyio.create_task_group() as tasks:
                 for number in range(60):
                     tasks.start_soon(call, 60 * round_number + number)
+
+
+async def closes_unannounced(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """One reply, and then the end of the connection without a word."""
+    await request(reader)
+    writer.write(reply(b"x"))
+
+
+async def closes_at_the_second(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """One reply; the connection ends just when the next request is there."""
+    await request(reader)
+    writer.write(reply(b"x"))
+    await request(reader)
+
+
+async def test_an_end_that_the_event_loop_has_not_heard_of_is_seen() -> None:
+    """The connection is looked at before it is used again: the loop may have been busy since the end came."""
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        connections = Connections(Origin("127.0.0.1", listening.getsockname()[1]))
+
+        async def answer_one() -> socket.socket:
+            peer, _ = await loop.sock_accept(listening)
+            await loop.sock_recv(peer, 1_000)
+            await loop.sock_sendall(peer, reply(b"x"))
+            return peer
+
+        for _ in range(3):
+            answering = loop.create_task(answer_one())
+            await connections.exchange(REQUEST, seconds=5)
+            peer = await answering
+            peer.close()  # from here to the next request the loop does not run
+        await connections.aclose()
+
+
+async def test_what_may_be_repeated_is_sent_again_when_a_kept_connection_ends() -> None:
+    """Once, over a new connection, and only where not a byte of a reply came."""
+    async with conversing(closes_at_the_second) as (connections, count):
+        for _ in range(4):
+            assert (await connections.exchange(REQUEST, seconds=5, repeatable=True)).body == b"x"
+    assert count == [4]
+
+
+async def test_what_may_not_be_repeated_is_sent_once() -> None:
+    """Its caller is told, and for a while such requests go over new connections."""
+    async with conversing(closes_at_the_second) as (connections, count):
+        await connections.exchange(REQUEST, seconds=5)
+        with pytest.raises(ConnectionLost):
+            await connections.exchange(REQUEST, seconds=5)
+        for _ in range(3):
+            await connections.exchange(REQUEST, seconds=5)
+    assert count == [4]
+
+
+async def test_half_a_reply_is_not_asked_for_again() -> None:
+    """The service has seen the request."""
+
+    async def tears(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request(reader)
+        writer.write(reply(b"x"))
+        await request(reader)
+        writer.write(reply(b"x")[:-1])
+
+    async with conversing(tears) as (connections, count):
+        await connections.exchange(REQUEST, seconds=5, repeatable=True)
+        with pytest.raises(ConnectionLost):
+            await connections.exchange(REQUEST, seconds=5, repeatable=True)
+    assert count == [1]
+
+
+def test_distrust_grows_with_a_service_that_closes_always_and_not_with_one_that_does_so_once() -> None:
+    """Seconds at first, a minute at most."""
+    distrust, now, lasted = _Distrust(), 0.0, []
+    for _ in range(8):
+        distrust.grow(now)
+        lasted.append(distrust.until - now)
+        now = distrust.until
+    assert lasted == [1, 2, 4, 8, 16, 32, 60, 60]
+    distrust.grow(now + 1_000)
+    assert distrust.until == now + 1_001
+
+
+async def test_out_of_descriptors_is_said_in_clear_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is no more than a connection that could not be made."""
+
+    async def none_left(origin: Origin) -> socket.socket:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    async with conversing(closes_unannounced) as (connections, _):
+        with monkeypatch.context() as patched:
+            patched.setattr(http1, "_reach", none_left)
+            with pytest.raises(
+                ConnectFailed, match=r"Too many open files: every connection takes a file descriptor; raise"
+            ):
+                await connections.exchange(REQUEST, seconds=5)
+        assert (await connections.exchange(REQUEST, seconds=5)).body == b"x"
+
+
+@pytest.mark.parametrize("taken", ["all", "all but one"])
+async def test_out_of_descriptors_is_a_failed_call(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, taken: str
+) -> None:
+    """Whichever of the steps to a connection is the one that gets none: it works again when there are some."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with conversing(closes_unannounced) as (connections, _):
+        await connections.exchange(REQUEST, seconds=5)
+        await until(lambda: not connections._open)
+        highest = os.dup(0)
+        os.close(highest)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + (taken != "all"), hard))
+        try:
+            with pytest.raises(ConnectFailed if taken == "all" else ExchangeFailed):
+                await connections.exchange(REQUEST, seconds=0.5)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        await until(lambda: not connections._open)
+        assert (await connections.exchange(REQUEST, seconds=5)).body == b"x"
