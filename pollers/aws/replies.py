@@ -130,7 +130,7 @@ class KinesisRecord(TypedDict, total=False):
     SequenceNumber: Required[Name]
     Data: Required[str]
     PartitionKey: str | None
-    ApproximateArrivalTimestamp: int | float | None
+    ApproximateArrivalTimestamp: int | float
 
 
 class Child(TypedDict, total=False):

@@ -45,6 +45,7 @@ class Reply(TypedDict, total=False):
 
 
 _OBJECT = {ord("{")}
+_OBJECT_OR_NULL = {ord("{"), ord("n")}
 _decode = msgspec.json.Decoder(Reply).decode
 
 
@@ -60,9 +61,13 @@ def sliced_page(body: bytes) -> tuple[Reply, float] | None:
     begun = thread_time()
     try:
         reply = _decode(body)
-        keys = [record["dynamodb"]["Keys"] for record in reply["Records"]]
+        changes = [record["dynamodb"] for record in reply["Records"]]
+        keys = [change["Keys"] for change in changes]
     except (msgspec.DecodeError, RecursionError, KeyError):  # ValidationError is one of the first
         return None
-    if set(map(_first_byte, keys)) - _OBJECT:
+    images = [
+        image for change in changes for image in (change.get("NewImage"), change.get("OldImage")) if image is not None
+    ]
+    if set(map(_first_byte, keys)) - _OBJECT or set(map(_first_byte, images)) - _OBJECT_OR_NULL:
         return None
     return reply, thread_time() - begun

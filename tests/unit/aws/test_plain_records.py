@@ -112,7 +112,6 @@ def test_text_is_only_taken_for_plain_when_it_stands_in_json_as_it_is(key: str) 
         record(PartitionKey='quoted "key"'),
         record(PartitionKey="control\n"),
         record(PartitionKey=None),
-        record(ApproximateArrivalTimestamp=None),
         without("PartitionKey"),
         without("ApproximateArrivalTimestamp"),
     ],
