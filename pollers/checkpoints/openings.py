@@ -42,7 +42,7 @@ def open_stream(connection: sqlite3.Connection, mapping: str, identity: str, now
         "INSERT INTO streams (mapping, identity, pinned, opened_at, openings, seal) VALUES (?, ?, 0, ?, 1, 0) "
         "ON CONFLICT DO UPDATE SET opened_at = excluded.opened_at, openings = openings + 1 "
         "RETURNING id, pinned, openings",
-        (mapping, identity, now),
+        (mapping, identity, _after_earlier(connection, mapping, now)),
     ).fetchone()
     seal_stream(connection, stream)
     _drop_oldest(connection, mapping)
@@ -55,6 +55,12 @@ def open_stream(connection: sqlite3.Connection, mapping: str, identity: str, now
         previous_identity=_previous(connection, mapping, stream),
         start=_reset_to(connection, mapping),
     )
+
+
+def _after_earlier(connection: sqlite3.Connection, mapping: str, now: float) -> float:
+    """A time after every earlier opening: the clock may have been set back, and what is opened now must count as the newest."""
+    latest = connection.execute("SELECT max(opened_at) FROM streams WHERE mapping = ?", (mapping,)).fetchone()[0]
+    return now if latest is None else max(now, float(latest) + 0.001)
 
 
 def reset_mapping(connection: sqlite3.Connection, mapping: str, start: StartAt | None) -> None:

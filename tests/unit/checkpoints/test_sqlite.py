@@ -30,9 +30,10 @@ from pollers.checkpoints import (
     rows,
     schema,
 )
-from pollers.checkpoints.inspection import inspect
+from pollers.checkpoints.inspection import inspect, look
 from pollers.checkpoints.layout import SCHEMA_VERSION
 from pollers.checkpoints.lock import owner_of
+from pollers.checkpoints.openings import KEPT_STREAMS
 from pollers.checkpoints.session import SqliteSession
 
 if TYPE_CHECKING:
@@ -413,3 +414,29 @@ def test_the_configurations_address_names_the_store(tmp_path: Path) -> None:
     assert store.path == tmp_path.resolve() / ".headrace" / "checkpoints.db"
     with pytest.raises(ValueError, match="'redis:x' is not sqlite:PATH"):
         open_store("redis:x")
+
+
+class SetBack:
+    """A clock that shows an hour less each time that it is asked."""
+
+    def __init__(self) -> None:
+        self._now = 1_700_000_000.0
+
+    def time(self) -> float:
+        """Seconds since the epoch."""
+        self._now -= 3_600
+        return self._now
+
+
+async def test_the_stream_that_is_opened_is_the_newest_whatever_the_clock_says(tmp_path: Path) -> None:
+    """Its checkpoints must not be dropped as the oldest of twenty, nor another stream's be shown as the mapping's."""
+    path = tmp_path / "checkpoints.db"
+    async with SqliteStore(path, clock=SetBack()) as store:
+        for number in range(KEPT_STREAMS + 5):
+            checkpoints = (await store.open("clicks", f"stream@{number}")).checkpoints
+            await checkpoints.pin({"shard-0": ShardCheckpoint(str(number))})
+            assert (await checkpoints.load())["shard-0"].sequence_number == str(number)
+        again = await store.open("clicks", "stream@20")
+        assert not again.fresh
+    [found] = look(path)
+    assert found.identity == "stream@20"
