@@ -39,7 +39,7 @@ async def end_told(
     reader.drop_iterator()
     ending, shard = reader.ending, reader.shard
     named, behind = bool(children), bool(behind_seconds)
-    if ending.said(progressed=progressed, children=named, behind=behind, anchored=reader.anchored):
+    if ending.said(progressed=progressed, children=named, behind=behind, anchored=reader.place.anchored):
         reader.ended(children)
         return
     if not ending.confirmed:
@@ -62,7 +62,7 @@ async def _doubt(reader: Reader, sight: Sight) -> None:
             "a shard's end is not believed: it is read on from its last record",
             mapping=shard.context.mapping.name,
             shard=shard.shard_id,
-            after=reader.position,
+            after=reader.place.upto,
             why=why,
         )
     shard.context.surroundings.facts.emit(EndDoubted(shard.shard_id, why))

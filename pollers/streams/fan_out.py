@@ -30,12 +30,12 @@ async def read_subscriptions(reader: Reader) -> None:
     """Subscribe again and again until the shard ends or is stopped."""
     shard = reader.shard
     while not (shard.closed or shard.stopping.stopped):
-        began, before = anyio.current_time(), reader.position
+        began, before = anyio.current_time(), reader.place.upto
         last = await reader.attempt(lambda: _one(reader))
         apart = LEAST_SECONDS
         if last is not None and last.continuation is None:
             apart = IN_USE_SECONDS
-            await end_told(reader, last.children, last.behind_seconds, progressed=reader.position != before)
+            await end_told(reader, last.children, last.behind_seconds, progressed=reader.place.upto != before)
         if not shard.closed:
             await shard.stopping.sleep(began + apart - anyio.current_time())
 
@@ -57,12 +57,12 @@ async def _one(reader: Reader) -> Pushed | None:
 
 
 async def _came(reader: Reader, pushed: Pushed) -> None:
-    before = reader.position
+    before = reader.place.upto
     await reader.take(pushed.records, pushed.behind_seconds)
     reader.polling.came(len(pushed.records), pushed.size_bytes, pushed.behind_seconds)
     if pushed.continuation is None:
         return
-    went_on(reader, progressed=reader.position != before)
+    went_on(reader, progressed=reader.place.upto != before)
     reader.continued(pushed.continuation)
     if reader.at_tip:
         reader.shard.tip_reached()

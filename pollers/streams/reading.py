@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import anyio
 import structlog
 
-from pollers.aws.api import StartAt
 from pollers.aws.errors import (
     AccessDenied,
     AwsError,
@@ -24,19 +23,19 @@ from pollers.aws.errors import (
     Trimmed,
 )
 from pollers.backoff import Backoff
-from pollers.checkpoints.store import TRIM_HORIZON
 from pollers.errors import SourceUnusable
 from pollers.streams.endings import TRIES_TO_FIND, Ending
 from pollers.streams.ends import DOUBT_SECONDS, FIND_SECONDS, end_told, went_on
 from pollers.streams.fan_out import IN_USE_SECONDS, read_subscriptions
 from pollers.streams.pacing import PageLimit, Polling
+from pollers.streams.place import BEGINNING, Place, after
 from pollers.telemetry.facts import Discarded, Polled, PollFailed, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from typing import Any, TypeVar
 
-    from pollers.aws.api import Page, ShardListing, Wire
+    from pollers.aws.api import Page, ShardListing, StartAt, Wire
     from pollers.streams.shard import Shard
 
     T = TypeVar("T")
@@ -67,12 +66,10 @@ class Reader:
         self._room = anyio.Event()
         self._iterator: str | None = None
         self._opened = False
-        self._position = self._seen = shard.kept.sequence_number
+        self.place = Place(shard.kept, context.source)
         self.ending = Ending()
         self.doubts = Backoff(context.surroundings.random, initial=DOUBT_SECONDS[0], maximum=DOUBT_SECONDS[1])
-        self._gap_after: str | None = None
         self._gap_above_end = False
-        self._skip_before: float | None = None
         self._tries = 0
         self._not_found = 0
         self._next_at = anyio.current_time()
@@ -130,12 +127,12 @@ class Reader:
         page = await self.attempt(lambda: self._next_page(limit))
         if page is None:
             return
-        before = self._position
+        before = self.place.upto
         size_bytes = await self.take(page.records, page.behind_seconds)
         self._iterator = page.next_iterator
         self._page_limit.came(len(page.records), size_bytes, page.decode_seconds)
         self._next_at = began + self.polling.came(len(page.records), page.size_bytes, page.behind_seconds)
-        progressed = self._position != before
+        progressed = self.place.upto != before
         if page.next_iterator is None:
             await end_told(self, page.children, page.behind_seconds, progressed=progressed)
             return
@@ -158,29 +155,9 @@ class Reader:
             await self.shard.context.confirm_stream()
         self._opened = True
 
-    @property
-    def position(self) -> str | None:
-        """The sequence number up to which everything has been read."""
-        return self._position
-
-    @property
-    def anchored(self) -> bool:
-        """Whether the last record read is known and can be read again: it must come before an end is believed."""
-        return self._seen is not None and self._seen == self._position and self._gap_after is None
-
     def start(self) -> StartAt:
-        """Where to read on: at the last record once more, while it is looked into whether the shard has ended."""
-        if self._gap_after is not None:
-            return TRIM_HORIZON
-        if self.ending.told and self.anchored:
-            return StartAt("AT_SEQUENCE_NUMBER", sequence_number=self._seen)
-        if self._position is not None:
-            return StartAt("AFTER_SEQUENCE_NUMBER", sequence_number=self._position)
-        start = self.shard.kept.start
-        if start.kind == "AT_TIMESTAMP" and not self.shard.context.source.starts_at_timestamps:
-            self._skip_before = None if start.timestamp is None else start.timestamp // 1
-            return TRIM_HORIZON
-        return start
+        """Where to read on."""
+        return self.place.start(once_more=self.ending.told > 0)
 
     async def take(self, records: list[Wire], behind_seconds: float | None) -> int:
         """Hand records over to the shard; returns the bytes that holding them costs."""
@@ -188,55 +165,36 @@ class Reader:
         shard = self.shard
         shard.context.surroundings.facts.emit(Polled(shard.shard_id, len(records), behind_seconds))
         shard.context.doing(shard.shard_id, State.POLLING)
-        fresh = self._fresh(records)
+        place = self.place
+        if self.ending.told and place.repeats_last(records):
+            self.ending.came_again()
+        fresh = place.fresh(records)
+        if place.passed_to is not None:
+            self.passed(place.passed_to)
         if not fresh:
             return 0
         numbers = shard.context.source.sequence_numbers((fresh[0], fresh[-1]))
-        if self._gap_after is not None:
+        if place.gap_after is not None:
             self._say_gap(f"the next record is {numbers[0]}")
         size_bytes = await shard.take(fresh)
-        self._position = self._seen = numbers[1]
+        place.upto = place.last = numbers[1]
         return size_bytes
-
-    def _fresh(self, records: list[Wire]) -> list[Wire]:
-        """The records without those read before (a reply that overlaps the last one) or from before the starting time."""
-        if not records:
-            return records
-        source = self.shard.context.source
-        if self._seen is not None and not _after(source.sequence_numbers(records[:1])[0], self._seen):
-            numbers = source.sequence_numbers(records)
-            if self._seen in numbers:
-                self.ending.came_again()
-            records = [record for record, number in zip(records, numbers, strict=True) if _after(number, self._seen)]
-        if self._skip_before is not None and records:
-            records = self._skip(records, self._skip_before)
-        return records
-
-    def _skip(self, records: list[Wire], before: float) -> list[Wire]:
-        """Pass over records that are older than the starting time, up to the first that is not."""
-        arrivals = self.shard.context.source.arrivals(records, before)
-        first = next((index for index, arrival in enumerate(arrivals) if arrival >= before), len(records))
-        if first:
-            self.passed(self.shard.context.source.sequence_numbers(records[first - 1 : first])[0])
-        if first < len(records):
-            self._skip_before = None
-        return records[first:]
 
     def passed(self, sequence_number: str) -> None:
         """Everything up to here has been read, without records or with none that count."""
-        self._position = sequence_number
+        self.place.upto = sequence_number
         self.shard.mark(sequence_number)
 
     def continued(self, sequence_number: str) -> None:
         """A continuation: everything up to it has been read. One that lies below that already says nothing new."""
-        if self._position is None or _after(sequence_number, self._position):
+        if self.place.upto is None or after(sequence_number, self.place.upto):
             self.passed(sequence_number)
 
     def ended(self, children: Sequence[ShardListing] | None) -> None:
         """The shard has no further records."""
         self.shard.closed = True
         self.shard.children = None if children is None else tuple(children)
-        if self._gap_after is not None and not self._gap_above_end:
+        if self.place.gap_after is not None and not self._gap_above_end:
             self._say_gap("no record is left in the shard")
 
     # -- what goes wrong -------------------------------------------------------------------------------------------------
@@ -296,9 +254,7 @@ class Reader:
         self.drop_iterator()
         # Where the end was told before, the gap behind the last record read is no loss if the end turns out to be true.
         self._gap_above_end = self.ending.told > 0
-        if self._gap_after is None and self._position is not None:
-            self._gap_after = self._position
-        else:
+        if not self.place.trimmed():
             await self.back_off(error)
 
     async def _missing(self, error: AwsError) -> None:
@@ -317,12 +273,12 @@ class Reader:
         if self._not_found < TRIES_TO_FIND:
             await self.back_off(error, FIND_SECONDS)
             return
-        self._gap_after, self._gap_above_end = self._position or "the beginning", self.ending.told > 0
+        self.place.gap_after, self._gap_above_end = self.place.upto or BEGINNING, self.ending.told > 0
         self.ended(None)
 
     def _say_gap(self, upto: str) -> None:
         """Records above the checkpoint have left the retention unread. They were never received, so no book lacks them."""
-        gap, self._gap_after = self._gap_after, None
+        gap, self.place.gap_after = self.place.gap_after, None
         shard_id = self.shard.shard_id
         log.error(
             "records were trimmed away before they were read",
@@ -332,11 +288,3 @@ class Reader:
             upto=upto,
         )
         self.shard.context.surroundings.facts.emit(Discarded(shard_id, (), "Trimmed"))
-
-
-def _after(sequence_number: str, other: str) -> bool:
-    """Whether a sequence number is above another: they are numbers of up to 129 digits, some with leading zeros."""
-    try:
-        return int(sequence_number) > int(other)
-    except ValueError:
-        return sequence_number != other
