@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,9 @@ import structlog
 
 from config.models import LoggingConfig
 from handlers.function import FunctionError, Payload
+from pollers.emulators.cache import installed
 from tests.e2e.functions import provided_function, python_function, until
+from tests.node_client import NodeClient, executable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -243,6 +246,25 @@ async def test_a_bootstrap_that_says_something_without_an_end_says_it_of_its_own
         assert said(events, of=request) == [("warning", f"[WARN]\thandling {request}")]
 
 
+async def test_a_worker_that_dies_in_the_middle_of_a_record_has_said_the_rest(tmp_path: Path, events: Events) -> None:
+    """What it wrote is its invocation's, whole lines, begun lines and begun records."""
+    source = """
+        import logging, os, time
+        descriptor = int(open("/proc/self/environ").read().partition("_LAMBDA_TELEMETRY_LOG_FD=")[2].partition(chr(0))[0])
+        def handler(event, context):
+            logging.error("whole")
+            os.write(2, b"begun")
+            os.write(descriptor, bytes.fromhex("a55a001b00000100") + (time.time_ns() // 1000).to_bytes(8, "big") + b"half")
+            os._exit(1)
+    """
+    async with python_function(tmp_path, source) as function:
+        invocation = await function.invoke(b"0", request_id="r-1")
+    assert isinstance(invocation.result, FunctionError)
+    levels = {text.rpartition("\t")[2]: level for level, text in said(events, of="r-1")}
+    assert levels == {"whole": "error", "begun": "info", "half": "critical"}
+    assert {"begun", "half"} <= set(invocation.log)
+
+
 async def test_frames_that_lie_spoil_no_more_than_their_invocation(tmp_path: Path, events: Events) -> None:
     """A child that inherits the descriptor and dies in the middle of a frame; the next request's records are whole."""
     source = """
@@ -311,3 +333,57 @@ async def test_a_worker_that_heeds_sigterm_at_the_end_is_no_error(tmp_path: Path
     assert not [
         event for event in events if event["log_level"] in ("warning", "error") or "Traceback" in event["event"]
     ]
+
+
+@pytest.fixture(scope="session", name="node_client")
+def _node_client() -> Path:
+    """AWS's client for Node.js; the first run on a machine builds it."""
+    return executable(installed(NodeClient()))
+
+
+NODE = """
+    exports.handler = async (event, context) => {
+      console.debug("low");
+      console.log("two\\nlines");
+      process.stdout.write("printed\\n");
+      console.error("failed", new TypeError("no such thing"));
+    };
+"""
+
+
+@pytest.mark.timeout(900, func_only=False)
+@pytest.mark.xdist_group("node")
+@pytest.mark.parametrize("by", ["node", "npx"])
+async def test_records_of_the_node_client_are_events_too(
+    tmp_path: Path, events: Events, node_client: Path, by: str
+) -> None:
+    """``console`` is written in frames: several lines are one event, in order with what is printed."""
+    (tmp_path / "app.js").write_text(textwrap.dedent(NODE))
+    command = ["node", str(node_client), "app.handler"]
+    if by == "npx":
+        (tmp_path / "node_modules").symlink_to(node_client.parents[3] / "node_modules")
+        command = ["npx", "--no-install", "aws-lambda-ric", "app.handler"]
+    async with provided_function(tmp_path, "#!/bin/sh\n", command=command, timeout=30) as function:
+        assert (await function.invoke(b"0", request_id="r-1")).result == Payload(b"null")
+    (debug, low), (info, two), printed, (error, failed) = said(events, of="r-1")
+    assert (debug, info, error) == ("debug", "info", "error")
+    assert low.endswith("\tr-1\tDEBUG\tlow")
+    assert two.endswith("\tr-1\tINFO\ttwo\nlines")
+    assert printed == ("info", "printed")
+    assert "\tr-1\tERROR\tfailed TypeError: no such thing\n    at " in failed
+
+
+@pytest.mark.timeout(900, func_only=False)
+@pytest.mark.xdist_group("node")
+async def test_the_node_clients_json_is_filtered_by_level(tmp_path: Path, events: Events, node_client: Path) -> None:
+    """By the client itself, which is told of format and level."""
+    (tmp_path / "app.js").write_text(textwrap.dedent(NODE))
+    config = LoggingConfig(log_format="JSON", application_log_level="ERROR", system_log_level="WARN")
+    command = ["node", str(node_client), "app.handler"]
+    async with provided_function(tmp_path, "#!/bin/sh\n", command=command, logging_config=config) as function:
+        assert (await function.invoke(b"0", request_id="r-1")).result == Payload(b"null")
+    printed, (level, text) = said(events, of="r-1")
+    assert printed == ("info", "printed")
+    assert level == "error"
+    record = json.loads(text)
+    assert (record["level"], record["requestId"], record["errorType"]) == ("ERROR", "r-1", "TypeError")
