@@ -19,6 +19,10 @@ PROBE_SECONDS = 30.0
 _OURS = Path(__file__).resolve().parent.parent
 
 
+class InterpreterSilent(FunctionUnusable):
+    """It did not answer in time, which another try may cure."""
+
+
 def worker_settings(handler: str, code: Path, layers: Sequence[Path]) -> dict[str, object]:
     """What :data:`MAIN` is told on its command line."""
     return {
@@ -48,7 +52,7 @@ def ask(
     """Which of the modules ``find`` a worker on this interpreter would not find. None of them is loaded.
 
     ``settings`` are a worker's; ``environment`` and ``folder`` those in which it is started. Raises FunctionUnusable, with the
-    interpreter named, if no worker can run on it.
+    interpreter named, if no worker can run on it; InterpreterSilent if nobody can tell now.
     """
     asked = json.dumps({**settings, "probe": True, "find": [*find]})
     try:
@@ -61,7 +65,9 @@ def ask(
             env=environment,
             cwd=folder,
         )
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+    except (subprocess.TimeoutExpired, BlockingIOError, MemoryError) as error:
+        raise InterpreterSilent(f"{interpreter} could not be asked ({error}); perhaps the machine is busy") from error
+    except (OSError, ValueError) as error:
         raise FunctionUnusable(
             f"{interpreter} cannot be run ({error}); expected the path of a virtual environment's python"
         ) from error

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import sysconfig
+from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,10 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from config.models import InProcessFunction, ProcessFunction, ProvidedFunction, PythonFunction
 from handlers.errors import FunctionUnusable
 from handlers.inspection.limits import environment_problems
-from handlers.inspection.modules import Unreadable, find
+from handlers.inspection.modules import Unreadable, find, is_closed
 from handlers.inspection.source import lacks
 from handlers.inspection.survey import Survey, survey
-from handlers.interpreter import MAIN, ask, worker_settings
+from handlers.interpreter import MAIN, InterpreterSilent, ask, worker_settings
 from handlers.worker_environment import Identity, Place, worker_environment
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _in_process(model: InProcessFunction) -> Iterator[Remark]:
         yield _unreadable(unreadable)
         return
     missing = {name for name in _needed(found, model.handler) if not _is_beside_us(name)}
-    yield from _remarks(model.handler, model.code, found, missing, None)
+    yield from _remarks(_Where(model.handler, model.code, None, alone=True), found, missing)
 
 
 def _python(model: PythonFunction, environment: Mapping[str, str]) -> Iterator[Remark]:
@@ -112,10 +113,12 @@ def _python(model: PythonFunction, environment: Mapping[str, str]) -> Iterator[R
         try:
             missing = ask(interpreter, settings, find=sorted(needed), environment=environment, folder=folder)
         except FunctionUnusable as unusable:
-            yield Remark(("interpreter",), f"{unusable}", fatal=True)
+            # Our own runs Headrace right now: whatever is the matter with it is not the function's.
+            yield Remark(("interpreter",), str(unusable), fatal=not own and not isinstance(unusable, InterpreterSilent))
             return
     if found is not None:
-        yield from _remarks(model.handler, model.code, found, missing, None if own else interpreter)
+        alone = own and not model.layers and "PYTHONPATH" not in environment
+        yield from _remarks(_Where(model.handler, model.code, None if own else interpreter, alone), found, missing)
 
 
 def _is_beside_us(name: str) -> bool:
@@ -147,31 +150,58 @@ def _unreadable(unreadable: Unreadable) -> Remark:
     return Remark(("handler",), f"found a module that cannot be loaded ({unreadable})", fatal=True)
 
 
-def _remarks(
-    handler: str, code: Path, found: Survey, missing: Iterable[str], interpreter: str | None
-) -> Iterator[Remark]:
-    """What follows from the survey; ``interpreter`` is the function's own, None that of Headrace."""
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """Where a handler is looked for. ``interpreter`` is the function's own, None that of Headrace."""
+
+    handler: str
+    code: Path
+    interpreter: str | None
+    alone: bool
+    """Nothing but the code and Headrace's interpreter is on its path: no layers, no PYTHONPATH."""
+
+    @property
+    def beside(self) -> str:
+        return f"in {self.interpreter}" if self.interpreter else "installed beside Headrace"
+
+
+def _remarks(where: _Where, found: Survey, missing: Iterable[str]) -> Iterator[Remark]:
     if found.handler is None:
-        yield from _no_module(handler, code, missing, interpreter)
+        yield from _no_module(where, missing)
         return
-    if found.tree is not None and lacks(found.tree, handler.rpartition(".")[2]):
-        yield Remark(("handler",), _no_attribute(handler, found.tree, found.handler.file), fatal=True)
+    if found.tree is not None and lacks(found.tree, where.handler.rpartition(".")[2]):
+        yield Remark(("handler",), _no_attribute(where.handler, found.tree, found.handler.file), fatal=True)
     yield from (Remark(("handler",), message, fatal=False) for message in found.remarks)
     for name in sorted(missing):
-        yield Remark(("handler",), f"{found.elsewhere[name]} imports {name}: {_advice(name, interpreter)}", fatal=False)
+        yield Remark(("handler",), f"{found.elsewhere[name]} imports {name}: {_advice(name, where)}", fatal=False)
 
 
-def _no_module(handler: str, code: Path, missing: Iterable[str], interpreter: str | None) -> Iterator[Remark]:
-    module = _module(handler)
+def _no_module(where: _Where, missing: Iterable[str]) -> Iterator[Remark]:
+    module = _module(where.handler)
     top = module.partition(".")[0]
-    part = find(module, [str(code)])
-    if isinstance(part, str) and (part != top or top in missing):
-        file = code / f"{part.replace('.', '/')}.py"
+    part = find(module, [str(where.code)])
+    if isinstance(part, str) and (top in missing if part == top else _is_nowhere(part, where)):
+        file = where.code / f"{part.replace('.', '/')}.py"
         message = (
-            f"found {handler!r}, but there is no module {part}: {file} does not exist, nor is it {_beside(interpreter)}; "
+            f"found {where.handler!r}, but there is no module {part}: {file} does not exist, nor is it {where.beside}; "
             "expected module.function, such as app.handler"
         )
         yield Remark(("handler",), message, fatal=True)
+
+
+def _is_nowhere(dotted: str, where: _Where) -> bool:
+    """Whether a module inside of a package of the code is certainly nowhere else.
+
+    It may be compiled for another Python than ours; and a package without ``__init__`` may go on in any place of the path.
+    """
+    package, _, name = dotted.rpartition(".")
+    if any((where.code / package.replace(".", "/")).glob(f"{name}.*")):
+        return False
+    if is_closed(package, [str(where.code)]):
+        return True
+    around = find(package, [str(where.code)])
+    is_namespace = not isinstance(around, str) and around.spec.loader is None
+    return is_namespace and where.alone and isinstance(find(dotted, [str(where.code), *_usual_places()]), str)
 
 
 def _no_attribute(handler: str, tree: ast.Module, file: str) -> str:
@@ -182,12 +212,8 @@ def _no_attribute(handler: str, tree: ast.Module, file: str) -> str:
     return f"found {handler!r}, but {file} defines no {attribute}{meant}, expected a function at the module's top level"
 
 
-def _advice(name: str, interpreter: str | None) -> str:
+def _advice(name: str, where: _Where) -> str:
     if name not in _IN_LAMBDA:
-        return f"it is neither in the code, nor in a layer, nor {_beside(interpreter)}"
-    install = f"{interpreter} -m pip install boto3" if interpreter else "pip install 'headrace[boto3]'"
+        return f"it is neither in the code, nor in a layer, nor {where.beside}"
+    install = f"{where.interpreter} -m pip install boto3" if where.interpreter else "pip install 'headrace[boto3]'"
     return f"{name} is part of Lambda's Python runtime, not of Headrace: {install}, or bring it in the code or a layer"
-
-
-def _beside(interpreter: str | None) -> str:
-    return f"in {interpreter}" if interpreter else "installed beside Headrace"

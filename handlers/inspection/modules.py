@@ -40,7 +40,7 @@ class Found:
     spec: ModuleSpec
 
     def tree(self) -> ast.Module | None:
-        """Its syntax tree; None where it has no text (an extension, a folder). Raises Unreadable."""
+        """Its syntax tree; None where it has no text (an extension, a folder) or too deep a one. Raises Unreadable."""
         loader = self.spec.loader
         if loader is None or not hasattr(loader, "get_source") or isinstance(loader, ExtensionFileLoader):
             return None
@@ -49,8 +49,10 @@ class Found:
             return ast.parse(text) if text is not None else None
         except SyntaxError as error:
             raise Unreadable(f"{self.file}:{error.lineno or 1}: {error.msg}") from error
-        except (ImportError, OSError, ValueError, RecursionError, MemoryError) as error:
+        except (ImportError, OSError, ValueError) as error:
             raise Unreadable(f"{self.file}: {error}") from error
+        except (RecursionError, MemoryError):
+            return None
 
 
 def find(dotted: str, roots: Sequence[str]) -> Found | str:
@@ -66,6 +68,18 @@ def find(dotted: str, roots: Sequence[str]) -> Found | str:
         where = found.inside
     assert found is not None  # noqa: S101 - a name has one part at least
     return found
+
+
+def is_closed(package: str, roots: Sequence[str]) -> bool:
+    """Whether the package's modules are those in its folder: a namespace may go on elsewhere, a ``__path__`` be changed."""
+    found = find(package, roots)
+    if isinstance(found, str) or found.spec.loader is None:
+        return False
+    try:
+        tree = found.tree()
+    except Unreadable:
+        return False
+    return tree is not None and "__path__" not in {getattr(node, "id", None) for node in ast.walk(tree)}
 
 
 def _find_one(name: str, roots: Iterable[str]) -> Found | None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
-from handlers.inspection.modules import Found, Unreadable, find
+from handlers.inspection.modules import Found, Unreadable, find, is_closed
 from handlers.inspection.source import imports
 
 if TYPE_CHECKING:
+    import ast
     from collections.abc import Collection
 
     from handlers.inspection.source import Import
@@ -113,19 +113,8 @@ class _Walk:
         if isinstance(found, Found):
             for name in ("", *needed.names):
                 self.enter(f"{needed.module}.{name}".rstrip("."))
-        elif self._is_closed(found.rpartition(".")[0]):
+        elif is_closed(found.rpartition(".")[0], self._roots):
             self.result.remarks.append(f"{place}: no module {found} in the code")
-
-    def _is_closed(self, package: str) -> bool:
-        """Whether the package's modules are those in its folder: a namespace may go on elsewhere, a ``__path__`` be changed."""
-        found = find(package, self._roots)
-        if isinstance(found, str) or found.spec.loader is None:
-            return False
-        try:
-            tree = found.tree()
-        except Unreadable:
-            return False
-        return tree is not None and "__path__" not in {getattr(node, "id", None) for node in ast.walk(tree)}
 
 
 def _brought_along(code: str) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -62,7 +63,8 @@ def exit_for_environment() -> None:
 def inspected(loaded: Loaded, names: Iterable[str]) -> tuple[list[Fault], list[Note]]:
     """What is wrong with these functions, and what may be, at their places in the files."""
     profile = read_profile()
-    with ThreadPoolExecutor(INSPECTED_AT_A_TIME) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(INSPECTED_AT_A_TIME) as pool:
+        warnings.simplefilter("ignore")  # of the code that is parsed: an invalid escape, say, is its own affair
         found = list(pool.map(lambda name: _inspect(loaded, name, profile), names))
     faults = [remark for remarks in found for remark in remarks if isinstance(remark, Fault)]
     return faults, [remark for remarks in found for remark in remarks if isinstance(remark, Note)]

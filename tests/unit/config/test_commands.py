@@ -127,6 +127,12 @@ def test_a_configuration_that_was_asked_for_is_no_first_step(tmp_path: Path) -> 
     assert FIRST_STEPS not in run("check", str(tmp_path / "other.yaml")).stderr
 
 
+def test_warnings_of_the_code_that_is_looked_at_are_not_ours(folder: Folder) -> None:
+    """Python's own about an invalid escape, which would be an error here."""
+    (folder.path / "app.py").write_text("def handler(event, context): return '\\d'\n")
+    assert run("check", str(folder.write(GOOD))).stderr == ""
+
+
 @pytest.mark.parametrize("command", ["run", "check"])
 def test_credentials_that_cannot_be_sent_are_refused_at_once(
     folder: Folder, monkeypatch: pytest.MonkeyPatch, command: str

@@ -107,6 +107,32 @@ def test_a_module_inside_a_package_is_found(tmp_path: Path, handler: str) -> Non
     assert f"{tmp_path}/pkg/other.py does not exist" in remark.message
 
 
+def test_a_handler_in_a_layer_is_fine(tmp_path: Path) -> None:
+    """Whether the code has a folder of the package's name, or not."""
+    layer, code = tmp_path / "layer", tmp_path / "code"
+    (layer / "python" / "pkg").mkdir(parents=True)
+    (layer / "python" / "pkg" / "inner.py").write_text(GOOD)
+    (code / "pkg").mkdir(parents=True)
+    (code / "pkg" / "other.py").write_text("")
+    assert python(code, None, handler="pkg.inner.handler", layers=[layer]) == []
+    assert [remark.fatal for remark in python(code, None, handler="pkg.inner.handler")] == [True]
+
+
+def test_a_module_for_another_python_is_not_missed(tmp_path: Path) -> None:
+    """Its suffix is not one of ours."""
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "__init__.py").write_text("")
+    (tmp_path / "pkg" / "app.cpython-399-other.so").write_text("")
+    assert python(tmp_path, None, handler="pkg.app.handler") == []
+
+
+def test_a_package_that_changes_its_path_is_not_judged(tmp_path: Path) -> None:
+    """The module may be anywhere."""
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "__init__.py").write_text("__path__.append('/somewhere')\n")
+    assert python(tmp_path, None, handler="pkg.app.handler") == []
+
+
 def test_a_missing_attribute_is_fatal_and_another_one_proposed(tmp_path: Path) -> None:
     """By what looks like it."""
     (remark,) = python(tmp_path, "def other(): ...\ndef handlr(event, context): ...\n")
@@ -145,6 +171,15 @@ class TestInterpreters:
         assert (remark.path, remark.fatal) == (("interpreter",), True)
         assert said in remark.message
         assert "expected" in remark.message
+
+    def test_one_that_does_not_answer_in_time_is_not_fatal(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The machine may be busy; the start itself asks once more."""
+        monkeypatch.setattr("handlers.interpreter.PROBE_SECONDS", 0.01)
+        (remark,) = python(tmp_path, GOOD, interpreter=fake_python(tmp_path, "exec sleep 60"))
+        assert (remark.path, remark.fatal) == (("interpreter",), False)
+        assert "could not be asked" in remark.message
 
     def test_one_that_awss_client_is_not_made_for_is_fatal(self, tmp_path: Path) -> None:
         """What it needs is what its package says."""
