@@ -659,6 +659,8 @@ async def test_garbage_and_floods_of_output_do_no_harm(tmp_path: Path) -> None:
         flooded = await run(function, 1)
         assert flooded.result == Payload(b"1")
         assert len(flooded.log) <= worker_logs.TAIL_LINES
+        assert any(line.endswith(" lines dropped: more than 1000 a second]") for line in flooded.log)
+        assert 0 < function.status().log_lines_dropped_total < 100_000
 
 
 async def test_a_worker_that_holds_more_memory_than_allowed_is_killed(tmp_path: Path) -> None:

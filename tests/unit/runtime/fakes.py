@@ -37,7 +37,7 @@ class FakeFunction:
         return Invocation(request_id, Payload(b"null"), 0.0)
 
     def status(self) -> FunctionStatus:
-        return FunctionStatus(0, self.busy)
+        return FunctionStatus(0, self.busy, log_lines_dropped_total=3, embedded_metrics_total=2)
 
     async def __aenter__(self) -> FakeFunction:
         if self.problem is not None:

@@ -170,6 +170,15 @@ async def test_metrics_have_lambdas_names_and_balanced_books(tmp_path: Path) -> 
         assert "headrace_loop_lag_seconds " in text
 
 
+async def test_metrics_tell_of_functions_output(tmp_path: Path) -> None:
+    """Lines that were dropped, and metrics in the embedded format."""
+    async with rig(tmp_path) as at:
+        (name,) = at.runtime.hosts
+        text = await (await at.session.get("/metrics")).text()
+        assert f'headrace_log_lines_dropped_total{{function="{name}"}} 3.0' in text
+        assert f'headrace_embedded_metrics_total{{function="{name}"}} 2.0' in text
+
+
 async def test_a_token_is_needed_for_everything_but_probes_and_the_page(tmp_path: Path) -> None:
     """Wrong, missing and oddly formed tokens are all refused alike."""
     async with rig(tmp_path, token=TOKEN) as at:
