@@ -7,6 +7,8 @@ from typing import NoReturn
 
 import click
 
+from pollers.descriptors import occupy_closed_descriptors
+
 COMMANDS = {
     "run": "Run every mapping until SIGTERM or SIGINT.",
     "check": "Validate a configuration; with --online also ask AWS.",
@@ -54,6 +56,7 @@ class Commands(click.Group):
 @click.pass_context
 def main(context: click.Context) -> None:
     """Run AWS Lambda's event source mappings outside Lambda."""
+    occupy_closed_descriptors()
     if context.invoked_subcommand is None:
         _say_what_there_is(context)
 

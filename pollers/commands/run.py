@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import faulthandler
-import logging
 import os
 import signal
-import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -22,6 +20,8 @@ if TYPE_CHECKING:
 
 log = structlog.stdlib.get_logger(__name__)
 
+LAST_LINES_SECONDS = 0.5
+"""How long the last log lines may take to be written."""
 STANDSTILL_SECONDS = 30.0
 """After this long without a turn of the event loop the process has come to a standstill."""
 
@@ -41,9 +41,11 @@ def command(config: Path, until_idle: float | None) -> None:
     from handlers.memory_privacy import keep_memory_private
     from pollers.commands.inspecting import load_runnable_or_exit
     from pollers.telemetry.logging import configure_logging
+    from pollers.telemetry.output import take_over
 
     keep_memory_private()
-    configure_logging()
+    output = take_over()
+    configure_logging(outlet=output.stderr)
     loaded = load_runnable_or_exit(config)
     anyio.run(partial(_run_and_leave, config, loaded, until_idle), backend_options=backend_options())
 
@@ -60,9 +62,10 @@ def _heed_signals_while_starting() -> None:
 
 def _leave(exit_code: int) -> NoReturn:
     """End now: everything of ours is closed, and threads that user code left behind in this process are not waited for."""
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    from pollers.telemetry import output
+
+    if output.current is not None:
+        output.current.flush(LAST_LINES_SECONDS)
     os._exit(exit_code)
 
 
@@ -119,9 +122,16 @@ async def _tell_of_standstill() -> None:
 
     No log, no signal and no health check gets through then; this does, as it needs no Python.
     """
+    from pollers.telemetry import output
+
+    descriptor = output.unblocking(2)
     try:
         while True:
-            faulthandler.dump_traceback_later(STANDSTILL_SECONDS)
+            # Asking again waits for stacks that are being written, so none are where nobody reads.
+            if output.current is None or output.current.stderr is None or output.current.stderr.stalled:
+                faulthandler.cancel_dump_traceback_later()
+            else:
+                faulthandler.dump_traceback_later(STANDSTILL_SECONDS, file=descriptor)
             await anyio.sleep(STANDSTILL_SECONDS / 4)
     finally:
         faulthandler.cancel_dump_traceback_later()

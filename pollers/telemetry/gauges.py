@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from pollers.mapping import MappingState
+from pollers.telemetry import output
 from pollers.telemetry.facts import State
 from pollers.telemetry.metrics import PREFIX, Family, gauge
 
@@ -64,6 +65,12 @@ READY = Family("ready", "gauge", (), "1 while /readyz answers 200")
 LOOP_LAG = Family(
     "loop_lag_seconds", "gauge", (), "how late the event loop's timers were at worst in the last half minute"
 )
+OUTPUT_LINES_DROPPED = Family(
+    "output_lines_dropped",
+    "counter",
+    ("stream",),
+    "lines of Headrace's own stdout and stderr that were dropped because nobody read them fast enough",
+)
 INFO = Family("info", "gauge", ("version",), "1, with Headrace's version")
 
 READ = (
@@ -90,6 +97,7 @@ READ = (
     LIVE,
     READY,
     LOOP_LAG,
+    OUTPUT_LINES_DROPPED,
     INFO,
 )
 """Every metric that is read at a scrape."""
@@ -111,6 +119,7 @@ class Gauges(Collector):
         yield gauge(LIVE, {"": float(not self._status.problems())})
         yield gauge(READY, {"": float(not self._status.unready())})
         yield gauge(LOOP_LAG, {"": self._pulse.lag(anyio.current_time())})
+        yield _counter(OUTPUT_LINES_DROPPED, output.current.dropped() if output.current is not None else {})
         yield gauge(INFO, {version("headrace"): 1.0})
 
     def _mappings(self) -> Iterable[Metric]:

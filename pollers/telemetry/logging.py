@@ -15,13 +15,35 @@ from handlers.in_process_logs import OfInvocations, mark_invocation
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor
 
+    from pollers.telemetry.output import Outlet
+
 LEVEL_VARIABLE = "HEADRACE_LOG_LEVEL"
 NOISY = ("botocore", "aiobotocore", "aiohttp", "asyncio", "urllib3")
 """Libraries whose routine lines are not ours to repeat."""
 
 
-def configure_logging(level: str | None = None, *, stream: TextIO | None = None) -> None:
-    """Send structlog's and the standard library's records to ``stream`` (stderr), from ``level`` (HEADRACE_LOG_LEVEL, info) up."""
+class _ToOutlet(logging.Handler):
+    """Hands each record to an outlet: whoever logs never waits for whoever reads."""
+
+    def __init__(self, outlet: Outlet) -> None:
+        super().__init__()
+        self._outlet = outlet
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._outlet.put(self.format(record).encode("utf-8", "backslashreplace") + b"\n")
+        except Exception:
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """Nothing is held back here."""
+
+
+def configure_logging(level: str | None = None, *, stream: TextIO | None = None, outlet: Outlet | None = None) -> None:
+    """Send structlog's and the standard library's records to ``stream`` (stderr), from ``level`` (HEADRACE_LOG_LEVEL, info) up.
+
+    With an ``outlet``, which leads to the same stream, nobody waits for them to be written.
+    """
     stream = stream or sys.stderr
     threshold = logging.getLevelNamesMapping().get(
         (level or os.environ.get(LEVEL_VARIABLE, "info")).upper(), logging.INFO
@@ -34,7 +56,7 @@ def configure_logging(level: str | None = None, *, stream: TextIO | None = None)
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(stream) if outlet is None else _ToOutlet(outlet)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

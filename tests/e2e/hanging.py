@@ -73,10 +73,13 @@ class Service:
     asked: Counter[str] = field(default_factory=Counter)
     connections: int = 0
     port: int = 0
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
         self.connections += 1
+        if task := asyncio.current_task():
+            self.tasks.add(task)
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
@@ -109,3 +112,6 @@ async def hanging(answers: dict[str, Any] | None = None) -> AsyncIterator[Servic
         yield service
     finally:
         server.close()
+        for task in service.tasks:
+            task.cancel()
+        await asyncio.gather(*service.tasks, return_exceptions=True)
