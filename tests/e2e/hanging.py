@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -39,9 +40,21 @@ MESSAGE = {
         "ApproximateFirstReceiveTimestamp": "1700000000000",
     },
 }
-SQS = {
+
+
+def attributes(visibility_seconds: int) -> dict[str, Any]:
+    """A queue's attributes, as far as anybody needs them."""
+    depths = (
+        "ApproximateNumberOfMessages",
+        "ApproximateNumberOfMessagesNotVisible",
+        "ApproximateNumberOfMessagesDelayed",
+    )
+    return {"Attributes": {"VisibilityTimeout": str(visibility_seconds), **dict.fromkeys(depths, "0")}}
+
+
+SQS: dict[str, Any] = {
     "GetQueueUrl": {"QueueUrl": "http://127.0.0.1/000000000000/orders"},
-    "GetQueueAttributes": {"Attributes": {"VisibilityTimeout": "30"}},
+    "GetQueueAttributes": attributes(30),
 }
 KINESIS = {
     "DescribeStreamSummary": {
@@ -59,15 +72,33 @@ KINESIS = {
 }
 DYNAMODB = {
     "DescribeStream": {
-        "StreamDescription": {"StreamArn": TABLE, "StreamStatus": "ENABLED", "Shards": [SHARD], "TableName": "users"}
+        "StreamDescription": {
+            "StreamArn": TABLE,
+            "StreamStatus": "ENABLED",
+            "CreationRequestDateTime": 1_700_000_000.0,
+            "Shards": [SHARD],
+        }
     },
     "GetShardIterator": {"ShardIterator": "first"},
 }
 
 
+def confirmed(request: dict[str, Any]) -> dict[str, Any]:
+    """The reply to a batch call of which every entry is done."""
+    return {"Successful": [{"Id": entry["Id"]} for entry in request["Entries"]], "Failed": []}
+
+
+def another_message(request: dict[str, Any]) -> dict[str, Any]:
+    """The reply to a receive, with one message that nobody has seen before."""
+    return {"Messages": [{**MESSAGE, "MessageId": str(uuid.uuid4())}]}
+
+
 @dataclass
 class Service:
-    """``answers``: by operation, a reply for ever or, in a list, replies for the first calls. ``asked`` counts calls."""
+    """``answers``: by operation, a reply for ever (or what makes one of a request) or, in a list, replies for the first calls.
+
+    ``asked`` counts calls.
+    """
 
     answers: dict[str, Any]
     asked: Counter[str] = field(default_factory=Counter)
@@ -84,16 +115,18 @@ class Service:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
                 headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
-                await reader.readexactly(int(headers.get("content-length") or 0))
+                body = await reader.readexactly(int(headers.get("content-length") or 0))
                 operation = headers.get("x-amz-target", head[0]).rpartition(".")[2]
-                await self._answer(operation, writer)
+                await self._answer(operation, body, writer)
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             writer.transport.abort()
 
-    async def _answer(self, operation: str, writer: asyncio.StreamWriter) -> None:
+    async def _answer(self, operation: str, request: bytes, writer: asyncio.StreamWriter) -> None:
         answer = self.answers.get(operation)
         if isinstance(answer, list):
             answer = answer.pop(0) if answer else None
+        if callable(answer):
+            answer = answer(json.loads(request))
         self.asked[operation] += 1
         if answer is None:
             await asyncio.Event().wait()

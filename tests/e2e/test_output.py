@@ -35,9 +35,9 @@ ROUNDS = 150
 """So many messages are handled after the log has stalled; each writes more than a hundred bytes of it, and a pipe takes 4,096."""
 ENDLESS = {
     **service.SQS,
-    "ReceiveMessage": {"Messages": [service.MESSAGE]},
-    "DeleteMessageBatch": {"Successful": [{"Id": "0"}], "Failed": []},
-    "ChangeMessageVisibilityBatch": {"Successful": [{"Id": "0"}], "Failed": []},
+    "ReceiveMessage": service.another_message,
+    "DeleteMessageBatch": service.confirmed,
+    "ChangeMessageVisibilityBatch": service.confirmed,
 }
 
 

@@ -114,7 +114,7 @@ async def test_traces_that_nobody_takes_do_not_hold_up_the_stop(tmp_path: Path) 
     async with hanging(
         {**service.SQS, "ReceiveMessage": [{"Messages": [service.MESSAGE]}], "DeleteMessageBatch": {}}
     ) as scripted:
-        scripted.answers["DeleteMessageBatch"] = {"Successful": [{"Id": "0"}], "Failed": []}
+        scripted.answers["DeleteMessageBatch"] = service.confirmed
         workplace = workplace_at(tmp_path, scripted.port)
         workplace.function("def handler(event, context): pass")
         workplace.configure({"m": QUEUE})
@@ -128,8 +128,8 @@ async def test_traces_that_nobody_takes_do_not_hold_up_the_stop(tmp_path: Path) 
 
 async def test_a_worker_that_is_just_starting_does_not_hold_up_the_stop(tmp_path: Path) -> None:
     """Its batch runs nowhere yet, so it goes back to the queue."""
-    answers = {**service.SQS, "ReceiveMessage": [{"Messages": [service.MESSAGE]}]}
-    answers["ChangeMessageVisibilityBatch"] = {"Successful": [{"Id": "0"}], "Failed": []}
+    answers: dict[str, Any] = {**service.SQS, "ReceiveMessage": [{"Messages": [service.MESSAGE]}]}
+    answers["ChangeMessageVisibilityBatch"] = service.confirmed
     async with hanging(answers) as scripted:
         workplace = workplace_at(tmp_path, scripted.port)
         workplace.function("note(id='starting')\ntime.sleep(600)\ndef handler(event, context): pass")
@@ -186,7 +186,7 @@ async def test_a_store_that_cannot_be_written_does_not_hold_up_the_stop(tmp_path
 async def running_for_long(workplace: Workplace, scripted: Service) -> None:
     workplace.function("def handler(event, context):\n    note(id='running')\n    time.sleep(600)")
     workplace.configure({"m": QUEUE}, function={"timeout": 900}, runtime={"shutdown_grace": 600})
-    scripted.answers["GetQueueAttributes"] = {"Attributes": {"VisibilityTimeout": "900"}}
+    scripted.answers["GetQueueAttributes"] = service.attributes(900)
 
 
 LATER = {"at once": None, "waiting": "shutdown 2 to 5: waiting"}
@@ -198,7 +198,7 @@ async def test_a_second_signal_ends_at_once_what_runs(tmp_path: Path, after: str
     """The worker is killed and its message handed back, if the service takes it at once; else the exit code says so."""
     async with hanging({**service.SQS, "ReceiveMessage": [{"Messages": [service.MESSAGE]}]}) as scripted:
         if returns:
-            scripted.answers["ChangeMessageVisibilityBatch"] = {"Successful": [{"Id": "0"}], "Failed": []}
+            scripted.answers["ChangeMessageVisibilityBatch"] = service.confirmed
         workplace = workplace_at(tmp_path, scripted.port)
         await running_for_long(workplace, scripted)
         with workplace.headrace(environment=CREDENTIALS) as process:
