@@ -13,7 +13,10 @@ from pollers.commands.inspecting import load_runnable
 from pollers.runtime import ReloadRefused, Runtime
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
+
+    from config.faults import Note
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -32,10 +35,19 @@ async def reload_from(runtime: Runtime, path: Path) -> Reloaded:
     """Read the configuration again and apply what changed. Never raises for what is in the files."""
     try:
         loaded = await to_thread.run_sync(load_runnable, path)
-        return Reloaded(**await runtime.reload(loaded.config))
+        done = Reloaded(**await runtime.reload(loaded.config))
+        say_notes(loaded.notes)
+        return done
     except ConfigError as error:
         faults = [str(fault) for fault in error.faults]
     except ReloadRefused as error:
         faults = [str(error)]
     log.error("configuration refused, the old one runs on", faults=faults)
     return Reloaded(faults=faults)
+
+
+def say_notes(notes: Iterable[Note]) -> None:
+    """Log what there is to say of a configuration that can be used. What is said of a function will make it fail."""
+    for note in notes:
+        say = log.warning if note.path.startswith("functions.") else log.info
+        say("configuration note", note=str(note))

@@ -89,12 +89,9 @@ async def _main(path: Path, loaded: Loaded, until_idle: float | None) -> int:
     from pollers.assembly import AddressTaken, assembled
     from pollers.checkpoints import CheckpointError
     from pollers.ending import Ending
+    from pollers.reloading import say_notes
 
-    for note in loaded.notes:
-        say = (
-            log.warning if note.path.startswith("functions.") else log.info
-        )  # the one will fail, the other has no effect
-        say("configuration note", note=str(note))
+    say_notes(loaded.notes)
     # Around everything that is opened, so that signals are heard until all of it is closed.
     async with anyio.create_task_group() as group:
         try:
