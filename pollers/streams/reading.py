@@ -186,7 +186,9 @@ class Reader:
         self.shard.mark(sequence_number)
 
     def continued(self, sequence_number: str) -> None:
-        """A continuation: everything up to it has been read. One that lies below that already says nothing new."""
+        """A continuation: everything up to it has been read. One that lies below that, or is no number, says nothing."""
+        if not sequence_number.isdecimal():
+            return
         if self.place.upto is None or after(sequence_number, self.place.upto):
             self.passed(sequence_number)
 

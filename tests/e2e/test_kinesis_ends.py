@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pollers.checkpoints import SqliteStore
 from tests.e2e.harness import Workplace, ended, terminate, until
 from tests.e2e.lying_proxy import lying_proxy
-from tests.e2e.streams import READING, checkpoints, mapping_of, stream
+from tests.e2e.streams import READING, checkpoints, mapping_of, remembered, stream
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,6 +88,40 @@ async def test_replies_that_have_lost_the_next_iterator_end_nothing(workplace: W
             assert await ended(process) == 0, workplace.log.read_text()
         assert [note["id"] for note in workplace.notes()] == ["1", "2", "3"]
         assert not any(kept.ended for kept in checkpoints(workplace).values())
+
+
+async def test_a_shard_that_a_checkpoint_calls_ended_and_the_stream_lists_as_open_is_read_again(
+    workplace: Workplace,
+) -> None:
+    """From its last record: what came after it is read once, what came before is not repeated; --until-idle waits for it."""
+    async with stream(workplace.emulator) as source:
+        await source.put(["1", "2"])
+        workplace.function(ACCEPT)
+        workplace.configure({"s": mapping_of(source.arn)})
+        with workplace.headrace("--until-idle", "1") as process:
+            assert await ended(process) == 0, workplace.log.read_text()
+        await _end(workplace)
+        assert [kept.ended for kept in checkpoints(workplace).values()] == [True]
+        await source.put(["3"])
+        with workplace.headrace("--until-idle", "1") as process:
+            assert await ended(process) == 0, workplace.log.read_text()
+        assert [note["id"] for note in workplace.notes()] == ["1", "2", "3"]
+        assert [kept.ended for kept in checkpoints(workplace).values()] == [False]
+        [said] = workplace.logged(
+            "a checkpoint says that a shard has ended, but the stream lists it as open: it is read again"
+        )
+        assert said["level"] == "error"
+
+
+async def _end(workplace: Workplace) -> None:
+    """Write down that the one shard has ended, as an earlier version did for a reply that had lost its next iterator."""
+    found = remembered(workplace)
+    assert found is not None
+    assert found.identity is not None
+    async with SqliteStore(workplace.folder / "checkpoints.db") as store:
+        kept = (await store.open("s", found.identity)).checkpoints
+        [(shard_id, checkpoint)] = (await kept.load()).items()
+        await kept.end((await kept.take([shard_id]))[shard_id], checkpoint, {})
 
 
 def _troubled(workplace: Workplace) -> bool:

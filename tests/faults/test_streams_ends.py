@@ -317,3 +317,21 @@ async def test_a_subscription_without_any_event_is_a_failure_and_waited_after() 
         await anyio.sleep(600)
         assert rig.stream.calls["subscribe"] <= 60
         assert rig.of(Checkpointed) == []
+
+
+@pytest.mark.parametrize("wrong", ["", "soon", "-5", "1"])
+def test_a_continuation_that_is_no_place_above_the_last_record_moves_no_checkpoint(wrong: str) -> None:
+    """Neither to something that is no sequence number nor back below what is done."""
+
+    async def main() -> None:
+        rig = fan_out()
+        rig.put("a", "b")
+        rig.stream.tampered_event = lambda pushed: replace(pushed, continuation=wrong)
+        async with rig.running():
+            await eventually(lambda: rig.accepted == ["a", "b"])
+            await anyio.sleep(400)
+            rig.put("c")
+            await eventually(lambda: rig.accepted == ["a", "b", "c"])
+        assert (await rig.checkpoints())[SHARD].sequence_number == "4"
+
+    virtual_time.run(main)
