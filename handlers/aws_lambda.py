@@ -28,7 +28,7 @@ from handlers.function import (
     Result,
     Throttle,
 )
-from handlers.http_body import CHUNK_BYTES, read_bounded, retry_after_seconds
+from handlers.http_body import CHUNK_BYTES, read_bounded, retry_after_seconds, time_told
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -163,7 +163,8 @@ class InvokeApiFunction:
         return {**arguments, "Qualifier": self._qualifier} if self._qualifier else arguments
 
     async def _refused(self, error: ClientError) -> Result:
-        result = result_of(error, self.arn, time.time())
+        headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        result = result_of(error, self.arn, time_told(headers.get("date"), time.time()))
         code = str(error.response.get("Error", {}).get("Code", ""))
         if code in CREDENTIALS_REFUSED and anyio.current_time() - self._renewed_at >= RENEW_SECONDS:
             await self._renew()

@@ -12,7 +12,7 @@ import anyio
 from handlers import error_documents
 from handlers.errors import FunctionUnusable
 from handlers.function import FunctionStatus, InfrastructureError, Invocation, Result, Throttle
-from handlers.http_body import CHUNK_BYTES, read_bounded
+from handlers.http_body import CHUNK_BYTES, read_bounded, time_told
 from handlers.http_endpoints import Endpoint, Endpoints
 from handlers.http_replies import Reply, result_of
 
@@ -141,7 +141,8 @@ class HttpFunction:
                 response.close()
                 return error_documents.response_too_large()
             reply = Reply(response.status, response.reason or "", response.headers.get("Retry-After"), body)
-            return result_of(reply, endpoint.one_at_a_time, request_id, time.time())
+            now = time_told(response.headers.get("Date"), time.time())
+            return result_of(reply, endpoint.one_at_a_time, request_id, now)
 
 
 class _Connecting:

@@ -26,16 +26,31 @@ async def read_bounded(chunks: AsyncIterable[bytes], limit_bytes: int = PAYLOAD_
     return bytes(body)
 
 
+def time_told(date: object, own: float) -> float:
+    """The service's time, in seconds since the epoch: what its reply's Date header says, or ``own`` where that says nothing.
+
+    A moment that a service names is to be held against its own clock: this machine's may be wrong.
+    """
+    try:
+        return _seconds(str(date))
+    except (ValueError, TypeError, OverflowError):
+        return own
+
+
+def _seconds(date: str) -> float:
+    moment = parsedate_to_datetime(date)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
 def retry_after_seconds(value: object, now: float) -> float | None:
-    """Seconds from a Retry-After header: a number or an HTTP date (``now`` is wall-clock time). None for none or nonsense."""
+    """Seconds from a Retry-After header: a number or an HTTP date (``now``: :func:`time_told`). None for none or nonsense."""
     if not isinstance(value, str | int | float):
         return None
     try:
         seconds = float(value)
     except (ValueError, OverflowError):
         try:
-            moment = parsedate_to_datetime(str(value))
-            seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now
+            seconds = _seconds(str(value)) - now
         except (ValueError, TypeError, OverflowError):
             return None
     if seconds != seconds:  # NaN

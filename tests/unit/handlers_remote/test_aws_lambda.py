@@ -123,7 +123,14 @@ async def test_the_log_s_tail_comes_in_lines() -> None:
 
 @pytest.mark.parametrize(
     ("headers", "after"),
-    [({}, None), ({"Retry-After": "7"}, 7.0), ({"Retry-After": "0.5"}, 0.5), ({"Retry-After": "soon"}, None)],
+    [
+        ({}, None),
+        ({"Retry-After": "7"}, 7.0),
+        ({"Retry-After": "0.5"}, 0.5),
+        ({"Retry-After": "soon"}, None),
+        # By the service's own clock, whatever ours shows.
+        ({"Retry-After": "Tue, 14 Nov 2023 22:13:29 GMT", "Date": "Tue, 14 Nov 2023 22:13:20 GMT"}, 9.0),
+    ],
 )
 async def test_too_many_requests_is_a_throttle(headers: dict[str, str], after: float | None) -> None:
     """With the time to wait where Lambda names one, and its reason."""
