@@ -83,6 +83,12 @@ class Program:
             self.over = True
             await self._stopped()
 
+    def abandon(self) -> None:
+        """Leave no process behind, however the soak ends."""
+        self.over = True
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+
     async def kill_worker(self) -> bool:
         """SIGKILL to one of its workers; whether there was one."""
         workers = self._workers()

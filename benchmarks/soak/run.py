@@ -94,26 +94,33 @@ class _Soak:
         result, plan = self._result, self._plan
         async with anyio.create_task_group() as group:
             program = Program(plan.folder, group, Random(f"{plan.seed} workers"))
-            await program.start()
-            self._busy_until = time.monotonic() + plan.seconds
-            group.start_soon(self._watch)
-            async with anyio.create_task_group() as storm:
-                for source in self._sources:
-                    storm.start_soon(self._produce, source)
-                begun = time.monotonic()
-                for fault in schedule(Random(plan.seed), plan.seconds, plan.kinds):
-                    await anyio.sleep(max(0.0, begun + fault.at - time.monotonic()))
-                    storm.start_soon(self._make, fault, program)
-            (plan.folder / "calm").touch()
-            await self._drained()
-            await program.stop()
-            await program.settled()
+            try:
+                await program.start()
+                group.start_soon(self._watch)
+                await self._storm(program)
+                (plan.folder / "calm").touch()
+                await self._drained()
+                await program.stop()
+                await program.settled()
+            finally:
+                program.abandon()
             group.cancel_scope.cancel()
         result.lives, result.stops, result.reshardings = program.lives, program.stops, self._stream.reshardings
         for proxy in self._proxies:
             result.made.update({f"{kind} (replies)": count for kind, count in proxy.made.items()})
         await self._close(program)
         return result
+
+    async def _storm(self, program: Program) -> None:
+        """Producers and faults, for as long as the plan says."""
+        begun = time.monotonic()
+        self._busy_until = begun + self._plan.seconds
+        async with anyio.create_task_group() as group:
+            for source in self._sources:
+                group.start_soon(self._produce, source)
+            for fault in schedule(Random(self._plan.seed), self._plan.seconds, self._plan.kinds):
+                await anyio.sleep(max(0.0, begun + fault.at - time.monotonic()))
+                group.start_soon(self._make, fault, program)
 
     def _configure(self) -> None:
         ministack, kinesis = (proxy.endpoint_url for proxy in self._proxies)

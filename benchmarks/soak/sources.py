@@ -143,7 +143,7 @@ class Stream:
         kinesis = await self._world.client("kinesis")
         ranges = await self.open_shards()
         self.reshardings += 1
-        if len(ranges) < MOST_SHARDS and self._random.random() < 0.5:
+        if len(ranges) == 1 or (len(ranges) < MOST_SHARDS and self._random.random() < 0.5):
             shard, least, most = self._random.choice(ranges)
             await kinesis.split_shard(
                 StreamName=self.mapping, ShardToSplit=shard, NewStartingHashKey=str((least + most) // 2)
