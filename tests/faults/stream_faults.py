@@ -95,20 +95,51 @@ class Lies:
         return self._world.random.choice((reply.records, [])) if self._short else reply.records
 
 
+class Disk:
+    """What the store of a simulation is written to: full or slow for a while, and now and then the reply of a write is lost."""
+
+    def __init__(self, world: World, rate: float) -> None:
+        self._world = world
+        self._rate = rate
+        self._full_until = self._slow_until = float("-inf")
+
+    async def before(self) -> None:
+        """A write begins: it takes its time, or is refused and has not happened."""
+        chance, now = self._world.random, anyio.current_time()
+        if self._world.calm:
+            await anyio.sleep(0.001)
+            return
+        if chance.random() < self._rate / 4:
+            self._full_until = now + chance.choice((0.1, 5.0, 60.0))
+        if chance.random() < self._rate / 4:
+            self._slow_until = now + chance.choice((1.0, 30.0))
+        slow = now < self._slow_until
+        await anyio.sleep(chance.choice((0.5, 4.0) if slow else (0.0, 0.001, 0.05)))
+        if now < self._full_until or chance.random() < self._rate:
+            raise StoreUnwritable("the disk is full")
+
+    async def after(self) -> None:
+        """A write has happened; perhaps nobody learns of it."""
+        chance = self._world.random
+        await anyio.sleep(chance.choice((0.0, 0.01)))
+        if not self._world.calm and chance.random() < self._rate / 2:
+            raise StoreUnwritable("the reply was lost")
+
+
 class WatchedStore:
-    """The store of a simulation: checks every checkpoint, takes its time, and refuses now and then."""
+    """The store of a simulation: checks every checkpoint, on a :class:`Disk`."""
 
     least_interval_seconds = 0.0
 
     def __init__(self, world: World, rate: float) -> None:
         self.inner = MemoryStore()
         self._world = world
-        self._rate = rate
+        self._disk = Disk(world, rate)
 
     async def open(self, mapping: str, identity: str) -> Opened:
         """See ``CheckpointStore.open``."""
         opened = await self.inner.open(mapping, identity)
-        watched = WatchedCheckpoints(opened.checkpoints, self._world, self._rate)
+        watched = WatchedCheckpoints(opened.checkpoints, self._world, self._disk)
         return Opened(watched, opened.fresh, opened.previous_identity, opened.start)
 
     async def __aenter__(self) -> WatchedStore:
@@ -124,15 +155,10 @@ class WatchedStore:
 class WatchedCheckpoints:
     """One mapping's checkpoints in a :class:`WatchedStore`."""
 
-    def __init__(self, inner: MappingCheckpoints, world: World, rate: float) -> None:
+    def __init__(self, inner: MappingCheckpoints, world: World, disk: Disk) -> None:
         self._inner = inner
         self._world = world
-        self._rate = rate
-
-    async def _weather(self) -> None:
-        await anyio.sleep(self._world.random.choice((0.0, 0.001, 0.05)))
-        if not self._world.calm and self._world.random.random() < self._rate:
-            raise StoreUnwritable("the disk is full")
+        self._disk = disk
 
     async def load(self) -> dict[str, ShardCheckpoint]:
         """See ``MappingCheckpoints.load``."""
@@ -146,24 +172,24 @@ class WatchedCheckpoints:
 
     async def take(self, shard_ids: Collection[str]) -> dict[str, Lease]:
         """See ``MappingCheckpoints.take``."""
-        await self._weather()
+        await self._disk.before()
         return await self._inner.take(shard_ids)
 
     async def save(self, lease: Lease, checkpoint: ShardCheckpoint) -> None:
         """See ``MappingCheckpoints.save``."""
-        await self._weather()
+        await self._disk.before()
         self._world.check_checkpoint(lease.shard_id, checkpoint, ended=False)
         await self._inner.save(lease, checkpoint)
         self._world.wrote(lease.shard_id, checkpoint, ended=False)
-        await anyio.sleep(self._world.random.choice((0.0, 0.01)))
+        await self._disk.after()
 
     async def end(self, lease: Lease, checkpoint: ShardCheckpoint, children: Mapping[str, ShardCheckpoint]) -> None:
         """See ``MappingCheckpoints.end``."""
-        await self._weather()
+        await self._disk.before()
         self._world.check_checkpoint(lease.shard_id, checkpoint, ended=True)
         await self._inner.end(lease, checkpoint, children)
         self._world.wrote(lease.shard_id, checkpoint, ended=True)
-        await anyio.sleep(self._world.random.choice((0.0, 0.01)))
+        await self._disk.after()
 
     async def release(self, leases: Collection[Lease]) -> None:
         """See ``MappingCheckpoints.release``."""
@@ -171,5 +197,5 @@ class WatchedCheckpoints:
 
     async def forget(self, shard_ids: Collection[str]) -> None:
         """See ``MappingCheckpoints.forget``."""
-        await self._weather()
+        await self._disk.before()
         await self._inner.forget(shard_ids)
