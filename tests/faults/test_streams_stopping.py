@@ -14,7 +14,7 @@ from handlers.function import Payload, Result
 from pollers.checkpoints import LeaseLost, MemoryStore, StoreUnwritable
 from pollers.checkpoints.store import Opened
 from pollers.streams.lanes import lane_of
-from pollers.telemetry.facts import Checkpointed, Invoked, Returned, State
+from pollers.telemetry.facts import Checkpointed, Doing, Invoked, Returned, State, WriteRefused
 from tests import virtual_time
 from tests.faults.stream_records import values
 from tests.faults.stream_rig import Rig, eventually, failing_on, slow_on
@@ -164,27 +164,50 @@ async def test_a_store_whose_writes_cost_money_is_written_to_at_its_interval() -
     assert sum(fact.count for fact in rig.of(Checkpointed)) == 500
 
 
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param({}, id="one lane"),
+        pytest.param({"parallelization_factor": 3}, id="lanes"),
+        pytest.param({"tumbling_window_in_seconds": 30}, id="windows"),
+        pytest.param({"stream": {"consumer": "fast"}}, id="fan-out"),
+    ],
+)
 @virtual_time.test
-async def test_a_store_that_cannot_be_written_stops_its_shards() -> None:
-    """Two batches of a shard at most, whatever is in the stream; they go on by themselves when it can be written again."""
-    rig = Rig(shards=2, batch_size=10, store=(store := CountingStore()))
+async def test_a_store_that_cannot_be_written_stops_its_shards(how: dict[str, Any]) -> None:
+    """Two batches of a shard at most (one more a further lane); they go on by themselves when it can be written again."""
+    rig = Rig(shards=2, batch_size=10, store=(store := CountingStore()), **how)
     for shard in rig.stream.open_shards():
-        for value in range(200):
+        for value in range(300):
             rig.stream.put_into(shard, f"k{value}", f"{shard.shard_id}:{value}")
+
+    async def handler(event: dict[str, Any]) -> Result:
+        await anyio.sleep(0.01)
+        return Payload(b'{"state":{}}')
+
+    rig.function.handler = handler
     async with rig.running():
         await eventually(lambda: len(rig.accepted) >= 100)
         store.problem = StoreUnwritable("the disk is full")
         before = len(rig.accepted)
         await anyio.sleep(600)
-        assert len(rig.accepted) - before <= 2 * 2 * 10
-        waiting = [rig.doing(f"{shard.shard_id}/0") for shard in rig.stream.open_shards()]
-        assert {(said.state, said.detail) for said in waiting if said} == {
+        assert len(rig.accepted) - before <= 2 * 10 * (1 + rig.mapping.parallelization_factor)
+        assert len(rig.accepted) < 500
+        assert {(said.state, said.detail) for said in lanes_of(rig) if said.state is not State.ENDED} == {
             (State.WAITING_FOR_WRITE, "the disk is full")
         }
+        assert rig.of(WriteRefused)[-1].error == "the disk is full"
         store.problem = None
-        await eventually(lambda: len(set(rig.accepted)) == 400, within=60)
-    assert len(rig.accepted) == 400
-    assert {rig.state(f"{shard.shard_id}/0") for shard in rig.stream.open_shards()} == {State.ENDED}
+        await eventually(lambda: len(rig.accepted) == 600, within=60)
+        assert {said.state for said in lanes_of(rig)} == {State.ENDED}
+        assert rig.of(WriteRefused)[-1].error == ""
+    assert len(set(rig.accepted)) == 600
+
+
+def lanes_of(rig: Rig) -> list[Doing]:
+    """What every lane of every shard was last said to do."""
+    tasks = {fact.task for fact in rig.of(Doing) if "/" in fact.task}
+    return [said for task in tasks if (said := rig.doing(task)) is not None]
 
 
 @virtual_time.test

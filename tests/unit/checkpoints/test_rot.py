@@ -330,6 +330,20 @@ async def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path: Path)
         assert connection.execute("PRAGMA user_version").fetchone() == (layout.SCHEMA_VERSION,)
 
 
+async def test_what_a_killed_owner_of_the_first_version_left_in_its_log_is_brought_up_to_date_too(
+    tmp_path: Path,
+) -> None:
+    """Its last writes are in the log."""
+    path, source = tmp_path / "checkpoints.db", tmp_path / "source.db"
+    first_version(source)
+    with closing(sqlite3.connect(source, isolation_level=None)) as connection:
+        connection.execute("UPDATE shards SET sequence_number = '18'")
+        for ending in ("", "-wal"):
+            shutil.copy(files.beside(source, ending), files.beside(path, ending))
+    (tmp_path / "checkpoints.db.lock").write_text("4711 host\n")
+    assert (await loaded(path, "clicks"))["shard-0"].sequence_number == "18"
+
+
 @pytest.mark.parametrize("step", ["_fold_log", "put"])
 async def test_a_kill_while_a_file_is_brought_up_to_date_leaves_one_that_is_sound(
     tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
