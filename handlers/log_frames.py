@@ -2,6 +2,9 @@
 
 A frame is a header (type, length, time in microseconds) and a text; the type says the text's form and its level. Such frames
 come between a worker's ordinary output, in one pipe: so prints and log records keep the order in which they were made.
+
+What is printed can imitate a frame, as a line can imitate another. It hides nothing: what it claims for its own is shown all the
+same, in pieces, up to the end of the invocation.
 """
 
 from __future__ import annotations
