@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -18,13 +20,17 @@ PASSED_ON = ("content-type", "x-amz-target", "authorization", "x-amz-date")
 
 @dataclass(slots=True)
 class LyingProxy:
-    """``lie`` is how the operation is answered: "ended", "{}", "empty", "closed"; None passes its replies on."""
+    """``lie`` is how the operation is answered: "ended", "{}", "empty", "closed"; None passes its replies on.
+
+    ``ahead_seconds``: how far the dates of replies are ahead of the emulator's clock.
+    """
 
     upstream: str
     operation: str
     lie: str | None = None
     url: str = ""
     lies: int = 0
+    ahead_seconds: float = 0.0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
@@ -54,7 +60,8 @@ class LyingProxy:
         if lying == "ended" and reply.status == 200:
             self.lies += 1
             answer = orjson.dumps({**orjson.loads(answer), "NextShardIterator": None, "ChildShards": None})
-        date = f"Date: {reply.headers['Date']}\r\n" if "Date" in reply.headers else ""
+        told = parsedate_to_datetime(reply.headers["Date"]) + timedelta(seconds=self.ahead_seconds)
+        date = f"Date: {format_datetime(told, usegmt=True)}\r\n"
         writer.write(
             f"HTTP/1.1 {reply.status} OK\r\nContent-Type: {reply.content_type}\r\n{date}"
             f"Content-Length: {len(answer)}\r\n\r\n".encode()

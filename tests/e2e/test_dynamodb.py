@@ -11,6 +11,7 @@ import pytest
 
 from pollers.destinations import mapping_uuid
 from tests.e2e.harness import Workplace, ended, terminate, until
+from tests.e2e.lying_proxy import lying_proxy
 from tests.e2e.queues import queue
 from tests.e2e.streams import READING, checkpoints, mapping_of, stream, table
 from tests.emulators import plain_client, unique
@@ -41,12 +42,6 @@ FAILING = """
     def handler(event, context):
         note(event=event, request=context.aws_request_id)
         raise ValueError("never")
-"""
-CLOCK_AN_HOUR_AHEAD = """
-import time
-
-true_time = time.time
-time.time = lambda: true_time() + 3600
 """
 
 
@@ -147,8 +142,14 @@ async def test_failure_records_reach_a_topic_and_a_bucket(workplace: Workplace) 
 
 
 async def test_records_past_their_maximum_age_are_discarded_without_an_invocation(workplace: Workplace) -> None:
-    """For a Headrace whose clock is an hour ahead all records are an hour old: none runs, the destination gets one record."""
-    async with stream(workplace.emulator) as source, queue(workplace.emulator) as failures:
+    """By the service's clock, an hour later, all are an hour old: none runs, the destination gets one record."""
+    emulator = workplace.emulator
+    async with (
+        stream(emulator) as source,
+        queue(emulator) as failures,
+        lying_proxy(emulator.endpoint_url, "") as an_hour_later,
+    ):
+        an_hour_later.ahead_seconds = 3_600
         await source.put(["a", "b", "c"])
         workplace.function(ACCEPT)
         workplace.configure(
@@ -158,10 +159,10 @@ async def test_records_past_their_maximum_age_are_discarded_without_an_invocatio
                     maximum_record_age_in_seconds=1800,
                     destination_config={"on_failure": {"destination": failures.arn}},
                 )
-            }
+            },
+            aws={"region": emulator.region, "endpoint_url": an_hour_later.url},
         )
-        (workplace.folder / "sitecustomize.py").write_text(CLOCK_AN_HOUR_AHEAD)
-        with workplace.headrace("--until-idle", "1", environment={"PYTHONPATH": str(workplace.folder)}) as process:
+        with workplace.headrace("--until-idle", "1") as process:
             assert await ended(process) == 0, workplace.log.read_text()
         assert not workplace.notes()
         record = json.loads(await _message(failures))
@@ -231,3 +232,18 @@ def _assert_stored(key: str, record: dict[str, Any], sent: dict[str, Any], arn: 
     uuid = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
     folder = f"aws/lambda/{mapping_uuid('changes', arn)}/{batch['shardId']}/{day}"
     assert re.fullmatch(rf"{re.escape(folder)}/{re.escape(second)}-{uuid}", key)
+
+
+async def test_a_disabled_stream_is_read_to_its_end(workplace: Workplace) -> None:
+    """Its open shard ends: read once more at its last record, borne out by the listing, written down, and --until-idle ends."""
+    async with table(workplace.emulator) as source:
+        for number in range(3):
+            await source.put("a", str(number))
+        await source.dynamodb.update_table(TableName=source.name, StreamSpecification={"StreamEnabled": False})
+        workplace.function(KEEPING)
+        workplace.configure({"s": mapping_of(source.arn)})
+        with workplace.headrace("--until-idle", "1") as process:
+            assert await ended(process) == 0, workplace.log.read_text()
+        assert len(workplace.notes()) == 3
+        assert [kept.ended for kept in checkpoints(workplace).values()] == [True]
+        assert not workplace.logged("a shard's end is not believed: it is read on from its last record")
