@@ -22,7 +22,7 @@ from pollers.server.control import Control
 from pollers.server.guard import Access
 from pollers.server.making_tokens import token_kept
 from pollers.server.serve import serving
-from pollers.server.token_files import new_token
+from pollers.server.token_files import MadeToken
 from pollers.sources import LONG_POLL_SECONDS, keeps_checkpoints, make_poller
 from pollers.telemetry.board import Board
 from pollers.telemetry.depths import Depths
@@ -142,7 +142,7 @@ async def _served(
     status = Status(runtime, telemetry.board, telemetry.pulse, payloads=config.console.payloads)
     telemetry.metrics.registry.register(Gauges(runtime, telemetry.board, telemetry.pulse, status))
     parts = Parts(status, Control(runtime, path), telemetry.metrics, telemetry.recorder)
-    made = new_token() if http.token is None else None
+    made = MadeToken() if http.token is None else None
     app = make_app(parts, Access(http.host, http.token, made))
     async with AsyncExitStack() as stack:
         try:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pollers.server.token_files import tokens_for
+from pollers.server.token_files import Found, token_told, tokens_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -30,6 +30,12 @@ class Refused(Exception):  # noqa: N818 - the message says why
         super().__init__(answer.get("error") or f"HTTP {status}")
         self.status = status
         self.answer = answer
+
+    @property
+    def token_file(self) -> str | None:
+        """Where the token is that was missing, as the answer says."""
+        told = self.answer.get("token_file")
+        return told if self.status == HTTPStatus.UNAUTHORIZED and isinstance(told, str) else None
 
 
 class Remote:
@@ -50,20 +56,36 @@ class Remote:
 
     def _call(self, method: str, path: str) -> dict[str, Any]:
         """With the token that was given. For a change, without one or if it is refused, with those that lie on this machine."""
-        tokens = [self._token] if self._token else []
-        if method != "GET":
-            tokens += tokens_for(self.url)
-        for token in tokens[:-1]:
+        if method == "GET":
+            return self._called(method, self.url + path, self._token)
+        found = [Found(self.url, self._token)] if self._token else []
+        found += tokens_for(self.url)
+        try:
+            return self._tried(method, path, found) if found else self._called(method, self.url + path, None)
+        except Refused as refused:
+            told = token_told(self.url, refused.token_file) if refused.token_file else []
+            if not told:
+                raise
+        return self._tried(method, path, told)
+
+    def _tried(self, method: str, path: str, found: Sequence[Found]) -> dict[str, Any]:
+        """With one after another, until one is taken: a name has several addresses, where there may be nobody or others."""
+        problem: Refused | OSError | None = None
+        for url, token in found:
             try:
-                return self._called(method, path, token)
+                return self._called(method, url + path, token)
             except Refused as refused:
                 if refused.status != HTTPStatus.UNAUTHORIZED:
                     raise
-        return self._called(method, path, tokens[-1] if tokens else None)
+                problem = refused
+            except OSError as unreachable:
+                problem = problem or unreachable
+        assert problem is not None  # noqa: S101 - there is one to try
+        raise problem
 
-    def _called(self, method: str, path: str, token: str | None) -> dict[str, Any]:
+    def _called(self, method: str, url: str, token: str | None) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        request = urllib.request.Request(self.url + path, method=method, headers=headers)  # noqa: S310 - checked by the option
+        request = urllib.request.Request(url, method=method, headers=headers)  # noqa: S310 - checked by the option
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=self._timeout_seconds) as reply:

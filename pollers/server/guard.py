@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler, Middleware
 
     from handlers.connected_sockets import Address
+    from pollers.server.token_files import MadeToken
 
 BODY_LIMIT_BYTES = 64 * 1024
 REQUESTS_AT_ONCE = 64
@@ -29,7 +30,7 @@ OPEN_FOLDER = "/assets/"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CHANGES_NEED_IT = (
     "a token is needed to change anything: commands find it by themselves on the machine that Headrace runs on, "
-    "as the same user; its log names the file"
+    "as the same user"
 )
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -64,7 +65,7 @@ class Access:
 
     host: str
     token: str | None = field(default=None, repr=False)
-    made: str | None = field(default=None, repr=False)
+    made: MadeToken | None = None
     is_own_code: Callable[[Address | None, Address | None], bool] = is_headraces_own
 
 
@@ -115,9 +116,19 @@ def _refusal(request: web.Request, access: Access) -> web.Response | None:
         return problem(403, "calls from other origins are refused")
     if access.token is not None and not _authorised(request, access.token):
         return problem(401, "a bearer token is needed (runtime.http.token)", {"WWW-Authenticate": "Bearer"})
-    if access.token is None and request.method not in SAFE_METHODS and not _authorised(request, access.made):
-        return problem(401, CHANGES_NEED_IT, {"WWW-Authenticate": "Bearer"})
+    if access.token is None and request.method not in SAFE_METHODS:
+        return _refusal_of_a_change(request, access.made)
     return None
+
+
+def _refusal_of_a_change(request: web.Request, made: MadeToken | None) -> web.Response | None:
+    """Why a change is refused, and where the token is that it needs: who may read that file is another matter."""
+    if made is not None and _authorised(request, made.text):
+        return None
+    headers = {"WWW-Authenticate": "Bearer"}
+    if made is None or made.path is None:
+        return problem(401, CHANGES_NEED_IT, headers)
+    return problem(401, f"{CHANGES_NEED_IT}, or in {made.path}", headers, token_file=str(made.path))
 
 
 async def _refusal_of_own_code(request: web.Request, access: Access) -> web.Response | None:
@@ -163,6 +174,6 @@ def _cross_origin(request: web.Request) -> bool:
     return origin is not None and not safe and origin.partition("://")[2] != request.host
 
 
-def problem(status: int, reason: str, headers: dict[str, str] | None = None) -> web.Response:
+def problem(status: int, reason: str, headers: dict[str, str] | None = None, **more: str) -> web.Response:
     """An error as JSON."""
-    return web.json_response({"error": reason}, status=status, headers={**HEADERS, **(headers or {})})
+    return web.json_response({"error": reason, **more}, status=status, headers={**HEADERS, **(headers or {})})

@@ -16,6 +16,8 @@ from pollers.server.token_files import TokenFile
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from pollers.server.token_files import MadeToken
+
 log = structlog.stdlib.get_logger(__name__)
 
 KEEP_SECONDS = 600.0
@@ -23,17 +25,17 @@ KEEP_SECONDS = 600.0
 
 
 @asynccontextmanager
-async def token_kept(url: str, token: str) -> AsyncIterator[str]:
+async def token_kept(url: str, made: MadeToken) -> AsyncIterator[str]:
     """The token's file exists inside; gives the link to the console, which carries the token.
 
     The link is shown on a terminal only: what goes elsewhere is kept and read by others, so that it has the file's path.
     """
     parts = urlsplit(url)
-    file = TokenFile(parts.hostname or "", parts.port or 0, token)
-    link = console_link(url, token)
+    file = TokenFile(parts.hostname or "", parts.port or 0, made)
+    link = console_link(url, made.text)
     try:
         await to_thread.run_sync(file.keep)
-        told = {"link": link} if sys.stderr.isatty() else {"token_file": str(file.path)}
+        told = {"link": link} if sys.stderr.isatty() else {"token_file": str(made.path)}
         log.info("the console, with the token that changes need", **told)
     except OSError as problem:
         log.warning(

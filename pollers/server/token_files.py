@@ -2,7 +2,8 @@
 
 The file lies in a folder of the user's own (mode 0700) among the system's temporary files, so that a command finds it by the
 address alone, in whatever folder it is run, also where Headrace may write nowhere else. It is named for the address, so
-that several Headraces do not get into each other's way.
+that several Headraces do not get into each other's way. Where the two have different temporary folders, the answer that
+refuses a change tells the command the file's path.
 """
 
 from __future__ import annotations
@@ -15,8 +16,13 @@ import secrets
 import socket
 import stat
 import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _LIMIT_BYTES = 256
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{40,200}")
@@ -27,60 +33,115 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-class TokenFile:
-    """A token in its file, for a server that listens on ``host`` (a loopback address) and ``port``. Its methods touch the disk."""
+@dataclass(slots=True)
+class MadeToken:
+    """A token that was made at the start, and where its file is, once it has one."""
 
-    def __init__(self, host: str, port: int, token: str, *, temporary: Path | None = None) -> None:
-        self._folder = _folder(temporary or Path(tempfile.gettempdir()), os.geteuid())
-        self.path = self._folder / _name(host, port)
-        self._token = token
+    text: str = field(default_factory=new_token, repr=False)
+    path: Path | None = None
+
+
+class TokenFile:
+    """A token's file, for a server that listens on ``host`` (a loopback address) and ``port``. Its methods touch the disk."""
+
+    def __init__(self, host: str, port: int, made: MadeToken, *, temporary: Sequence[Path] | None = None) -> None:
+        self._name = _name(host, port)
+        self._temporary = temporary
+        self._made = made
 
     def keep(self) -> None:
-        """Write the file unless it is there: systems remove temporary files that lie long untouched. Raises OSError."""
-        if _read(self.path, os.geteuid()) != self._token:
-            self._make_folder()
-            self._write()
+        """Write the file unless it is there: systems remove temporary files that lie long untouched.
+
+        The first folder for temporary files that can be used is taken: one may be read-only, full, or have a folder of our
+        name that somebody else has made. Raises the first folder's OSError where there is none.
+        """
+        if self._made.path is not None and _read(self._made.path, os.geteuid()) == self._made.text:
+            return
+        problem: OSError | None = None
+        for temporary in self._temporary or temporary_folders():
+            path = _folder(temporary, os.geteuid()) / self._name
+            try:
+                _make_folder(path.parent)
+                _write(path, self._made.text)
+            except OSError as error:
+                problem = problem or error
+            else:
+                self._made.path = path
+                return
+        assert problem is not None  # noqa: S101 - there always is a folder to try
+        raise problem
 
     def remove(self) -> None:
         """Remove it, unless another one has taken its place."""
+        path = self._made.path
         with contextlib.suppress(OSError):
-            if _read(self.path, os.geteuid()) == self._token:
-                self.path.unlink()
-
-    def _make_folder(self) -> None:
-        with contextlib.suppress(FileExistsError):
-            self._folder.mkdir(mode=0o700)
-        found = self._folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-            raise PermissionError(f"{self._folder} is not a folder of this user")
-        if stat.S_IMODE(found.st_mode) & 0o077:
-            self._folder.chmod(0o700)
-
-    def _write(self) -> None:
-        """Whole or not at all: whoever reads it finds the old one or the new one."""
-        descriptor, name = tempfile.mkstemp(dir=self._folder, prefix=".token-")  # mkstemp's mode is 0600
-        try:
-            with open(descriptor, "w", encoding="ascii") as file:
-                file.write(self._token + "\n")
-            Path(name).rename(self.path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+            if path is not None and _read(path, os.geteuid()) == self._made.text:
+                path.unlink()
 
 
-def tokens_for(url: str, *, temporary: Path | None = None) -> list[str]:
+def temporary_folders() -> list[Path]:
+    """Where temporary files may lie, whether they can be written there (``gettempdir`` tries) or only read."""
+    found = [os.environ["TMPDIR"]] if os.environ.get("TMPDIR") else []
+    with contextlib.suppress(OSError):
+        found.insert(0, tempfile.gettempdir())
+    return [Path(folder) for folder in dict.fromkeys([*found, "/tmp", "/var/tmp"])]  # noqa: S108
+
+
+def _make_folder(folder: Path) -> None:
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise PermissionError(f"{folder} is not a folder of this user")
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        folder.chmod(0o700)
+
+
+def _write(path: Path, token: str) -> None:
+    """Whole or not at all: whoever reads it finds the old one or the new one."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".token-")  # mkstemp's mode is 0600
+    try:
+        with open(descriptor, "w", encoding="ascii") as file:
+            file.write(token + "\n")
+        Path(name).rename(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+class Found(NamedTuple):
+    """A token, and the URL that it may be sent to: by address, as a name may lead to more than one."""
+
+    url: str
+    token: str
+
+
+def tokens_for(url: str, *, temporary: Sequence[Path] | None = None) -> list[Found]:
     """The tokens that may be those of a Headrace at ``url`` on this machine: this user's, and for root everybody's."""
     found = []
-    for folder, user in _folders(temporary):
-        for name in _names(url):
+    for folder, user in _folders(temporary or temporary_folders()):
+        for name, address in _names(url).items():
             token = _read(folder / name, user)
-            if token is not None and token not in found:
-                found.append(token)
+            if token is not None and Found(address, token) not in found:
+                found.append(Found(address, token))
     return found
 
 
-def _folders(temporary: Path | None) -> list[tuple[Path, int]]:
-    roots = [temporary] if temporary else dict.fromkeys([Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")])  # noqa: S108
+def token_told(url: str, path: str) -> list[Found]:
+    """The token in the file that a Headrace at ``url`` says is its own.
+
+    Whoever answers there may say anything: believed is only the name of a token's file for this very address.
+    """
+    file = Path(path)
+    user = file.parent.name.removeprefix("headrace-")
+    address = _names(url).get(file.name)
+    if address is None or not user.isdecimal() or file.parent.name != f"headrace-{int(user)}":
+        return []
+    token = _read(file, int(user)) if os.geteuid() in (0, int(user)) else None
+    return [] if token is None else [Found(address, token)]
+
+
+def _folders(roots: Sequence[Path]) -> list[tuple[Path, int]]:
     me = os.geteuid()
     found = [(_folder(root, me), me) for root in roots]
     if me == 0:
@@ -98,25 +159,31 @@ def _name(host: str, port: int) -> str:
     return f"{host.replace(':', '_')}-{port}.token"
 
 
-def _names(url: str) -> list[str]:
-    """The names of files for the loopback addresses that ``url`` leads to: a token is sent nowhere else."""
+def _names(url: str) -> dict[str, str]:
+    """The names of files for the loopback addresses that ``url`` leads to, and the URL by that address.
+
+    A token is sent nowhere else: at another address of the same name somebody else may listen.
+    """
     try:
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
     except (OSError, ValueError):
-        return []
-    hosts = [str(ending[0]) for *_, ending in found]
-    return [
-        _name(host, port) for host in dict.fromkeys(hosts) if ipaddress.ip_address(host.partition("%")[0]).is_loopback
-    ]
+        return {}
+    names = {}
+    for host in dict.fromkeys(str(ending[0]) for *_, ending in found):
+        if ipaddress.ip_address(host.partition("%")[0]).is_loopback:
+            place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            by_name = parts.scheme == "https"  # whose certificate is the name's
+            names[_name(host, port)] = url if by_name else parts._replace(netloc=place).geturl()
+    return names
 
 
 def _read(path: Path, user: int) -> str | None:
     """The token in a file; None for anything but a file of ``user``'s own that nobody else can read, with a token in it."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
+    except (OSError, ValueError):  # a path that was told may hold any character
         return None
     with open(descriptor, "rb") as file:
         found = os.fstat(descriptor)

@@ -17,6 +17,7 @@ from pollers.server.control import Control
 from pollers.server.guard import Access
 from pollers.server.making_tokens import console_link
 from pollers.server.serve import serving
+from pollers.server.token_files import MadeToken
 from pollers.telemetry.board import Board
 from pollers.telemetry.gauges import Gauges
 from pollers.telemetry.metrics import Metrics
@@ -50,6 +51,7 @@ class Rig:
     url: str
     app: web.Application
     session: aiohttp.ClientSession
+    made: MadeToken
 
     @property
     def address(self) -> tuple[str, int]:
@@ -96,8 +98,9 @@ async def rig(
     )
     status = Status(runtime, board, pulse, payloads=payloads)
     metrics.registry.register(Gauges(runtime, board, pulse, status))
+    made = MadeToken(MADE)
     # The tests' own calls come from this process, whose code is not an operator.
-    access = Access("127.0.0.1", token, None if token else MADE, is_own_code=is_own_code)
+    access = Access("127.0.0.1", token, None if token else made, is_own_code=is_own_code)
     app = make_app(Parts(status, Control(runtime, path), metrics, recorder), access)
     async with anyio.create_task_group() as group:
         group.start_soon(runtime.run)
@@ -105,7 +108,7 @@ async def rig(
         while len(bench.pollers) < len(names):
             await anyio.lowlevel.checkpoint()
         async with serving(app, "127.0.0.1", 0) as url, aiohttp.ClientSession(url, headers=headers) as session:
-            yield Rig(runtime, bench, board, recorder, pulse, url, app, session)
+            yield Rig(runtime, bench, board, recorder, pulse, url, app, session, made)
         runtime.stop()
         while not runtime.stopping:
             await anyio.lowlevel.checkpoint()
