@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
@@ -24,12 +24,21 @@ BATCH = 10
 STEADY = (
     READING
     + """
+    def held():
+        journal, limit = os.environ["JOURNAL"], int(os.environ["LIMIT"])
+        if os.path.exists(journal + ".open") or not os.path.exists(journal):
+            return False
+        return len(open(journal).readlines()) >= limit
+
     def handler(event, context):
         time.sleep(0.02)
+        while held():
+            time.sleep(0.02)
         for record in event["Records"]:
             accept(record)
 """
 )
+"""Takes its time, and stops at ``LIMIT`` records until it is let go on: however slow the test, not all is done before it acts."""
 
 
 @pytest.fixture
@@ -43,7 +52,7 @@ async def test_three_kills_repeat_at_most_what_was_in_flight_and_one_batch_more_
         written = [f"{n:04}" for n in range(500)]
         await source.put(written)
         workplace.function(STEADY)
-        workplace.configure({"s": mapping_of(source.arn, batch_size=BATCH)}, function={"concurrency": 2})
+        workplace.configure({"s": mapping_of(source.arn, batch_size=BATCH)}, function=_stopping_at(workplace, 400))
         for kill in range(1, 4):
             with workplace.headrace() as process:
                 await until(partial(_accepted, workplace, kill * 100), running=process)
@@ -51,6 +60,7 @@ async def test_three_kills_repeat_at_most_what_was_in_flight_and_one_batch_more_
                 await ended(process)
             await until(lambda: not workplace.workers(), within=20, what="the end of every worker")
         assert len(workplace.count()) < 500
+        (workplace.folder / "journal.open").touch()
         with workplace.headrace("--until-idle", "1") as process:
             assert await ended(process) == 0, workplace.log.read_text()
         accepted = workplace.count()
@@ -65,7 +75,7 @@ async def test_stops_with_lanes_repeat_nothing(workplace: Workplace) -> None:
         await source.put_pairs(pairs)
         workplace.function(STEADY)
         mapping = mapping_of(source.arn, batch_size=5, parallelization_factor=3)
-        workplace.configure({"s": mapping}, function={"concurrency": 3})
+        workplace.configure({"s": mapping}, function=_stopping_at(workplace, 10_000) | {"concurrency": 3})
         for stop in range(1, 5):
             with workplace.headrace() as process:
                 await until(partial(_accepted, workplace, stop * 120), running=process)
@@ -85,7 +95,7 @@ async def test_a_store_that_cannot_be_written_stops_its_stream_and_health_says_s
         workplace.function(STEADY)
         workplace.configure(
             {"s": mapping_of(source.arn, batch_size=BATCH)},
-            function={"concurrency": 2},
+            function=_stopping_at(workplace, 100),
             runtime={"http": operator.http},
         )
         file, away = workplace.folder / "checkpoints.db", workplace.folder / "away.db"
@@ -93,6 +103,7 @@ async def test_a_store_that_cannot_be_written_stops_its_stream_and_health_says_s
             await until(lambda: len(workplace.count()) >= 50, running=process)
             file.rename(away)
             before = len(workplace.count())
+            (workplace.folder / "journal.open").touch()
             await until_true(lambda: _is(operator, 503), what="red health")
             assert "no checkpoint could be written" in (await _health(operator))[1]
             after = len(workplace.count())
@@ -105,6 +116,11 @@ async def test_a_store_that_cannot_be_written_stops_its_stream_and_health_says_s
             terminate(process)
             assert await ended(process) == 0, workplace.log.read_text()
         assert workplace.count() == Counter(written)
+
+
+def _stopping_at(workplace: Workplace, limit: int) -> dict[str, Any]:
+    environment = {"JOURNAL": str(workplace.journal), "LIMIT": str(limit)}
+    return {"concurrency": 2, "timeout": 120, "environment": environment}
 
 
 def _accepted(workplace: Workplace, count: int) -> bool:
