@@ -35,6 +35,10 @@ def note(**what):
 """Put before every test function: ``note(...)`` appends one line to the journal, whole, whatever happens afterwards."""
 
 
+PATIENCE_SECONDS = 240.0
+"""For what takes seconds alone: on a busy machine it may take many times as long. Shorter bounds are what a test is about."""
+
+
 @dataclass(slots=True)
 class Workplace:
     """A folder with a configuration, functions and a journal, against one emulator."""
@@ -142,7 +146,7 @@ def _alive(pid: int) -> bool:
 async def until(
     condition: Callable[[], Any],
     *,
-    within: float = 60,
+    within: float = PATIENCE_SECONDS,
     what: str = "the condition",
     running: subprocess.Popen[bytes] | None = None,
 ) -> None:
@@ -156,7 +160,7 @@ async def until(
 
 
 async def until_true(
-    condition: Callable[[], Awaitable[bool]], *, within: float = 60, what: str = "the condition"
+    condition: Callable[[], Awaitable[bool]], *, within: float = PATIENCE_SECONDS, what: str = "the condition"
 ) -> None:
     """As :func:`until`, for a condition that asks AWS."""
     deadline = time.monotonic() + within
@@ -166,7 +170,7 @@ async def until_true(
         await anyio.sleep(0.2)
 
 
-async def ended(process: subprocess.Popen[bytes], *, within: float = 60) -> int:
+async def ended(process: subprocess.Popen[bytes], *, within: float = PATIENCE_SECONDS) -> int:
     """Wait for the process and return its exit code."""
     await until(lambda: process.poll() is not None, within=within, what="the end of headrace")
     return process.returncode

@@ -189,7 +189,7 @@ async def test_python_functions_that_cannot_work_lose_nothing(workplace: Workpla
     """No module, nothing to call, no JSON, too much of it: each is told, and its message ends in the dead-letter queue."""
     async with queues_for(workplace, PYTHON, timeout=5) as queues:
         with workplace.headrace("--until-idle", "2") as process:
-            assert await ended(process, within=90) == 0, workplace.log.read_text()
+            assert await ended(process) == 0, workplace.log.read_text()
         await check_dead_letters(workplace, queues)
     assert untold(workplace, PYTHON) == []
 
@@ -214,7 +214,7 @@ async def test_responses_of_in_process_functions_that_cannot_be_read_lose_nothin
     """As with worker processes."""
     async with queues_for(workplace, IN_PROCESS, runtime="in_process") as queues:
         with workplace.headrace("--until-idle", "1") as process:
-            assert await ended(process, within=60) == 0, workplace.log.read_text()
+            assert await ended(process) == 0, workplace.log.read_text()
         await check_dead_letters(workplace, queues)
     assert untold(workplace, IN_PROCESS) == []
 

@@ -58,7 +58,7 @@ async def test_three_kills_repeat_at_most_what_was_in_flight_and_one_batch_more_
                 await until(partial(_accepted, workplace, kill * 100), running=process)
                 process.kill()
                 await ended(process)
-            await until(lambda: not workplace.workers(), within=20, what="the end of every worker")
+            await until(lambda: not workplace.workers(), what="the end of every worker")
         assert len(workplace.count()) < 500
         (workplace.folder / "journal.open").touch()
         with workplace.headrace("--until-idle", "1") as process:

@@ -66,7 +66,7 @@ async def test_a_pause_under_load_hands_everything_back_and_a_resume_goes_on(
             async def handed_back() -> bool:
                 return await source.counts() == (len(bodies) - done, 0)
 
-            await until_true(handed_back, within=10, what="everything back in the queue")
+            await until_true(handed_back, within=100, what="everything back in the queue")
             assert (await operator.run("status")).code == 0
             assert (await operator.run("resume", "q")).code == 0
             await until(lambda: set(workplace.count()) == set(bodies), running=process)
@@ -204,23 +204,27 @@ async def test_a_changed_function_replaces_its_workers_after_their_batches(
 
 async def test_a_stop_during_a_reload_is_not_held_up_by_it(workplace: Workplace, operator: Operator) -> None:
     """SIGTERM while a reload waits for a long batch: the shutdown begins, the batch is finished within the grace period."""
-    async with queue(workplace.emulator, visibility=60) as source:
+    async with queue(workplace.emulator, visibility=600) as source:
         await source.send(["long"])
-        workplace.function("""
+        go = workplace.folder / "go"
+        workplace.function(f"""
             def handler(event, context):
                 note(began=1)
-                time.sleep(4)
+                while not os.path.exists({str(go)!r}):
+                    time.sleep(0.02)
                 note(id=event["Records"][0]["body"])
         """)
         mapping = {"q": {"event_source_arn": source.arn}}
-        workplace.configure(mapping, function={"concurrency": 1}, runtime={"http": operator.http})
+        function = {"concurrency": 1, "timeout": 300}
+        workplace.configure(mapping, function=function, runtime={"http": operator.http, "shutdown_grace": 300})
         with workplace.headrace() as process:
             await until(lambda: workplace.notes(), running=process)
             workplace.configure({}, runtime={"http": operator.http})
             process.send_signal(signal.SIGHUP)
             await until(lambda: workplace.logged("signal"), running=process)
             terminate(process)
-            await until(lambda: workplace.logged("shutdown 1: no new receive or read"), within=3)
+            await until(lambda: workplace.logged("shutdown 1: no new receive or read"), running=process)
+            go.touch()
             assert await ended(process) == 0
         assert workplace.count()["long"] == 1
         assert await source.empty()
@@ -395,4 +399,4 @@ async def test_top_draws_until_interrupted(workplace: Workplace, operator: Opera
             with operator.top(workplace.folder / "top") as (top, output):
                 await until(lambda: "running" in output.read_text(), running=top)
                 top.send_signal(signal.SIGINT)
-                assert await ended(top, within=20) == 0
+                assert await ended(top) == 0

@@ -133,7 +133,7 @@ async def test_kill_9_under_load_loses_nothing_and_resumes_from_the_checkpoint(w
             await until(lambda: _numbers(workplace) and len(workplace.count()) >= 30, running=process)
             process.kill()
             await ended(process)
-        await until(lambda: not workplace.workers(), within=20, what="the end of every worker")
+        await until(lambda: not workplace.workers(), what="the end of every worker")
         before, kept = workplace.notes(), _numbers(workplace)
         assert kept
         with workplace.headrace("--until-idle", "1") as process:

@@ -46,7 +46,7 @@ async def test_a_stop_while_starting_ends_at_once_with_exit_0(workplace: Workpla
         await until(lambda: reader_waits(configuration, opened), running=process, what="reading the configuration")
         process.send_signal(signal.SIGHUP)
         terminate(process)
-        assert await ended(process, within=20) == 0
+        assert await ended(process) == 0
     os.close(opened[0])
 
 
@@ -62,7 +62,7 @@ async def test_a_stop_while_code_inside_headrace_is_imported_is_in_order(workpla
     with workplace.headrace() as process:
         await until(workplace.journal.exists, running=process, what="the import")
         terminate(process)
-        assert await ended(process, within=20) == 0, workplace.log.read_text()
+        assert await ended(process) == 0, workplace.log.read_text()
     [ledger] = workplace.logged("shutdown 7: ledger")
     assert ledger["balanced"]
 

@@ -105,9 +105,9 @@ async def test_kill_9_under_load_loses_nothing_and_leaves_no_orphans(workplace: 
             await until(lambda: len(workplace.count()) >= 20, running=process)
             process.kill()
             await ended(process)
-        await until(lambda: not workplace.workers(), within=10, what="the end of every worker")
+        await until(lambda: not workplace.workers(), what="the end of every worker")
         with workplace.headrace("--until-idle", "2") as process:
-            assert await ended(process, within=120) == 0
+            assert await ended(process) == 0
         assert set(workplace.count()) == set(bodies)
         assert await source.empty()
 
@@ -156,7 +156,7 @@ async def test_a_hanging_and_a_crashing_function_fail_their_batches_and_nothing_
             function={"timeout": 1, "concurrency": 3},
         )
         with workplace.headrace("--until-idle", "3") as process:
-            assert await ended(process, within=90) == 0, workplace.log.read_text()
+            assert await ended(process) == 0, workplace.log.read_text()
         assert sorted(await source.dead()) == ["crash", "hang"]
         counts = workplace.count()
         assert {f"m{n}" for n in range(20)} <= set(counts)
@@ -201,7 +201,7 @@ async def test_fifo_keeps_the_order_of_each_group_across_failures_and_kill_9(wor
             process.kill()
             await ended(process)
         with workplace.headrace("--until-idle", "3") as process:
-            assert await ended(process, within=120) == 0, workplace.log.read_text()
+            assert await ended(process) == 0, workplace.log.read_text()
         for group, bodies in groups.items():
             firsts = list(dict.fromkeys(note["id"] for note in workplace.notes() if note["id"].startswith(group + "-")))
             assert firsts == bodies
@@ -264,7 +264,7 @@ async def test_a_missing_handler_module_is_told_and_loses_nothing(workplace: Wor
         workplace.function(ACCEPT, name="other")
         workplace.configure({"q": {"event_source_arn": source.arn}})
         with workplace.headrace() as process:
-            await until(lambda: "Runtime.ImportModuleError" in workplace.log.read_text(), within=30)
+            await until(lambda: "Runtime.ImportModuleError" in workplace.log.read_text())
             terminate(process)
             assert await ended(process) == 0
         assert sum(await source.counts()) == 1
@@ -278,7 +278,7 @@ async def test_two_instances_share_a_queue(workplace: Workplace) -> None:
         workplace.function(SLOW)
         workplace.configure({"q": {"event_source_arn": source.arn, "batch_size": 5}}, function={"concurrency": 2})
         with workplace.headrace("--until-idle", "2") as one, workplace.headrace("--until-idle", "2") as two:
-            codes = await asyncio.gather(ended(one, within=90), ended(two, within=90))
+            codes = await asyncio.gather(ended(one), ended(two))
         assert list(codes) == [0, 0]
         assert set(workplace.count()) == set(bodies)
         assert len({note["pid"] for note in workplace.notes()}) > 2
@@ -304,12 +304,12 @@ async def test_a_message_sent_in_the_moment_of_a_stop_is_handled_in_seconds(work
                     await anyio.sleep(0.002 * number)
                     terminate(process)
                 sent_at = time.monotonic()
-                assert await ended(process, within=20) == 0, workplace.log.read_text()
+                assert await ended(process) == 0, workplace.log.read_text()
             with workplace.headrace() as process:
                 await until(lambda number=number: workplace.count()[f"m{number}"], running=process, what="the message")  # type: ignore[misc]
                 waited.append(time.monotonic() - sent_at)
                 terminate(process)
-                assert await ended(process, within=20) == 0, workplace.log.read_text()
+                assert await ended(process) == 0, workplace.log.read_text()
         assert await source.empty()
     print(f"handled after {', '.join(f'{seconds:.1f}' for seconds in waited)} s")
     assert set(workplace.count()) == {f"m{number}" for number in range(rounds)}
