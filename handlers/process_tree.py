@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 
 def running() -> list[int]:
@@ -34,6 +34,29 @@ def descendants(root: int) -> list[int]:
     """The processes below ``root``, without itself."""
     parents = {pid: parent_of(pid) for pid in running()}
     return [pid for pid in parents if pid != root and _root_above(pid, parents, {root}) == root]
+
+
+def walked(root: int) -> Iterator[int]:
+    """The processes below ``root`` from the top down, at the cost of those alone, however many the machine has.
+
+    Some may be missed: where children of a process end meanwhile, and on kernels that list no children.
+    """
+    found = [root]
+    for pid in found:
+        children = _children(pid)
+        yield from children
+        found += children
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children", "rb") as file:
+                found += map(int, file.read().split())
+    except OSError:  # it, or one of its threads, has just ended
+        pass
+    return found
 
 
 def _root_above(pid: int, parents: Mapping[int, int], roots: Collection[int]) -> int:

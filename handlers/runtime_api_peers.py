@@ -11,7 +11,7 @@ import ipaddress
 import os
 
 from handlers.connected_sockets import Address, Held, can_identify, held, held_by_any, holds, users_of
-from handlers.process_tree import descendants, running
+from handlers.process_tree import descendants, running, walked
 
 
 def is_workers_own(leader: int, keeper: int, client: Address | None, server: Address | None) -> bool:
@@ -28,7 +28,11 @@ def is_workers_own(leader: int, keeper: int, client: Address | None, server: Add
         found.user,
     ):  # another user's: not worth a look at every process, which somebody might ask for often
         return False
-    return held_by_any((pid for pid in descendants(keeper) if pid != leader), found)
+    # A look at every process holds the event loop the longer the more there are. The last walk is for one that has just lost
+    # its parent, which neither look may have seen anywhere.
+    return any(
+        held_by_any((pid for pid in look(keeper) if pid != leader), found) for look in (walked, descendants, walked)
+    )
 
 
 def is_headraces_own(client: Address | None, server: Address | None) -> bool:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 
+import msgspec
+
 from pollers.filtering.numbers import refuse_constant
 
+_RAW = msgspec.json.Decoder(dict[str, msgspec.Raw])  # finds where values end without making objects of them
 _SPACE = re.compile(r"[ \t\n\r]*")
 # Numbers stay text: nothing here looks at them, and an integer of 5,000 digits is JSON, too.
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=refuse_constant)
@@ -17,7 +20,11 @@ def member_texts(document: bytes) -> dict[str, str]:
 
     Raises ValueError for what is no JSON object in UTF-8, or is nested deeper than the parser goes (about 900 levels).
     """
-    text = document.decode()
+    text = document.decode()  # the decoder below looks at no more of texts than where they end
+    try:
+        return {name: bytes(value).decode() for name, value in _RAW.decode(document).items()}
+    except (msgspec.MsgspecError, RecursionError):
+        pass  # it takes no lone surrogates, which are JSON, and has a depth of its own
     try:
         return _members(text, _after(text, 0, "{"))
     except RecursionError as error:

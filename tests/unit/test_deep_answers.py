@@ -17,6 +17,7 @@ from handlers.function import Invocation, Payload
 from handlers.http_replies import Reply, result_of
 from handlers.in_process_calls import failure, parse, serialise
 from pollers.commands.invoke import _show_result
+from pollers.events import members
 from pollers.filtering import Pattern
 from pollers.filtering.numbers import decode
 from pollers.responses import failed_ids
@@ -143,6 +144,51 @@ def test_any_state_comes_back_with_its_value(value: object) -> None:
         answer = read_answer(document.encode())
         assert json.loads(answer.state) == {"of": value}
         assert answer.names_failures
+
+
+def test_no_objects_are_made_of_a_large_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would hold the event loop for tens of milliseconds. Failures are read by themselves."""
+    monkeypatch.setattr(members, "_DECODER", None)
+    parsed: list[bytes] = []
+
+    def loads(text: bytes) -> object:
+        parsed.append(text)
+        return json.loads(text)
+
+    monkeypatch.setattr("pollers.responses.orjson.loads", loads)
+    state = json.dumps({f"k{number}": number for number in range(50_000)}).encode()
+    body = b'{"state":%b,"batchItemFailures":[{"itemIdentifier":"b"}]}' % state
+
+    assert read_answer(body).state == state
+    assert failed_ids(body, ["a", "b"]).failed == {"b"}
+    assert parsed == [b'[{"itemIdentifier":"b"}]']
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        b'{"batchItemFailures":[{"itemIdentifier":"a"}],"more":%b}',
+        b'{"more":%b,"batchItemFailures":[]}',
+        b'{"more":%b,"batchItemFailures":null}',
+        b'{"more":%b}',
+        b'{"batchItemFailures":%b}',
+        b'{"batchItemFailures":{"more":%b}}',
+        b'{"batchItemFailures":[],"batchItemFailures":[{"itemIdentifier":"a"}],"more":%b}',
+        b'{"batchItemFailures":[],"\\ud800":%b}',
+        b'{"batchItemFailures":[],"more":%b',
+        b'{"batchItemFailures":[],"more":%b}x',
+        b'{"batchItemFailures":[],"more":[%b,NaN]}',
+        b'{"batchItemFailures":[],"more":[%b,"\xff"]}',
+        b'{"batch\\u0049temFailures":[{"itemIdentifier":"a"}],"more":%b}',
+        b"%b",
+        b"[%b]",
+    ],
+)
+def test_the_verdict_is_the_same_however_large_the_response(template: bytes) -> None:
+    """The large one is read another way."""
+    small, large = (failed_ids(template % (b'"%b"' % (b"x" * size)), ["a"]) for size in (100, 200_000))
+
+    assert small == large
 
 
 def test_of_a_state_given_twice_the_last_one_counts() -> None:

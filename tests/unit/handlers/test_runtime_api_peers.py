@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from handlers import connected_sockets
+from handlers import connected_sockets, runtime_api_peers
 from handlers.connected_sockets import Held, can_identify, held, held_by_any, holds
-from handlers.process_tree import Families, descendants, parent_of
+from handlers.process_tree import Families, descendants, parent_of, walked
 from handlers.runtime_api_peers import is_headraces_own, is_workers_own
 from handlers.worker_strays import kill_strays, mark_of
 
@@ -101,6 +101,39 @@ def test_a_connection_of_the_worker_and_of_what_it_started_is_its_own() -> None:
                     assert is_workers_own(leader, keeper.pid, peer, accepted.getsockname())
                     with running("import time; time.sleep(600)") as other:
                         assert not is_workers_own(other.pid, other.pid, peer, accepted.getsockname())
+
+
+def test_a_process_below_the_worker_is_found_without_a_look_at_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bootstrap whose every request is a new ``curl`` costs no more on a machine with thousands of processes."""
+    monkeypatch.setattr(runtime_api_peers, "descendants", lambda _root: pytest.fail("every process was looked at"))
+    with listening() as server:
+        host, port = server.getsockname()
+        for where in ("", "away"):
+            with running(ADOPTS, CONNECTS, host, str(port), where) as keeper:
+                assert keeper.stdout is not None
+                leader = int(keeper.stdout.readline())
+                accepted, peer = server.accept()
+                with accepted:
+                    assert is_workers_own(leader, keeper.pid, peer, accepted.getsockname())
+
+
+def test_a_walk_finds_what_a_look_at_every_process_finds() -> None:
+    """Children of a thread that is not the first one, too; nothing below what does not exist."""
+    program = """
+import subprocess, sys, threading, time
+def start():
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    print("started", flush=True)
+    time.sleep(600)
+threading.Thread(target=start, daemon=True).start()
+time.sleep(600)
+"""
+    with running(program) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "started\n"
+        assert list(walked(parent.pid)) == descendants(parent.pid) != []
+        assert set(descendants(os.getpid())) <= set(walked(os.getpid()))
+    assert list(walked(2**22 + 1)) == []
 
 
 def test_a_client_that_closes_at_once_is_refused() -> None:
