@@ -1,4 +1,4 @@
-"""Runs one worker and outlives it: started by path as ``python -I -S worker_keeper.py CONTROL SCRATCH COMMAND...``.
+"""Runs one worker and outlives it: started by path as ``python -I -S worker_keeper.py CONTROL SCRATCH DESCRIPTORS COMMAND...``.
 
 A worker's keeper is its parent process, in a session of its own. It makes two things sure that Headrace alone cannot.
 When the worker ends or must end, everything that it started ends with it: its process group and, on Linux, whatever
@@ -33,10 +33,10 @@ def main() -> None:
     """Run the worker until nothing of it is left."""
     control = int(sys.argv[1])
     os.set_inheritable(control, False)
-    scratch, command = sys.argv[2], sys.argv[3:]
+    scratch, descriptors, command = sys.argv[2], int(sys.argv[3]), sys.argv[4:]
     wakeup = _catch_signals()
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    worker, error = _start(command, control)
+    worker, error = _start(command, control, descriptors)
     if error:
         _tell(control, f"failed {error}")
         return
@@ -73,7 +73,7 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 
 
-def _start(command: list[str], control: int) -> tuple[int, int]:
+def _start(command: list[str], control: int, descriptors: int) -> tuple[int, int]:
     """Start the worker in a session of its own: its pid, and the errno if it could not be executed.
 
     Forking is safe here as it would not be in Headrace: this process has one thread. The worker's pid is told before
@@ -90,6 +90,7 @@ def _start(command: list[str], control: int) -> tuple[int, int]:
                 os._exit(1)
             for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGCHLD", "SIGPIPE", "SIGXFSZ"):
                 signal.signal(getattr(signal, name), signal.SIG_DFL)
+            _limit(descriptors)
             _tell(control, f"started {os.getpid()}")
             os.execvp(command[0], command)  # noqa: S606 - running the configured command is the purpose
         except OSError as error:
@@ -102,6 +103,14 @@ def _start(command: list[str], control: int) -> tuple[int, int]:
     if failed:
         os.waitpid(worker, 0)
     return worker, int(failed or 0)
+
+
+def _limit(descriptors: int) -> None:
+    """Give the worker the soft limit of file descriptors that Headrace began with; 0: it is still that."""
+    if descriptors:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 
 
 def _silence() -> None:

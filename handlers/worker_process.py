@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio import to_thread
 
+from handlers import descriptor_limit
 from handlers.log_frames import LOG_DESCRIPTOR
 from handlers.worker_strays import kill_strays, mark_of
 
@@ -115,7 +116,11 @@ class WorkerProcess:
         try:
             ours.setblocking(False)
             keeper = subprocess.Popen(  # noqa: S603 - running the configured command is the purpose
-                [sys.executable, "-I", "-S", str(_KEEPER), str(theirs.fileno()), str(launch.scratch), *launch.command],
+                [
+                    *(sys.executable, "-I", "-S", str(_KEEPER)),
+                    *(str(theirs.fileno()), str(launch.scratch), str(descriptor_limit.former or 0)),
+                    *launch.command,
+                ],
                 cwd=launch.cwd,
                 env=environment,
                 stdin=subprocess.DEVNULL,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import faulthandler
 import os
 import signal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import anyio
 import click
@@ -15,6 +17,7 @@ import structlog
 
 if TYPE_CHECKING:
     from config import Loaded
+    from handlers.descriptor_limit import DescriptorLimit
     from pollers.ending import Ending
     from pollers.runtime import Runtime
 
@@ -38,6 +41,7 @@ def command(config: Path, until_idle: float | None) -> None:
     """Run every mapping of CONFIG (a file or a folder of files) until SIGTERM or SIGINT."""
     _heed_signals_while_starting()
     # Only now, as these take most of the start.
+    from handlers.descriptor_limit import raise_descriptor_limit
     from handlers.memory_privacy import keep_memory_private
     from pollers.commands.inspecting import load_runnable_or_exit
     from pollers.telemetry.logging import configure_logging
@@ -47,7 +51,25 @@ def command(config: Path, until_idle: float | None) -> None:
     output = take_over()
     configure_logging(outlet=output.stderr)
     loaded = load_runnable_or_exit(config)
+    _say_limit(raise_descriptor_limit(), loaded)
     anyio.run(partial(_run_and_leave, config, loaded, until_idle), backend_options=backend_options())
+
+
+def _say_limit(limit: DescriptorLimit, loaded: Loaded) -> None:
+    """A mapping has a connection or more, a worker five descriptors: few limits are too low once they are raised."""
+    from config.models import ProcessFunction
+
+    functions = loaded.config.functions.values()
+    workers = sum(function.concurrency for function in functions if isinstance(function, ProcessFunction))
+    needed = 64 + 2 * len(loaded.config.event_source_mappings) + 6 * workers
+    if limit.now < needed:
+        log.warning(
+            "few file descriptors: mappings and workers may have to wait; raise the hard limit (ulimit -Hn)",
+            limit=limit.now,
+            needed=needed,
+        )
+    else:
+        log.info("file descriptors", limit=limit.now, before=limit.before)
 
 
 def _heed_signals_while_starting() -> None:
@@ -92,6 +114,7 @@ async def _main(path: Path, loaded: Loaded, until_idle: float | None) -> int:
     from pollers.reloading import say_notes
 
     say_notes(loaded.notes)
+    asyncio.get_running_loop().set_exception_handler(_without_traceback_for_want_of_descriptors)
     # Around everything that is opened, so that signals are heard until all of it is closed.
     async with anyio.create_task_group() as group:
         try:
@@ -107,6 +130,15 @@ async def _main(path: Path, loaded: Loaded, until_idle: float | None) -> int:
         group.cancel_scope.cancel()
     log.info("headrace stopped", exit_code=exit_code)
     return exit_code
+
+
+def _without_traceback_for_want_of_descriptors(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """The loop's own servers, for workers, say so each time that they cannot accept; they try again by themselves."""
+    error = context.get("exception")
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        log.warning("no file descriptors are left; tried again soon", error=str(error))
+    else:
+        loop.default_exception_handler(context)
 
 
 def _exit_code(runtime: Runtime) -> int:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, cast
 import structlog
 from aiohttp import web
 
+from pollers.server.listening import Listening, Reserve
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
@@ -33,6 +35,7 @@ class Connections:
 
     def __init__(self, at_most: int = CONNECTIONS_AT_MOST) -> None:
         self._at_most = at_most
+        self.ended: Callable[[], None] = lambda: None
         self._open: dict[asyncio.BaseTransport, Bounded] = {}
 
     def __len__(self) -> int:
@@ -50,6 +53,7 @@ class Connections:
 
     def lost(self, transport: asyncio.BaseTransport | None) -> bool:
         """A connection has gone; whether it had been admitted."""
+        asyncio.get_running_loop().call_soon(self.ended)  # its descriptor is closed after this call
         return transport is not None and self._open.pop(transport, None) is not None
 
     @contextmanager
@@ -162,15 +166,15 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[s
     inner: Callable[[], asyncio.Protocol] | None = runner.server
     assert inner is not None  # noqa: S101 - set up above
     connections = app[CONNECTIONS]
-    server = None
+    reserve = Reserve()
+    connections.ended = reserve.refill
+    listening = Listening(lambda: Bounded(inner(), connections), reserve)
     try:
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: Bounded(inner(), connections), host, port, backlog=128)
-        name, bound = server.sockets[0].getsockname()[:2]
+        name, bound = await listening.start(host, port)
         url = f"http://{f'[{name}]' if ':' in name else name}:{bound}"
         log.info("console, health and metrics", url=url)
         yield url
     finally:
-        if server is not None:
-            server.close()
+        listening.close()
+        reserve.close()
         await runner.cleanup()

@@ -1,0 +1,44 @@
+"""How many files and connections the process may have open: as many as it is allowed at all; workers, what they would have had."""
+
+from __future__ import annotations
+
+import resource
+from dataclasses import dataclass
+
+ENOUGH = 1_048_576
+"""More is of no use, and what the system calls unlimited it may not grant."""
+FALLBACKS = (ENOUGH, 65_536, 10_240)
+"""Tried one after the other where the hard limit itself is refused (macOS calls it unlimited and grants 10,240)."""
+
+former: int | None = None
+"""The soft limit before it was raised, which workers get: ``select`` cannot take numbers beyond 1,023."""
+
+
+@dataclass(frozen=True, slots=True)
+class DescriptorLimit:
+    """What the limit was, and is."""
+
+    before: int
+    now: int
+
+
+def candidates(soft: int, hard: int) -> list[int]:
+    """Soft limits to ask for, best first, none lower than what there is. A decider; -1 is unlimited (``RLIM_INFINITY``)."""
+    most = ENOUGH if hard == resource.RLIM_INFINITY else min(hard, ENOUGH)
+    if soft == resource.RLIM_INFINITY:
+        return []
+    return [limit for limit in dict.fromkeys((most, *FALLBACKS)) if soft < limit <= most]
+
+
+def raise_descriptor_limit() -> DescriptorLimit:
+    """Raise the soft limit as far as the system lets it, and remember what it was."""
+    global former
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for limit in candidates(soft, hard):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        except (ValueError, OSError):
+            continue
+        former = soft
+        return DescriptorLimit(soft, limit)
+    return DescriptorLimit(soft, soft)

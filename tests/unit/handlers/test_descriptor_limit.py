@@ -1,0 +1,28 @@
+"""The limit of file descriptors: what is asked for, and what workers get."""
+
+from __future__ import annotations
+
+import resource
+
+import pytest
+
+from handlers.descriptor_limit import ENOUGH, candidates
+
+UNLIMITED = resource.RLIM_INFINITY
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "expected"),
+    [
+        (1_024, 4_096, [4_096]),
+        (256, UNLIMITED, [ENOUGH, 65_536, 10_240]),
+        (1_024, 524_288, [524_288, 65_536, 10_240]),
+        (1_024, 10**9, [ENOUGH, 65_536, 10_240]),
+        (4_096, 4_096, []),
+        (UNLIMITED, UNLIMITED, []),
+        (2 * ENOUGH, UNLIMITED, []),
+    ],
+)
+def test_the_most_that_may_be_had_is_asked_for_first(soft: int, hard: int, expected: list[int]) -> None:
+    """Never less than there is, never beyond the hard limit; less where the system grants less than it says."""
+    assert candidates(soft, hard) == expected
