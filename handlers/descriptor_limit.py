@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
 from dataclasses import dataclass
 
@@ -10,8 +12,13 @@ ENOUGH = 1_048_576
 FALLBACKS = (ENOUGH, 65_536, 10_240)
 """Tried one after the other where the hard limit itself is refused (macOS calls it unlimited and grants 10,240)."""
 
+KEPT = 16
+"""So many descriptors are left to the server, whatever connections and workers ask for; at most a quarter."""
+
 former: int | None = None
 """The soft limit before it was raised, which workers get: ``select`` cannot take numbers beyond 1,023."""
+
+_limit = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +39,27 @@ def candidates(soft: int, hard: int) -> list[int]:
 
 def raise_descriptor_limit() -> DescriptorLimit:
     """Raise the soft limit as far as the system lets it, and remember what it was."""
-    global former
+    global former, _limit
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     for limit in candidates(soft, hard):
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
         except (ValueError, OSError):
             continue
-        former = soft
+        former, _limit = soft, limit
         return DescriptorLimit(soft, limit)
+    _limit = soft
     return DescriptorLimit(soft, soft)
+
+
+def require_room(descriptors: int = 1) -> None:
+    """Raises OSError (EMFILE) when so many more would leave the server without any, or there are none at all.
+
+    The lowest free number is what an open gets: when it is near the limit, nearly all below are taken.
+    """
+    if not _limit:
+        return
+    lowest = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest)
+    if lowest + descriptors > _limit - min(KEPT, _limit // 4):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import shutil
 from dataclasses import dataclass
 from time import perf_counter
@@ -13,6 +15,7 @@ import anyio.lowlevel
 from anyio import CancelScope, to_thread
 
 from handlers import error_documents, process_tree, worker_memory
+from handlers.descriptor_limit import require_room
 from handlers.function import FunctionError, InfrastructureError, Invocation, Result
 from handlers.runtime_api import RESPONSE_LIMIT_BYTES, Delivery, RuntimeApi, RuntimeState
 from handlers.runtime_api_http import Connection
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
 
 TERMINATE_SECONDS = 0.5
 """How long a worker is given between SIGTERM and SIGKILL when Headrace lets go of it."""
+
+DESCRIPTORS = 8
+"""What a worker takes of them: its endpoint and connection, its streams, its keeper; a few of these only while it starts."""
 
 _CLOSE_SECONDS = 0.05  # between SIGTERM and the end of the long poll: the signal comes first
 _INIT_ERROR_SECONDS = 1.0  # for a worker that reported an error of its initialisation to end by itself
@@ -153,11 +159,14 @@ class Worker:
         """Start the worker and wait for its end. Cancelled, it kills the worker first."""
         server: asyncio.Server | None = None
         try:
+            require_room(DESCRIPTORS)
             server = await self._loop.create_server(self._connection, "127.0.0.1", 0)
             async with self._setup.turn:
                 await anyio.lowlevel.checkpoint()
             if self._ending:
                 return
+            if not server.sockets:  # it could not listen after all: uvloop says so only in this way
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             self._start(server.sockets[0].getsockname()[1])
             assert self._process is not None  # noqa: S101 - _start has just made it
             self._exit = await self._process.wait()

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import anyio
 from aiohappyeyeballs import start_connection
 
+from handlers.descriptor_limit import require_room
 from pollers.aws.http1_reply import MalformedReply, Reply, ReplyReader
 
 if TYPE_CHECKING:
@@ -198,6 +199,7 @@ async def _reach(origin: Origin) -> socket.socket:
     """A connected socket, by whichever of the host's addresses answers first (RFC 8305): one family may be a dead end."""
     loop = asyncio.get_running_loop()
     addresses = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+    require_room()
     reached = await start_connection(addresses, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS)
     reached.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return reached

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import resource
 
 import pytest
 
-from handlers.descriptor_limit import ENOUGH, candidates
+from handlers import descriptor_limit
+from handlers.descriptor_limit import ENOUGH, candidates, require_room
 
 UNLIMITED = resource.RLIM_INFINITY
 
@@ -26,3 +28,18 @@ UNLIMITED = resource.RLIM_INFINITY
 def test_the_most_that_may_be_had_is_asked_for_first(soft: int, hard: int, expected: list[int]) -> None:
     """Never less than there is, never beyond the hard limit; less where the system grants less than it says."""
     assert candidates(soft, hard) == expected
+
+
+def test_a_few_are_left_to_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the number that the next open would get."""
+    taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(16)]
+    free = taken.pop()
+    os.close(free)
+    monkeypatch.setattr(descriptor_limit, "KEPT", 4)
+    monkeypatch.setattr(descriptor_limit, "_limit", free + 4 + 3)
+    require_room()
+    require_room(3)
+    with pytest.raises(OSError, match="Too many open files"):
+        require_room(4)
+    for descriptor in taken:
+        os.close(descriptor)
