@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pollers.aws.api import Page, ShardListing, StartAt, StreamDescription, Wire
 from pollers.aws.errors import IteratorExpired, Refused
-from pollers.aws.replies import believed, once
+from pollers.aws.replies import believed, invalid, once
 from pollers.aws.slicing import sliced_page
 from pollers.service_clock import ServiceClock
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pollers.aws.calls import Calls
 
+_IMAGE = (dict, type(None))
 RETENTION_SECONDS = 24 * 3600.0
 """Of every DynamoDB stream (lambda-behaviour 4.7)."""
 
@@ -81,6 +82,13 @@ class DynamoDBStreamsClient:
 def _whole_page(body: bytes) -> tuple[Wire, float]:
     begun = thread_time()
     reply = believed(body, "dynamodb", "GetRecords")
+    for record in reply["Records"]:
+        change = record["dynamodb"]
+        keys = change["Keys"]
+        if type(keys) is not dict or not all(type(key) is dict for key in keys.values()):
+            raise invalid("the keys of an item are no object of attribute values", "GetRecords")
+        if not isinstance(change.get("NewImage"), _IMAGE) or not isinstance(change.get("OldImage"), _IMAGE):
+            raise invalid("the image of an item is no object", "GetRecords")
     return reply, thread_time() - begun
 
 

@@ -154,20 +154,21 @@ class _Head:
         """Nothing that can be read in two ways is guessed at (RFC 9112, 6.3): what is out of step may answer another request."""
         status = _status(raw)
         lowered = raw.lower()
-        connection = b",".join(_values(lowered, b"connection:"))
-        keep_alive = b"close" not in connection and (raw[7:8] == b"1" or b"keep-alive" in connection)
-        codings, lengths = _values(lowered, b"transfer-encoding:"), set(_values(lowered, b"content-length:"))
+        keep_alive = raw[7:8] == b"1"
+        if connection := b",".join(_values(lowered, b"connection:")):
+            keep_alive = b"close" not in connection and (keep_alive or b"keep-alive" in connection)
+        codings, lengths = _values(lowered, b"transfer-encoding:"), _values(lowered, b"content-length:")
         if codings:
             if codings != [b"chunked"] or lengths:
                 raise MalformedReply(f"Transfer-Encoding {codings!r} with Content-Length {lengths!r}")
             return cls(status, raw, None, True, keep_alive)
-        if len(lengths) > 1:
-            raise MalformedReply(f"Content-Length of {len(lengths)} kinds")
+        if len(lengths) > 1 and len(set(lengths)) > 1:
+            raise MalformedReply(f"Content-Length: {lengths!r}")
         if status < 200 or status in _BODILESS:
             return cls(status, raw, 0, False, keep_alive)
         if not lengths:
             return cls(status, raw, None, False, False)
-        return cls(status, raw, _length(lengths.pop()), False, keep_alive)
+        return cls(status, raw, _length(lengths[0]), False, keep_alive)
 
 
 def _status(raw: bytes) -> int:
@@ -192,8 +193,10 @@ def _length(digits: bytes) -> int:
 
 def _values(lowered_head: bytes, name: bytes) -> list[bytes]:
     """Of each header of that name."""
-    values = []
     at = lowered_head.find(_BREAK + name)
+    if at < 0:
+        return []
+    values = []
     while at >= 0:
         start = at + 2 + len(name)
         at = lowered_head.find(_BREAK, start)

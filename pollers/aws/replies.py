@@ -175,9 +175,10 @@ class Identity(TypedDict, total=False):
 
 class _Change(TypedDict, total=False):
     SequenceNumber: Required[Name]
-    Keys: Required[dict[str, dict[str, Any]]]
-    NewImage: dict[str, dict[str, Any]] | None
-    OldImage: dict[str, dict[str, Any]] | None
+    # Objects, which their client looks at: here every attribute of theirs would be copied.
+    Keys: Required[Any]
+    NewImage: Any
+    OldImage: Any
     ApproximateCreationDateTime: int | float
 
 

@@ -6,12 +6,16 @@ cost 17 µs a record, cut out of the reply 2.5 µs. What a poller itself asks of
 
 from __future__ import annotations
 
+from operator import itemgetter
 from time import thread_time
-from typing import Required, TypedDict
+from typing import TYPE_CHECKING, Required, TypedDict
 
 import msgspec
 
 from pollers.aws.replies import Identity, Name  # noqa: TC001 - msgspec reads the annotations at run time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Change(TypedDict, total=False):
@@ -44,13 +48,15 @@ class Reply(TypedDict, total=False):
     NextShardIterator: Name | None
 
 
+_first = itemgetter(0)
 _OBJECT = {ord("{")}
 _OBJECT_OR_NULL = {ord("{"), ord("n")}
 _decode = msgspec.json.Decoder(Reply).decode
 
 
-def _first_byte(text: msgspec.Raw) -> int:
-    return memoryview(text)[0]
+def _starts(texts: Iterable[msgspec.Raw]) -> set[int]:
+    """The first bytes of these, which tell an object from all else: 0.1 µs each."""
+    return set(map(_first, map(memoryview, texts)))  # type: ignore[arg-type] # a Raw is a buffer
 
 
 def sliced_page(body: bytes) -> tuple[Reply, float] | None:
@@ -65,9 +71,8 @@ def sliced_page(body: bytes) -> tuple[Reply, float] | None:
         keys = [change["Keys"] for change in changes]
     except (msgspec.DecodeError, RecursionError, KeyError):  # ValidationError is one of the first
         return None
-    images = [
-        image for change in changes for image in (change.get("NewImage"), change.get("OldImage")) if image is not None
-    ]
-    if set(map(_first_byte, keys)) - _OBJECT or set(map(_first_byte, images)) - _OBJECT_OR_NULL:
+    images = [change["NewImage"] for change in changes if "NewImage" in change]
+    images += [change["OldImage"] for change in changes if "OldImage" in change]
+    if _starts(keys) - _OBJECT or _starts(images) - _OBJECT_OR_NULL:
         return None
     return reply, thread_time() - begun
