@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ENTRIES_AT_MOST = 10
 """In one batch call."""
+_PLACES = tuple(str(index) for index in range(ENTRIES_AT_MOST))
 _ALL = ["All"]
 _FIFO = ".fifo"
 _COUNTS = {
@@ -110,8 +111,8 @@ class SqsClient:
         if not 1 <= count <= ENTRIES_AT_MOST:
             code = "TooManyEntriesInBatchRequest" if count else "EmptyBatchRequest"
             raise Refused(code, f"{count} entries, must be 1 to {ENTRIES_AT_MOST}", operation=operation)
-        call = next(self._batches)
-        return [f"{call}-{index}" for index in range(count)]
+        call = f"{next(self._batches)}-"
+        return [call + place for place in _PLACES[:count]]
 
 
 def _failures(done: Sequence[Wire], failed: Sequence[Wire], ids: Sequence[str]) -> list[EntryFailed]:
