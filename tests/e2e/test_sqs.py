@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import textwrap
 import time
 from typing import TYPE_CHECKING
 
@@ -257,17 +258,19 @@ async def test_awkward_bodies_reach_the_function_byte_for_byte(workplace: Workpl
             }
 
 
-async def test_a_missing_handler_module_is_told_and_loses_nothing(workplace: Workplace) -> None:
-    """Messages stay in the queue, and the log has Lambda's own words."""
+async def test_a_module_that_a_handler_lacks_is_told_and_loses_nothing(workplace: Workplace) -> None:
+    """Messages stay in the queue, and the log has Lambda's own words; at the start it was a warning."""
     async with queue(workplace.emulator, visibility=5, maximum_receives=50) as source:
         await source.send(["m1"])
-        workplace.function(ACCEPT, name="other")
+        workplace.function("import never_there\n" + textwrap.dedent(ACCEPT))
         workplace.configure({"q": {"event_source_arn": source.arn}})
         with workplace.headrace() as process:
             await until(lambda: "Runtime.ImportModuleError" in workplace.log.read_text())
             terminate(process)
             assert await ended(process) == 0
         assert sum(await source.counts()) == 1
+    [note] = workplace.logged("configuration note")
+    assert "imports never_there" in note["note"]
 
 
 async def test_two_instances_share_a_queue(workplace: Workplace) -> None:
