@@ -1,6 +1,6 @@
 # Headrace beside its queues:
 #   docker build -t headrace .
-#   docker run --init -v "$PWD/headrace.yaml:/app/headrace.yaml:ro" -v "$PWD/functions:/app/functions:ro" -v headrace:/var/lib/headrace headrace
+#   docker run -v "$PWD/headrace.yaml:/app/headrace.yaml:ro" -v "$PWD/functions:/app/functions:ro" -v headrace:/var/lib/headrace headrace
 # Functions that need packages of their own: build an image from this one and install them with pip, or name layers.
 ARG PYTHON_VERSION=3.12
 

@@ -6,6 +6,7 @@ those of its worker, all of them, whatever sessions and groups they have made fo
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,12 @@ def walked(root: int) -> Iterator[int]:
         children = _children(pid)
         yield from children
         found += children
+
+
+@functools.cache
+def can_walk() -> bool:
+    """Whether this kernel lists children."""
+    return os.path.exists(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
 
 
 def _children(pid: int) -> list[int]:

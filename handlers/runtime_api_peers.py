@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from typing import TYPE_CHECKING
 
 from handlers.connected_sockets import Address, Held, can_identify, held, held_by_any, holds, users_of
-from handlers.process_tree import descendants, running, walked
+from handlers.process_tree import can_walk, descendants, running, walked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 
 def is_workers_own(leader: int, keeper: int, client: Address | None, server: Address | None) -> bool:
@@ -23,16 +27,20 @@ def is_workers_own(leader: int, keeper: int, client: Address | None, server: Add
         return False
     if held_by_any([leader], found):  # asked first: it is who it nearly always is
         return True
-    if os.geteuid() not in (
-        0,
-        found.user,
-    ):  # another user's: not worth a look at every process, which somebody might ask for often
+    if os.geteuid() not in (0, found.user):  # another user's, which might ask for a look again and again
         return False
-    # A look at every process holds the event loop the longer the more there are. The last walk is for one that has just lost
-    # its parent, which neither look may have seen anywhere.
-    return any(
-        held_by_any((pid for pid in look(keeper) if pid != leader), found) for look in (walked, descendants, walked)
-    )
+    return any(held_by_any((pid for pid in look(keeper) if pid != leader), found) for look in _looks(found))
+
+
+def _looks(found: Held) -> tuple[Callable[[int], Iterable[int]], ...]:
+    """How the processes below a keeper are found, one way after the other.
+
+    A look at every process holds the event loop the longer the more there are: a root's Headrace does not do that for other
+    users. The last walk is for a process that has just lost its parent, which no look may have seen anywhere.
+    """
+    if can_walk() and found.user != os.geteuid():
+        return walked, walked
+    return walked, descendants, walked
 
 
 def is_headraces_own(client: Address | None, server: Address | None) -> bool:

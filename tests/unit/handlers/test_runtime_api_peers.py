@@ -117,6 +117,20 @@ def test_a_process_below_the_worker_is_found_without_a_look_at_every_process(mon
                     assert is_workers_own(leader, keeper.pid, peer, accepted.getsockname())
 
 
+def test_another_user_cannot_make_a_root_s_headrace_look_at_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each connection would hold the event loop. A worker's process that has given up root is found by the walk."""
+    monkeypatch.setattr(runtime_api_peers, "descendants", lambda _root: pytest.fail("every process was looked at"))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    with listening() as server, socket.create_connection(server.getsockname()) as client:
+        accepted, peer = server.accept()
+        with accepted:
+            theirs = Held(os.fstat(client.fileno()).st_ino, 12_345)
+            monkeypatch.setattr(runtime_api_peers, "held", lambda _client, _server: theirs)
+            with running("import time; time.sleep(600)") as other:
+                assert not is_workers_own(other.pid, other.pid, peer, accepted.getsockname())
+                assert is_workers_own(other.pid, os.getppid(), peer, accepted.getsockname())
+
+
 def test_a_walk_finds_what_a_look_at_every_process_finds() -> None:
     """Children of a thread that is not the first one, too; nothing below what does not exist."""
     program = """
