@@ -16,6 +16,9 @@ from typing import NamedTuple
 LOG_DESCRIPTOR = "_LAMBDA_TELEMETRY_LOG_FD"
 """The variable that tells a runtime client where to write frames."""
 
+FRAME_MARK = b"\xa5\x5a\x00"
+"""What each header begins with."""
+
 PIECE_BYTES = 64 * 1024
 """A longer record comes in pieces of this size: what a header says of a length is never waited for whole, nor kept."""
 
@@ -118,7 +121,7 @@ def _unfinished(end: bytes) -> int:
 
 def _may_begin(part: bytes) -> bool:
     kind = part[3:4]
-    if not b"\xa5\x5a\x00".startswith(part[:3]):
+    if not FRAME_MARK.startswith(part[:3]):
         return False
     if kind == bytes((_OLD_KIND,)):
         return len(part) < _HEADER_BYTES // 2

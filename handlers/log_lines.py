@@ -96,7 +96,7 @@ class LogLines:
             pieces = whole.split(b"\n", room)
             self._lines(pieces[:room], events)
             if len(pieces) > room:
-                self._drop(pieces[room].count(b"\n") + 1)
+                self.drop(pieces[room].count(b"\n") + 1)
         self._extend(last)
         return events
 
@@ -105,7 +105,7 @@ class LogLines:
         self._allowance.refill(now)
         events = self._flush() if self._partial or self._cut_bytes else []
         if not self._allowance.take(len(data)):
-            self._drop(1)
+            self.drop(1)
             return events
         text = _text(data.rstrip(b"\r\n"))
         return [*events, *self._drops(), LogEvent(text, header.rank, "log", header.written_at)]
@@ -115,6 +115,11 @@ class LogLines:
         self._allowance.refill(now)
         events = self._flush() if self._partial or self._cut_bytes else []
         return events + self._drops()
+
+    def drop(self, lines: int) -> None:
+        """There was no room for so many lines."""
+        self._dropped += lines
+        self._allowance.counts.dropped += lines
 
     @property
     def begun(self) -> bool:
@@ -142,7 +147,7 @@ class LogLines:
 
     def _line(self, line: bytes, cut_bytes: int = 0) -> list[LogEvent]:
         if not self._allowance.take(len(line)):
-            self._drop(1)
+            self.drop(1)
             return []
         if len(line) > LINE_LIMIT_BYTES:
             line, cut_bytes = line[:LINE_LIMIT_BYTES], len(line) - LINE_LIMIT_BYTES
@@ -151,10 +156,6 @@ class LogLines:
             text += f"... [{cut_bytes} more bytes]"
         event = LogEvent(text, None, self._stream)
         return [*self._drops(), event] if self._dropped else [event]
-
-    def _drop(self, lines: int) -> None:
-        self._dropped += lines
-        self._allowance.counts.dropped += lines
 
     def _drops(self) -> list[LogEvent]:
         if not self._dropped:
@@ -166,7 +167,7 @@ class LogLines:
 
 def _text(line: bytes) -> str:
     """Readable text of any bytes: AWS's Python client joins the lines of a traceback with CR and indents with NBSP."""
-    text = line.decode("utf-8", "backslashreplace")
+    text = line.decode("utf-8", "surrogateescape")  # a third of what "backslashreplace" takes for 64 KiB of garbage
     return text if text.isprintable() else readable(text.rstrip("\r"))
 
 
@@ -181,5 +182,5 @@ _SHOWN = {
     code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
     for code in (*range(32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
     if chr(code) not in "\n\t"
-}
-"""What would move a terminal's cursor, or turn its text around, shown as what it is."""
+} | {0xDC00 + byte: f"\\x{byte:02x}" for byte in range(128, 256)}
+"""What would move a terminal's cursor, turn its text around, or is no text (surrogates of its bytes), shown as what it is."""

@@ -193,6 +193,8 @@ class Worker:
             raise
         finally:
             timer.cancel()
+        if self._output.behind:
+            await self._output.caught_up()
         return self._conclude(assignment, result)
 
     def stop(self) -> None:
@@ -304,6 +306,7 @@ class Worker:
         self._output.close()
         self._set_deadline(None)
         self._memory_mib = max(self._memory_mib, self._exit.max_rss_kib // 1024)
+        await self._output.caught_up()
         self.gone.set()
         self._owner.worker_gone(self)
         self._settle()

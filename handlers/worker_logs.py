@@ -6,18 +6,20 @@ Whatever a worker writes is read, so that it never blocks on a full pipe; how mu
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import select
+import sys
+import termios
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from handlers.log_frames import Frames, Piece
-from handlers.log_lines import LogEvent, LogLines
+from handlers.log_intake import StreamText
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from handlers.log_lines import Allowance
+    from handlers.log_lines import Allowance, LogEvent
 
 TAIL_LINES = 1_000
 TAIL_BYTES = 256 * 1024
@@ -26,19 +28,18 @@ TAIL_BYTES = 256 * 1024
 RECORDS_A_TURN = 50
 """How many log records a worker may write in one turn of the event loop."""
 
-_READ_BYTES = 8 * 1024  # so that the lines of one read are split in a few milliseconds
-_DRAIN_READS = 128
+_READ_BYTES = 8 * 1024
 _SELF_DESCRIPTORS = "/proc/self/fd/{}"
+_SIZE_BYTES = 4
 
 
 class LogReader:
-    """Reads one stream of a worker, whenever there is something, and hands its events on."""
+    """Reads one stream of a worker, whenever there is something and whoever takes it apart has caught up."""
 
-    def __init__(self, stream: str, allowance: Allowance, on_events: Callable[[list[LogEvent]], None]) -> None:
+    def __init__(self, stream: str, allowance: Allowance, intake: Sink) -> None:
         self._loop = asyncio.get_running_loop()
-        self._frames: Frames | None = None
-        self._lines = LogLines(stream, allowance)
-        self._on_events = on_events
+        self._text = StreamText(stream, allowance)
+        self._intake = intake
         readable, self.write_end = os.pipe()
         os.set_blocking(readable, False)
         self._ours = [self.write_end]
@@ -58,7 +59,7 @@ class LogReader:
         except OSError:  # not Linux, or no /proc
             end = os.dup(self.write_end)
         self._ours.append(end)
-        self._frames = Frames()
+        self._text.expect_frames()
         return end
 
     def started(self) -> None:
@@ -67,14 +68,18 @@ class LogReader:
             os.close(self._ours.pop())
 
     def settle(self) -> None:
-        """Read what has been written up to now, within bounds, and end what is partial: it belongs to what ends now."""
-        for _ in range(_DRAIN_READS):
-            if not self._poll.poll(0) or not self._readable():
-                break
-        else:
-            return  # it writes on and on: what is partial goes on too
-        if self._lines.begun or (self._frames is not None and self._frames.begun):
-            self._flush()
+        """Read what has been written up to now, and end what is partial: it belongs to what ends now."""
+        if self._read_end is None:
+            return
+        if self._poll.poll(0):
+            left = _written(self._read_end)  # of one that writes on and on, no more than this
+            while left > 0:
+                data = self._read(left)
+                if not data:
+                    break
+                left -= len(data)
+        if self._text.begun or self._intake.behind:
+            self._intake.put(self._text, b"")
 
     def close(self) -> None:
         """Read the rest and let go."""
@@ -84,20 +89,22 @@ class LogReader:
         if self._read_end is not None:
             self._ended()
 
-    def _readable(self) -> bool:
-        if self._read_end is None:
-            return False
-        try:
-            data = os.read(self._read_end, _READ_BYTES)
-        except BlockingIOError:
-            return False
-        except OSError:
-            data = b""
-        if not data:
+    def _readable(self) -> None:
+        if self._read_end is not None and not self._intake.behind and self._read(_READ_BYTES) == b"":
             self._ended()
-            return False
-        self._take([Piece(None, data)] if self._frames is None else self._frames.feed(data))
-        return True
+
+    def _read(self, size: int) -> bytes | None:
+        """What there is, up to ``size``; empty at the end of the stream, None if somebody was faster."""
+        assert self._read_end is not None  # noqa: S101 - all callers have just looked
+        try:
+            data = os.read(self._read_end, size)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+        if data:
+            self._intake.put(self._text, data)
+        return data
 
     def _ended(self) -> None:
         assert self._read_end is not None  # noqa: S101 - both callers have just looked
@@ -105,22 +112,25 @@ class LogReader:
         self._poll.unregister(self._read_end)
         os.close(self._read_end)
         self._read_end = None
-        self._flush()
+        self._intake.put(self._text, b"")
 
-    def _flush(self) -> None:
-        if self._frames is not None:
-            self._take(self._frames.flush())
-        self._hand_on(self._lines.end(self._loop.time()))
 
-    def _take(self, pieces: list[Piece]) -> None:
-        now, events, lines = self._loop.time(), list[LogEvent](), self._lines
-        for header, data in pieces:
-            events += lines.feed(data, now) if header is None else lines.record(header, data, now)
-        self._hand_on(events)
+class Sink(Protocol):
+    """Where what is read goes."""
 
-    def _hand_on(self, events: list[LogEvent]) -> None:
-        if events:
-            self._on_events(events)
+    @property
+    def behind(self) -> bool:
+        """Whether something waits to be taken apart: no more is read meanwhile."""
+
+    def put(self, text: StreamText, data: bytes) -> None:
+        """It has been read; no data: what is partial ends."""
+
+
+def _written(read_end: int) -> int:
+    """How many bytes are in a pipe."""
+    size = bytearray(_SIZE_BYTES)
+    fcntl.ioctl(read_end, termios.FIONREAD, size)
+    return int.from_bytes(size, sys.byteorder)
 
 
 class LogQueue:

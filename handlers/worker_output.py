@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
 from handlers.embedded_metrics import is_embedded_metric
+from handlers.log_intake import Intake, Share, StreamText
 from handlers.log_levels import RANKS, rank, severity
 from handlers.log_lines import Allowance, Counts, LogEvent
 from handlers.worker_logs import LogQueue, LogReader, LogTail
@@ -41,6 +42,7 @@ class LogRules:
         self.log = _logger(function, config)
         self.platform = PlatformLog(config, wall_clock)
         self.counts = Counts()
+        self.share = Share()
         self._metric_line = metric_line
         self._least = RANKS[config.application_level] if config.application_level is not None else None
 
@@ -90,6 +92,14 @@ class InvocationLog:
     """What the worker writes from now on comes too late to be part of the result."""
 
 
+class _Whose(NamedTuple):
+    """The invocation that ran, or ran last, when something was read; None: before the first."""
+
+    invocation: InvocationLog | None
+    late: bool
+    """It had its answer already: what comes now is no part of its result."""
+
+
 class WorkerOutput:
     """The log of one worker. Its events belong to the invocation that runs, or ran last; before the first, to none."""
 
@@ -97,6 +107,7 @@ class WorkerOutput:
         self._rules = rules
         self._pid = pid
         self._queue = LogQueue(self._write)
+        self._intake = Intake[_Whose](rules.share, self._take)
         self._init_tail = LogTail()
         self._current: InvocationLog | None = None
         self._readers: list[LogReader] = []
@@ -105,7 +116,7 @@ class WorkerOutput:
     def open(self, *, framed: bool) -> tuple[int, int, int | None]:
         """Make the pipes: the worker's ends for its standard output and error, and for AWS's client's frames."""
         allowance = Allowance(self._rules.counts)
-        self._readers = [LogReader(stream, allowance, self._take) for stream in ("stdout", "stderr")]
+        self._readers = [LogReader(stream, allowance, self) for stream in ("stdout", "stderr")]
         stdout, stderr = self._readers
         return stdout.write_end, stderr.write_end, stdout.frame_end() if framed else None
 
@@ -144,8 +155,23 @@ class WorkerOutput:
         for reader in self._readers:
             reader.close()
 
+    @property
+    def behind(self) -> bool:
+        """Whether some of what was read waits to be taken apart."""
+        return self._intake.behind
+
+    async def caught_up(self) -> None:
+        """Wait until all that was read is taken apart, and with its invocation."""
+        await self._intake.caught_up()
+
+    def put(self, text: StreamText, data: bytes) -> None:
+        """A reader has read it, or (no data) ends what is partial."""
+        current = self._current
+        self._intake.put(text, data, _Whose(current, current is not None and current.answered))
+
     async def flush(self) -> None:
         """Wait until everything is handed on."""
+        await self._intake.caught_up()
         await self._queue.flush()
 
     def init_log(self) -> tuple[str, ...]:
@@ -156,11 +182,14 @@ class WorkerOutput:
         for reader in self._readers:
             reader.settle()
 
-    def _take(self, events: list[LogEvent]) -> None:
+    def _take(self, events: list[LogEvent], whose: _Whose) -> None:
         if self._ending:
             events = [_quiet(event) for event in events]
-        admitted, current = [event for event in events if self._rules.admits(event)], self._current
-        if current is None or not current.answered:
+        admitted, current = (
+            [event for event in events if event.stream is None or self._rules.admits(event)],
+            whose.invocation,
+        )
+        if not whose.late:
             tail = self._init_tail if current is None else current.tail
             for event in admitted:
                 tail.add(event.text)
@@ -168,8 +197,7 @@ class WorkerOutput:
 
     def _say(self, log: InvocationLog, event: LogEvent | None) -> None:
         if event is not None:
-            log.tail.add(event.text)
-            self._queue.put((event,), log.request_id)
+            self._intake.say(event, _Whose(log, late=False))
 
     def _write(self, event: LogEvent, request_id: str | None) -> None:
         origin = {} if event.stream is None else {"stream": event.stream}
