@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handlers.aws_variables import ENDPOINT, FOLLOWED_VARIABLES, Profile
@@ -32,7 +33,7 @@ def read_profile() -> Profile:
     except BotoCoreError:
         return Profile()
     known = {key: name for key, name, *_ in BOTOCORE_DEFAUT_SESSION_VARIABLES.values()}
-    return Profile(said.get("region"), profile_variables(said, services, known))
+    return Profile(said.get("region"), profile_variables(said, services, known), Path.cwd())
 
 
 def profile_variables(

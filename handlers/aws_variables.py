@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from config.models import Aws, ProcessFunction
 
@@ -113,15 +113,13 @@ class Profile:
     region: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     """Its settings as the variables that would say the same."""
+    folder: Path = Path()
+    """Where its relative paths start: the working directory of whoever reads it."""
 
 
 def headrace_variables(environ: Mapping[str, str], aws: Aws, profile: Profile, folder: Path) -> dict[str, str]:
     """Headrace's environment as its clients understand it: the ``aws`` section wins, relative paths start in ``folder``."""
-    variables = dict(environ)
-    for name in _PATHS:
-        path = variables.get(name)
-        if path and not path.startswith("~"):
-            variables[name] = os.path.normpath(folder / path)
+    variables = _with_whole_paths(environ, folder)
     given = configured_endpoints(aws)
     ignored = is_true(variables.get(IGNORE_ENDPOINTS) or profile.variables.get(IGNORE_ENDPOINTS))
     if aws.endpoint_url is not None or (given and ignored):
@@ -129,6 +127,11 @@ def headrace_variables(environ: Mapping[str, str], aws: Aws, profile: Profile, f
     if given and ignored:
         variables[IGNORE_ENDPOINTS] = "false"  # Headrace's own configuration is not what is to be ignored
     return {**variables, **given}
+
+
+def _with_whole_paths(variables: Mapping[str, str], folder: Path) -> dict[str, str]:
+    paths = {name: path for name in _PATHS if (path := variables.get(name)) and not path.startswith("~")}
+    return {**variables, **{name: os.path.normpath(folder / path) for name, path in paths.items()}}
 
 
 def configured_endpoints(aws: Aws) -> dict[str, str]:
@@ -150,22 +153,22 @@ def followed_variables(model: ProcessFunction, headrace: Mapping[str, str], prof
         for name, value in headrace.items()
         if value and (name in FOLLOWED_VARIABLES or name in PROXY_VARIABLES or is_endpoint(name))
     }
-    if not _sees_profile(model):
-        found = {**_of_profile(profile, found), **found}
+    found = {**_of_profile(profile, found, model), **found}
     return {name: value for name, value in found.items() if not _decided(name, model.environment)}
 
 
-def _sees_profile(model: ProcessFunction) -> bool:
-    """Whether the worker finds a profile by itself: Headrace's, or one that its function names."""
+def _of_profile(profile: Profile, found: Mapping[str, str], model: ProcessFunction) -> dict[str, str]:
+    """Its settings, where the worker does not read them itself, or would read a path that starts elsewhere.
+
+    A global endpoint of the environment wins over the profile's, also over those for one service.
+    """
     if any(name in model.environment for name in (*_PROFILES, "AWS_CONFIG_FILE")):
-        return True
-    return model.credentials != "none" and "AWS_PROFILE" not in set(_hidden(model.environment))
-
-
-def _of_profile(profile: Profile, found: Mapping[str, str]) -> dict[str, str]:
-    """The profile's settings. A global endpoint of the environment wins over the profile's, also over those for one service."""
-    without = ENDPOINT in found
-    return {name: value for name, value in profile.variables.items() if not (without and is_endpoint(name))}
+        return {}
+    said = _with_whole_paths(profile.variables, profile.folder)
+    if model.credentials != "none" and "AWS_PROFILE" not in set(_hidden(model.environment)):
+        return {name: value for name, value in said.items() if value != profile.variables[name]}
+    without = ENDPOINT in found or is_true(said.get(IGNORE_ENDPOINTS))
+    return {name: value for name, value in said.items() if not (without and is_endpoint(name))}
 
 
 def _decided(name: str, own: Mapping[str, str]) -> bool:

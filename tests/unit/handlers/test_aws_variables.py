@@ -50,7 +50,7 @@ def followed(
 ) -> dict[str, str]:
     """What a worker finds of how AWS is reached."""
     model = PythonFunction(code=Path("/code"), handler="app.handler", **settings)
-    said = Profile(None, profile or {})
+    said = Profile(None, profile or {}, FOLDER)
     return followed_variables(model, headrace_variables(environ, section or Aws(), said, FOLDER), said)
 
 
@@ -160,7 +160,23 @@ class TestProfiles:
 
     def test_a_function_with_a_profile_of_its_own_has_that_ones_settings(self) -> None:
         """Headrace's profile has nothing to say there."""
-        assert followed({}, profile=self.SAID, environment={"AWS_PROFILE": "other"}) == {}
+        said = {**self.SAID, "AWS_CA_BUNDLE": "tls/ca.pem"}
+        assert followed({}, profile=said, environment={"AWS_PROFILE": "other"}) == {}
+        assert followed({}, profile=said, environment={"AWS_CONFIG_FILE": "/other"}) == {}
+
+    @pytest.mark.parametrize("withheld", ["inherit", "none"])
+    def test_a_relative_path_of_the_profile_is_headraces_not_the_workers(self, withheld: str) -> None:
+        """The SDK takes it from the working directory, and a worker's is its code folder; the environment wins as ever."""
+        said = {"AWS_CA_BUNDLE": "tls/ca.pem"}
+        assert followed({}, profile=said, credentials=withheld) == {"AWS_CA_BUNDLE": "/srv/headrace/tls/ca.pem"}
+        found = followed({"AWS_CA_BUNDLE": "/etc/ca.pem"}, profile=said, credentials=withheld)
+        assert found == {"AWS_CA_BUNDLE": "/etc/ca.pem"}
+
+    def test_endpoints_that_the_profile_says_to_ignore_are_not_brought_back(self) -> None:
+        """By the configured one of another service, for whose sake nothing is ignored in the worker."""
+        said = {"AWS_ENDPOINT_URL": "http://p:1", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
+        found = followed({}, aws(endpoint_urls={"sqs": "http://a:1"}), said, credentials="none")
+        assert found == {"AWS_ENDPOINT_URL_SQS": "http://a:1", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false"}
 
     def test_a_function_with_a_web_identity_of_its_own_keeps_the_endpoints(self) -> None:
         """Headrace's profile is hidden from it, as its credentials would win; not what it says of endpoints."""

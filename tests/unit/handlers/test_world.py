@@ -119,6 +119,7 @@ class TestProfile:
                 "AWS_CA_BUNDLE": "/ca.pem",
                 "AWS_ENDPOINT_URL_SQS": "http://q:1",
             },
+            Path.cwd(),
         )
 
     def test_a_profile_that_does_not_exist_says_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
