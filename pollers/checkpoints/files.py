@@ -57,6 +57,8 @@ def put(path: Path, rows: Contents) -> None:
         connection.execute("BEGIN IMMEDIATE")
         contents.write(connection, rows)
         connection.execute("COMMIT")
+        # Here and not in its place: a kill while the mode is changed leaves a journal, which only a writer can undo.
+        connection.execute("PRAGMA journal_mode = WAL")
     # A log of the file that was there before would be taken for one of the new file's.
     for ending in ("-wal", "-shm"):
         beside(path, ending).unlink(missing_ok=True)

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 import socket
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 NOTE_BYTES = 512
 """Written whole each time: one sector, so that there is no moment without it."""
 LOCK_MODE = 0o600
+LOOKERS_TRIES = 500
+LOOKERS_SECONDS = 0.01
 _FRESH = "fresh"
 
 
@@ -71,7 +74,7 @@ class OwnerLock:
     def __enter__(self) -> OwnerLock:
         descriptor, new = _open(self._path)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor)
             self.memory = Memory(fresh=True) if new else _read_note(descriptor)[1]
             _write_note(descriptor, self._owner, self.memory)
         except BlockingIOError:
@@ -104,6 +107,23 @@ class OwnerLock:
                 _write_note(descriptor, "", self.memory)
                 os.fsync(descriptor)
             os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Take the lock. Raises BlockingIOError when it has an owner.
+
+    Those who look whether it has one share it for a moment (:func:`owner_of`), which is no reason to refuse: they are waited for.
+    """
+    for _ in range(LOOKERS_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            time.sleep(LOOKERS_SECONDS)
+        else:
+            return
+    raise BlockingIOError
 
 
 def owner_of(path: Path) -> Owner | None:

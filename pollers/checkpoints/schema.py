@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 from contextlib import closing
 from functools import lru_cache
@@ -44,6 +46,7 @@ def connect(path: Path, lock: OwnerLock) -> tuple[sqlite3.Connection, int]:
 
 def _prepare(path: Path, lock: OwnerLock) -> int:
     """Make sure that there is a sound file of this version; its count of commits."""
+    _undo_what_was_cut_short(path)
     found = examine(path, lock.memory)
     if found is None:
         files.put(path, Contents(commits=1))
@@ -75,8 +78,22 @@ def _open_to_write(path: Path) -> sqlite3.Connection:
 def _fold_log(path: Path) -> None:
     """Fold the log of an older file into it, so that the file that replaces it finds none."""
     with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.execute("PRAGMA journal_mode = DELETE")
+        unfinished, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if unfinished:
+        raise StoreUnwritable(f"{path} could not be brought up to date, since another program is reading it")
+
+
+def _undo_what_was_cut_short(path: Path) -> None:
+    """Outside WAL mode (while an earlier Headrace made or renewed a file) a kill leaves a journal that only a writer can undo.
+
+    Not beside a log: a connection that may write would fold that into the file, which may be damaged.
+    """
+    if files.size(path) and files.size(files.beside(path, "-journal")) and not files.size(files.beside(path, "-wal")):
+        with (
+            contextlib.suppress(sqlite3.Error),  # whatever is wrong is found, and said, by what reads it next
+            closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection,
+        ):
+            connection.execute("PRAGMA schema_version").fetchone()
 
 
 # -- what is there -------------------------------------------------------------------------------------------------------
@@ -113,7 +130,7 @@ def _absent(length: int | None, log: int | None, memory: Memory) -> str | None:
 
 def _examine(path: Path, memory: Memory) -> tuple[int, Contents] | None:
     # A connection that may write would fold the log into a damaged file when it is closed.
-    uri = f"{path.absolute().as_uri()}?mode=ro"
+    uri = f"{path.absolute().as_uri()}?{_reading(path)}"
     with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
         try:
             connection.execute("BEGIN")
@@ -132,9 +149,16 @@ def _examine(path: Path, memory: Memory) -> tuple[int, Contents] | None:
     if version == SCHEMA_VERSION and memory.commits is not None and rows.commits < memory.commits and rows.sound:
         rows.unplaced.append(
             f"it is older than what Headrace wrote last (write {memory.commits}, and the file has {rows.commits}): "
-            "its -wal was removed or damaged, or an older copy was put in its place"
+            "its -wal was removed or damaged, or an older copy was put in its place. To go on from what it has, and do again "
+            f"what was done since, remove {path.name}.lock"
         )
     return version, rows
+
+
+def _reading(path: Path) -> str:
+    """How to open the file to read it. In a folder where nothing can be written (a snapshot) SQLite cannot make its -shm."""
+    alone = not files.size(files.beside(path, "-wal")) and not os.access(path.parent, os.W_OK)
+    return "immutable=1" if alone else "mode=ro"
 
 
 def _nothing(path: Path, memory: Memory) -> tuple[int, Contents]:
@@ -170,7 +194,9 @@ def _structure(connection: sqlite3.Connection, version: int) -> list[str]:
 
 
 def _tables(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
-    return connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name").fetchall()
+    # ANALYZE, which some programs for looking at databases run, leaves tables that change nothing.
+    query = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_stat%' ORDER BY name"
+    return connection.execute(query).fetchall()
 
 
 @lru_cache(maxsize=1)
@@ -189,7 +215,10 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
 
 def translated(error: sqlite3.Error, path: Path) -> CheckpointError:
     """The error of ours that says what to do about one of SQLite's."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    extended = getattr(error, "sqlite_errorcode", 0)
+    if extended == sqlite3.SQLITE_READONLY_ROLLBACK:
+        return StoreUnwritable(f"the last change of {path} was cut short; it is undone when Headrace is started next")
+    code = extended & 0xFF
     if code in _NOT_SOUND:
         return damaged(path, str(error))
     return StoreUnwritable(f"{path} could not be written ({error}); no checkpoint was moved")

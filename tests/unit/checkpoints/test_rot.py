@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -13,7 +14,18 @@ import pytest
 
 from benchmarks import bit_rot
 from pollers.aws.api import StartAt
-from pollers.checkpoints import LanesDone, OpenWindow, ShardCheckpoint, SqliteStore, StoreDamaged, files, layout, schema
+from pollers.checkpoints import (
+    LanesDone,
+    OpenWindow,
+    ShardCheckpoint,
+    SqliteStore,
+    StoreDamaged,
+    StoreUnwritable,
+    files,
+    layout,
+    schema,
+)
+from pollers.checkpoints.contents import Contents
 from pollers.checkpoints.inspection import inspect, reset
 from pollers.checkpoints.lock import OwnerLock
 
@@ -217,6 +229,54 @@ async def test_a_kill_itself_leaves_a_store_that_is_sound(tmp_path: Path) -> Non
         assert await bit_rot.seen(copy) == before
 
 
+async def test_a_change_that_was_cut_short_outside_wal_mode_is_undone(tmp_path: Path) -> None:
+    """A journal that is beside the file, as a kill while an earlier Headrace made it could leave one, is no reason to refuse."""
+    path, source = tmp_path / "checkpoints.db", tmp_path / "source.db"
+    await filled(source)
+    with closing(sqlite3.connect(source, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA cache_size = 1")
+        connection.execute("BEGIN")
+        connection.execute("CREATE TABLE unfinished (text)")
+        for _ in range(50):
+            connection.execute("INSERT INTO unfinished VALUES (?)", ("x" * 9_000,))
+        for ending in ("", "-journal"):
+            shutil.copy(files.beside(source, ending), files.beside(path, ending))
+    shutil.copy(files.beside(source, ".lock"), files.beside(path, ".lock"))
+    with pytest.raises(StoreUnwritable, match="cut short"):
+        inspect(path)
+    assert (await loaded(path, "clicks"))["shard-0"].sequence_number == "3"
+
+
+def test_a_file_is_in_wal_mode_before_it_is_in_its_place(tmp_path: Path) -> None:
+    """Once it is there, no kill leaves a journal beside it."""
+    path = tmp_path / "checkpoints.db"
+    files.put(path, Contents(commits=1))
+    assert path.read_bytes()[18:20] == b"\2\2"
+    assert {file.name for file in tmp_path.iterdir()} == {"checkpoints.db"}
+
+
+async def test_what_looking_at_a_file_with_other_programs_leaves_is_no_damage(tmp_path: Path) -> None:
+    """Statistics for SQLite's planner, and a file that was packed."""
+    path = tmp_path / "checkpoints.db"
+    await filled(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("ANALYZE")
+        connection.execute("VACUUM")
+    assert (await loaded(path, "clicks"))["shard-0"].sequence_number == "3"
+
+
+async def test_a_file_where_nothing_can_be_written_can_be_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A snapshot, mounted read-only: nothing is made beside it."""
+    path = tmp_path / "checkpoints.db"
+    await filled(path)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert [one.name for one in inspect(path).mappings] == ["audit", "clicks"]
+    assert sorted(os.listdir(tmp_path)) == ["checkpoints.db", "checkpoints.db.lock"]
+
+
 async def test_an_older_copy_is_taken_once_the_lock_is_removed(tmp_path: Path) -> None:
     """A backup that is put back on purpose: records done since are delivered again."""
     path, backup = tmp_path / "checkpoints.db", tmp_path / "backup.db"
@@ -224,7 +284,9 @@ async def test_an_older_copy_is_taken_once_the_lock_is_removed(tmp_path: Path) -
     shutil.copy(path, backup)
     await filled(path)
     shutil.copy(backup, path)
-    assert "without checkpoints.db.lock" in await refused(path)
+    assert "To go on from what it has, and do again what was done since, remove checkpoints.db.lock" in await refused(
+        path
+    )
     (tmp_path / "checkpoints.db.lock").unlink()
     assert len(await loaded(path, "clicks")) == 2
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import os
 import signal
 import sqlite3
@@ -118,6 +120,21 @@ async def test_another_name_of_the_same_file_is_refused_too(tmp_path: Path) -> N
         with pytest.raises(StoreBusy):
             async with SqliteStore(link):
                 pass
+
+
+async def test_whoever_looks_at_the_lock_does_not_keep_a_start_from_it(tmp_path: Path) -> None:
+    """``checkpoints show`` shares the lock for a moment, to see whether there is an owner: the start waits until it is over."""
+    path = tmp_path / "checkpoints.db"
+    async with SqliteStore(path):
+        pass
+    with path.with_name("checkpoints.db.lock").open() as looker:
+        fcntl.flock(looker, fcntl.LOCK_SH)
+        async with asyncio.TaskGroup() as tasks:
+            opening = tasks.create_task(_is_usable(path))
+            done, _ = await asyncio.wait([opening], timeout=0.05)
+            assert not done
+            fcntl.flock(looker, fcntl.LOCK_UN)
+        assert opening.result()
 
 
 async def test_a_killed_owner_leaves_nothing_to_clean_up(tmp_path: Path) -> None:
