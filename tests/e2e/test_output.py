@@ -51,12 +51,15 @@ def free_port() -> int:
 class Loud:
     """A Headrace that handles one message after the other, with a worker that prints; its streams are the test's business."""
 
-    def __init__(self, folder: Path, scripted: Service) -> None:
+    def __init__(
+        self, folder: Path, scripted: Service, *, prints: str = "handling " + "x" * 100, **runtime: object
+    ) -> None:
         self.scripted = scripted
         self.port = free_port()
         self.place = Workplace(folder, Emulator("scripted", scripted.port, folder / "emulator"))
-        self.place.function("def handler(event, context): print('handling ' + 'x' * 100)")
-        self.place.configure({"m": {"event_source_arn": service.QUEUE}}, runtime={"http": {"port": self.port}})
+        self.place.function(f"def handler(event, context): print({prints!r})")
+        settings = {"http": {"port": self.port}, **runtime}
+        self.place.configure({"m": {"event_source_arn": service.QUEUE}}, runtime=settings)
 
     @contextmanager
     def started(self, stdout: int, stderr: int, shell: str = "") -> Iterator[subprocess.Popen[bytes]]:
@@ -144,3 +147,31 @@ async def test_streams_that_are_closed_or_full_change_nothing(tmp_path: Path, sh
                     where = os.readlink(f"/proc/{process.pid}/fd/{number}")
                     assert where.startswith("/dev/"), (number, where)
             await loud.works_on(process, shell)
+
+
+METRIC = '{"_aws":{"CloudWatchMetrics":[{"Namespace":"n","Dimensions":[[]],"Metrics":[{"Name":"p"}]}]},"p":1}'
+
+
+async def test_metrics_that_nobody_reads_freeze_nothing_and_the_log_goes_on(tmp_path: Path) -> None:
+    """An agent that sleeps: functions' metrics go to a full pipe, and the log on standard error is whole."""
+    readable, writable = os.pipe()
+    fcntl.fcntl(writable, fcntl.F_SETPIPE_SZ, 4_096)
+    async with hanging(dict(ENDLESS)) as scripted:
+        loud = Loud(tmp_path, scripted, prints=METRIC, embedded_metrics="stdout")
+        with loud.place.log.open("wb") as log, loud.started(writable, log.fileno()) as process:
+            await loud.works_on(process, "metrics that nobody reads")
+    assert os.read(readable, 100).startswith(METRIC[:100].encode())
+    assert len([line for line in loud.place.logged() if "REPORT" in line["event"]]) > ROUNDS
+    os.close(readable)
+    os.close(writable)
+
+
+@pytest.mark.parametrize("shell", [">&-", ">/dev/full"])
+async def test_metrics_without_a_standard_output_change_nothing(tmp_path: Path, shell: str) -> None:
+    """They are lost; the log is not, and nothing of them is written where it does not belong."""
+    async with hanging(dict(ENDLESS)) as scripted:
+        loud = Loud(tmp_path, scripted, prints=METRIC, embedded_metrics="stdout")
+        with loud.place.log.open("wb") as log, loud.started(subprocess.DEVNULL, log.fileno(), shell) as process:
+            await loud.works_on(process, f"metrics to {shell}")
+    assert len([line for line in loud.place.logged() if "REPORT" in line["event"]]) > ROUNDS
+    assert "CloudWatchMetrics" not in loud.place.log.read_text()
