@@ -92,8 +92,8 @@ class Families:
     def below(self, roots: Collection[int]) -> dict[int, list[int]]:
         """The processes below each root, without itself."""
         asked = frozenset(roots)
-        if not asked <= self._roots:
-            self._root_of = {}  # what was nobody's may be a new root's
+        if not self._root_of.keys().isdisjoint(asked - self._roots):
+            self._root_of = {}  # what was nobody's may be this root's; what is below a root that is new itself is newer
         self._roots = asked
         pids = running()
         parents = {pid: parent_of(pid) for pid in pids if pid not in self._root_of}

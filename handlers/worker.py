@@ -229,7 +229,7 @@ class Worker:
     def check_memory(self, families: Mapping[int, list[int]]) -> None:
         """Kill the worker if all that it started and it (below its keeper, say ``families``) hold more than ``memory_size``."""
         limit, keeper = self._setup.memory_limit_mib, self.keeper_pid
-        if limit is None or self._ending or keeper is None or self.pid is None or not (self.busy or self.starting):
+        if limit is None or self._ending or keeper is None or self.pid is None:
             return
         held = worker_memory.held_mib(families.get(keeper) or [self.pid], limit)
         if held > limit:  # told exactly before anything is killed
@@ -243,8 +243,11 @@ class Worker:
             assert self._assignment is not None  # noqa: S101 - busy says so
             self._assignment.verdict = error
             self._api.abandon()
-        else:
+        elif self.starting:
             self._init_error = error
+        else:
+            told = "worker held more than its memory_size between invocations: it is replaced"
+            self._setup.log.warning(told, pid=self.pid, held_mib=held)
         self.kill()
 
     # What the Runtime API tells (handlers.runtime_api.Worker)

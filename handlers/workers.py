@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import abc
 import asyncio
+import itertools
 import random as random_module
 import time
 import uuid
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _REAP_SECONDS = 1.0
 _MEMORY_WATCH_SECONDS = 0.1
+_IDLE_LOOKS = 10  # one in so many looks is at all workers
 
 _Waited: TypeAlias = "Worker | FunctionError | InfrastructureError"
 
@@ -333,13 +335,15 @@ class WorkerFunction(abc.ABC):
                 worker.stop()
 
     async def _watch_memory(self) -> None:
-        """Kill workers that hold more than ``memory_size``."""
+        """Kill workers that hold more than ``memory_size``: soon while they run, soon enough while they should be idle."""
         families = Families()
-        while True:
+        for look in itertools.count():
             await anyio.sleep(_MEMORY_WATCH_SECONDS)
-            if any(worker.busy or worker.starting for worker in self._living):
+            all_of_them = look % _IDLE_LOOKS == 0
+            watched = [worker for worker in self._living if all_of_them or worker.busy or worker.starting]
+            if watched:
                 below = families.below([worker.keeper_pid for worker in self._living if worker.keeper_pid is not None])
-                for worker in list(self._living):
+                for worker in watched:
                     worker.check_memory(below)
 
     def _make_setup(self) -> Setup:

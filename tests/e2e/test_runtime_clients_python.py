@@ -697,6 +697,31 @@ async def test_a_worker_that_holds_more_memory_than_allowed_is_killed(tmp_path: 
         assert failed(await run(function, "away")).error_type == "Runtime.OutOfMemory"
 
 
+async def test_memory_that_grows_between_invocations_counts(tmp_path: Path) -> None:
+    """What a process that the worker left running takes while no invocation runs: the next one gets a new worker."""
+    source = """
+        import os, time
+        def handler(event, context):
+            if event and not os.fork():
+                os.setsid()
+                while os.path.exists(event):
+                    time.sleep(0.01)
+                x = bytearray(300 * 2**20)
+                time.sleep(600)
+                os._exit(0)
+            return os.getpid()
+    """
+    waits = tmp_path / "waits"
+    waits.touch()
+    async with python_function(tmp_path / "code", source, memory_size=128, timeout=30) as function:
+        first = value(await run(function, str(waits)))
+        assert function.status().workers == 1
+        waits.unlink()
+        await until(lambda: function.status().workers == 0)
+        assert value(await run(function, None)) != first
+        assert not alive(first)
+
+
 async def test_processes_that_multiply_and_run_away_are_all_killed(tmp_path: Path) -> None:
     """Children that fork on and on, in the worker's group and out of it, are gone when the invocation has failed."""
     runaway = """

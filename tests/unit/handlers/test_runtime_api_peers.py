@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from handlers import connected_sockets, runtime_api_peers
+from handlers import connected_sockets, process_tree, runtime_api_peers
 from handlers.connected_sockets import Held, can_identify, held, held_by_any, holds
 from handlers.process_tree import Families, descendants, parent_of, walked
 from handlers.runtime_api_peers import is_headraces_own, is_workers_own
@@ -129,6 +129,26 @@ def test_another_user_cannot_make_a_root_s_headrace_look_at_every_process(monkey
             with running("import time; time.sleep(600)") as other:
                 assert not is_workers_own(other.pid, other.pid, peer, accepted.getsockname())
                 assert is_workers_own(other.pid, os.getppid(), peer, accepted.getsockname())
+
+
+def test_a_new_root_costs_no_look_at_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker more does not hold the event loop for a file of each process of the machine."""
+    families = Families()
+    families.below([os.getpid()])
+    with running(ADOPTS, "import time; time.sleep(600)") as keeper:
+        assert keeper.stdout is not None
+        leader = int(keeper.stdout.readline())
+        looked_at: list[int] = []
+
+        def parent(pid: int) -> int:
+            looked_at.append(pid)
+            return parent_of(pid)
+
+        monkeypatch.setattr(process_tree, "parent_of", parent)
+        below = families.below([os.getpid(), keeper.pid])
+        assert below[keeper.pid] == [leader]
+        assert {keeper.pid, leader} <= set(looked_at)
+        assert os.getppid() not in looked_at
 
 
 def test_a_walk_finds_what_a_look_at_every_process_finds() -> None:
