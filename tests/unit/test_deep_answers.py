@@ -22,8 +22,8 @@ from pollers.filtering import Pattern
 from pollers.filtering.numbers import decode
 from pollers.responses import failed_ids
 from pollers.streams.windows import StateMissing, read_answer
-from pollers.telemetry.logging import configure_logging
 from pollers.telemetry.payloads import first_payload
+from tests.run_logging import as_run_logs
 
 LEVELS = (200, 260, 900, 980, 1_000, 1_023, 1_030, 100_000)
 """Around the limits of the fast encoder (254), of Python's stack (1,000) and of the fast parser (1,024)."""
@@ -300,12 +300,7 @@ def test_a_log_line_with_deep_or_broken_values_is_written(levels: int) -> None:
     for _ in range(levels):
         value = [value]
     out = io.StringIO()
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    try:
-        configure_logging("info", stream=out)
+    with as_run_logs(stream=out):
         logging.getLogger("shop").warning("deep \ud800", extra={"value": value, "broken": Unshowable()})
-    finally:
-        root.handlers[:], root.level = before, level
 
     assert json.loads(out.getvalue())["event"].startswith("deep")

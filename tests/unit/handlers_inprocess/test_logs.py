@@ -9,11 +9,10 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import structlog
 
 from config.models import LoggingConfig
 from handlers.function import Payload
-from pollers.telemetry.logging import configure_logging
+from tests.run_logging import as_run_logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,14 +23,9 @@ if TYPE_CHECKING:
 @pytest.fixture
 def logged() -> Iterator[Callable[[], list[dict[str, Any]]]]:
     """Headrace's own log, as JSON; everything as it was afterwards."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
     stream = io.StringIO()
-    configure_logging("info", stream=stream)
-    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+    with as_run_logs(stream=stream):
+        yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
 @pytest.mark.parametrize("define", ["def", "async def"])

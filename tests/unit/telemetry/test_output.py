@@ -9,22 +9,21 @@ import logging
 import os
 import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 import structlog
 
-from pollers.telemetry.logging import configure_logging
 from pollers.telemetry.metric_lines import on_stdout
 from pollers.telemetry.output import BYTES_WAITING, LINES_WAITING, Outlet, unblocking, writer_to
 from tests import virtual_time
 from tests.faults.sqs_world import World
+from tests.run_logging import as_run_logs
 from tests.virtual_time import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from pollers.telemetry.facts import Fact
 
@@ -166,19 +165,6 @@ def test_metric_lines_end_with_one_newline(capfd: pytest.CaptureFixture[str]) ->
     assert capfd.readouterr().out == '{"a":1}\ntwo lines\n'
 
 
-@contextmanager
-def logging_to(outlet: Outlet) -> Iterator[None]:
-    """Logging as ``headrace run`` sets it up, and as it was afterwards."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    try:
-        configure_logging("info", outlet=outlet)
-        yield
-    finally:
-        root.handlers[:], root.level = handlers, level
-        structlog.reset_defaults()
-
-
 @virtual_time.test
 async def test_a_poller_polls_on_while_nobody_reads_its_log() -> None:
     """A pipe that is full to the brim, more lines than may wait: every message is handled and the stop is in order."""
@@ -195,7 +181,7 @@ async def test_a_poller_polls_on_while_nobody_reads_its_log() -> None:
     world.sinks.append(loud)
     for number in range(20):
         world.queue.put(str(number))
-    with logging_to(outlet):
+    with as_run_logs(outlet=outlet):
         async with world.polling():
             await eventually(lambda: not world.queue.messages)
             await anyio.sleep(60)
@@ -210,7 +196,7 @@ def test_a_record_that_cannot_be_shown_does_no_harm(capsys: pytest.CaptureFixtur
     """Logging says so itself, as ever, and goes on."""
     written: list[bytes] = []
     outlet = Outlet(written.append)
-    with logging_to(outlet):
+    with as_run_logs(outlet=outlet):
         logging.getLogger("x").warning("%d", "no number")
         logging.getLogger("x").warning("next")
     assert outlet.flush(ENOUGH_SECONDS)

@@ -1,0 +1,24 @@
+"""Logging that one test sets up is no other test's."""
+
+from __future__ import annotations
+
+import io
+import logging
+
+import structlog
+
+from tests.run_logging import as_run_logs
+
+
+def test_loggers_used_meanwhile_can_be_listened_to_afterwards() -> None:
+    """Those that the modules of Headrace hold for the life of the process."""
+    log = structlog.get_logger("of.a.module")
+    before = logging.getLogger().handlers[:]
+    out = io.StringIO()
+    with as_run_logs(stream=out):
+        log.warning("meanwhile")
+    assert "meanwhile" in out.getvalue()
+    with structlog.testing.capture_logs() as lines:
+        log.warning("afterwards")
+    assert [line["event"] for line in lines] == ["afterwards"]
+    assert logging.getLogger().handlers == before
