@@ -113,8 +113,8 @@ class ScriptedService:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for ``condition``, five seconds at most."""
-    with anyio.fail_after(5):
+    """Wait for ``condition``; the bound is for a machine that does many other things."""
+    with anyio.fail_after(60):
         while not condition():
             await anyio.sleep(0.005)
 

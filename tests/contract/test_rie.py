@@ -37,6 +37,10 @@ def handler(event, context):
         raise ValueError("no such order")
     if do == "sleep":
         time.sleep(event["seconds"])
+    if do == "wait":
+        open(event["mine"], "w").close()
+        while not os.path.exists(event["until"]):
+            time.sleep(0.01)
     if do == "exit":
         sys.exit(3)
     if do == "big":
@@ -115,16 +119,23 @@ async def test_the_emulator_s_own_timeout_comes_through(start: Start) -> None:
         assert isinstance(await ask(entered), Payload)
 
 
-async def test_an_emulator_survives_what_would_be_concurrent_calls(start: Start) -> None:
+async def test_an_emulator_survives_what_would_be_concurrent_calls(start: Start, tmp_path: Path) -> None:
     """An invocation that was given up still runs in it: it is left alone until it has answered. A second call crashes it."""
-    emulator = await to_thread.run_sync(start)
-    async with function(emulator, timeout=20) as entered:
+    begun, let_go = tmp_path / "begun", tmp_path / "let go"
+    emulator = await to_thread.run_sync(start, 120)
+    async with function(emulator, timeout=120) as entered:
         pid = await ask(entered)
-        with anyio.move_on_after(0.1):
-            await ask(entered, do="sleep", seconds=0.5)
+        given_up = asyncio.create_task(ask(entered, do="wait", mine=str(begun), until=str(let_go)))
+        with anyio.fail_after(60):
+            while not begun.exists():
+                await anyio.sleep(0.01)
+        given_up.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
 
         assert isinstance(await ask(entered), Throttle)
-        with anyio.fail_after(20):
+        let_go.touch()
+        with anyio.fail_after(60):
             while isinstance(after := await ask(entered), Throttle):
                 await anyio.sleep(0.01)
         assert after == pid

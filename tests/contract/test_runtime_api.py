@@ -86,7 +86,7 @@ class Client:
 
     async def answer(self) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of the next answer."""
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
             headers = dict(line.split(": ", 1) for line in head[1:] if line)
             body = await self.reader.readexactly(int(headers.get("Content-Length", 0)))
@@ -94,7 +94,7 @@ class Client:
 
     async def at_end(self) -> bool:
         """Whether the server closes the connection."""
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             try:
                 return await self.reader.read(1) == b""
             except ConnectionError:
@@ -130,7 +130,7 @@ async def connect(endpoint: Endpoint) -> AsyncIterator[Client]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until it is so."""
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         while not condition():
             await anyio.sleep(0.002)
 

@@ -50,7 +50,7 @@ async def _read(source: StreamSource) -> list[Wire]:
     (shard,) = await source.shards()
     iterator: str | None = await source.iterator(shard.shard_id, StartAt("TRIM_HORIZON"))
     records: list[Wire] = []
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         while len(records) < 3:
             assert iterator is not None
             page = await source.records(iterator, 100)

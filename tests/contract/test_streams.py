@@ -36,7 +36,7 @@ async def read(
     """Read until ``count`` records have come or the shard has ended; the records and the last page."""
     iterator: str | None = await stream.api.iterator(arn, shard_id, start)
     records: list[Wire] = []
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         while iterator is not None:
             page = await stream.api.records(arn, iterator, 1000)
             records += page.records
@@ -163,7 +163,7 @@ async def test_the_latest_position_brings_what_is_written_after_it(stream: Strea
     assert first.next_iterator is not None
     await stream.put(arn, "key", "new")
     records: list[Wire] = []
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         while not records:
             page = await stream.api.records(arn, first.next_iterator, 10)
             records = page.records
@@ -193,7 +193,7 @@ async def test_a_page_has_at_most_as_many_records_as_asked_for(stream: StreamSer
     [shard] = await stream.api.shards(arn)
     iterator: str | None = await stream.api.iterator(arn, shard.shard_id, BEGINNING)
     values: list[str] = []
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         while len(values) < 5:
             assert iterator is not None
             page = await stream.api.records(arn, iterator, 2)
@@ -295,7 +295,7 @@ async def pushed(
     """What a subscription pushes, up to ``count`` records or its end; and its last continuation."""
     records: list[Wire] = []
     continuation: str | None = None
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         async with api.subscribe(consumer, shard_id, start) as events:
             async for event in events:
                 records += event.records

@@ -349,7 +349,7 @@ async def test_a_worker_that_will_not_end_is_killed(tmp_path: Path) -> None:
     async with python_function(tmp_path / "code", source) as function:
         await run(function)
         began = anyio.current_time()
-    assert anyio.current_time() - began < 5
+    assert anyio.current_time() - began < 60  # else for ever
 
 
 async def test_cancelling_an_invocation_kills_its_worker(tmp_path: Path) -> None:

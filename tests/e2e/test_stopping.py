@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
-BOUND_SECONDS = 12.0
+BOUND_SECONDS = 25.0
 QUEUE = {"event_source_arn": service.QUEUE}
 STREAM = {"event_source_arn": service.STREAM, "starting_position": "TRIM_HORIZON"}
 CONSUMER = {"event_source_arn": service.CONSUMER, "starting_position": "TRIM_HORIZON"}

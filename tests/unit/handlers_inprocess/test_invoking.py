@@ -279,10 +279,10 @@ async def test_as_many_invocations_run_at_a_time_as_concurrency_says(make: MakeF
     """.format(
         define=define,
         barrier="threading.Barrier(8)" if define == "def" else "asyncio.Barrier(8)",
-        wait="barrier.wait(10)" if define == "def" else "await asyncio.wait_for(barrier.wait(), 10)",
+        wait="barrier.wait(60)" if define == "def" else "await asyncio.wait_for(barrier.wait(), 60)",
     )
     results: list[object] = []
-    async with make(code, concurrency=8) as function, anyio.create_task_group() as group:
+    async with make(code, concurrency=8, timeout=60) as function, anyio.create_task_group() as group:
 
         async def one() -> None:
             results.append((await function.invoke(b"{}", request_id="r")).result)

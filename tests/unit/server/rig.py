@@ -69,7 +69,7 @@ class Rig:
 
     async def until(self, name: str, state: MappingState) -> None:
         """Wait until the mapping is in ``state``."""
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             while self.runtime.mappings[name].state is not state:
                 await anyio.sleep(0.01)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TOKEN = "a-token-of-some-length"
-SECONDS = 100
+SECONDS = 240
 
 
 @pytest.mark.parametrize("token", [None, TOKEN], ids=["loopback", "token"])
@@ -50,7 +50,7 @@ async def schemathesis(document: Path, url: str, headers: dict[str, str], *, fol
             "/api/events",
         ),
         *("--max-examples", "15", "--phases", "examples,coverage,fuzzing", "--seed", "1", "--no-color"),
-        *("--request-timeout", "5", "--no-shrink", "--generation-database", "none"),
+        *("--request-timeout", "60", "--no-shrink", "--generation-database", "none"),
         *(argument for name, value in headers.items() for argument in ("-H", f"{name}:{value}")),
         cwd=folder,
         env={**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(folder)},

@@ -21,7 +21,7 @@ from tests.unit.server.rig import Rig, rig
 if TYPE_CHECKING:
     from pathlib import Path
 
-WITHIN = 10
+WITHIN = 60
 
 
 async def request(at: Rig, *lines: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
