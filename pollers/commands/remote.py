@@ -86,12 +86,21 @@ class Remote:
     def _called(self, method: str, url: str, token: str | None) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         request = urllib.request.Request(url, method=method, headers=headers)  # noqa: S310 - checked by the option
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
         try:
             with opener.open(request, timeout=self._timeout_seconds) as reply:
                 return _object(reply.read())
         except urllib.error.HTTPError as refused:
-            raise Refused(refused.code, _object(refused.read())) from None
+            with refused:
+                to, answer = refused.headers.get("Location"), _object(refused.read())
+            raise Refused(refused.code, {"error": f"redirected to {to}"} if to else answer) from None
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirect is an answer like any other: followed, it would bring the token to whomever it names (a sign-in page)."""
+
+    def redirect_request(self, *_args: object, **_named: object) -> None:
+        """Nothing is asked for again."""
 
 
 def _object(body: bytes) -> dict[str, Any]:

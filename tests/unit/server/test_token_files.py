@@ -8,6 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from anyio import to_thread
 from structlog.testing import capture_logs
 
@@ -261,3 +263,21 @@ async def test_a_command_with_another_temporary_folder_finds_the_token(
         file.path.unlink()
         with pytest.raises(Refused, match=str(file.path)):
             await to_thread.run_sync(remote.post, "/api/mappings/a/resume")
+
+
+async def test_a_redirect_gets_no_token() -> None:
+    """A proxy may send whoever has not signed in to a page on another machine."""
+    asked: list[tuple[str, str | None]] = []
+
+    async def redirect(request: web.Request) -> web.Response:
+        asked.append((request.path, request.headers.get("Authorization")))
+        return web.Response(status=302, headers={"Location": f"http://localhost:{request.url.port}/sign-in"})
+
+    app = web.Application()
+    app.router.add_route("*", "/{any:.*}", redirect)
+    async with TestServer(app) as server:
+        remote = Remote(str(server.make_url("")), "secret-token")
+        for call in (remote.get, remote.post):
+            with pytest.raises(Refused, match="redirected to http://localhost"):
+                await to_thread.run_sync(call, "/api/status")
+    assert asked == [("/api/status", "Bearer secret-token")] * 2
