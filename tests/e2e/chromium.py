@@ -35,7 +35,7 @@ FLAGS = (
     "--remote-debugging-port=0",
     "about:blank",
 )
-WITHIN = 30.0
+WITHIN = 60.0
 
 
 def found() -> str:

@@ -56,7 +56,7 @@ class Stream:
     async def delete(self) -> None:
         """Delete it and wait until it is gone."""
         await self.kinesis.delete_stream(StreamName=self.name)
-        with anyio.fail_after(30):
+        with anyio.fail_after(60):
             while self.name in (await self.kinesis.list_streams())["StreamNames"]:
                 await anyio.sleep(0.05)
 
@@ -103,7 +103,7 @@ class Stream:
         """Register a consumer and wait until it is active; its ARN."""
         registered = await self.kinesis.register_stream_consumer(StreamARN=self.arn, ConsumerName=unique("consumer"))
         arn = str(registered["Consumer"]["ConsumerARN"])
-        with anyio.fail_after(30):
+        with anyio.fail_after(60):
             while True:
                 found = await self.kinesis.describe_stream_consumer(ConsumerARN=arn)
                 if found["ConsumerDescription"]["ConsumerStatus"] == "ACTIVE":
@@ -120,7 +120,7 @@ class Stream:
         return found
 
     async def _active(self) -> None:
-        with anyio.fail_after(30):
+        with anyio.fail_after(60):
             while True:
                 reply = await self.kinesis.describe_stream_summary(StreamName=self.name)
                 if reply["StreamDescriptionSummary"]["StreamStatus"] == "ACTIVE":
