@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 WORK_A_TURN = 256
 """How many records, lines and slices the workers of one function may bring in one turn together; each, a slice at least."""
 
-SLICE_BYTES = 1024
+SLICE_BYTES = 2 * 1024
 """What is taken apart in one go: no more lines or records than this are beyond what is allowed for a turn."""
+
+_BEGUN_BEFORE = 3
+"""So many events of a slice at most can be longer than it: a line and a record that were begun before, and what was dropped."""
 
 WAITING_LIMIT_BYTES = 2 * 1024 * 1024
 """More of one worker does not wait; it is dropped, and counted."""
@@ -84,7 +87,8 @@ class StreamText:
         events, lines = list[LogEvent](), self._lines
         for header, data in pieces:
             events += lines.feed(data, now) if header is None else lines.record(header, data, now)
-        return events, 1 + len(pieces) + sum(1 + len(event.text) // SLICE_BYTES for event in events)
+        large = sum(len(event.text) // SLICE_BYTES for event in events[:_BEGUN_BEFORE])
+        return events, 1 + len(pieces) + len(events) + large
 
 
 class _Waiting(NamedTuple, Generic[Owner]):
@@ -106,6 +110,8 @@ class Intake(Generic[Owner]):
         self._begun_bytes = 0
         """How much of what waits first has been taken apart."""
         self._waiting_bytes = 0
+        self._put = 0
+        self._taken = 0
         self._scheduled = False
 
     @property
@@ -118,21 +124,23 @@ class Intake(Generic[Owner]):
         if self._waiting_bytes + len(data) > WAITING_LIMIT_BYTES:
             text.drop(data)
             return
-        self._waiting.append(_Waiting(text, data, owner))
-        self._waiting_bytes += len(data)
+        self._append(_Waiting(text, data, owner))
         self._work()
 
     def say(self, event: LogEvent, owner: Owner) -> None:
-        """It comes after what has been put before."""
-        if not self._waiting:
-            self._take([event], owner)
-        else:
-            self._waiting.append(_Waiting(None, b"", owner, event))
+        """It comes after what has been put before, of which something waits."""
+        self._append(_Waiting(None, b"", owner, event))
 
     async def caught_up(self) -> None:
-        """Wait until nothing waits of what does now."""
-        while self._waiting:  # noqa: ASYNC110 - each turn of the loop takes some of it apart
+        """Wait until nothing waits of what does now; more may come meanwhile."""
+        now = self._put
+        while self._taken < now:  # noqa: ASYNC110 - each turn of the loop takes some of it apart
             await asyncio.sleep(0)
+
+    def _append(self, waiting: _Waiting[Owner]) -> None:
+        self._waiting.append(waiting)
+        self._waiting_bytes += len(waiting.data)
+        self._put += 1
 
     def _work(self) -> None:
         if self._scheduled or not self._waiting:
@@ -151,18 +159,22 @@ class Intake(Generic[Owner]):
     def _next_slice(self) -> int:
         text, data, owner, event = self._waiting[0]
         if text is None:
-            self._waiting.popleft()
+            self._done()
             if event is not None:
                 self._take([event], owner)
             return 1
         begun, end = self._begun_bytes, self._begun_bytes + SLICE_BYTES
         now = self._loop.time()
         events, work = text.feed(data[begun:end], now) if data else text.end(now)
+        self._begun_bytes = end
         if end >= len(data):
-            self._waiting.popleft()
-            self._begun_bytes, self._waiting_bytes = 0, self._waiting_bytes - len(data)
-        else:
-            self._begun_bytes = end
+            self._done()
         if events:
             self._take(events, owner)
         return work
+
+    def _done(self) -> None:
+        """Nothing is left of what waited first."""
+        self._waiting_bytes -= len(self._waiting.popleft().data)
+        self._begun_bytes = 0
+        self._taken += 1

@@ -196,8 +196,13 @@ class WorkerOutput:
         self._queue.put(admitted, current.request_id if current is not None else None)
 
     def _say(self, log: InvocationLog, event: LogEvent | None) -> None:
-        if event is not None:
-            self._intake.say(event, _Whose(log, late=False))
+        if event is None:
+            return
+        log.tail.add(event.text)  # of its own output nothing waits now
+        if self._intake.behind:
+            self._intake.say(event, _Whose(log, late=True))
+        else:
+            self._queue.put((event,), log.request_id)
 
     def _write(self, event: LogEvent, request_id: str | None) -> None:
         origin = {} if event.stream is None else {"stream": event.stream}

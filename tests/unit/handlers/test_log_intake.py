@@ -10,8 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from config.models import LoggingConfig
-from handlers.log_intake import SLICE_BYTES, WAITING_LIMIT_BYTES, WORK_A_TURN
-from handlers.log_lines import LINES_AT_ONCE
+from handlers.log_intake import SLICE_BYTES, WAITING_LIMIT_BYTES, WORK_A_TURN, StreamText
+from handlers.log_lines import LINES_AT_ONCE, Allowance
 from handlers.worker_output import LogRules, WorkerOutput
 from handlers.worker_report import Report
 
@@ -105,3 +105,33 @@ async def test_a_worker_that_writes_faster_than_is_taken_apart_is_not_read_ahead
         output.close()
         await output.flush()
     assert output._rules.counts.dropped > WAITING_LIMIT_BYTES // 4
+
+
+async def test_an_invocation_is_concluded_while_its_worker_writes_on_and_on() -> None:
+    """It waits for what was written up to its answer, and has its report; not for what a thread adds in each turn."""
+    output = WorkerOutput(CountingRules(), lambda: 1)
+    stdout, _, _ = output.open(framed=True)
+    stream = StreamText("stdout", Allowance())
+    stream.expect_frames()
+    turns = 0
+
+    async def write_on() -> None:
+        nonlocal turns
+        while turns < 2_000:
+            turns += 1
+            output.put(stream, (OLD_FRAME + b"\x01x") * 1_000)
+            await asyncio.sleep(0)
+
+    with capture_logs():
+        log = output.begin("r-1")
+        os.write(stdout, OLD_FRAME + b"\x01x" + b"a\n" * 4_000)
+        output.answered()
+        writing = asyncio.create_task(write_on())
+        await output.caught_up()
+        output.conclude(log, Report("r-1", 1.0, 128, 40), None)
+        writing.cancel()
+        output.close()
+        await output.flush()
+    assert 0 < turns < 200
+    assert log.tail.lines()[-1].startswith("REPORT RequestId: r-1")
+    assert log.tail.lines()[-3] == "a"
