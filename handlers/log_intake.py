@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from handlers.log_lines import Allowance
 
 WORK_A_TURN = 256
-"""How many records, lines and slices the workers of one function may bring in one turn together; each, a slice at least."""
+"""How many records, lines and slices the workers of one function may bring in one turn together."""
 
 SLICE_BYTES = 2 * 1024
 """What is taken apart in one go: no more lines or records than this are beyond what is allowed for a turn."""
+
+LEAST_BYTES = 256
+"""What is taken apart of each worker in each turn, though others have used all that is allowed for it."""
 
 _BEGUN_BEFORE = 3
 """So many events of a slice at most can be longer than it: a line and a record that were begun before, and what was dropped."""
@@ -36,8 +39,8 @@ Owner = TypeVar("Owner")
 class Share:
     """What is left of this turn's work for the workers of one function."""
 
-    def __init__(self) -> None:
-        self.left = WORK_A_TURN
+    def __init__(self, each_turn: int) -> None:
+        self.left = self._each_turn = each_turn
         self._running = False
 
     def take(self, work: int) -> None:
@@ -48,7 +51,7 @@ class Share:
             asyncio.get_running_loop().call_soon(self._next_turn)
 
     def _next_turn(self) -> None:
-        self._running, self.left = False, WORK_A_TURN
+        self._running, self.left = False, self._each_turn
 
 
 class StreamText:
@@ -145,9 +148,9 @@ class Intake(Generic[Owner]):
     def _work(self) -> None:
         if self._scheduled or not self._waiting:
             return
-        self._share.take(self._next_slice())
+        self._share.take(self._next_slice(SLICE_BYTES if self._share.left > 0 else LEAST_BYTES))
         while self._waiting and self._share.left > 0:
-            self._share.take(self._next_slice())
+            self._share.take(self._next_slice(SLICE_BYTES))
         if self._waiting:
             self._scheduled = True
             self._loop.call_soon(self._next_turn)
@@ -156,14 +159,14 @@ class Intake(Generic[Owner]):
         self._scheduled = False
         self._work()
 
-    def _next_slice(self) -> int:
+    def _next_slice(self, size: int) -> int:
         text, data, owner, event = self._waiting[0]
         if text is None:
             self._done()
             if event is not None:
                 self._take([event], owner)
             return 1
-        begun, end = self._begun_bytes, self._begun_bytes + SLICE_BYTES
+        begun, end = self._begun_bytes, self._begun_bytes + size
         now = self._loop.time()
         events, work = text.feed(data[begun:end], now) if data else text.end(now)
         self._begun_bytes = end

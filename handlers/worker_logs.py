@@ -19,6 +19,7 @@ from handlers.log_intake import StreamText
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from handlers.log_intake import Share
     from handlers.log_lines import Allowance, LogEvent
 
 TAIL_LINES = 1_000
@@ -26,7 +27,7 @@ TAIL_BYTES = 256 * 1024
 """How much of an invocation's log is kept with its result."""
 
 RECORDS_A_TURN = 50
-"""How many log records a worker may write in one turn of the event loop."""
+"""How many events the workers of one function may log in one turn of the event loop together; each, one at least."""
 
 _READ_BYTES = 8 * 1024
 _SELF_DESCRIPTORS = "/proc/self/fd/{}"
@@ -136,23 +137,23 @@ def _written(read_end: int) -> int:
 class LogQueue:
     """Hands log events on in their order, a few in each turn of the event loop, so that a flood holds nobody up."""
 
-    def __init__(self, write: Callable[[LogEvent, str | None], None]) -> None:
+    def __init__(self, write: Callable[[LogEvent, str | None], None], share: Share) -> None:
         """``write`` gets an event and the id of the request that it belongs to."""
         self._write = write
+        self._share = share
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[LogEvent, str | None]] = deque()
-        self._left = RECORDS_A_TURN
         self._scheduled = False
 
     def put(self, events: Iterable[LogEvent], request_id: str | None) -> None:
         """Write the events now, or as soon as this turn's share and those before them allow."""
         for event in events:
-            if self._left > 0 and not self._waiting:
-                self._left -= 1
+            if self._share.left > 0 and not self._waiting:
+                self._share.take(1)
                 self._write(event, request_id)
             else:
                 self._waiting.append((event, request_id))
-        if not self._scheduled:
+        if self._waiting and not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._next_turn)
 
@@ -163,10 +164,11 @@ class LogQueue:
 
     def _next_turn(self) -> None:
         self._scheduled = False
-        self._left = RECORDS_A_TURN
-        while self._waiting and self._left > 0:
-            self._left -= 1
+        while self._waiting:
+            self._share.take(1)
             self._write(*self._waiting.popleft())
+            if self._share.left <= 0:
+                break
         if self._waiting:
             self._scheduled = True
             self._loop.call_soon(self._next_turn)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from handlers.embedded_metrics import is_embedded_metric
-from handlers.log_intake import Intake, Share, StreamText
+from handlers.log_intake import WORK_A_TURN, Intake, Share, StreamText
 from handlers.log_levels import RANKS, rank, severity
 from handlers.log_lines import Allowance, Counts, LogEvent
-from handlers.worker_logs import LogQueue, LogReader, LogTail
+from handlers.worker_logs import RECORDS_A_TURN, LogQueue, LogReader, LogTail
 from handlers.worker_report import PlatformLog, Report
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class LogRules:
         self.log = _logger(function, config)
         self.platform = PlatformLog(config, wall_clock)
         self.counts = Counts()
-        self.share = Share()
+        self.intake_share, self.queue_share = Share(WORK_A_TURN), Share(RECORDS_A_TURN)
         self._metric_line = metric_line
         self._least = RANKS[config.application_level] if config.application_level is not None else None
 
@@ -106,8 +106,8 @@ class WorkerOutput:
     def __init__(self, rules: LogRules, pid: Callable[[], int | None]) -> None:
         self._rules = rules
         self._pid = pid
-        self._queue = LogQueue(self._write)
-        self._intake = Intake[_Whose](rules.share, self._take)
+        self._queue = LogQueue(self._write, rules.queue_share)
+        self._intake = Intake[_Whose](rules.intake_share, self._take)
         self._init_tail = LogTail()
         self._current: InvocationLog | None = None
         self._readers: list[LogReader] = []

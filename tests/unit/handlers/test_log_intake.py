@@ -10,8 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from config.models import LoggingConfig
-from handlers.log_intake import SLICE_BYTES, WAITING_LIMIT_BYTES, WORK_A_TURN, StreamText
+from handlers.log_intake import LEAST_BYTES, SLICE_BYTES, WAITING_LIMIT_BYTES, WORK_A_TURN, StreamText
 from handlers.log_lines import LINES_AT_ONCE, Allowance
+from handlers.worker_logs import RECORDS_A_TURN
 from handlers.worker_output import LogRules, WorkerOutput
 from handlers.worker_report import Report
 
@@ -64,6 +65,29 @@ async def test_the_work_of_a_turn_is_bounded_whatever_a_worker_has_written(unit:
     expected = 0 if unit.endswith(b"\x00") else min(LINES_AT_ONCE, PIPE_BYTES // len(unit))
     assert sum(rules.turns) >= expected
     assert len(log.tail.lines()) >= min(expected, 1000)
+
+
+async def test_the_workers_of_a_function_share_a_turn() -> None:
+    """Many that flood at once do little more work in a turn than one; none of them is left out."""
+    rules = CountingRules()
+    outputs = [WorkerOutput(rules, lambda: 1) for _ in range(10)]
+    with capture_logs() as events:
+        for number, output in enumerate(outputs):
+            stdout, _, _ = output.open(framed=True)
+            output.begin(f"r-{number}")
+            os.write(stdout, (OLD_FRAME + b"\x01x") * 4_000)
+            output.answered()
+        for _ in range(10):
+            rules.turns.append(0)
+            written = len(events)
+            await asyncio.sleep(0)
+            assert len(events) - written <= RECORDS_A_TURN + len(outputs)
+        for output in outputs:
+            assert {event["request_id"] for event in events} == {f"r-{number}" for number in range(10)}
+            output.close()
+            await output.flush()
+    least = len(outputs) * (LEAST_BYTES // 8 + 1)
+    assert max(rules.turns[:10]) <= WORK_A_TURN + SLICE_BYTES // 8 + 1 + least
 
 
 async def test_what_waits_for_its_turn_still_belongs_to_its_own_invocation() -> None:

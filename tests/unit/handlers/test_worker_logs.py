@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handlers.log_intake import Share
 from handlers.log_lines import LINE_LIMIT_BYTES, LINES_AT_ONCE, Allowance, LogEvent, LogLines
 from handlers.worker_logs import RECORDS_A_TURN, TAIL_BYTES, TAIL_LINES, LogQueue, LogTail
 from handlers.worker_report import Report
@@ -70,7 +71,7 @@ def test_a_flood_of_long_lines_is_bounded_in_bytes() -> None:
 async def test_a_flood_holds_nobody_up_and_keeps_its_order() -> None:
     """A few records are written in each turn of the event loop, the rest in the next ones."""
     written: list[str] = []
-    queue = LogQueue(lambda event, request_id: written.append(event.text))
+    queue = LogQueue(lambda event, request_id: written.append(event.text), Share(RECORDS_A_TURN))
     for number in range(1000):
         queue.put([LogEvent(str(number))], None)
     assert len(written) == RECORDS_A_TURN
