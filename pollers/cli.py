@@ -63,9 +63,9 @@ def main(context: click.Context) -> None:
 
 def _say_what_there_is(context: click.Context) -> NoReturn:
     """For ``headrace`` alone: every command, and what to do first where there is no configuration yet."""
-    from pollers.commands.first_steps import DEFAULT_CONFIG, FIRST_STEPS, is_first_step
+    from pollers.commands.first_steps import DEFAULT_CONFIG, first_steps, is_first_step
 
     click.echo(context.get_help(), err=True)
     if is_first_step(DEFAULT_CONFIG):
-        click.echo(f"\n{FIRST_STEPS}", err=True, nl=False)
+        click.echo(f"\n{first_steps()}", err=True, nl=False)
     context.exit(2)

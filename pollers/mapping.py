@@ -169,6 +169,8 @@ class MappingRunner:
 
     async def _rest(self) -> None:
         self._enter(MappingState.PAUSED if self.model.enabled else MappingState.DISABLED)
+        if not self.model.enabled:
+            self._log.info("mapping is disabled and does not poll", source=self.model.event_source_arn)
         self._changed = anyio.Event()
         if not (self._wanted or self._ending):
             await self._changed.wait()

@@ -17,7 +17,7 @@ from config.models import InProcessFunction, ProcessFunction, ProvidedFunction, 
 from handlers.errors import FunctionUnusable
 from handlers.inspection.limits import environment_problems
 from handlers.inspection.modules import Unreadable, find, is_closed
-from handlers.inspection.source import lacks
+from handlers.inspection.source import lacks, takes_no_two
 from handlers.inspection.survey import Survey, survey
 from handlers.interpreter import MAIN, InterpreterSilent, ask, worker_settings
 from handlers.worker_environment import Identity, Place, worker_environment
@@ -147,7 +147,9 @@ def _module(handler: str) -> str:
 
 
 def _unreadable(unreadable: Unreadable) -> Remark:
-    return Remark(("handler",), f"found a module that cannot be loaded ({unreadable})", fatal=True)
+    ours = f"{sys.version_info.major}.{sys.version_info.minor}"
+    message = f"found a module that cannot be loaded ({unreadable}), expected one in Python {ours}, which runs it"
+    return Remark(("handler",), message, fatal=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,11 @@ def _remarks(where: _Where, found: Survey, missing: Iterable[str]) -> Iterator[R
         return
     if found.tree is not None and lacks(found.tree, where.handler.rpartition(".")[2]):
         yield Remark(("handler",), _no_attribute(where.handler, found.tree, found.handler.file), fatal=True)
+    elif found.tree is not None and (line := takes_no_two(found.tree, where.handler.rpartition(".")[2])) is not None:
+        message = (
+            f"{found.handler.file}:{line}: the handler cannot be called with two arguments, the event and the context"
+        )
+        yield Remark(("handler",), message, fatal=False)
     yield from (Remark(("handler",), message, fatal=False) for message in found.remarks)
     for name in sorted(missing):
         yield Remark(("handler",), f"{found.elsewhere[name]} imports {name}: {_advice(name, where)}", fatal=False)
@@ -183,10 +190,19 @@ def _no_module(where: _Where, missing: Iterable[str]) -> Iterator[Remark]:
     if isinstance(part, str) and (top in missing if part == top else _is_nowhere(part, where)):
         file = where.code / f"{part.replace('.', '/')}.py"
         message = (
-            f"found {where.handler!r}, but there is no module {part}: {file} does not exist, nor is it {where.beside}; "
-            "expected module.function, such as app.handler"
+            f"found {where.handler!r}, but there is no module {part}: {file} does not exist, nor is it {where.beside}"
+            f"{_meant(where)}; expected this file, or module.function of another one in {where.code}"
         )
         yield Remark(("handler",), message, fatal=True)
+
+
+def _meant(where: _Where) -> str:
+    if not where.code.is_dir():
+        return ""
+    module, _, attribute = where.handler.rpartition(".")
+    there = {file.stem.lower(): file.stem for file in where.code.glob("*.py")}
+    close = get_close_matches(module.lower(), there, n=1)
+    return f" (did you mean {there[close[0]]}.{attribute}?)" if close else ""
 
 
 def _is_nowhere(dotted: str, where: _Where) -> bool:

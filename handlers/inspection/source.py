@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 _MAKERS_OF_NAMES = frozenset({"globals", "exec", "vars", "locals", "setattr", "eval"})
 """Whoever calls one of these at the top level may define any name."""
+_PLACES_OF_MODULES = frozenset({"path", "meta_path", "path_hooks"})
+"""What of ``sys`` says where modules are looked for."""
 
 
 class Import(NamedTuple):
@@ -81,6 +83,34 @@ def _last_name(node: ast.expr) -> str:
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""
+
+
+def moves_path(tree: ast.Module) -> bool:
+    """Whether the module may change where modules are looked for: what it imports may then be anywhere."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id="sys"), attr=attribute) if attribute in _PLACES_OF_MODULES:
+                return True
+            case ast.ImportFrom(module="sys") if any(alias.name in _PLACES_OF_MODULES for alias in node.names):
+                return True
+            case ast.Attribute(attr="addsitedir") | ast.Name(id="addsitedir"):
+                return True
+    return False
+
+
+def takes_no_two(tree: ast.Module, name: str) -> int | None:
+    """The line of the handler's only definition if it certainly cannot be called with event and context, else None."""
+    found = [
+        node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name
+    ]
+    stored = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == name]
+    if len(found) != 1 or any(isinstance(node.ctx, ast.Store) for node in stored) or found[0].decorator_list:
+        return None
+    arguments = found[0].args
+    most = len(arguments.posonlyargs) + len(arguments.args)
+    least = most - len(arguments.defaults)
+    fits = least <= 2 and (most >= 2 or arguments.vararg is not None) and None not in arguments.kw_defaults
+    return None if fits else found[0].lineno
 
 
 def lacks(tree: ast.Module, name: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from handlers.inspection.modules import Found, Unreadable, find, is_closed
-from handlers.inspection.source import imports
+from handlers.inspection.source import imports, moves_path
 
 if TYPE_CHECKING:
     import ast
@@ -40,7 +40,7 @@ class Survey:
     tree: ast.Module | None = None
     """The handler's module, where its text can be read."""
     elsewhere: dict[str, Place] = field(default_factory=dict)
-    """Top-level modules that are not in the code, each with the first import of it."""
+    """Top-level modules that are not in the code, each with the first import of it; none where the code changes ``sys.path``."""
     remarks: list[str] = field(default_factory=list)
     """What will not work, as far as can be told."""
 
@@ -68,6 +68,7 @@ class _Walk:
         self._brought = _brought_along(code)
         self._seen: set[str] = set()
         self._waiting: list[Found] = []
+        self._moves_path = False
 
     def enter(self, dotted: str) -> None:
         """The module and the packages around it, which are loaded before it."""
@@ -84,7 +85,7 @@ class _Walk:
     def run(self) -> None:
         for _ in range(MODULES_AT_MOST):
             if not self._waiting:
-                return
+                break
             module = self._waiting.pop(0)
             try:
                 tree = module.tree()
@@ -92,8 +93,13 @@ class _Walk:
                 self.result.remarks.append(f"{unreadable}: it cannot be imported")
                 continue
             package = module.name if module.inside is not None else module.name.rpartition(".")[0]
-            for needed in imports(tree, package) if tree is not None else ():
+            if tree is None:
+                continue
+            self._moves_path |= moves_path(tree)
+            for needed in imports(tree, package):
                 self._follow(needed, module)
+        if self._moves_path:
+            self.result.elsewhere.clear()
 
     def _follow(self, needed: Import, module: Found) -> None:
         place = Place(module.file, needed.line, needed.lazy)

@@ -21,6 +21,14 @@ Then `headrace check` says whether it can be used, `headrace check --online` whe
 """
 
 
+def first_steps() -> str:
+    """What to do in this folder without the default configuration: name the file that is there, or write one."""
+    for name in ("headrace.yml", "headrace.json"):
+        if Path(name).is_file():
+            return f"There is a {name}: name it, as in `headrace check {name}`.\n"
+    return FIRST_STEPS
+
+
 def is_first_step(path: object) -> bool:
     """Whether the configuration is looked for where it is by default, and there is none."""
     return Path(str(path)) == DEFAULT_CONFIG and not DEFAULT_CONFIG.exists()

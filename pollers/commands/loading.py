@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from config import ConfigError, Loaded, load
-from pollers.commands.first_steps import FIRST_STEPS, is_first_step
+from pollers.commands.first_steps import first_steps, is_first_step
 
 if TYPE_CHECKING:
     import os
@@ -37,5 +37,5 @@ def exit_unusable(path: str | os.PathLike[str], error: ConfigError) -> NoReturn:
     for fault in error.faults:
         click.echo(fault, err=True)
     if is_first_step(path):
-        click.echo(f"\n{FIRST_STEPS}", err=True, nl=False)
+        click.echo(f"\n{first_steps()}", err=True, nl=False)
     sys.exit(EXIT_UNUSABLE)

@@ -2,7 +2,7 @@
 
 The measure is that of AWS's rule engine: how many beginnings of the field's wildcards, at the most, one and the same text can
 fit at once. ``a*bc`` has ``a``, ``a*``, ``a*b`` and ``a*bc``; the text ``ab`` fits ``a*`` and ``a*b``. AWS does not publish its
-limit; ten agrees with every wildcard that is known to be accepted or refused.
+limit; ten agrees with those that were found to be accepted (up to nine) or refused (from eleven on).
 """
 
 from __future__ import annotations

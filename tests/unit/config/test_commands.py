@@ -122,6 +122,17 @@ def test_an_empty_folder_is_told_what_to_do_first(
     assert FIRST_STEPS not in run().stderr
 
 
+@pytest.mark.parametrize("name", ["headrace.yml", "headrace.json"])
+def test_a_configuration_of_another_ending_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Whoever wrote one needs no example."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text("{}")
+    for arguments in ((), ("check",)):
+        result = run(*arguments)
+        assert result.exit_code == 2
+        assert result.stderr.endswith(f"There is a {name}: name it, as in `headrace check {name}`.\n")
+
+
 def test_a_configuration_that_was_asked_for_is_no_first_step(tmp_path: Path) -> None:
     """Whoever names a file knows what it is."""
     assert FIRST_STEPS not in run("check", str(tmp_path / "other.yaml")).stderr

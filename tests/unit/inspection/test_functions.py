@@ -89,6 +89,38 @@ def test_a_missing_module_is_fatal(tmp_path: Path) -> None:
     assert remark.fatal
     assert remark.path == ("handler",)
     assert f"{tmp_path}/app.py does not exist" in remark.message
+    assert "did you mean" not in remark.message
+
+
+@pytest.mark.parametrize("handler", ["Lambda_Function.handler", "lambdafunction.handler"])
+def test_a_module_of_almost_this_name_is_proposed(tmp_path: Path, handler: str) -> None:
+    """Also where only upper and lower case differ."""
+    (tmp_path / "lambda_function.py").write_text(GOOD)
+    (remark,) = python(tmp_path, None, handler=handler)
+    assert "did you mean lambda_function.handler?" in remark.message
+
+
+def test_imports_are_not_judged_where_the_code_changes_the_path(tmp_path: Path) -> None:
+    """Whatever is not found may be in one of the places that it adds."""
+    assert python(tmp_path, f"import sys\nsys.path.insert(0, 'lib')\nimport nowhere\n{GOOD}") == []
+
+
+@pytest.mark.parametrize("arguments", ["event", "event, context, more", "", "event, context, *, key"])
+def test_a_handler_that_does_not_take_an_event_and_a_context_is_said(tmp_path: Path, arguments: str) -> None:
+    """Every invocation would fail; what decorators make of it cannot be known."""
+    (remark,) = python(tmp_path, f"\ndef handler({arguments}): ...\n")
+    assert not remark.fatal
+    assert remark.message.startswith(f"{tmp_path}/app.py:2: the handler cannot be called with two arguments")
+    assert python(tmp_path, f"from functools import cache\n@cache\ndef handler({arguments}): ...\n") == []
+    assert python(tmp_path, f"def handler({arguments}): ...\nhandler = print\n") == []
+
+
+@pytest.mark.parametrize(
+    "arguments", ["*all", "event, *more", "event, context=None", "event, context, more=1, **rest", "e, c, /"]
+)
+def test_a_handler_that_takes_an_event_and_a_context_is_not(tmp_path: Path, arguments: str) -> None:
+    """However it takes them."""
+    assert python(tmp_path, f"def handler({arguments}): ...\n") == []
 
 
 def test_a_handler_in_an_installed_package_is_fine(tmp_path: Path) -> None:
@@ -145,6 +177,7 @@ def test_a_handler_that_cannot_be_parsed_is_fatal(tmp_path: Path) -> None:
     (remark,) = python(tmp_path, "x = 1\ndef handler(:\n")
     assert remark.fatal
     assert f"{tmp_path}/app.py:2: " in remark.message
+    assert f"expected one in Python {sys.version_info.major}.{sys.version_info.minor}" in remark.message
 
 
 class TestInterpreters:

@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from handlers.inspection.source import imports, lacks
+from handlers.inspection.source import imports, lacks, moves_path
 
 
 def found(text: str, package: str = "") -> list[str]:
@@ -121,3 +121,24 @@ def test_what_may_bring_the_name_is_no_lack(text: str) -> None:
 def test_what_cannot_bring_the_name_is(text: str) -> None:
     """A name inside of something else is not the module's."""
     assert lacks(ast.parse(text), "handler")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import sys\nsys.path.append('lib')",
+        "from sys import path\npath.append('lib')",
+        "import sys\ndef load():\n    sys.path[:0] = ['lib']",
+        "import site\nsite.addsitedir('lib')",
+        "import sys\nsys.meta_path.insert(0, object())",
+    ],
+)
+def test_changes_of_the_path_are_seen(text: str) -> None:
+    """Wherever they stand."""
+    assert moves_path(ast.parse(text))
+
+
+@pytest.mark.parametrize("text", ["import os.path\nos.path.join('a', 'b')", "import sys\nsys.exit(1)", "path = 'x'"])
+def test_other_paths_are_no_changes(text: str) -> None:
+    """What is only called so."""
+    assert not moves_path(ast.parse(text))

@@ -291,6 +291,17 @@ async def test_a_disabled_mapping_does_not_poll(tmp_path: Path) -> None:
 
 
 @virtual_time.test
+async def test_a_disabled_mapping_is_said_at_the_start(tmp_path: Path) -> None:
+    """Whoever forgot that it is disabled need not wonder why nothing comes."""
+    with structlog.testing.capture_logs() as events:
+        runtime = make_runtime(config(tmp_path, mapping("off", enabled=False)), Bench())
+        async with running(runtime):
+            await virtual_time.settle()
+            runtime.stop()
+    assert [(e["mapping"]) for e in events if e["event"] == "mapping is disabled and does not poll"] == ["off"]
+
+
+@virtual_time.test
 async def test_reload_touches_only_what_changed(tmp_path: Path) -> None:
     """Added mappings start, removed ones stop, changed ones restart, the rest keep their pollers and functions."""
     bench, functions = Bench(), list[FakeFunction]()
