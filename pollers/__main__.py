@@ -1,5 +1,5 @@
 """``python -m pollers`` is ``headrace``."""
 
-from pollers.cli import main
+from pollers.entry import main
 
-main(prog_name="headrace")
+main()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from typing import TYPE_CHECKING
 
 import anyio
 import structlog
+
+from pollers.ending import LAST_LINES_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,8 +33,10 @@ SECOND_SIGNAL_SECONDS = 0.4
 WORKERS_SECONDS = 0.6
 """How long functions may take to stop: their workers are killed half a second after SIGTERM. Whatever is left when the process has
 ended is killed by its keeper, and after a second signal at once."""
-CLOSING_SECONDS = 0.3
+CLOSING_SECONDS = 0.2
 """What is left for stores, exporters and connections to be closed, which is a courtesy: each of them bears a crash."""
+END_SECONDS = WORKERS_SECONDS + CLOSING_SECONDS + LAST_LINES_SECONDS[0]
+"""From the last mapping to the end of the process."""
 STILL_SECONDS = (1.0, 5.0)
 """When a stop says for the first time what it waits for, and how often from then on."""
 LOOK_SECONDS = 0.05
@@ -65,6 +70,19 @@ class Countdown:
         """Whether invocations were waited for."""
         return self._ran
 
+    def gone_at(self, *, running: bool) -> float:
+        """When the process is to be gone, as far as that is known. One moment for all that may hang: what is late in one step is
+        taken from the next ones."""
+        if self._leave_at is not None:
+            return self._leave_at + END_SECONDS
+        if running:
+            return self._grace_over_at + GRACE_OVER_SECONDS + END_SECONDS
+        return self._quiet_until + LETTING_GO_SECONDS + END_SECONDS
+
+    @property
+    def _quiet_until(self) -> float:
+        return self._quiet_since + (ACKNOWLEDGING_SECONDS if self._ran else QUIET_SECONDS)
+
     def look(self, now: float, *, running: bool, second_signal: bool) -> Step:
         """What to do now. HURRY is said once."""
         if self._leave_at is not None:
@@ -79,8 +97,8 @@ class Countdown:
         if running and now >= self._grace_over_at:
             self._leave_at = now + GRACE_OVER_SECONDS
             return Step.HURRY
-        if not running and now >= self._quiet_since + (ACKNOWLEDGING_SECONDS if self._ran else QUIET_SECONDS):
-            self._leave_at = now + LETTING_GO_SECONDS
+        if not running and now >= self._quiet_until:
+            self._leave_at = self._quiet_until + LETTING_GO_SECONDS
             return Step.HURRY
         return Step.WAIT
 
@@ -88,8 +106,8 @@ class Countdown:
 class Shutdown:
     """Carries it out: mappings first, then functions. Both are given as what sets their ``finished`` events.
 
-    ``second_signal`` is set by a second signal. ``within`` is told in how many seconds the process is to be gone, once that is
-    known: from then on nothing that hangs may hold it up.
+    ``second_signal`` is set by a second signal. ``within`` is told in how many seconds the process is to be gone, and again when
+    that changes: nothing that hangs may hold it up, be it this task itself.
     """
 
     def __init__(
@@ -107,6 +125,7 @@ class Shutdown:
         self._hosts_finished = hosts_finished
         self._second_signal = second_signal
         self._within = within
+        self._gone_at = math.inf
         self._said_at = anyio.current_time() + STILL_SECONDS[0] - STILL_SECONDS[1]
 
     async def run(self, grace_seconds: float) -> bool:
@@ -119,6 +138,7 @@ class Shutdown:
         while not _all(self._finished):
             running, second = self._running(), self._second_signal.is_set()
             step = countdown.look(anyio.current_time(), running=bool(running), second_signal=second)
+            self._be_gone_at(countdown.gone_at(running=bool(running)))
             if step is Step.LEAVE:
                 in_order = await self._leave()
                 break
@@ -129,12 +149,17 @@ class Shutdown:
         await self._stop_functions()
         return in_order
 
+    def _be_gone_at(self, moment: float) -> None:
+        if moment != self._gone_at:
+            self._gone_at = moment
+            self._within(moment - anyio.current_time())
+
     async def _stop_functions(self) -> None:
         log.info("shutdown 6: workers stop")
-        self._within(WORKERS_SECONDS + CLOSING_SECONDS)
+        self._be_gone_at(min(self._gone_at, anyio.current_time() + END_SECONDS))
         for host in self._hosts.values():
             host.close()
-        until = anyio.current_time() + WORKERS_SECONDS
+        until = self._gone_at - CLOSING_SECONDS - LAST_LINES_SECONDS[0]
         while anyio.current_time() < until and not self._second_signal.is_set() and not _all(self._hosts_finished):
             await _wait(self._hosts_finished)
         left = [name for name, finished in self._hosts_finished.items() if not finished.is_set()]

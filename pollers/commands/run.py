@@ -15,6 +15,8 @@ import anyio
 import click
 import structlog
 
+from pollers.entry import heed_signals_while_starting
+
 if TYPE_CHECKING:
     from config import Loaded
     from handlers.descriptor_limit import DescriptorLimit
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 
 log = structlog.stdlib.get_logger(__name__)
 
-LAST_LINES_SECONDS = 0.5
-"""How long the last log lines may take to be written."""
 STANDSTILL_SECONDS = 30.0
 """After this long without a turn of the event loop the process has come to a standstill."""
 
@@ -39,7 +39,7 @@ STANDSTILL_SECONDS = 30.0
 )
 def command(config: Path, until_idle: float | None) -> None:
     """Run every mapping of CONFIG (a file or a folder of files) until SIGTERM or SIGINT."""
-    _heed_signals_while_starting()
+    heed_signals_while_starting()
     # Only now, as these take most of the start.
     from handlers.descriptor_limit import raise_descriptor_limit
     from handlers.memory_privacy import keep_memory_private
@@ -72,22 +72,12 @@ def _say_limit(limit: DescriptorLimit, loaded: Loaded) -> None:
         log.info("file descriptors", limit=limit.now, before=limit.before)
 
 
-def _heed_signals_while_starting() -> None:
-    """Nothing is held yet, so a stop ends the process at once; there is nothing to reload either.
-
-    The default would be wrong: as process 1 of a container SIGTERM is ignored, and then nobody would ever stop, and SIGHUP kills.
-    """
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    signal.signal(signal.SIGINT, lambda *_: os._exit(0))
-    signal.signal(signal.SIGHUP, lambda *_: None)
-
-
-def _leave(exit_code: int) -> NoReturn:
+def _leave(exit_code: int, last_lines_seconds: float) -> NoReturn:
     """End now: everything of ours is closed, and threads that user code left behind in this process are not waited for."""
     from pollers.telemetry import output
 
     if output.current is not None:
-        output.current.flush(LAST_LINES_SECONDS)
+        output.current.flush(last_lines_seconds)
     os._exit(exit_code)
 
 
@@ -102,19 +92,19 @@ def backend_options() -> dict[str, bool]:
     return {"use_uvloop": True}
 
 
-async def _run_and_leave(path: Path, loaded: Loaded, until_idle: float | None) -> None:
-    """From within the event loop: closing it would wait for threads, of which one may ask a name server that does not answer."""
-    _leave(await _main(path, loaded, until_idle))
+async def _run_and_leave(path: Path, loaded: Loaded, until_idle: float | None) -> NoReturn:
+    """Ends from within the event loop: closing it would wait for threads, of which one may ask a name server that does not answer.
 
-
-async def _main(path: Path, loaded: Loaded, until_idle: float | None) -> int:
+    And while signals are still heard: the default would end the process with a status of its own.
+    """
     from pollers.assembly import AddressTaken, assembled
     from pollers.checkpoints import CheckpointError
-    from pollers.ending import Ending
+    from pollers.ending import LAST_LINES_SECONDS, Ending
     from pollers.reloading import say_notes
 
     say_notes(loaded.notes)
     asyncio.get_running_loop().set_exception_handler(_without_traceback_for_want_of_descriptors)
+    ending = None
     # Around everything that is opened, so that signals are heard until all of it is closed.
     async with anyio.create_task_group() as group:
         try:
@@ -127,9 +117,9 @@ async def _main(path: Path, loaded: Loaded, until_idle: float | None) -> int:
         except (AddressTaken, CheckpointError) as unusable:
             log.error("headrace cannot start", error=str(unusable))
             exit_code = 1
-        group.cancel_scope.cancel()
-    log.info("headrace stopped", exit_code=exit_code)
-    return exit_code
+        log.info("headrace stopped", exit_code=exit_code)
+        _leave(exit_code, LAST_LINES_SECONDS[1] if ending is None else ending.last_lines_seconds)
+    raise AssertionError("the process has ended")
 
 
 def _without_traceback_for_want_of_descriptors(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -50,6 +50,27 @@ async def test_a_stop_while_starting_ends_at_once_with_exit_0(workplace: Workpla
     os.close(opened[0])
 
 
+IMPORTING = """
+import os, signal, sys
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "click":
+            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+sys.meta_path.insert(0, Slow())
+sys.argv = ["headrace", "run", "nowhere.yaml"]
+from pollers.entry import main
+main()
+"""
+
+
+def test_a_stop_in_the_moment_of_the_start_ends_at_once_with_exit_0() -> None:
+    """Before the first import that takes time: process 1 of a container never gets a signal that it does not heed."""
+    assert subprocess.run([sys.executable, "-c", IMPORTING], timeout=60, check=False).returncode == 0
+
+
 async def test_a_stop_while_code_inside_headrace_is_imported_is_in_order(workplace: Workplace) -> None:
     """An import that takes minutes holds nothing up: the numbered shutdown runs to its end."""
     folder = workplace.folder / "slow"

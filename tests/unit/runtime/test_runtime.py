@@ -463,9 +463,9 @@ async def test_with_nothing_running_a_mapping_that_hangs_is_left_within_three_se
     async with running(runtime) as codes:
         began = anyio.current_time()
         runtime.stop()
-    seconds = anyio.current_time() - began
+    assert anyio.current_time() - began < 3
     assert codes == [code]
-    assert seconds + told[0] < 3
+    assert max(told) < 3, "told at the signal, and nothing later since"
 
 
 @virtual_time.test

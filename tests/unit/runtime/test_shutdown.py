@@ -8,12 +8,10 @@ from hypothesis import strategies as st
 
 from pollers.shutdown import (
     ACKNOWLEDGING_SECONDS,
-    CLOSING_SECONDS,
+    END_SECONDS,
     LETTING_GO_SECONDS,
-    LOOK_SECONDS,
     QUIET_SECONDS,
     SECOND_SIGNAL_SECONDS,
-    WORKERS_SECONDS,
     Countdown,
     Step,
 )
@@ -22,8 +20,29 @@ from pollers.sqs.receiving import STOPPED_SECONDS
 
 def test_all_steps_together_take_less_than_three_seconds() -> None:
     """The promise, with a little for the process itself; and receives are cut before nothing is waited for any more."""
-    assert QUIET_SECONDS + LETTING_GO_SECONDS + WORKERS_SECONDS + CLOSING_SECONDS + 3 * LOOK_SECONDS < 2.8
+    assert Countdown(30, 0).gone_at(running=False) < 2.8
+    assert Countdown(30, 0).gone_at(running=False) == pytest.approx(QUIET_SECONDS + LETTING_GO_SECONDS + END_SECONDS)
     assert STOPPED_SECONDS < QUIET_SECONDS
+
+
+@given(st.lists(st.floats(0.01, 0.4), max_size=20))
+def test_what_is_late_in_one_step_is_taken_from_the_next(delays: list[float]) -> None:
+    """With nothing running the end is one moment from the signal on, however late anybody looks."""
+    countdown, now = Countdown(30, 0), 0.0
+    for delay in delays:
+        now += delay
+        if countdown.look(now, running=False, second_signal=False) is Step.LEAVE:
+            break
+        assert countdown.gone_at(running=False) == pytest.approx(2.7)
+
+
+def test_the_end_moves_when_an_invocation_begins_after_all() -> None:
+    """A worker that was still starting at the signal: its batch has the grace period, and then the time for its results."""
+    countdown = Countdown(30, 0)
+    countdown.look(1, running=True, second_signal=False)
+    assert countdown.gone_at(running=True) > 30
+    countdown.look(1.1, running=False, second_signal=False)
+    assert 1 + ACKNOWLEDGING_SECONDS < countdown.gone_at(running=False) < 1 + ACKNOWLEDGING_SECONDS + 2
 
 
 def test_running_invocations_are_waited_for_until_the_grace_period_ends() -> None:
