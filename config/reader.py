@@ -141,11 +141,7 @@ class Reader:
             return
         at, spelled = (*path, option.name), (*shown, found.key)
         self.report.enter(at, node, spelled, found.entry.place)
-        if (
-            is_null(node)
-            or (_emptied(node) and not option.required)
-            or (self.pasted and _is_absent_block(option, node))
-        ):
+        if is_null(node) or (_emptied(node) and not option.required) or (self.pasted and _is_absent(option, node)):
             return
         reading.given.add(option.name)
         value = self.value(option.shape, node, at, spelled)
@@ -291,8 +287,10 @@ def _emptied(node: Node) -> bool:
     return isinstance(node, Scalar) and bool(node.variables) and node.value == ""
 
 
-def _is_absent_block(option: Option, node: Node) -> bool:
-    """Whether this is how Terraform's state writes a block that is not there: an empty list."""
+def _is_absent(option: Option, node: Node) -> bool:
+    """Whether this is how Terraform's state writes what is not there: a block as an empty list, one of several words as none."""
+    if isinstance(node, Scalar):
+        return isinstance(option.shape, OneOf) and not option.required and node.value == ""
     return isinstance(option.shape, Section) and isinstance(node, Sequence) and not node.items
 
 

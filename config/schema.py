@@ -146,6 +146,8 @@ class _Writer:
         alternatives = self._alternatives(option.shape, pasted=pasted)
         if not option.required:
             alternatives.append(_NOTHING)
+            if pasted and isinstance(option.shape, OneOf):
+                alternatives.append({"const": ""})  # how Terraform's state writes what is not set
         written: Schema = {"description": option.description} | _any_of(alternatives)
         if not option.required and isinstance(option.default, str | int | float) and option.default is not None:
             written["default"] = option.default

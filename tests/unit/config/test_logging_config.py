@@ -40,6 +40,12 @@ def test_it_may_be_pasted(folder: Folder, settings: str) -> None:
     )
 
 
+def test_terraforms_state_may_be_pasted(folder: Folder) -> None:
+    """Where a level is not set there is an empty text."""
+    state = '{application_log_level: "", log_format: Text, log_group: /aws/lambda/orders, system_log_level: ""}'
+    assert logging_config(folder, f"logging_config: [{state}]") == LoggingConfig(log_group="/aws/lambda/orders")
+
+
 @pytest.mark.parametrize(
     ("settings", "levels"),
     [
