@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.emulators import ENVIRONMENT, kinesis_local, localstack, ministack
+from tests.run_logging import as_it_was, let_loggers_look_anew
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["kinesis_local", "localstack", "ministack"]
 
@@ -22,6 +27,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 EMULATORS = frozenset({"ministack", "kinesis_local", "localstack"})
 EMULATOR_TIMEOUT_SECONDS = 900
 """The first test that uses an emulator may install it."""
+
+
+let_loggers_look_anew()
+
+
+@pytest.fixture(autouse=True)
+def logging_of_its_own() -> Iterator[None]:
+    """Commands that a test calls in its own process set logging up for good."""
+    with as_it_was():
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

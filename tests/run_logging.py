@@ -1,8 +1,4 @@
-"""Logging as ``headrace run`` sets it up, for as long as a test needs it.
-
-A logger keeps what it was set up with at its first use, which is right for a process that sets logging up once. In tests it
-would be wrong for all that come later in the same process, so loggers look anew each time here.
-"""
+"""Logging as ``headrace run`` sets it up, for as long as a test needs it; each test has what it set up for itself alone."""
 
 from __future__ import annotations
 
@@ -20,19 +16,39 @@ if TYPE_CHECKING:
 
     from pollers.telemetry.output import Outlet
 
+_configure = structlog.configure
+
+
+def let_loggers_look_anew() -> None:
+    """A logger keeps what it found at its first use, which is right for a process that sets logging up once: not for tests.
+
+    Loggers of Headrace's modules live as long as the process, so they would go on with what an earlier test had set up.
+    """
+    structlog.configure = _uncached
+
+
+def _uncached(*settings: object, **named: object) -> None:
+    _configure(*settings, **{**named, "cache_logger_on_first_use": False})  # type: ignore[arg-type]
+
 
 @contextmanager
-def as_run_logs(*, stream: TextIO | None = None, outlet: Outlet | None = None) -> Iterator[None]:
-    """Records from info up go to ``stream`` or ``outlet``; everything is as it was afterwards."""
+def as_it_was() -> Iterator[None]:
+    """Whatever is set up within is gone afterwards."""
     root = logging.getLogger()
     handlers = root.handlers[:]
     levels = {name: logging.getLogger(name).level for name in (None, *NOISY)}
     try:
-        configure_logging("info", stream=stream, outlet=outlet)
-        structlog.configure(cache_logger_on_first_use=False)
         yield
     finally:
         root.handlers[:] = handlers
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
         structlog.reset_defaults()
+
+
+@contextmanager
+def as_run_logs(*, stream: TextIO | None = None, outlet: Outlet | None = None) -> Iterator[None]:
+    """Records from info up go to ``stream`` or ``outlet``; everything is as it was afterwards."""
+    with as_it_was():
+        configure_logging("info", stream=stream, outlet=outlet)
+        yield

@@ -124,11 +124,11 @@ async def test_a_message_comes_back_when_its_visibility_timeout_ends(sqs: SqsSer
 
 async def test_an_extension_keeps_a_message_hidden(sqs: SqsService) -> None:
     """Beyond the time at which it would have come back."""
-    url = await sqs.create(unique("visibility"), visibility_seconds=1)
+    url = await sqs.create(unique("visibility"), visibility_seconds=3)
     await sqs.send(url, "x")
     [message] = await receive(sqs, url)
-    assert await sqs.api.change_visibility(url, [(message["ReceiptHandle"], 60)]) == []
-    assert await sqs.api.receive(url, maximum=10, wait_seconds=2) == []
+    assert await sqs.api.change_visibility(url, [(message["ReceiptHandle"], 600)]) == []
+    assert await sqs.api.receive(url, maximum=10, wait_seconds=4) == []
 
 
 async def test_deleted_messages_do_not_come_back(sqs: SqsService) -> None:

@@ -592,7 +592,7 @@ async def test_a_worker_cannot_speak_to_another_ones_endpoint(tmp_path: Path) ->
         import http.client, os, subprocess, sys, time
         there = THERE
         def ask(address):
-            connection = http.client.HTTPConnection(address, timeout=3)
+            connection = http.client.HTTPConnection(address, timeout=60)
             connection.request("GET", "/2018-06-01/ping")
             return connection.getresponse().status
         def handler(event, context):

@@ -7,7 +7,19 @@ import logging
 
 import structlog
 
-from tests.run_logging import as_run_logs
+from pollers.telemetry.logging import configure_logging
+from tests.run_logging import as_it_was, as_run_logs
+
+
+def test_loggers_used_while_a_command_ran_in_this_process_can_be_listened_to_afterwards() -> None:
+    """``headrace run`` and others set logging up for good."""
+    log = structlog.get_logger("of.a.module")
+    with as_it_was():
+        configure_logging("info", stream=io.StringIO())
+        log.warning("meanwhile")
+    with structlog.testing.capture_logs() as lines:
+        log.warning("afterwards")
+    assert [line["event"] for line in lines] == ["afterwards"]
 
 
 def test_loggers_used_meanwhile_can_be_listened_to_afterwards() -> None:
