@@ -32,12 +32,10 @@ def workplace(tmp_path: Path, ministack: Emulator) -> Workplace:
     return Workplace(tmp_path, ministack)
 
 
-def without_aws(workplace: Workplace) -> None:
-    """Take the section out that the harness writes: nothing in the configuration says where AWS is."""
+def with_aws(workplace: Workplace, section: dict[str, object]) -> None:
+    """Put another section in place of the one that the harness writes."""
     file = workplace.folder / "headrace.yaml"
-    written = yaml.safe_load(file.read_text())
-    del written["aws"]
-    file.write_text(yaml.safe_dump(written))
+    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), "aws": section}))
 
 
 def environment_of(way: str, workplace: Workplace) -> dict[str, str]:
@@ -45,12 +43,20 @@ def environment_of(way: str, workplace: Workplace) -> dict[str, str]:
     url = workplace.emulator.endpoint_url
     if way == "variables":
         return {**KEYS, "AWS_ENDPOINT_URL": url}
+    if way == "configuration":  # which nothing in the environment is to hide
+        wrong = "http://127.0.0.1:9"
+        ignored = {
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+            "AWS_ENDPOINT_URL": wrong,
+            "AWS_ENDPOINT_URL_SQS": wrong,
+        }
+        return {**KEYS, **ignored, "HTTP_PROXY": wrong, "http_proxy": wrong, "NO_PROXY": "127.0.0.1"}
     file = workplace.folder / "aws-config"
     file.write_text(f"[profile work]\nservices = local\n[services local]\nsqs =\n  endpoint_url = {url}\n")
     return {**KEYS, "AWS_CONFIG_FILE": os.path.relpath(file), "AWS_PROFILE": "work"}
 
 
-@pytest.mark.parametrize("way", ["variables", "profile", "profile, withheld"])
+@pytest.mark.parametrize("way", ["variables", "configuration", "profile", "profile, withheld"])
 async def test_a_handlers_client_reaches_the_emulator_in_the_sources_region(workplace: Workplace, way: str) -> None:
     """Without a region or an endpoint of its own, and with whatever region Headrace has for itself."""
     workplace.function(HANDLER)
@@ -60,7 +66,10 @@ async def test_a_handlers_client_reaches_the_emulator_in_the_sources_region(work
         if way == "profile, withheld":
             function = {"environment": {**own, **KEYS}, "credentials": "none"}
         workplace.configure({"q": {"event_source_arn": source.arn}}, function=function)
-        without_aws(workplace)
+        configured: dict[str, object] = (
+            {"endpoint_urls": {"sqs": workplace.emulator.endpoint_url}} if way == "configuration" else {}
+        )
+        with_aws(workplace, configured)
         environment = {**environment_of(way.partition(",")[0], workplace), "AWS_DEFAULT_REGION": "eu-north-1"}
         await source.send(["m1"])
         with workplace.headrace("--until-idle", "1", environment=environment) as process:
