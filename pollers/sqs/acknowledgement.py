@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from pollers.aws.errors import AwsError
 from pollers.backoff import Backoff
 from pollers.sqs.message import Held, Phase
 from pollers.sqs.queue import ENTRIES_AT_MOST, is_hopeless, is_stale
+from pollers.sqs.visibility import BRIEF_MARGIN_SECONDS
 from pollers.telemetry.facts import Deleted, DeleteRetried, Expired
 
 if TYPE_CHECKING:
@@ -155,8 +157,10 @@ class Deletes:
         handles = [message.handle for message in messages]
         for message in messages:
             message.in_call = True
+        refused = None
         try:
-            refused = await self._queue.api.delete(self._queue.url, handles)
+            with anyio.CancelScope(deadline=self._cut_at(messages)):
+                refused = await self._queue.api.delete(self._queue.url, handles)
         except AwsError as error:
             if is_hopeless(error):
                 self._expire(messages, f"could not be deleted: {error}")
@@ -165,7 +169,14 @@ class Deletes:
         finally:
             for message in messages:
                 message.in_call = False
+        if refused is None:
+            return self._again(messages, "no reply while the messages were hidden but briefly")
         return self._note(messages, handles, refused)
+
+    def _cut_at(self, messages: Sequence[Held]) -> float:
+        """While its reply is awaited nothing lengthens a visibility; a brief one would run out. Deleting twice does no harm."""
+        moment = min((m.deadline for m in messages if m.brief), default=math.inf) - BRIEF_MARGIN_SECONDS / 2
+        return moment if moment > anyio.current_time() else math.inf
 
     def _note(self, messages: list[Held], handles: list[str], refused: Sequence[EntryFailed]) -> list[Held]:
         now = anyio.current_time()

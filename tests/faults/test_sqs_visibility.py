@@ -477,6 +477,25 @@ async def test_a_brief_visibility_survives_a_service_that_does_not_answer_for_a_
     assert world.ledger.deleted == 1
 
 
+@pytest.mark.parametrize("slow_seconds", [12.0, 1_000.0], ids=["slow", "never"])
+@virtual_time.test
+async def test_a_slow_delete_of_what_is_hidden_briefly_lets_nobody_see_it_again(slow_seconds: float) -> None:
+    """It is cut in time, the visibility lengthened, and the delete sent again: the function does not run twice."""
+    queue, api = recorded()
+    world = World.of(queue=queue, api=api)
+    queue.put("order")
+    api.delete_takes = slow_seconds
+    async with world.polling():
+        await eventually(lambda: len(api.calls("delete")) == 1)
+        api.delete_takes = 12.0 if slow_seconds < 100 else 0.1
+        await eventually(lambda: not queue.messages)
+
+    assert [call[1] for call in api.log] == ["delete", "change", "delete"]
+    assert len(world.function.calls) == 1
+    assert (world.ledger.received, world.ledger.deleted) == (1, 1)
+    assert not world.of_kind(Expired)
+
+
 @virtual_time.test
 async def test_where_visibility_must_not_be_changed_long_polls_ask_for_the_ordinary_one() -> None:
     """Once the service has said no: a brief one could not be lengthened."""
