@@ -81,6 +81,11 @@ _NO_REPLY = (
     TimeoutError,
 )
 _JSON_ERRORS = create_parser("json")
+_REQUEST_IDS = frozenset({"x-amzn-requestid", "x-amz-request-id", "x-amzn-errortype"})
+"""Headers of which every AWS service sends one."""
+_HEAD = "Head"
+"""What operations are called whose replies have no body: their refusals have no code, whoever sends them."""
+_FINAL = (Refused, AccessDenied, NotFound)
 _ERROR_STATUS = 301
 """What botocore's parser takes for an error, and so for any reply that is none but cannot be believed either."""
 
@@ -123,7 +128,21 @@ def reply_failure(parsed: Mapping[str, Any], *, status: int, operation: str) -> 
     error = parsed.get("Error")
     told = error if isinstance(error, dict) else {}
     code = _text(told.get("QueryErrorCode")) or _text(told.get("Code")) or str(status)
-    return failure(code, _text(told.get("Message")), status=status, operation=operation)
+    message = _text(told.get("Message"))
+    if code == str(status) and _by_status(status) in _FINAL and not _from_a_service(parsed, operation):
+        return Unavailable(code, f"not a service's reply: {message or 'no code'}", status=status, operation=operation)
+    return failure(code, message, status=status, operation=operation)
+
+
+def _from_a_service(parsed: Mapping[str, Any], operation: str) -> bool:
+    """Whether a refusal without a code is a service's own, and not that of a proxy on the way, which says nothing of the call.
+
+    A service names what is wrong, or at least the request. Taken for AWS's own refusal, one page of a proxy would give up what is
+    done and not yet deleted, and rest the mapping.
+    """
+    metadata = parsed.get("ResponseMetadata")
+    headers = metadata.get("HTTPHeaders") if isinstance(metadata, dict) else None
+    return operation.startswith(_HEAD) or any(name.lower() in _REQUEST_IDS for name in headers or ())
 
 
 def json_failure(status: int, headers: Mapping[str, str], body: bytes, *, operation: str) -> AwsError:
@@ -135,7 +154,8 @@ def json_failure(status: int, headers: Mapping[str, str], body: bytes, *, operat
     try:
         parsed = _JSON_ERRORS.parse(reply, None)
     except Exception as error:
-        parsed = {"Error": {"Message": f"unreadable reply ({type(error).__name__}): {body[:80]!r}"}}
+        told = {"Message": f"unreadable reply ({type(error).__name__}): {body[:80]!r}"}
+        parsed = {"Error": told, "ResponseMetadata": {"HTTPHeaders": headers}}
     return reply_failure(parsed, status=status, operation=operation)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
@@ -22,12 +22,41 @@ ShardEncoder: TypeAlias = Callable[[str], RecordEncoder]
 
 
 def json_bytes(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
-    """``value`` as compact JSON in UTF-8.
+    """``value`` as compact JSON in UTF-8, however deep it is nested.
 
-    Lone surrogates (JSON can spell them, UTF-8 cannot) and integers over 64 bits are refused by the fast encoder: the
-    text is then escaped to ASCII, which every JSON reader takes back to the same value.
+    Lone surrogates (JSON can spell them, UTF-8 cannot), integers over 64 bits and nesting beyond 254 are refused by the fast
+    encoder: the text is then escaped to ASCII, which every JSON reader takes back to the same value.
     """
     try:
         return orjson.dumps(value)
     except TypeError:
-        return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+        pass
+    try:
+        return _ascii(value)
+    except RecursionError:  # some 990 deep, less the depth of the call
+        return b"".join(_unnested(value))
+
+
+def _ascii(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+
+
+def _unnested(value: Any) -> Iterator[bytes]:  # noqa: ANN401 - any JSON value
+    """The same text in parts, without a call for each level. ``bytes`` among what is left to do are text already."""
+    todo = [value]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, bytes):
+            yield item
+        elif isinstance(item, dict) and item:
+            todo.append(b"}")
+            for name, member in reversed(item.items()):
+                todo += member, b",%b:" % _ascii(name)
+            todo[-1] = b"{" + todo[-1][1:]
+        elif isinstance(item, list) and item:
+            todo.append(b"]")
+            for element in reversed(item):
+                todo += element, b","
+            todo[-1] = b"["
+        else:
+            yield _ascii(item)

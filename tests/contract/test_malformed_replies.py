@@ -43,6 +43,9 @@ BY_STATUS: list[tuple[int, type[AwsError]]] = [
     (999, Unavailable),
 ]
 
+FINAL = (Refused, AccessDenied, NotFound)
+"""What only a service can say: the page of a proxy, which has neither a code nor a request's id, is no refusal of the call."""
+
 BODIES: dict[str, bytes] = {
     "empty": b"",
     "object": b"{}",
@@ -121,16 +124,22 @@ async def failure_of(call: Callable[[], Awaitable[object]]) -> AwsError:
 async def test_an_error_counts_by_its_status_whatever_its_body_is(
     clients: AwsClients, service: ScriptedService, body: bytes
 ) -> None:
-    """JSON of another shape, no JSON, compressed, nested without end, a proxy's page: in every protocol."""
+    """JSON of another shape, no JSON, compressed, nested without end, a proxy's page: in every protocol.
+
+    A refusal that says neither its code nor its request's id is a proxy's, and tried again like any other failure on the way.
+    """
     for protocol, call in (await calls(clients)).items():
         for status, kind in BY_STATUS:
             if protocol != "json" and status not in (400, 403, 500):
                 continue  # those of other protocols go through the SDK, whichever way is asked for
             sent = b"" if status in (204, 304) or protocol == "head" else body
-            service.script.append(reply(sent, status, Content_Type="text/html", Connection="close"))
-            failed = await failure_of(call)
-            assert type(failed) is kind, (protocol, status, failed)
-            assert failed.operation
+            ours = {"x_amz_request_id" if protocol in ("rest", "head") else "x_amzn_RequestId": "1"}
+            for identified in (ours, {}):
+                service.script.append(reply(sent, status, Content_Type="text/html", Connection="close", **identified))
+                failed = await failure_of(call)
+                nobodys = not identified and protocol != "head" and kind in FINAL and failed.code == str(status)
+                assert type(failed) is (Unavailable if nobodys else kind), (protocol, status, identified, failed)
+                assert failed.operation
 
 
 UNKNOWN_LENGTH = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"

@@ -36,14 +36,12 @@ CODES: list[tuple[str, int, type[AwsError]]] = [
     ("com.amazonaws.sqs#QueueDoesNotExist", 400, NotFound),
     ("com.amazonaws.kinesis#ResourceNotFoundException:http://internal/", 400, NotFound),
     ("NoSuchBucket", 404, NotFound),
-    ("404", 404, NotFound),
     ("AccessDeniedException", 400, AccessDenied),
     ("AccessDenied", 403, AccessDenied),
     ("KMSAccessDeniedException", 400, AccessDenied),
     ("KmsDisabled", 400, AccessDenied),
     ("AuthorizationError", 403, AccessDenied),
     ("SignatureDoesNotMatch", 403, AccessDenied),
-    ("403", 403, AccessDenied),
     ("ExpiredToken", 403, CredentialsExpired),
     ("ExpiredTokenException", 400, CredentialsExpired),
     ("UnrecognizedClientException", 400, CredentialsExpired),
@@ -71,6 +69,27 @@ def test_a_code_has_its_class(code: str, status: int, kind: type[AwsError]) -> N
     assert type(failed) is kind
     assert (failed.message, failed.status, failed.operation) == ("why", status, "Op")
     assert not set(failed.code) & set("#:.")
+
+
+@pytest.mark.parametrize(("status", "kind"), [(400, Refused), (403, AccessDenied), (404, NotFound), (418, Refused)])
+def test_a_refusal_without_a_code_is_final_only_from_a_service(status: int, kind: type[AwsError]) -> None:
+    """A service names the request; the page of a proxy does not, and what it refuses may work when tried again."""
+    page: dict[str, object] = {"Error": {"Code": str(status), "Message": "<html>blocked</html>"}}
+    for headers in ({}, {"content-type": "text/html", "server": "proxy"}):
+        failed = reply_failure(
+            page | {"ResponseMetadata": {"HTTPHeaders": headers}}, status=status, operation="DeleteMessageBatch"
+        )
+        assert type(failed) is Unavailable
+        assert failed.message == "not a service's reply: <html>blocked</html>"
+    for name in ("x-amzn-RequestId", "x-amz-request-id", "x-amzn-errortype"):
+        named = page | {"ResponseMetadata": {"HTTPHeaders": {name: "1"}}}
+        assert type(reply_failure(named, status=status, operation="DeleteMessageBatch")) is kind
+    assert type(reply_failure(page, status=status, operation="HeadBucket")) is kind
+
+
+def test_too_many_requests_is_throttling_whoever_says_it() -> None:
+    """A proxy's own limit is slowed down for just the same."""
+    assert type(reply_failure({"Error": {"Code": "429"}}, status=429, operation="ReceiveMessage")) is Throttled
 
 
 def test_the_query_code_goes_before_the_shapes_name() -> None:
