@@ -23,7 +23,7 @@ from pollers.sqs.intake import Intake
 from pollers.sqs.invoking import Invoker
 from pollers.sqs.message import Phase
 from pollers.sqs.outcome import Outcome, SeenAgain
-from pollers.sqs.queue import Queue, is_hopeless
+from pollers.sqs.queue import Queue, is_hopeless, unusable
 from pollers.sqs.receiving import BUSY_POLL_SECONDS, LAPSED, LONG_POLL_SECONDS, Receiver
 from pollers.sqs.returns import Returns
 from pollers.sqs.scaling import Concurrency, Pace
@@ -136,7 +136,7 @@ class SqsPoller:
                 return await self._stop.unless_requested(call)
             except AwsError as error:
                 if is_hopeless(error):
-                    raise SourceUnusable(f"{self._mapping.event_source_arn}: {error}") from error
+                    raise unusable(self._mapping.event_source_arn, error) from error
                 pause = backoff.next()
                 self._facts.emit(PollFailed("", str(error), pause))
                 self._facts.emit(Doing("receive", State.BACKING_OFF, str(error), pause))
@@ -259,9 +259,9 @@ class SqsPoller:
         while isinstance(error, ExceptionGroup):
             error = error.exceptions[0]
         if isinstance(error, AwsError) and is_hopeless(error):
-            unusable = SourceUnusable(f"{self._mapping.event_source_arn}: {error}")
-            unusable.__cause__ = error
-            error = unusable
+            refused = unusable(self._mapping.event_source_arn, error)
+            refused.__cause__ = error
+            error = refused
         if self._failure is None:
             self._failure = error
         self._receiver.stop(hurried=not isinstance(error, SourceUnusable))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from pollers.aws.errors import AccessDenied, AwsError, NotFound, Refused
+from pollers.errors import SourceUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,3 +52,11 @@ def is_stale(entry: EntryFailed) -> bool:
 def is_hopeless(error: AwsError) -> bool:
     """Whether trying the same call again soon is of no use."""
     return isinstance(error, AccessDenied | NotFound | Refused)
+
+
+def unusable(arn: str, error: AwsError) -> SourceUnusable:
+    """What a hopeless error means for the mapping of the queue ``arn``, with what would be right."""
+    if isinstance(error, NotFound):
+        what = "does not exist (in this region and account); correct event_source_arn or create it"
+        return SourceUnusable(f"the queue {arn} {what}: {error}")
+    return SourceUnusable(f"{arn}: {error}")

@@ -275,7 +275,9 @@ async def test_a_queue_that_does_not_exist_is_unusable() -> None:
     world = World.of()
     world.mapping = world.mapping.model_copy(update={"event_source_arn": "arn:aws:sqs:us-east-1:000000000000:none"})
 
-    with pytest.raises(SourceUnusable, match="arn:aws:sqs:us-east-1:000000000000:none"):
+    with pytest.raises(
+        SourceUnusable, match=r"the queue arn:aws:sqs:us-east-1:000000000000:none does not exist .*create it"
+    ):
         await world.make_poller().run()
 
 
