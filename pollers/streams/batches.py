@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,10 +33,12 @@ class Gathering:
         self._first_came = now
         self._queue = Records()
         self._own = True
+        self._pages: deque[Records] = deque()
+        self._queued = 0
         self._queued_bytes = 0
 
     def __len__(self) -> int:
-        return len(self._queue.positions)
+        return self._queued
 
     @property
     def lowest(self) -> int | None:
@@ -54,14 +57,15 @@ class Gathering:
 
     def add(self, records: Records, now: float) -> None:
         """Queue records that follow those queued already."""
-        if not self._queue.positions:
-            # Most pages become a batch as they are: nothing is copied for those.
+        if not len(records):
+            return
+        # Most pages become a batch as they are: nothing is copied for those.
+        if not self._queued:
             self._first_came = now
             self._queue, self._own = records, False
         else:
-            if not self._own:
-                self._queue, self._own = self._queue.part(0), True
-            self._queue.extend(records)
+            self._pages.append(records)
+        self._queued += len(records)
         self._queued_bytes += records.events_bytes
 
     def completed(self, now: float) -> None:
@@ -70,7 +74,7 @@ class Gathering:
 
     def due_in(self, now: float) -> float | None:
         """Seconds until a batch must go (0: now), None while nothing is queued."""
-        queued, limits = len(self._queue.positions), self._limits
+        queued, limits = self._queued, self._limits
         if not queued:
             return None
         window = limits.window_seconds
@@ -85,11 +89,12 @@ class Gathering:
 
     def arrivals(self) -> list[float]:
         """The arrival times of the next records, as many as a batch may have."""
-        return self._queue.arrivals[: self._limits.size]
+        return self._first(self._limits.size).arrivals[: self._limits.size]
 
     def take(self, limits: Limits | None = None) -> Batch:
         """The next batch: as many records as fit, by ``limits`` or the lane's own. There must be one."""
-        queue, limits = self._queue, limits or self._limits
+        limits = limits or self._limits
+        queue = self._first(limits.size)
         records = queue if len(queue) <= limits.size else queue.part(0, limits.size)
         if limits.envelope_bytes + records.events_bytes + len(records) > limits.payload_bytes:
             fit = limits.leading(map(len, records.events))
@@ -100,10 +105,19 @@ class Gathering:
         self._queued_bytes -= batch.records.events_bytes
         return batch
 
+    def _first(self, count: int) -> Records:
+        """The first pages, joined until they have so many records."""
+        while self._pages and len(self._queue) < count:
+            if not self._own:
+                self._queue, self._own = self._queue.part(0), True
+            self._queue.extend(self._pages.popleft())
+        return self._queue
+
     def _forget(self, count: int) -> None:
         """The first ``count`` records leave the queue, whose columns are changed only when they are its own."""
+        self._queued -= count
         if count == len(self._queue):
-            self._queue, self._own = Records(), True
+            self._queue, self._own = (self._pages.popleft(), False) if self._pages else (Records(), True)
         elif self._own:
             self._queue.drop(count)
         else:

@@ -79,6 +79,20 @@ def test_a_window_that_ran_out_empty_begins_again_with_the_first_record() -> Non
     assert queue.due_in(140.0) == 0.0
 
 
+def test_pages_that_are_a_batch_each_are_handed_over_as_they_are() -> None:
+    """Also when several have been read ahead: nothing is copied, however long the queue is."""
+    queue = gathering(3)
+    pages = [records_of(5, 5, 5, first=first) for first in (0, 3, 6)]
+    for page in pages:
+        queue.add(page, 0.0)
+    assert len(queue) == 9
+    for page in pages:
+        assert queue.lowest == page.positions[0]
+        assert queue.take().records is page
+    assert not len(queue)
+    assert queue.lowest is None
+
+
 def test_the_payload_limit_is_exact() -> None:
     """Two records that fill an event to its last byte go together; one byte more and they do not."""
     exact = gathering(10)
