@@ -147,7 +147,7 @@ class Trace:
         await self.store.__aenter__()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(STEPS, max_size=25))
 def test_sqlite_does_what_memory_does(steps: list[tuple[Any, ...]]) -> None:
     """Results, refusals, lost leases and what is loaded afterwards."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from config import Config, ConfigError, Loaded, load
 from config.reference import BEGIN, END, main, option_table, with_table
@@ -151,7 +151,7 @@ def test_the_schema_refuses_what_the_loader_refuses(folder: Folder, change: dict
     assert not VALIDATOR.is_valid(document)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 @given(
     configurations
     | stream_settings().map(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from config import ConfigError, Loaded, load
@@ -128,7 +128,7 @@ configurations = st.fixed_dictionaries(
         "event_source_mappings": st.dictionaries(st.sampled_from(["m", "n"]), members | documents, max_size=2),
     },
 )
-bounded = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+bounded = settings(max_examples=80)
 
 
 def load_text(text: str, name: str = "headrace.yaml", environ: Mapping[str, str] | None = None) -> Loaded | ConfigError:

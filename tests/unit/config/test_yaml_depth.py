@@ -125,7 +125,7 @@ _PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.lists(_PIECES, max_size=30).map("".join))
 def test_what_yaml_accepts_is_never_counted_too_deep(text: str) -> None:
     """Nor less than half as deep as it is: ``[a: b]`` makes two levels of one bracket."""
@@ -146,7 +146,7 @@ _VALUES = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(_VALUES, st.sampled_from([None, True, False]), st.sampled_from([20, 80]), st.sampled_from([2, 4]))
 def test_what_is_written_by_a_library_is_counted_exactly(
     value: object, flow: bool | None, width: int, indent: int

@@ -20,7 +20,7 @@ def _matches(pattern_text: str, event_text: str) -> bool:
     return pattern.matches(decode(event_text, keep_number_texts=pattern.needs_number_texts))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(strategies.related())
 def test_any_pattern_matches_the_same_events(pair: tuple[dict[str, Any], dict[str, Any]]) -> None:
     """Whatever the pattern and the event, both matchers say the same; and what does not match is explained."""
@@ -38,7 +38,7 @@ def test_any_pattern_matches_the_same_events(pair: tuple[dict[str, Any], dict[st
     assert (pattern.explain(decoded) is None) is expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(strategies.leaves, strategies.leaf_values)
 def test_every_operator_takes_the_same_values(leaf: list[Any], value: Any) -> None:  # noqa: ANN401
     """On a single value, every operator and literal says what the plain one says."""
@@ -70,7 +70,7 @@ values_of_few = st.one_of(
 members_of_few = st.dictionaries(st.sampled_from(["a", "b", "c", "d", "d.e"]), values_of_few, max_size=4)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(filters_of_few, members_of_few, members_of_few)
 def test_many_filters_match_what_each_of_them_matches(
     filters: list[dict[str, Any]], body: dict[str, Any], attributes: dict[str, Any]
@@ -101,7 +101,7 @@ array_patterns = st.dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(array_patterns, array_events)
 def test_fields_come_from_the_same_elements_of_arrays(pattern: dict[str, Any], event: dict[str, Any]) -> None:
     """On arrays of objects, nested or beside each other, the matchers agree on what is consistent."""
@@ -111,7 +111,7 @@ def test_fields_come_from_the_same_elements_of_arrays(pattern: dict[str, Any], e
     assert _matches(pattern_text, event_text) is expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text("ab*\\", max_size=12), st.text("ab*\\", max_size=16))
 def test_wildcards_agree(pattern: str, value: str) -> None:
     """A wildcard finds what keeping all positions finds, and what it refuses is badly written."""
@@ -124,7 +124,7 @@ def test_wildcards_agree(pattern: str, value: str) -> None:
     assert compiled.matches({"f": value}) is reference.wildcard(pattern, value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=5), st.text(max_size=5), st.sampled_from(["equals", "prefix", "suffix"]), st.booleans())
 def test_ignoring_case_agrees(wanted: str, other: str, form: str, upper: bool) -> None:
     """Any characters compare by their own cases, wherever in the string they stand."""

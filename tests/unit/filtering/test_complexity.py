@@ -105,7 +105,7 @@ def test_the_longest_wildcards_are_measured_at_once(wildcard: str) -> None:
 _PARTS = st.lists(st.text("ab", max_size=3), min_size=1, max_size=3).filter(lambda parts: all(parts[1:-1]))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(_PARTS, min_size=1, max_size=3))
 def test_the_measure_is_the_most_that_any_text_fits(patterns: list[list[str]]) -> None:
     """Trying every text finds the same; beyond the limit it only matters that it is beyond."""

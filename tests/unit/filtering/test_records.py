@@ -339,7 +339,7 @@ def test_deep_nesting_in_a_body_is_no_danger(body: str) -> None:
         assert filter_of(sqs(pattern)).matches(message(body)) is False
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.one_of(st.text(st.characters(), max_size=20), st.text('{}[]":,type1.5e-+ \\ud8', max_size=40)),
     st.sampled_from([[JSON_PATTERN], [TEXT_PATTERN], ['{"body": {"type": [1.5]}}'], [JSON_PATTERN, NO_BODY_PATTERN]]),
@@ -350,7 +350,7 @@ def test_any_text_is_judged(body: str, patterns: list[Any]) -> None:
     assert wanted.matches(record) is (wanted.explain(record) == [])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.one_of(st.binary(max_size=20), st.text('{}[]":,type1', max_size=40).map(str.encode)))
 def test_any_bytes_are_judged(data: bytes) -> None:
     """Nor do any bytes of a stream."""

@@ -151,7 +151,7 @@ def compiled_or_reason(text: str) -> Pattern | str:
         return str(fault)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(anything, strategies.events)
 def test_any_json_is_a_pattern_or_is_refused(value: Any, event: dict[str, Any]) -> None:  # noqa: ANN401
     """Whatever JSON is given as a pattern, it compiles and matches without a crash, or it is refused with a reason."""
@@ -160,7 +160,7 @@ def test_any_json_is_a_pattern_or_is_refused(value: Any, event: dict[str, Any]) 
         assert outcome.matches(event) in (True, False) if isinstance(outcome, Pattern) else outcome
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text('{}[]":,\\ab$or0123456789.-+eE tfn*/', max_size=60))
 def test_any_text_is_a_pattern_or_is_refused(text: str) -> None:
     """Text that only resembles JSON is refused, too."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.function import PAYLOAD_LIMIT_BYTES
@@ -142,7 +142,6 @@ def test_records_that_were_handed_over_are_never_changed(reads: list[int], size:
         assert (records.positions, records.sequence_numbers) == (positions, numbers)
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from([0, 1, 20, 60, 86, 87]), max_size=6), max_size=6), st.integers(1, 5))
 def test_batches_are_the_queue_in_order_and_always_fit(reads: list[list[int]], size: int) -> None:
     """Every record once, in order, never more than the size or the payload; as much as fits."""

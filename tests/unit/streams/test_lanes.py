@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pollers.checkpoints.store import LanesDone
@@ -23,7 +23,6 @@ def test_the_lane_of_a_key_is_the_same_in_every_process() -> None:
     assert [lane_of(key, 10) for key in (b"", b"a", b"customer-17")] == [0, 7, 3]
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([b"a", b"b", b"c", b"d", b"e"]), max_size=60), st.integers(1, 10))
 def test_every_record_is_in_the_lane_of_its_key_in_order(keys: list[bytes], factor: int) -> None:
     """Nothing is lost or doubled, equal keys share a lane, and each lane keeps the shard's order."""
@@ -133,7 +132,6 @@ def test_what_was_accepted_after_the_write_is_handed_back() -> None:
     assert progress.unsaved == 2
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_no_interleaving_moves_the_checkpoint_above_an_unfinished_record(data: st.DataObject) -> None:
     """Pages come, lanes finish records in their own order, some are discarded or filtered, checkpoints are written at any time."""
@@ -184,7 +182,6 @@ def test_no_interleaving_moves_the_checkpoint_above_an_unfinished_record(data: s
 # -- what lanes have done above the checkpoint -----------------------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([b"a", b"b", b"c", b"d", b"e", b"f"]), min_size=1, max_size=40), st.data())
 def test_no_record_that_is_not_done_is_passed_over_whatever_the_number_of_lanes_was(
     keys: list[bytes], data: st.DataObject

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pollers.aws.api import ShardListing
@@ -155,7 +155,6 @@ def histories(draw: st.DrawFn) -> list[ShardListing]:
     return shards
 
 
-@settings(deadline=None)
 @given(histories(), st.data())
 def test_every_shard_is_read_once_and_after_its_parents(history: list[ShardListing], data: st.DataObject) -> None:
     """Whatever is listed when, and in whatever order shards end: parents first, everything in the end, nothing twice."""
@@ -185,7 +184,6 @@ def test_every_shard_is_read_once_and_after_its_parents(history: list[ShardListi
     assert lineage.unfinished() == []
 
 
-@settings(deadline=None)
 @given(histories(), st.data())
 def test_a_trimmed_past_never_blocks_the_present(history: list[ShardListing], data: st.DataObject) -> None:
     """Without any prefix of its history, every listed shard is read."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pollers.streams.dynamodb import PACE as DYNAMODB
@@ -178,7 +178,6 @@ def test_what_a_shard_leaves_is_free_for_others() -> None:
     assert ahead.room(other.holding) == (70, 9_900)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.integers(1, 40)), max_size=200))
 def test_the_shards_together_stay_within_one_and_a_half_times_the_limits(
     steps: list[tuple[int, bool, int]],

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pollers.streams.records import Records
@@ -297,7 +297,6 @@ rules = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(rules, st.integers(1, 25), st.sets(st.integers(1, 25), max_size=5), st.integers(0, 1_000))
 def test_every_record_is_accepted_or_discarded_once_and_in_order(
     rules: Rules, count: int, bad: set[int], seed: int
@@ -333,7 +332,6 @@ def test_every_record_is_accepted_or_discarded_once_and_in_order(
     assert not poison & set(driven.accepted)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 200), st.sets(st.integers(1, 200), max_size=4))
 def test_bisecting_gives_up_exactly_the_bad_records(count: int, bad: set[int]) -> None:
     """Each is found within its depth of invocations, and nothing else is lost."""
