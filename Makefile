@@ -34,7 +34,7 @@ constraints:
 	PYTHON=$(PYTHON) .ci/constraints
 
 unit: $(STAMP)
-	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/unit
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

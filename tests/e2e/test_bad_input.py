@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pollers.emulators import Emulator
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 KIB = 1024
 RECEIVES = 2

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 
 def free_port() -> int:
@@ -83,7 +83,7 @@ async def test_with_fewer_descriptors_than_mappings_headrace_goes_on(tmp_path: P
         workplace.configure(mappings, runtime={"http": {"port": port}})
 
         def healthy() -> int:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=20) as reply:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=60) as reply:
                 status: int = reply.status
                 return status
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pollers.emulators import Emulator
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 NOTE = """
     def handler(event, context):

@@ -93,7 +93,7 @@ class Loud:
         assert code == 0
 
     def _health(self) -> int:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=20) as reply:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=60) as reply:
             status: int = reply.status
             return status
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 QUEUE = {"event_source_arn": "arn:aws:sqs:us-east-1:000000000000:never-asked"}
 

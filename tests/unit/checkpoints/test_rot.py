@@ -97,7 +97,7 @@ async def refused(path: Path) -> str:
     return str(refusal.value)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_no_flipped_bit_is_believed() -> None:
     """Of a store that was closed and one whose owner was killed: each flip is harmless, or refused with what to do.
 

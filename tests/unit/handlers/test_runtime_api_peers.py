@@ -66,7 +66,7 @@ def running(*arguments: str, environment: Mapping[str, str] | None = None) -> It
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(300)
 
 
 class Greeting(asyncio.Protocol):

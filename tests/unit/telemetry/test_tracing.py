@@ -253,7 +253,7 @@ def test_a_collector_that_is_away_holds_nothing_up(monkeypatch: pytest.MonkeyPat
     with tracer() as made:
         assert made is not None
         made.start_span("lost").end()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 @contextmanager
