@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 from contextlib import closing
@@ -41,7 +42,9 @@ def connect(path: Path, lock: OwnerLock) -> tuple[sqlite3.Connection, int]:
     except sqlite3.Error as error:
         raise translated(error, path) from error
     except OSError as error:
-        raise StoreUnwritable(f"{path} cannot be written ({error.strerror})") from error
+        why = "it is a mount of its own; mount its folder, since its log lies beside it"
+        said = why if error.errno == errno.EBUSY else error.strerror
+        raise StoreUnwritable(f"{path} cannot be written ({said})") from error
 
 
 def _prepare(path: Path, lock: OwnerLock) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -254,6 +255,21 @@ def test_a_file_is_in_wal_mode_before_it_is_in_its_place(tmp_path: Path) -> None
     files.put(path, Contents(commits=1))
     assert path.read_bytes()[18:20] == b"\2\2"
     assert {file.name for file in tmp_path.iterdir()} == {"checkpoints.db"}
+
+
+async def test_a_file_that_is_mounted_by_itself_is_refused_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container with a volume for the file alone would lose the log, which lies beside it, with itself."""
+    path = tmp_path / "checkpoints.db"
+    path.touch()
+
+    def busy(*_: object) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr(Path, "replace", busy)
+    with pytest.raises(StoreUnwritable, match="mount its folder"):
+        await loaded(path, "clicks")
 
 
 async def test_what_looking_at_a_file_with_other_programs_leaves_is_no_damage(tmp_path: Path) -> None:
