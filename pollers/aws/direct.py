@@ -19,7 +19,8 @@ from botocore.utils import normalize_url_path
 from pollers.aws.calls import READ_SECONDS, SdkCalls, json_bytes
 from pollers.aws.classify import from_sdk, is_clock_skew, json_failure
 from pollers.aws.errors import INVALID_REPLY, CredentialsExpired, Unavailable
-from pollers.aws.http1 import Connections, ExchangeFailed, Origin
+from pollers.aws.exchange_errors import ExchangeFailed
+from pollers.aws.http1 import Connections, Origin
 from pollers.aws.passthrough import USER_AGENT
 from pollers.aws.signing import Signer
 from pollers.clock import loop_time

@@ -20,6 +20,15 @@ import anyio
 from aiohappyeyeballs import start_connection
 
 from handlers.descriptor_limit import require_room
+from pollers.aws.connection_line import Line
+from pollers.aws.exchange_errors import (
+    ConnectFailed,
+    ConnectionLost,
+    ExchangeFailed,
+    NoDescriptors,
+    ReplyTimeout,
+    Unanswered,
+)
 from pollers.aws.http1_reply import MalformedReply, Reply, ReplyReader
 
 if TYPE_CHECKING:
@@ -34,26 +43,7 @@ DISTRUST_SECONDS = (1.0, 60.0)
 """For so long after a kept connection ended under a request, what must not be sent twice goes over new connections: short when that
 happens once, longer and longer with a service that closes connections after each reply without a word."""
 CLOSE_SECONDS = 2.0
-
-
-class ExchangeFailed(Exception):  # noqa: N818 - named for what happened to the request
-    """No reply: nobody can tell whether the service has acted on the request."""
-
-
-class ConnectionLost(ExchangeFailed):
-    """The connection ended, or what came over it was no HTTP."""
-
-
-class Unanswered(ConnectionLost):
-    """The connection ended without a byte of a reply."""
-
-
-class ConnectFailed(ExchangeFailed):
-    """No connection was made (refused, unknown host, TLS, time-out), so the request was not sent."""
-
-
-class ReplyTimeout(ExchangeFailed):
-    """The reply did not come in time."""
+_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +80,7 @@ class Connections:
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._closed = False
         self._distrust = _Distrust()
+        self._line: Line[_Connection] = Line()
         self._emptied = anyio.Event()
 
     async def exchange(self, request: bytes, *, seconds: float, repeatable: bool = False) -> Reply:
@@ -109,7 +100,24 @@ class Connections:
                 if not repeatable:
                     raise
                 seconds -= anyio.current_time() - begun
-        return await self._over(await self._connect(), request, seconds)
+        return await self._over(await self._new(urgent=repeatable), request, seconds)
+
+    async def _new(self, *, urgent: bool) -> _Connection:
+        """A new connection; out of descriptors, the next one that is free."""
+        try:
+            return await self._connect()
+        except NoDescriptors as none_left:
+            if not self._open:
+                raise
+            try:
+                free = await self._line.wait(CONNECT_SECONDS, urgent=urgent)
+            except TimeoutError:
+                raise none_left from none_left.__cause__
+            if free is not None and free.quiet() and (urgent or anyio.current_time() >= self._distrust.until):
+                return free
+            if free is not None:
+                free.abort()
+            return await self._connect()
 
     async def _over(self, connection: _Connection, request: bytes, seconds: float) -> Reply:
         try:
@@ -118,10 +126,14 @@ class Connections:
             connection.abort()
             raise
         if reply.keep_alive and connection.usable and not self._closed:
-            self._idle.append(connection)
+            self._release(connection)
         else:
             connection.abort()
         return reply
+
+    def _release(self, connection: _Connection) -> None:
+        if not self._line.offer(connection):
+            self._idle.append(connection)
 
     def _kept(self) -> _Connection | None:
         """A connection that has been used before and is still there: the service may close one at any time, unannounced."""
@@ -152,7 +164,8 @@ class Connections:
         except TimeoutError as error:
             raise ConnectFailed(f"no connection to {origin.host}:{origin.port} within {CONNECT_SECONDS:g} s") from error
         except OSError as error:  # ssl.SSLError is one
-            raise ConnectFailed(f"no connection to {origin.host}:{origin.port}: {_why(error)}") from error
+            kind = NoDescriptors if error.errno in _NO_DESCRIPTORS else ConnectFailed
+            raise kind(f"no connection to {origin.host}:{origin.port}: {_why(error)}") from error
         if self._closed:
             connection.abort()
             raise ConnectFailed("closed")
@@ -169,6 +182,7 @@ class Connections:
         self._open.discard(connection)
         with contextlib.suppress(ValueError):
             self._idle.remove(connection)
+        asyncio.get_running_loop().call_soon(self._line.offer, None)  # its descriptor is closed after this call
         if self._closed and not self._open:
             self._emptied.set()
 
@@ -206,7 +220,7 @@ async def _reach(origin: Origin) -> socket.socket:
 
 
 def _why(error: OSError) -> str:
-    if error.errno in (errno.EMFILE, errno.ENFILE):
+    if error.errno in _NO_DESCRIPTORS:
         return f"{error.strerror}: every connection takes a file descriptor; raise their limit (ulimit -n)"
     return str(error)
 

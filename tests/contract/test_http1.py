@@ -14,7 +14,8 @@ import anyio
 import pytest
 
 from pollers.aws import http1
-from pollers.aws.http1 import ConnectFailed, ConnectionLost, Connections, ExchangeFailed, Origin, _Distrust
+from pollers.aws.exchange_errors import ConnectFailed, ConnectionLost, ExchangeFailed
+from pollers.aws.http1 import Connections, Origin, _Distrust
 from tests.contract.scripted import reply, until
 
 if TYPE_CHECKING:

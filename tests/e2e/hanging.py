@@ -97,11 +97,12 @@ def another_message(request: dict[str, Any]) -> dict[str, Any]:
 class Service:
     """``answers``: by operation, a reply for ever (or what makes one of a request) or, in a list, replies for the first calls.
 
-    ``asked`` counts calls.
+    ``asked`` counts calls, which take ``takes_seconds``.
     """
 
     answers: dict[str, Any]
     asked: Counter[str] = field(default_factory=Counter)
+    takes_seconds: dict[str, float] = field(default_factory=dict)
     connections: int = 0
     port: int = 0
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
@@ -130,6 +131,7 @@ class Service:
         self.asked[operation] += 1
         if answer is None:
             await asyncio.Event().wait()
+        await asyncio.sleep(self.takes_seconds.get(operation, 0))
         body = json.dumps(answer).encode()
         head = f"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 import pytest
@@ -102,6 +102,29 @@ async def test_with_fewer_descriptors_than_mappings_headrace_goes_on(tmp_path: P
     assert '"exception"' not in text
     [said] = [line for line in workplace.logged() if line["event"].startswith("few file descriptors")]
     assert said["limit"] == 100
+
+
+async def test_with_fewer_descriptors_than_mappings_each_has_its_turn(tmp_path: Path) -> None:
+    """Connections that are kept between long polls are not those mappings' for ever."""
+    polled = set[str]()
+
+    def url(request: dict[str, Any]) -> dict[str, Any]:
+        return {"QueueUrl": f"http://127.0.0.1/000000000000/{request['QueueName']}"}
+
+    def nothing(request: dict[str, Any]) -> dict[str, Any]:
+        polled.add(request["QueueUrl"])
+        return {}
+
+    async with hanging({**service.SQS, "GetQueueUrl": url, "ReceiveMessage": nothing}) as scripted:
+        scripted.takes_seconds["ReceiveMessage"] = 5.0
+        workplace = Workplace(tmp_path, Emulator("scripted", scripted.port, tmp_path / "emulator"))
+        workplace.function("def handler(event, context): pass")
+        workplace.configure({f"m{number}": {"event_source_arn": f"{service.QUEUE}-{number}"} for number in range(150)})
+        with limited(workplace, 100, 100) as process:
+            await until(lambda: len(polled) == 150, running=process, what="every queue's poll")
+            terminate(process)
+            assert await ended(process) == 0
+    assert "Traceback" not in workplace.log.read_text()
 
 
 async def test_workers_that_cannot_have_descriptors_are_started_later(tmp_path: Path) -> None:
