@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from random import Random
 
-STATUSES = (500, 500, 502, 503, 504, 429, 302, 204, 206)
-REFUSALS = (400, 403, 404)
-"""Statuses that end a poller, if rightly so or not: its mapping starts another."""
+STATUSES = (500, 500, 502, 503, 504, 429, 302, 204, 206, 400, 403, 404)
+"""Of replies that no service has sent: none of them ends a poller."""
 NUMBERS = ("number", "fraction")
 
 
@@ -73,7 +72,7 @@ class Transport:
                 return b"HTTP/1.1 %d OK\r\n\r\n%b" % (status, body[: random.choice((None, len(body) // 2, 0))])
             case 2:
                 garbage = random.choice([HTML, *(one for one in WHOLE.values() if len(one) < 10_000)])
-                return _framed(random.choice(STATUSES if random.random() < 0.9 else REFUSALS), garbage)
+                return _framed(random.choice(STATUSES), garbage)
             case _:
                 return _framed(status, self.body(operation, body))
 
