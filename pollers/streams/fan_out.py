@@ -2,7 +2,8 @@
 
 Each subscription is resumed at the continuation sequence number of the last event, which may lie above its last record. A torn
 subscription is no end: the next one says whether the shard has ended. Nor is an event without a continuation, unless more bears
-that out (see :mod:`pollers.streams.endings`).
+that out (see :mod:`pollers.streams.endings`). A subscription that ended with an event that names the shard's children has told its
+end, though it gave a continuation as well (emulators do).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ async def read_subscriptions(reader: Reader) -> None:
         began, before = anyio.current_time(), reader.place.upto
         last = await reader.attempt(lambda: _one(reader))
         apart = LEAST_SECONDS
-        if last is not None and last.continuation is None:
+        if last is not None and (last.continuation is None or (last.children and not shard.stopping.stopped)):
             apart = IN_USE_SECONDS
             await end_told(reader, last.children, last.behind_seconds, progressed=reader.place.upto != before)
         if not shard.closed:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -12,6 +13,11 @@ from pollers.telemetry.facts import Checkpointed, Polled, PollFailed, ShardEnded
 from tests import virtual_time
 from tests.faults.memory_streams import NoFaults
 from tests.faults.stream_rig import Rig, eventually, failing_on
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pollers.aws.api import Pushed
 
 
 def fan_out(**settings: Any) -> Rig:  # noqa: ANN401 - the mapping's own
@@ -50,6 +56,25 @@ async def test_records_are_pushed_and_name_the_consumer() -> None:
         await eventually(lambda: rig.accepted == ["1", "2", "3"], within=1)
     assert "records" not in rig.stream.calls
     assert {record["eventSourceARN"] for record in rig.function.events[0]["Records"]} == {rig.stream.arn}
+
+
+@virtual_time.test
+async def test_an_end_that_gives_a_continuation_as_well_is_told_by_the_children(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As an emulator does; the shard is not subscribed to for ever, and its children are read."""
+    rig = fan_out()
+
+    def continued(pushed: Pushed) -> Pushed:
+        return replace(pushed, continuation=pushed.continuation or str(10**30))
+
+    monkeypatch.setattr(rig.stream, "tampered_event", continued)
+    rig.put("1")
+    async with rig.running():
+        await eventually(lambda: rig.accepted == ["1"])
+        rig.stream.split(rig.stream.open_shards()[0])
+        rig.put("2")
+        await eventually(lambda: rig.accepted == ["1", "2"], within=20)
 
 
 @virtual_time.test
