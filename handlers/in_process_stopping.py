@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from handlers.in_process_calls import InvocationStopped
 if TYPE_CHECKING:
     import threading
     from pathlib import Path
+    from types import FrameType
 
 
 def interrupt_thread(thread: threading.Thread, folder: Path) -> None:
@@ -29,6 +31,20 @@ def interrupt_thread(thread: threading.Thread, folder: Path) -> None:
 
 
 def _is_in(identity: int, folder: Path) -> bool:
-    # The only way to see where another thread is; documented, "for specialised use" such as this.
-    frame = sys._current_frames().get(identity)
+    frame = _frames().get(identity)
     return frame is not None and frame.f_code.co_filename.startswith(f"{folder}/")
+
+
+def _frames() -> dict[int, FrameType]:
+    """Where each thread is. The only way to see it; documented, "for specialised use" such as this.
+
+    Some releases of Python 3.11 and 3.12 hold their list of threads while they make the frames: a garbage collection then, whose
+    finalizers let another thread run that starts or ends, and the process stands still for ever.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return sys._current_frames()
+    finally:
+        if collects:
+            gc.enable()
