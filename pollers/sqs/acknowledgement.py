@@ -38,6 +38,8 @@ LAST_TRIES = 4
 """Tries that are left to a delete once the poller is stopping."""
 
 RETRY_SECONDS = (0.1, 5.0)
+LAST_RETRY_SECONDS = 0.3
+"""Longest wait between tries once the poller is stopping: what is confirmed before the end does not come again."""
 
 
 class Deletes:
@@ -71,6 +73,7 @@ class Deletes:
         self._work = anyio.Event()
         self._idle = anyio.Event()
         self._closing = False
+        self._closed = anyio.Event()
 
     @property
     def backlog(self) -> int:
@@ -99,6 +102,7 @@ class Deletes:
     async def flush(self) -> None:
         """Wait until everything is deleted or given up; tries are bounded from now on."""
         self._closing = True
+        self._closed.set()
         self._start(1)
         while self.backlog:
             self._idle = anyio.Event()
@@ -144,12 +148,20 @@ class Deletes:
         backoff = Backoff(self._random, initial=RETRY_SECONDS[0], maximum=RETRY_SECONDS[1])
         tries = 0
         while left:
-            await anyio.sleep(backoff.next())
+            await self._pause(backoff.next())
             tries += self._closing
             if tries >= LAST_TRIES:
                 self._expire(left, "could not be deleted before the stop")
                 return
             left = await self._attempt(left)
+
+    async def _pause(self, seconds: float) -> None:
+        """Between two tries; a stop cuts it short."""
+        if self._closing:
+            await anyio.sleep(min(seconds, LAST_RETRY_SECONDS))
+            return
+        with anyio.move_on_after(seconds):
+            await self._closed.wait()
 
     async def _attempt(self, messages: list[Held]) -> list[Held]:
         """One call; what is to be tried again."""

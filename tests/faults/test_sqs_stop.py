@@ -10,7 +10,7 @@ import pytest
 from pollers.aws.errors import AccessDenied, NotFound, Unavailable
 from pollers.errors import SourceUnusable
 from pollers.sqs.visibility import BRIEF_SECONDS
-from pollers.telemetry.facts import Deleted, Invoked, Returned
+from pollers.telemetry.facts import Deleted, DeleteRetried, Invoked, Returned
 from tests import virtual_time
 from tests.faults.memory_sqs import MemorySqs, Queue
 from tests.faults.sqs_world import OK, Call, World, takes
@@ -364,3 +364,17 @@ async def test_a_crash_acknowledges_nothing() -> None:
         await eventually(lambda: not world.queue.messages)
 
     assert sorted(set(world.handled)) == ["0", "1", "2", "3", "4"]
+
+
+@virtual_time.test
+async def test_a_stop_does_not_wait_for_the_next_try_of_a_delete() -> None:
+    """By then it waits for seconds; it is made at once: what is confirmed before the end does not come again."""
+    world, api = slow_world()
+    api.broken_delete = Unavailable("ServiceUnavailable", "down")
+    world.queue.put("order")
+    async with world.polling(long_poll_seconds=1):
+        await eventually(lambda: sum(isinstance(fact, DeleteRetried) for fact in world.facts) >= 7)
+        api.broken_delete = None
+        began = anyio.current_time()
+    assert world.ledger.deleted == 1
+    assert anyio.current_time() - began <= 1.5
