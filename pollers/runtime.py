@@ -100,6 +100,14 @@ class Runtime:
             group.cancel_scope.cancel()
         return self.exit_code
 
+    @property
+    def nothing_held(self) -> bool:
+        """Whether the books balance already, however far the stop is. Asked from another thread, too."""
+        return self.stopping and all(
+            runner.ledger.balances(0) and ((poller := runner.poller) is None or not poller.held())
+            for runner in list(self.mappings.values())
+        )
+
     def stop(self) -> None:
         """Ask for the numbered shutdown (DESIGN decision 9). A second call skips every wait."""
         if self._stop_asked.is_set():

@@ -132,8 +132,8 @@ def _without_traceback_for_want_of_descriptors(loop: asyncio.AbstractEventLoop, 
 
 
 def _exit_code(runtime: Runtime) -> int:
-    """1 as long as nobody can say that the books balance."""
-    return runtime.exit_code if runtime.over else 1
+    """1 as long as something is held, or nobody can say."""
+    return runtime.exit_code if runtime.over or runtime.nothing_held else 1
 
 
 async def _tell_of_standstill() -> None:

@@ -462,7 +462,10 @@ async def test_with_nothing_running_a_mapping_that_hangs_is_left_within_three_se
     runtime.on_ending = told.append
     async with running(runtime) as codes:
         began = anyio.current_time()
+        assert not runtime.nothing_held, "new messages may come at any time"
         runtime.stop()
+        await virtual_time.eventually(lambda: runtime.stopping)
+        assert runtime.nothing_held == (code == 0), "also while the stop is under way: it may have to end there"
     assert anyio.current_time() - began < 3
     assert codes == [code]
     assert max(told) < 3, "told at the signal, and nothing later since"
