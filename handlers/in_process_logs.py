@@ -1,4 +1,4 @@
-"""Whose log records are whose, in process: what a handler logs carries its function's name and its request's id."""
+"""Whose log records are whose; in process, what a handler logs carries its function's name and its request's id."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
     from config.models import LoggingConfig
 
+LOGGERS = "handlers.functions"
+"""Loggers for what workers say are below this one, each with its function's name."""
+_OF_FUNCTIONS = (f"{LOGGERS}.", "function:")
+"""How the names of functions' loggers begin: for workers, and by the modules of in-process functions."""
 _LEVELS = {"TRACE": 1, "DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40, "FATAL": 50}
 
 
@@ -43,6 +47,11 @@ def admit(modules: str, level: int) -> None:
     Others have the level of Headrace's own log.
     """
     logging.getLogger(modules).setLevel(level if 0 < level < logging.INFO else logging.NOTSET)
+
+
+def of_function(record: logging.LogRecord) -> bool:
+    """Whether a function says it, and not Headrace. To be asked in the thread that logs."""
+    return record.name.startswith(_OF_FUNCTIONS) or _origin.get(None) is not None
 
 
 def mark_invocation(_logger: object, _method: str, event: EventDict) -> EventDict:

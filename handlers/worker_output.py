@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from handlers.embedded_metrics import is_embedded_metric
+from handlers.in_process_logs import LOGGERS
 from handlers.log_intake import WORK_A_TURN, Intake, Share, StreamText
 from handlers.log_levels import RANKS, rank, severity
 from handlers.log_lines import Allowance, Counts, LogEvent
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from config.models import LoggingConfig
 
-LOGGERS = "handlers.functions"
-"""Functions' loggers are below this one, each with its function's name."""
 _FAREWELL = ("LAMBDA_RUNTIME", "Failed to get next invocation")
 """In what AWS's client says, as an error, when it is told to exit instead of being given an invocation."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import orjson
 import structlog
 
-from handlers.in_process_logs import OfInvocations, mark_invocation
+from handlers.in_process_logs import OfInvocations, mark_invocation, of_function
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor
@@ -31,7 +31,8 @@ class _ToOutlet(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._outlet.put(self.format(record).encode("utf-8", "backslashreplace") + b"\n")
+            line = self.format(record).encode("utf-8", "backslashreplace") + b"\n"
+            self._outlet.put(line, ours=not of_function(record))
         except Exception:
             self.handleError(record)
 

@@ -22,7 +22,7 @@ def on_stdout() -> Iterator[Callable[[str], None]]:
 
     def put(text: str) -> None:
         if outlet is not None:
-            outlet.put(text.replace("\n", " ").encode("utf-8", "backslashreplace") + b"\n")
+            outlet.put(text.replace("\n", " ").encode("utf-8", "backslashreplace") + b"\n", ours=False)
 
     try:
         yield put

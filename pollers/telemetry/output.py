@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 LINES_WAITING = 10_000
 BYTES_WAITING = 16 * 1024 * 1024
 """How much may wait for a reader that is slow."""
+FUNCTIONS_SHARE = 0.75
+"""Of both, what functions say may fill so much: the rest is kept for what Headrace says itself."""
 CHUNK_BYTES = 64 * 1024
 """Written at once: what a pipe holds."""
 LINGER_SECONDS = 0.01
@@ -53,7 +55,8 @@ class Outlet:
     def __init__(self, write: Callable[[bytes], None], say: Callable[[int], None] = lambda dropped: None) -> None:
         self._write = write
         self._say = say
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[tuple[bytes, bool]] = deque()
+        self._ours = 0
         self._lines = 0
         self._bytes = 0
         self._unsaid = 0
@@ -72,16 +75,19 @@ class Outlet:
         since = self._writing_since
         return since is not None and time.monotonic() - since > STALLED_SECONDS
 
-    def put(self, data: bytes) -> None:
-        """Have whole lines written, or count them as dropped."""
+    def put(self, data: bytes, *, ours: bool = True) -> None:
+        """Have whole lines written, or count them as dropped. ``ours`` False: a function says it, which is not to take all."""
         lines = data.count(b"\n") or 1
+        share = 1.0 if ours else FUNCTIONS_SHARE
         with self._changed:
-            if self._gone or self._lines + lines > LINES_WAITING or self._bytes + len(data) > BYTES_WAITING:
+            full = self._lines + lines > share * LINES_WAITING or self._bytes + len(data) > share * BYTES_WAITING
+            if self._gone or full:
                 self._drop(lines)
                 return
             self._lines += lines
             self._bytes += len(data)
-            self._waiting.append(data)
+            self._ours += ours
+            self._waiting.append((data, ours))
             if self._asleep:
                 self._asleep = False
                 self._changed.notify_all()
@@ -91,15 +97,33 @@ class Outlet:
                 self._thread.start()
 
     def flush(self, seconds: float) -> bool:
-        """Wait until everything is written or dropped; whether that was so in time."""
+        """Wait until everything is written or dropped; whether that was so in time.
+
+        After half of it, what functions have said no longer keeps Headrace's own lines from being the last ones.
+        """
         until = time.monotonic() + seconds
         with self._changed:
             self._hurried = True
             self._changed.notify_all()
-            while self._bytes and (left := until - time.monotonic()) > 0:
-                self._changed.wait(left)
+            self._wait(until - seconds / 2)
+            if self._bytes and self._ours:
+                self._drop_functions()
+            self._wait(until)
             self._hurried = False
             return not self._bytes
+
+    def _wait(self, until: float) -> None:
+        while self._bytes and (left := until - time.monotonic()) > 0:
+            self._changed.wait(left)
+
+    def _drop_functions(self) -> None:
+        for data, ours in self._waiting:
+            if not ours:
+                lines = data.count(b"\n") or 1
+                self._lines -= lines
+                self._bytes -= len(data)
+                self._drop(lines)
+        self._waiting = deque(entry for entry in self._waiting if entry[1])
 
     def _drop(self, lines: int) -> None:
         self.dropped += lines
@@ -130,12 +154,18 @@ class Outlet:
                 self._changed.wait()
             if not self._hurried:
                 self._changed.wait(LINGER_SECONDS)  # only flush wakes it
-            taken = [self._waiting.popleft()]
+            # Never empty: only what waits beside a line of ours is dropped meanwhile.
+            taken = [self._taken()]
             size = len(taken[0])
-            while self._waiting and size + len(self._waiting[0]) <= CHUNK_BYTES:
-                size += len(self._waiting[0])
-                taken.append(self._waiting.popleft())
+            while self._waiting and size + len(self._waiting[0][0]) <= CHUNK_BYTES:
+                size += len(self._waiting[0][0])
+                taken.append(self._taken())
         return b"".join(taken)
+
+    def _taken(self) -> bytes:
+        data, ours = self._waiting.popleft()
+        self._ours -= ours
+        return data
 
     def _deliver(self, chunk: bytes) -> OSError | None:
         if self._gone:
@@ -164,7 +194,7 @@ class _Raw(io.RawIOBase):
 
     def write(self, data: object) -> int:
         whole = bytes(data)  # type: ignore[call-overload] # any buffer, as the interface has it
-        self._outlet.put(whole)
+        self._outlet.put(whole, ours=False)
         return len(whole)
 
     def fileno(self) -> int:

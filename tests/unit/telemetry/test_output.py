@@ -15,8 +15,9 @@ import anyio
 import pytest
 import structlog
 
+from handlers.in_process_logs import LOGGERS, context_of
 from pollers.telemetry.metric_lines import on_stdout
-from pollers.telemetry.output import BYTES_WAITING, LINES_WAITING, Outlet, unblocking, writer_to
+from pollers.telemetry.output import BYTES_WAITING, LINES_WAITING, Outlet, _Raw, unblocking, writer_to
 from tests import virtual_time
 from tests.faults.sqs_world import World
 from tests.run_logging import as_run_logs
@@ -202,3 +203,80 @@ def test_a_record_that_cannot_be_shown_does_no_harm(capsys: pytest.CaptureFixtur
     assert outlet.flush(ENOUGH_SECONDS)
     assert b"next" in b"".join(written)
     assert "TypeError" in capsys.readouterr().err
+
+
+def said(outlet: Outlet, name: str, text: str) -> None:
+    """A record of that logger, as ``headrace run`` hands it on."""
+    with as_run_logs(outlet=outlet):
+        structlog.stdlib.get_logger(name).info(text)
+
+
+def flood(outlet: Outlet) -> None:
+    """More than fits of what functions say: in processes, in this one, printed, and metrics, each alone enough."""
+    with as_run_logs(outlet=outlet):
+        log = structlog.stdlib.get_logger(f"{LOGGERS}.loud")
+        for _ in range(LINES_WAITING + 1):
+            log.info("x")
+        in_process = structlog.stdlib.get_logger("in_process")
+        context_of("loud", "r-1", 0).run(lambda: [in_process.info("y") for _ in range(LINES_WAITING)])
+    printing = _Raw(outlet, 2)
+    for _ in range(LINES_WAITING):
+        printing.write(b"z\n")
+
+
+def test_functions_leave_room_for_what_headrace_says_itself() -> None:
+    """A slow reader and a function that floods: what Headrace says still waits for its turn, and is written."""
+    stuck, written = threading.Event(), list[bytes]()
+
+    def write(data: bytes) -> None:
+        stuck.wait()
+        written.append(data)
+
+    outlet = Outlet(write)
+    flood(outlet)
+    dropped = outlet.dropped
+    assert dropped > 2 * LINES_WAITING
+    for _ in range(LINES_WAITING // 5):
+        outlet.put(b"of ours\n")
+    said(outlet, "pollers.runtime", "ledger")
+    assert outlet.dropped == dropped
+    stuck.set()
+    assert outlet.flush(ENOUGH_SECONDS)
+    assert b"".join(written).count(b"of ours\n") == LINES_WAITING // 5
+    assert b"ledger" in written[-1]
+
+
+def test_large_lines_of_functions_leave_room_too() -> None:
+    """By their size."""
+    stuck = threading.Event()
+    outlet = Outlet(waits_for(stuck))
+    line = b"x" * (64 * 1024 - 1) + b"\n"
+    for _ in range(BYTES_WAITING // len(line)):
+        outlet.put(line, ours=False)
+    dropped = outlet.dropped
+    assert dropped
+    for _ in range(BYTES_WAITING // len(line) // 4 - 2):
+        outlet.put(line)
+    assert outlet.dropped == dropped
+    stuck.set()
+    assert outlet.flush(ENOUGH_SECONDS)
+
+
+def test_the_last_lines_are_headraces_own() -> None:
+    """A reader that cannot take in time all that functions have said gets the ledger at the end: their lines give way, counted."""
+    written, stuck = list[bytes](), threading.Event()
+
+    def write(data: bytes) -> None:
+        stuck.wait()
+        written.append(data)
+
+    outlet = Outlet(write)
+    line = b"x" * (64 * 1024 - 1) + b"\n"
+    for _ in range(150):
+        outlet.put(line, ours=False)
+    outlet.put(b"the ledger\n")
+    assert not outlet.flush(0.02)
+    stuck.set()
+    until(lambda: written[-1:] == [b"the ledger\n"])
+    assert len(written) <= 2
+    assert outlet.dropped == 151 - len(written)
