@@ -25,10 +25,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what runs in the background with interrupts ignored, and children inherit that: tests send them.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# No verdict depends on how fast the machine is: neither an example's time limit, nor how long it takes to make examples.
-settings.register_profile("any machine", suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any machine")
-
 EMULATORS = frozenset({"ministack", "kinesis_local", "localstack"})
 EMULATOR_TIMEOUT_SECONDS = 900
 """The first test that uses an emulator may install it."""
