@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from handlers.function import PAYLOAD_LIMIT_BYTES
+from handlers.http_dates import moment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable
@@ -31,15 +30,8 @@ def time_told(date: object, own: float) -> float:
 
     A moment that a service names is to be held against its own clock: this machine's may be wrong.
     """
-    try:
-        return _seconds(str(date))
-    except (ValueError, TypeError, OverflowError):
-        return own
-
-
-def _seconds(date: str) -> float:
-    moment = parsedate_to_datetime(date)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    told = moment(str(date))
+    return own if told is None else told
 
 
 def retry_after_seconds(value: object, now: float) -> float | None:
@@ -49,10 +41,10 @@ def retry_after_seconds(value: object, now: float) -> float | None:
     try:
         seconds = float(value)
     except (ValueError, OverflowError):
-        try:
-            seconds = _seconds(str(value)) - now
-        except (ValueError, TypeError, OverflowError):
+        told = moment(str(value))
+        if told is None:
             return None
+        seconds = told - now
     if seconds != seconds:  # NaN
         return None
     return min(max(seconds, 0.0), RETRY_AFTER_LIMIT_SECONDS)

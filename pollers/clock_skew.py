@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import aiohttp
+
+from handlers.http_dates import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,9 +25,9 @@ async def clock_skews(urls: Iterable[str]) -> dict[str, float]:
         for url in urls:
             try:
                 async with session.get(url, allow_redirects=False) as reply:
-                    told = reply.headers.get("Date")
+                    told = moment(reply.headers.get("Date", ""))
                     if told is not None:
-                        skews[url] = parsedate_to_datetime(told).timestamp() - time.time()
+                        skews[url] = told - time.time()
             except (aiohttp.ClientError, TimeoutError, ValueError, OSError):
                 continue
     return skews

@@ -11,7 +11,8 @@ make a record too old. Where replies have no date, records say the least themsel
 from __future__ import annotations
 
 from collections import deque
-from email.utils import parsedate_to_datetime
+
+from handlers.http_dates import moment
 
 SAMPLES = 5
 """Dates that are remembered."""
@@ -39,9 +40,8 @@ class ServiceClock:
 
     def told(self, date: str, now: float) -> None:
         """A reply that came had this ``Date``. One that is no date says nothing."""
-        try:
-            told = parsedate_to_datetime(date.strip()).timestamp()
-        except (ValueError, OverflowError):
+        told = moment(date)
+        if told is None:
             return
         self._offsets.append(told - now)
         if len(self._offsets) == SAMPLES:

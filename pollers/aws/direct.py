@@ -9,13 +9,13 @@ signature, extra headers), the call goes through the client itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from botocore.exceptions import NoCredentialsError
 from botocore.utils import normalize_url_path
 
+from handlers.http_dates import moment
 from pollers.aws.calls import READ_SECONDS, SdkCalls, json_bytes
 from pollers.aws.classify import from_sdk, is_clock_skew, json_failure
 from pollers.aws.errors import INVALID_REPLY, CredentialsExpired, Unavailable
@@ -113,11 +113,9 @@ class DirectCalls:
 
     def _adopt_clock_of(self, headers: Mapping[str, str]) -> None:
         """Sign by the service's clock from now on: this machine's is wrong."""
-        try:
-            served = parsedate_to_datetime(headers["date"]).timestamp()
-        except (KeyError, TypeError, ValueError, OverflowError):
-            return
-        self._skew_seconds = served - self._clock.time()
+        served = moment(headers.get("date", ""))
+        if served is not None:
+            self._skew_seconds = served - self._clock.time()
 
     async def _find_route(self, operation: str, parameters: Mapping[str, Any], about: str) -> _Route | None:
         """Ask the SDK's endpoint rules where this operation on this resource goes; None when only the SDK can send it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
@@ -83,6 +84,23 @@ def test_what_is_no_date_says_nothing(told: str) -> None:
         clock.heard(f"HTTP/1.1 200 OK\r\nDate: {told}".encode("latin-1"), 1.0)
         clock.heard(b"HTTP/1.1 200 OK\r\nContent-Length: 2", 1.0)
     assert clock.at_least(1.0) is None
+
+
+@pytest.mark.parametrize(
+    "told", ["Tue, 14 Nov 2023 22:13:20", "Tue, 14 Nov 2023 22:13:20 -0000", "Tue Nov 14 22:13:20 2023"]
+)
+def test_a_date_without_a_zone_is_utc(told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine west of it too, which would take it for a moment hours later."""
+    monkeypatch.setenv("TZ", "America/Los_Angeles")
+    time.tzset()
+    try:
+        clock = ServiceClock()
+        for _ in range(2):
+            clock.heard(head(told), 1.0)
+        assert clock.at_least(1.0) == EPOCH
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_headers_are_known_in_any_case() -> None:
