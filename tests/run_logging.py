@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pollers.telemetry.output import Outlet
 
 _configure = structlog.configure
+PACKAGES = frozenset({"pollers", "handlers", "config"})
 
 
 def let_loggers_look_anew() -> None:
@@ -36,14 +37,20 @@ def as_it_was() -> Iterator[None]:
     """Whatever is set up within is gone afterwards."""
     root = logging.getLogger()
     handlers = root.handlers[:]
-    levels = {name: logging.getLogger(name).level for name in (None, *NOISY)}
+    levels = _levels()
     try:
         yield
     finally:
         root.handlers[:] = handlers
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
+        for name in _levels():
+            logging.getLogger(name).setLevel(levels.get(name, logging.NOTSET))
         structlog.reset_defaults()
+
+
+def _levels() -> dict[str | None, int]:
+    """Of every logger that Headrace sets: commands set those of whole packages, functions one of their own."""
+    ours = (name for name in logging.root.manager.loggerDict if name.partition(".")[0] in PACKAGES)
+    return {name: logging.getLogger(name).level for name in (None, *NOISY, *ours)}
 
 
 @contextmanager

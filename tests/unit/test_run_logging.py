@@ -34,3 +34,15 @@ def test_loggers_used_meanwhile_can_be_listened_to_afterwards() -> None:
         log.warning("afterwards")
     assert [line["event"] for line in lines] == ["afterwards"]
     assert logging.getLogger().handlers == before
+
+
+def test_levels_set_meanwhile_are_no_later_test_s() -> None:
+    """``headrace invoke`` silences a whole package, and functions have loggers of their own."""
+    package, function = logging.getLogger("handlers"), logging.getLogger("handlers.functions.of_this_test")
+    before = package.level
+    with as_it_was():
+        package.setLevel(logging.CRITICAL)
+        function.setLevel(logging.DEBUG)
+        logging.getLogger("handlers.functions.made_meanwhile").setLevel(logging.DEBUG)
+    assert package.level == before
+    assert function.level == logging.getLogger("handlers.functions.made_meanwhile").level == logging.NOTSET
