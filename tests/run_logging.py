@@ -35,22 +35,23 @@ def _uncached(*settings: object, **named: object) -> None:
 @contextmanager
 def as_it_was() -> Iterator[None]:
     """Whatever is set up within is gone afterwards."""
-    root = logging.getLogger()
-    handlers = root.handlers[:]
-    levels = _levels()
+    before = _settings()
     try:
         yield
     finally:
-        root.handlers[:] = handlers
-        for name in _levels():
-            logging.getLogger(name).setLevel(levels.get(name, logging.NOTSET))
+        for name in _settings():
+            logger = logging.getLogger(name)
+            level, propagate, handlers = before.get(name, (logging.NOTSET, True, []))
+            logger.setLevel(level)
+            logger.propagate, logger.handlers[:] = propagate, handlers
         structlog.reset_defaults()
 
 
-def _levels() -> dict[str | None, int]:
+def _settings() -> dict[str | None, tuple[int, bool, list[logging.Handler]]]:
     """Of every logger that Headrace sets: commands set those of whole packages, functions one of their own."""
     ours = (name for name in logging.root.manager.loggerDict if name.partition(".")[0] in PACKAGES)
-    return {name: logging.getLogger(name).level for name in (None, *NOISY, *ours)}
+    loggers = {name: logging.getLogger(name) for name in (None, *NOISY, *ours)}
+    return {name: (logger.level, logger.propagate, logger.handlers[:]) for name, logger in loggers.items()}
 
 
 @contextmanager

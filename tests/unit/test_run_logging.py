@@ -36,13 +36,17 @@ def test_loggers_used_meanwhile_can_be_listened_to_afterwards() -> None:
     assert logging.getLogger().handlers == before
 
 
-def test_levels_set_meanwhile_are_no_later_test_s() -> None:
+def test_what_is_set_for_loggers_meanwhile_is_no_later_test_s() -> None:
     """``headrace invoke`` silences a whole package, and functions have loggers of their own."""
     package, function = logging.getLogger("handlers"), logging.getLogger("handlers.functions.of_this_test")
     before = package.level
     with as_it_was():
         package.setLevel(logging.CRITICAL)
+        function.propagate = False
+        function.addHandler(logging.NullHandler())
         function.setLevel(logging.DEBUG)
         logging.getLogger("handlers.functions.made_meanwhile").setLevel(logging.DEBUG)
     assert package.level == before
+    assert function.propagate
+    assert not function.handlers
     assert function.level == logging.getLogger("handlers.functions.made_meanwhile").level == logging.NOTSET
