@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.emulators import ENVIRONMENT, kinesis_local, localstack, ministack
+from tests.reproducible import let_one_seed_rule
 from tests.run_logging import as_it_was, let_loggers_look_anew
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 let_loggers_look_anew()
+let_one_seed_rule()
 
 
 @pytest.fixture(autouse=True)
