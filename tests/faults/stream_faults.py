@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from pollers.aws.api import Page, Pushed, ShardListing, Wire
-    from pollers.checkpoints.store import Lease, MappingCheckpoints, ShardCheckpoint
+    from pollers.checkpoints.store import CheckpointStore, Lease, MappingCheckpoints, ShardCheckpoint
     from tests.faults.stream_world import World
 
 
@@ -131,8 +131,8 @@ class WatchedStore:
 
     least_interval_seconds = 0.0
 
-    def __init__(self, world: World, rate: float) -> None:
-        self.inner = MemoryStore()
+    def __init__(self, world: World, rate: float, inner: CheckpointStore | None = None) -> None:
+        self.inner = inner or MemoryStore()
         self._world = world
         self._disk = Disk(world, rate)
 

@@ -6,7 +6,6 @@ import random
 from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
-import structlog
 
 from config.models import DynamoDBMapping, KinesisMapping, StreamMapping
 from pollers.checkpoints.errors import StoreUnwritable
@@ -17,13 +16,17 @@ from pollers.streams import DynamoDBSource, KinesisSource, StreamPoller, StreamS
 from pollers.telemetry.facts import Facts
 from pollers.telemetry.ledger import Ledger
 from tests import virtual_time
+from tests.faults.flipping_disk import FlippingDisk
 from tests.faults.memory_streams import MemoryStream
 from tests.faults.stream_faults import Lies, WatchedStore, Weather
 from tests.faults.stream_world import SimulatedDestination, SimulatedFilter, SimulatedFunction, World
+from tests.faults.unread_logs import logs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+DISK_EVERY = 5
+"""Of so many seeds one has the real file, on a disk that flips bits of it between two lives."""
 PATIENCE_SECONDS = 6 * 3_600.0
 """Virtual time after which, all faults over, everything must be done."""
 
@@ -61,7 +64,8 @@ class Simulation:
         self.stream.dates = self.mapping.starting_position == "LATEST" or chance.random() < 0.8
         lies = Lies(self.world, chance.choice((0.0, 0.01, 0.1)))
         self.stream.tampered, self.stream.tampered_event = lies.page, lies.event
-        self.store = WatchedStore(self.world, rate)
+        self.disk = FlippingDisk(random.Random(seed), self.service_clock) if seed % DISK_EVERY == 0 else None
+        self.store = WatchedStore(self.world, rate, self.disk)
         self.written = anyio.Event()
 
     def _mapping(self, kind: str) -> StreamMapping:
@@ -130,7 +134,7 @@ class Simulation:
 
     async def run(self) -> None:
         """Some lives that end in crashes or stops, then one in calm weather, until everything is done."""
-        async with anyio.create_task_group() as tasks:
+        async with self.store, anyio.create_task_group() as tasks:
             tasks.start_soon(self.write)
             for _ in range(self.random.choice((0, 1, 2, 4))):
                 await self._short_life()
@@ -167,12 +171,16 @@ class Simulation:
         self.poller = StreamPoller(self.mapping, self._source(), self.store, destination, surroundings, record_filter)
         self.ledger = ledger
         self.world.starts()
+        if self.disk is not None:
+            await self.disk.begin()
         try:
             await self.poller.run()
             self.world.stopped()
         except StoreUnwritable:
             assert not self.world.calm
         finally:
+            if self.disk is not None:
+                await self.disk.end(crashed=crashing)
             assert permits.held == 0, "a permit was kept"
         assert crashing or self.poller.held() == 0
         assert ledger.balances(self.poller.held()), ledger.as_dict()
@@ -209,13 +217,13 @@ class Simulation:
         assert world.accepted - seen <= world.discarded | world.expired | given_up
 
 
-def simulate(seed: int) -> World:
-    """Run one seed to its end; the world that it ended in."""
+def simulate(seed: int) -> Simulation:
+    """Run one seed to its end."""
 
-    async def main() -> World:
+    async def main() -> Simulation:
         simulation = Simulation(seed)
         await simulation.run()
-        return simulation.world
+        return simulation
 
-    with structlog.testing.capture_logs():
+    with logs_of(seed):
         return virtual_time.run(main, step_limit=400_000)

@@ -8,6 +8,7 @@ import pytest
 
 from tests import virtual_time
 from tests.faults.sqs_simulation import Simulation
+from tests.faults.unread_logs import logs_of
 
 SEEDS = 1_000
 SLICES = 20
@@ -24,10 +25,11 @@ def _seeds() -> list[range]:
 
 @pytest.mark.parametrize("seeds", _seeds(), ids=lambda seeds: f"{seeds.start}-{seeds.stop - 1}")
 def test_nothing_is_lost_whatever_breaks(seeds: range) -> None:
-    """Crashes, duplicates, half-failed deletes, throttles, lost replies: every message is handled or rightly dead."""
+    """Crashes, duplicates, half-failed deletes, throttles, lost replies, unread logs: every message is handled or rightly dead."""
     for seed in seeds:
         try:
-            virtual_time.run(lambda seed=seed: Simulation(seed).run())  # type: ignore[misc]
+            with logs_of(seed):
+                virtual_time.run(lambda seed=seed: Simulation(seed).run())  # type: ignore[misc]
         except BaseException as error:
             error.add_note(f"replay with HEADRACE_SEED={seed}")
             raise

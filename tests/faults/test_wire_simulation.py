@@ -11,6 +11,7 @@ import pytest
 
 from tests import virtual_time
 from tests.faults import wire_sqs, wire_streams
+from tests.faults.unread_logs import logs_of
 
 QUEUE_SEEDS = 400
 STREAM_SEEDS = 200
@@ -35,7 +36,8 @@ def test_whatever_a_queue_answers_nothing_is_lost(seeds: range) -> None:
     """Every message is handled or rightly dead, what counts as deleted is, and the books balance."""
     for seed in seeds:
         try:
-            virtual_time.run(lambda seed=seed: wire_sqs.WireSimulation(seed).run())  # type: ignore[misc]
+            with logs_of(seed):
+                virtual_time.run(lambda seed=seed: wire_sqs.WireSimulation(seed).run())  # type: ignore[misc]
         except BaseException as error:
             error.add_note(f"replay with HEADRACE_SEED={seed}")
             raise

@@ -6,8 +6,6 @@ import json
 import random
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from pollers.aws.api import StartAt
 from pollers.aws.dynamodb_streams import DynamoDBStreamsClient
 from pollers.aws.errors import AwsError
@@ -17,6 +15,7 @@ from pollers.streams import DynamoDBSource, KinesisSource
 from tests import virtual_time
 from tests.contract.scripted import event
 from tests.faults.stream_simulation import Simulation
+from tests.faults.unread_logs import logs_of
 from tests.faults.wire_transport import Transport
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from pollers.aws.api import Page, Pushed, ShardListing, StreamDescription
     from pollers.streams import StreamSource
     from tests.faults.memory_streams import MemoryStream
-    from tests.faults.stream_world import World
 
 
 class WireStream:
@@ -178,13 +176,13 @@ class WireSimulation(Simulation):
         return DynamoDBSource(self.stream.arn, DynamoDBStreamsClient(wire, clock), items_needed=not self._sliced)
 
 
-def simulate(seed: int) -> World:
-    """Run one seed to its end; the world that it ended in."""
+def simulate(seed: int) -> WireSimulation:
+    """Run one seed to its end."""
 
-    async def main() -> World:
+    async def main() -> WireSimulation:
         simulation = WireSimulation(seed)
         await simulation.run()
-        return simulation.world
+        return simulation
 
-    with structlog.testing.capture_logs():
+    with logs_of(seed):
         return virtual_time.run(main, step_limit=1_000_000)
