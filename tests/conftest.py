@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,6 +45,22 @@ def logging_of_its_own() -> Iterator[None]:
     """Commands that a test calls in its own process set logging up for good."""
     with as_it_was():
         yield
+
+
+IDLE_THREADS = ("output", "AnyIO worker thread", "asyncio_", "function-")
+"""Names of threads that may outlive a test: they wait for work without end, or run what an abandoned handler does."""
+THREADS_SECONDS = 60.0
+
+
+@pytest.fixture(autouse=True)
+def no_thread_outlives_its_test() -> Iterator[None]:
+    """What goes on in the background would meddle with later tests: with the generator of the module ``random``, for one."""
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        if not thread.name.startswith(IDLE_THREADS):
+            thread.join(THREADS_SECONDS)
+            assert not thread.is_alive(), f"{thread.name} goes on"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
