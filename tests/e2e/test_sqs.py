@@ -168,7 +168,10 @@ async def test_a_hanging_and_a_crashing_function_fail_their_batches_and_nothing_
 
 
 async def test_fifo_keeps_the_order_of_each_group_across_failures_and_kill_9(workplace: Workplace) -> None:
-    """No message of a group is handled before the one in front of it, also when one fails twice and Headrace is killed."""
+    """No message of a group is handled before the one in front of it, also when one fails twice and Headrace is killed.
+
+    One receive at a time on LocalStack: of two it may give one the middle of a group and the other its end (docs/localstack.md).
+    """
     async with queue(workplace.emulator, fifo=True, visibility=4, maximum_receives=50) as source:
         groups = {f"g{g}": [f"g{g}-{n:02}" for n in range(12)] for g in range(4)}
         for group, bodies in groups.items():
@@ -195,7 +198,7 @@ async def test_fifo_keeps_the_order_of_each_group_across_failures_and_kill_9(wor
                     "visibility": {"retry_delay": 0},
                 }
             },
-            function={"concurrency": 4, "timeout": 3},
+            function={"concurrency": 1 if workplace.emulator.name == "localstack" else 4, "timeout": 3},
         )
         with workplace.headrace() as process:
             await until(lambda: len(workplace.count()) >= 10, running=process)
