@@ -11,13 +11,13 @@ from benchmarks.canned_streams import STREAM_ARNS
 from handlers.factory import make_function
 from pollers.aws.clients import AwsClients, tune_gc
 from pollers.checkpoints import SqliteStore
-from pollers.permits import Permits
-from pollers.poller import Surroundings
-from pollers.stop import Stop
-from pollers.streams.dynamodb import DynamoDBSource
-from pollers.streams.kinesis import KinesisSource
-from pollers.streams.pacing import Pace
-from pollers.streams.poller import StreamPoller
+from pollers.engine.permits import Permits
+from pollers.engine.poller import Surroundings
+from pollers.engine.stop import Stop
+from pollers.sources.dynamodb.source import DynamoDBSource
+from pollers.sources.kinesis.source import KinesisSource
+from pollers.sources.streams.pacing import Pace
+from pollers.sources.streams.poller import StreamPoller
 from pollers.telemetry.facts import Facts
 from pollers.telemetry.ledger import Ledger
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pollers.aws.api import Page
-    from pollers.streams.source import StreamSource
+    from pollers.sources.streams.source import StreamSource
     from pollers.telemetry.facts import Sink
 
 UNLIMITED = Pace(idle_seconds=0.05, behind_seconds=0.0, page_records=10_000)

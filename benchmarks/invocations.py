@@ -33,7 +33,7 @@ from rich.table import Table
 import config.models as models
 from handlers.factory import make_function
 from handlers.function import Payload
-from handlers.runtime_api_http import Connection, Request, Response
+from handlers.runtime_api.http import Connection, Request, Response
 from pollers.telemetry.logging import configure_logging
 
 if TYPE_CHECKING:

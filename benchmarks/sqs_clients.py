@@ -19,12 +19,12 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
 from config.models import Aws, InProcessFunction, SqsMapping
-from handlers.in_process import InProcessFunction as InProcess
+from handlers.in_process.function import InProcessFunction as InProcess
 from pollers.aws.clients import AwsClients
-from pollers.aws.collector import tune_gc
-from pollers.permits import Permits
-from pollers.poller import Surroundings
-from pollers.sqs.poller import SqsPoller
+from pollers.aws.wire.collector import tune_gc
+from pollers.engine.permits import Permits
+from pollers.engine.poller import Surroundings
+from pollers.sources.sqs.poller import SqsPoller
 from pollers.telemetry.facts import Deleted, Fact, Facts
 
 RECEIVES = 10

@@ -16,10 +16,10 @@ import anyio.lowlevel
 
 from config.models import SqsMapping
 from handlers.function import Function, FunctionStatus, Invocation, Payload
-from pollers.permits import Permits
-from pollers.poller import Surroundings
-from pollers.sqs.poller import SqsPoller
-from pollers.stop import Stop
+from pollers.engine.permits import Permits
+from pollers.engine.poller import Surroundings
+from pollers.engine.stop import Stop
+from pollers.sources.sqs.poller import SqsPoller
 from pollers.telemetry.facts import Facts
 from pollers.telemetry.ledger import Ledger
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config.faults import Fault, Place
-from config.interpolation import interpolate
-from config.json_text import parse_json
-from config.nodes import Table, Unparsable, describe
-from config.yaml_text import parse_yaml
+from config.text.interpolation import interpolate
+from config.text.json_text import parse_json
+from config.text.nodes import Table, Unparsable, describe
+from config.text.yaml_text import parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +32,7 @@ class Source:
 def find_files(path: Path) -> list[Path]:
     """The files of CONFIG: itself, or a folder's ``*.yaml``, ``*.yml`` and ``*.json`` by name, hidden ones left out.
 
-    Raises :class:`config.nodes.Unparsable` when there are none.
+    Raises :class:`config.text.nodes.Unparsable` when there are none.
     """
     place = Place(str(path), 1)
     try:
@@ -49,7 +49,7 @@ def find_files(path: Path) -> list[Path]:
 
 
 def read_source(path: Path, environ: Mapping[str, str]) -> Source:
-    """One file, parsed, with the environment's values filled in. Raises :class:`config.nodes.Unparsable`."""
+    """One file, parsed, with the environment's values filled in. Raises :class:`config.text.nodes.Unparsable`."""
     file = str(path)
     text = _decode(_read(path), file)
     root = (parse_json if path.suffix == ".json" else parse_yaml)(text, file)

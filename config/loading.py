@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from config.faults import ConfigError, Fault, Note, Path, Place, dotted
 from config.files import Source, fault_of, find_files, read_source
-from config.functions import read_function
+from config.functions.reading import read_function
 from config.mappings import MappingReader
 from config.models import Aws, Config, Console, Http, Runtime
-from config.nodes import Entry, Scalar, Table, Unparsable, describe, is_null, quoted, walk
+from config.options.reader import Reader
+from config.options.shapes import options_of
+from config.options.spelling import suggestion
 from config.pasted import WORDING
-from config.reader import Reader
 from config.report import Report
-from config.shapes import options_of
-from config.spelling import suggestion
+from config.text.nodes import Entry, Scalar, Table, Unparsable, describe, is_null, quoted, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from pydantic import BaseModel
 
-    from config.functions import AnyFunction
+    from config.functions.reading import AnyFunction
     from config.models import Mapping as MappingModel
 
     Check: TypeAlias = Callable[[MappingModel], Iterable[tuple[Path, str, bool]]]

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 from config import pasted
 from config.faults import Finding, Path, Place
 from config.models import Filter, FilterCriteria, KinesisMapping, SqsMapping
-from config.nodes import Node, Scalar, Table, describe, quoted
-from config.reader import Faulty, Reader, Reading
+from config.options.reader import Faulty, Reader, Reading
+from config.options.shapes import options_of
+from config.options.spelling import recognise, suggestion
 from config.rules import refusals
-from config.shapes import options_of
-from config.sources import Kind, kind_of
-from config.spelling import recognise, suggestion
+from config.sources.kinds import Kind, kind_of
+from config.text.nodes import Node, Scalar, Table, describe, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from config.models import Mapping as MappingModel
-    from config.shapes import Option
+    from config.options.shapes import Option
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _FUNCTION = re.compile(

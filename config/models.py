@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field
 
 from config.arns import Arn, parse_arn
-from config.function_models import (
+from config.functions.models import (
     FunctionBase,
     FunctionModel,
     HttpFunction,
@@ -25,7 +25,7 @@ from config.function_models import (
     PythonFunction,
     Tls,
 )
-from config.shapes import Kind, Model, Spellings
+from config.options.shapes import Kind, Model, Spellings
 
 DEFAULT_CHECKPOINTS = "sqlite:.headrace/checkpoints.db"
 VISIBILITY_LIMIT_SECONDS = 43_200

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from config.models import DestinationConfig, KinesisMapping, ProvisionedPollerConfig, SqsMapping
-from config.nodes import Node, Scalar, Sequence, Table, describe, is_null
-from config.reader import Wording
-from config.shapes import options_of, pascal
+from config.options.reader import Wording
+from config.options.shapes import options_of, pascal
+from config.text.nodes import Node, Scalar, Sequence, Table, describe, is_null
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from config.faults import Path
     from config.report import Report
-    from config.sources import Kind
+    from config.sources.kinds import Kind
 
 UNSUPPORTED_DESTINATION = "Unsupported DestinationConfig parameter for given event source mapping type."
 RESOURCE_TYPE = "AWS::Lambda::EventSourceMapping"

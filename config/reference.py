@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from config.functions import RUNTIMES
+from config.functions.reading import RUNTIMES
 from config.models import Aws, Console, KinesisMapping, Runtime, SqsMapping
-from config.shapes import (
+from config.options.shapes import (
     Either,
     FilePath,
     Flag,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from config.faults import Fault, Note, Path, Place, Remark, dotted
-from config.nodes import Node, Scalar, Sequence, Table
+from config.text.nodes import Node, Scalar, Sequence, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from config.arns import parse_arn
 from config.faults import Finding
-from config.nodes import quoted
-from config.sources import Kind
+from config.sources.kinds import Kind
+from config.text.nodes import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from config.reader import Reading
+    from config.options.reader import Reading
 
     Rule: TypeAlias = Callable[[Kind, Reading, datetime], Iterator[Finding]]
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from config.functions import NAME as FUNCTION_NAME
-from config.functions import RUNTIMES
+from config.functions.reading import NAME as FUNCTION_NAME
+from config.functions.reading import RUNTIMES
 from config.mappings import NAME as MAPPING_NAME
 from config.models import Aws, Config, Console, KinesisMapping, Runtime, SqsMapping
-from config.pasted import OTHER_SOURCES, READ_ONLY, RESOURCE_TYPE, WITHOUT_EFFECT
-from config.shapes import (
+from config.options.shapes import (
     Either,
     FilePath,
     Flag,
@@ -31,6 +30,7 @@ from config.shapes import (
     Text,
     options_of,
 )
+from config.pasted import OTHER_SOURCES, READ_ONLY, RESOURCE_TYPE, WITHOUT_EFFECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import config.models as models
-from handlers.world import world
+from handlers.environment.world import world
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from handlers.environment.world import World
     from handlers.function import Function
-    from handlers.world import World
 
 
 def make_function(
@@ -30,22 +30,22 @@ def make_function(
     where = where or world(aws)
     match model:
         case models.PythonFunction():
-            from handlers.python import PythonFunctionRunner
+            from handlers.workers.python import PythonFunctionRunner
 
             return PythonFunctionRunner(name, model, world=where, metric_line=metric_line)
         case models.ProvidedFunction():
-            from handlers.provided import ProvidedFunctionRunner
+            from handlers.workers.provided import ProvidedFunctionRunner
 
             return ProvidedFunctionRunner(name, model, world=where, metric_line=metric_line)
         case models.InProcessFunction():
-            from handlers.in_process import InProcessFunction
+            from handlers.in_process.function import InProcessFunction
 
             return InProcessFunction(name, where.arn(name), model)
         case models.LambdaFunction():
-            from handlers.aws_lambda import InvokeApiFunction
+            from handlers.remote.invoke_api import InvokeApiFunction
 
             return InvokeApiFunction(name, model, aws)
         case models.HttpFunction():
-            from handlers.http import HttpFunction
+            from handlers.remote.http import HttpFunction
 
             return HttpFunction(name, where.arn(name), model)

@@ -161,7 +161,7 @@ class Program:
         while found := {pid for pid, parent in parents.items() if parent in ours} - ours:
             ours |= found
         return sorted(
-            p for p in ours if b"worker_main.py" in commands.get(p, b"") and b"worker_keeper" not in commands[p]
+            p for p in ours if b"workers/main.py" in commands.get(p, b"") and b"workers/keeper.py" not in commands[p]
         )
 
 

@@ -2,7 +2,7 @@
 
 Records come as the JSON that the service sent (DESIGN decision 1): a ``Wire`` is a decoded JSON object, never altered.
 Every call raises :class:`pollers.aws.errors.AwsError` and nothing else for what the service or the network does.
-A call may be cancelled only where a lost reply does no harm (a receive only by a stop, see :mod:`pollers.sqs.receiving`).
+A call may be cancelled only where a lost reply does no harm (a receive only by a stop, see :mod:`pollers.sources.sqs.receiving`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from pollers.service_clock import ServiceClock
+    from pollers.clocks.service import ServiceClock
 
 Wire: TypeAlias = dict[str, Any]
 
@@ -129,8 +129,8 @@ class SlicingApi(Protocol):
     """A stream whose records can be had without taking them apart."""
 
     async def sliced_records(self, arn: str, iterator: str, limit: int) -> Page:
-        """GetRecords, decoded no further than its source needs: items as JSON text (:mod:`pollers.aws.slicing`), or
-        records of fixed members (:mod:`pollers.aws.plain_records`)."""
+        """GetRecords, decoded no further than its source needs: items as JSON text (:mod:`pollers.aws.wire.slicing`), or
+        records of fixed members (:mod:`pollers.aws.wire.plain_records`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, Self
 import anyio
 from aiobotocore.config import AioConfig
 
-from pollers.aws.calls import READ_SECONDS, Calls, SdkCalls
-from pollers.aws.classify import from_sdk
-from pollers.aws.collector import tune_gc
-from pollers.aws.direct import DirectCalls
 from pollers.aws.dynamodb_streams import DynamoDBStreamsClient
 from pollers.aws.kinesis import KinesisClient
-from pollers.aws.passthrough import BoundedSession, Session
 from pollers.aws.s3 import S3Client
 from pollers.aws.sns import SnsClient
 from pollers.aws.sqs import SqsClient
-from pollers.clock import Clock, SystemClock
-from pollers.service_clock import ServiceClock
+from pollers.aws.wire.calls import READ_SECONDS, Calls, SdkCalls
+from pollers.aws.wire.classify import from_sdk
+from pollers.aws.wire.collector import tune_gc
+from pollers.aws.wire.direct import DirectCalls
+from pollers.aws.wire.passthrough import BoundedSession, Session
+from pollers.clocks.clock import Clock, SystemClock
+from pollers.clocks.service import ServiceClock
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from pollers.aws.api import Page, ShardListing, StartAt, StreamDescription, Wire
 from pollers.aws.errors import IteratorExpired, Refused
-from pollers.aws.replies import believed, invalid, once
-from pollers.aws.slicing import sliced_page
-from pollers.service_clock import ServiceClock
+from pollers.aws.wire.replies import believed, invalid, once
+from pollers.aws.wire.slicing import sliced_page
+from pollers.clocks.service import ServiceClock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pollers.aws.calls import Calls
+    from pollers.aws.wire.calls import Calls
 
 _IMAGE = (dict, type(None))
 RETENTION_SECONDS = 24 * 3600.0

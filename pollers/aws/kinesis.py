@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pollers.aws.api import Page, Pushed, ShardListing, StartAt, StreamDescription, Wire
 from pollers.aws.errors import IteratorExpired, Refused, Trimmed
-from pollers.aws.event_stream import events
-from pollers.aws.passthrough import STREAM
-from pollers.aws.plain_records import plain_page
-from pollers.aws.replies import believed, once
-from pollers.service_clock import ServiceClock
+from pollers.aws.wire.event_stream import events
+from pollers.aws.wire.passthrough import STREAM
+from pollers.aws.wire.plain_records import plain_page
+from pollers.aws.wire.replies import believed, once
+from pollers.clocks.service import ServiceClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from pollers.aws.calls import Calls, SdkCalls
+    from pollers.aws.wire.calls import Calls, SdkCalls
 
 _MILLISECONDS = 1000
 

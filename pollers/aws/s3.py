@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pollers.aws.replies import invalid
+from pollers.aws.wire.replies import invalid
 
 if TYPE_CHECKING:
-    from pollers.aws.calls import SdkCalls
+    from pollers.aws.wire.calls import SdkCalls
 
 
 class S3Client:

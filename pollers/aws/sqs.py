@@ -6,14 +6,14 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from pollers.aws.api import EntryFailed, Wire
-from pollers.aws.classify import bare_code
 from pollers.aws.errors import Refused
-from pollers.aws.replies import believed, invalid
+from pollers.aws.wire.classify import bare_code
+from pollers.aws.wire.replies import believed, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pollers.aws.calls import Calls
+    from pollers.aws.wire.calls import Calls
 
 ENTRIES_AT_MOST = 10
 """In one batch call."""

@@ -27,7 +27,7 @@ from pollers.checkpoints.store import (
 )
 
 if TYPE_CHECKING:
-    from pollers.clock import Clock
+    from pollers.clocks.clock import Clock
 
 __all__ = [
     "TRIM_HORIZON",

@@ -13,7 +13,7 @@ from pollers.checkpoints.errors import CheckpointError, LeaseLost
 from pollers.checkpoints.session import SqliteSession
 from pollers.checkpoints.store import Lease, Opened, ShardCheckpoint
 from pollers.checkpoints.writer import Writer
-from pollers.clock import Clock, SystemClock
+from pollers.clocks.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -35,8 +35,8 @@ class LanesDone:
     """What the lanes of a shard have done above its checkpoint.
 
     ``upto`` has a sequence number for each lane, or None: every record of that lane up to there is done. Which lane a record
-    belongs to follows from its key and how many lanes there are (see :mod:`pollers.streams.lanes`), so that this is all there is to
-    keep, however many records it is, and means the same whatever the number of lanes is later.
+    belongs to follows from its key and how many lanes there are (see :mod:`pollers.sources.streams.progress`). So this is all there
+    is to keep, however many records it is, and it means the same whatever the number of lanes is later.
     """
 
     upto: tuple[str | None, ...]

@@ -13,7 +13,7 @@ import click
 import orjson
 
 from config.models import StreamMapping
-from config.spelling import suggestion
+from config.options.spelling import suggestion
 from pollers.aws.api import StartAt
 from pollers.checkpoints.errors import CheckpointError, StoreDamaged
 from pollers.checkpoints.inspection import FileFound, MappingFound, ShardFound, inspect, reset

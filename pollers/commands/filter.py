@@ -13,11 +13,11 @@ import click
 from pollers.filtering.check import notes_on
 from pollers.filtering.criteria import patterns_in
 from pollers.filtering.errors import PatternError
-from pollers.filtering.numbers import Json, NotJson, decode
 from pollers.filtering.pattern import Pattern
 from pollers.filtering.records import compile_for_event_records
 from pollers.filtering.sources import SOURCES, source_of
 from pollers.filtering.syntax import parse
+from pollers.jsontext.numbers import Json, NotJson, decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

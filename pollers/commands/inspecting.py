@@ -14,17 +14,17 @@ import click
 from config import ConfigError
 from config.faults import Fault, Note
 from config.models import ProcessFunction
-from handlers.aws_profile import read_profile
+from handlers.environment.profile import read_profile
+from handlers.environment.world import source_regions, world
 from handlers.inspection.functions import inspect
-from handlers.world import source_regions, world
-from pollers.aws.sendable import environment_faults
+from pollers.aws.wire.sendable import environment_faults
 from pollers.commands.loading import EXIT_UNUSABLE, exit_unusable, load_checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from config import Loaded
-    from handlers.aws_variables import Profile
+    from handlers.environment.aws_variables import Profile
 
 INSPECTED_AT_A_TIME = 4
 """Most of the time goes into waiting for interpreters."""

@@ -54,7 +54,7 @@ def command(function: str, config: Path, event_file: BinaryIO | None) -> None:
     """
     from rich.console import Console
 
-    from handlers.memory_privacy import keep_memory_private
+    from handlers.system.memory_privacy import keep_memory_private
     from pollers.telemetry.logging import configure_logging
 
     keep_memory_private()
@@ -94,9 +94,9 @@ def _event(file: BinaryIO | None) -> bytes:
 
 def _defined(name: str, config: Config) -> Function:
     """The function of that name, made but not entered."""
-    from handlers.aws_profile import read_profile
+    from handlers.environment.profile import read_profile
+    from handlers.environment.world import source_regions, world
     from handlers.factory import make_function
-    from handlers.world import source_regions, world
 
     model = config.functions.get(name)
     if model is None:

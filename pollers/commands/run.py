@@ -19,9 +19,9 @@ from pollers.entry import heed_signals_while_starting
 
 if TYPE_CHECKING:
     from config import Loaded
-    from handlers.descriptor_limit import DescriptorLimit
-    from pollers.ending import Ending
-    from pollers.runtime import Runtime
+    from handlers.system.descriptor_limit import DescriptorLimit
+    from pollers.supervisor.ending import Ending
+    from pollers.supervisor.runtime import Runtime
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -41,8 +41,8 @@ def command(config: Path, until_idle: float | None) -> None:
     """Run every mapping of CONFIG (a file or a folder of files) until SIGTERM or SIGINT."""
     heed_signals_while_starting()
     # Only now, as these take most of the start.
-    from handlers.descriptor_limit import raise_descriptor_limit
-    from handlers.memory_privacy import keep_memory_private
+    from handlers.system.descriptor_limit import raise_descriptor_limit
+    from handlers.system.memory_privacy import keep_memory_private
     from pollers.commands.inspecting import load_runnable_or_exit
     from pollers.telemetry.logging import configure_logging
     from pollers.telemetry.output import take_over
@@ -97,10 +97,10 @@ async def _run_and_leave(path: Path, loaded: Loaded, until_idle: float | None) -
 
     And while signals are still heard: the default would end the process with a status of its own.
     """
-    from pollers.assembly import AddressTaken, assembled
     from pollers.checkpoints import CheckpointError
-    from pollers.ending import LAST_LINES_SECONDS, Ending
-    from pollers.reloading import say_notes
+    from pollers.supervisor.assembly import AddressTaken, assembled
+    from pollers.supervisor.ending import LAST_LINES_SECONDS, Ending
+    from pollers.supervisor.reloading import say_notes
 
     say_notes(loaded.notes)
     asyncio.get_running_loop().set_exception_handler(_without_traceback_for_want_of_descriptors)
@@ -158,14 +158,14 @@ async def _tell_of_standstill() -> None:
 
 def _long_poll(until_idle: float | None) -> int:
     """A run that ends by itself does not end in a long poll of 20 seconds: it waits no longer than it must be quiet."""
-    from pollers.sources import LONG_POLL_SECONDS
+    from pollers.sources.registry import LONG_POLL_SECONDS
 
     return LONG_POLL_SECONDS if until_idle is None else max(1, min(LONG_POLL_SECONDS, int(until_idle)))
 
 
 async def _signals(runtime: Runtime, ending: Ending, path: Path, *, task_status: anyio.abc.TaskStatus[None]) -> None:
     """A reload, which waits for in-flight batches, must not hold up a stop."""
-    from pollers.reloading import reload_from
+    from pollers.supervisor.reloading import reload_from
 
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:
         async with anyio.create_task_group() as reloads:

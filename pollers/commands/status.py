@@ -34,7 +34,7 @@ def show(snapshot: dict[str, Any]) -> None:
     """Print a snapshot for people."""
     from rich.console import Console
 
-    from pollers.telemetry.view import explained, rows_of
+    from pollers.status.table import explained, rows_of
 
     console = Console()
     if not console.is_terminal:

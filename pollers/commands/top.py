@@ -49,7 +49,7 @@ def _view(remote: Remote) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    from pollers.telemetry.view import explained, rows_of
+    from pollers.status.table import explained, rows_of
 
     try:
         snapshot = remote.get("/api/status")

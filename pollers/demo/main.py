@@ -15,13 +15,13 @@ import orjson
 from anyio import to_thread
 
 from config import load
-from pollers.assembly import assembled
 from pollers.demo.books import Account, Delivery, close_account
 from pollers.demo.show import Show, books
 from pollers.demo.streams import ClickStream, TableStream
 from pollers.demo.world import QueueSource, World
 from pollers.emulators import KinesisLocal, Ministack, installed, started
-from pollers.telemetry.live import LiveSink
+from pollers.status.live_counts import LiveSink
+from pollers.supervisor.assembly import assembled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pollers.emulators import Emulator, Recipe
-    from pollers.runtime import Runtime
+    from pollers.supervisor.runtime import Runtime
 
     AnySource: TypeAlias = QueueSource | ClickStream | TableStream
 

@@ -12,16 +12,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from pollers.telemetry.live import Live
-from pollers.telemetry.view import Row, table
+from pollers.status.live_counts import Live
+from pollers.status.table import Row, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pollers.demo.books import Account
     from pollers.demo.world import Source
-    from pollers.runtime import Runtime
-    from pollers.telemetry.live import LiveSink
+    from pollers.status.live_counts import LiveSink
+    from pollers.supervisor.runtime import Runtime
 
 FRAMES_PER_SECOND = 8
 LINE_SECONDS = 2.0

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pollers.filtering.numbers import Json
     from pollers.filtering.predicates import Test
+    from pollers.jsontext.numbers import Json
 
 STEP_LIMIT: Final = 1_000_000
 """Array elements looked at for one rule before giving up. The event then counts as matching: delivered, never lost."""

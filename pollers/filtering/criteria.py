@@ -7,7 +7,7 @@ from typing import Final
 
 from pollers.filtering.errors import PatternError
 from pollers.filtering.leaves import json_text
-from pollers.filtering.numbers import Json, NumberText
+from pollers.jsontext.numbers import Json, NumberText
 
 LIMIT_FILTERS: Final = 10
 """The most filters of a mapping (lambda-behaviour 6.1)."""

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import orjson
 
 from pollers.filtering.arrays import consistent, values_at
-from pollers.filtering.numbers import NumberText
+from pollers.jsontext.numbers import NumberText
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pollers.filtering.leaves import Leaf
-    from pollers.filtering.numbers import Json
     from pollers.filtering.rules import ReadyRule
+    from pollers.jsontext.numbers import Json
 
 _SHOWN_VALUES = 3
 _SHOWN_CHARACTERS = 60

@@ -10,7 +10,7 @@ import enum
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, TypeAlias
 
-from pollers.filtering.numbers import Json
+from pollers.jsontext.numbers import Json
 
 
 class Found(enum.Enum):

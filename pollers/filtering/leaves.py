@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from pollers.filtering.complexity import LIMIT, TOO_COMPLEX, complexity
 from pollers.filtering.errors import PatternError, PatternPath
-from pollers.filtering.numbers import Json, NumberText
 from pollers.filtering.operators import OPERATORS, beyond_lambda
 from pollers.filtering.predicates import Cost, Predicate, any_of, literals
 from pollers.filtering.texts import wildcard_parts
+from pollers.jsontext.numbers import Json, NumberText
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

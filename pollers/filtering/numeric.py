@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pollers.filtering.errors import PatternError, PatternPath
-from pollers.filtering.numbers import EXACT_DOUBLES, Json, NumberText, plain_integer
 from pollers.filtering.predicates import Cost, Predicate
+from pollers.jsontext.numbers import EXACT_DOUBLES, Json, NumberText, plain_integer
 
 if TYPE_CHECKING:
     from pollers.filtering.predicates import Test

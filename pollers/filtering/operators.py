@@ -7,9 +7,9 @@ from typing import Final, TypeAlias
 
 from pollers.filtering import texts
 from pollers.filtering.errors import PatternError, PatternPath
-from pollers.filtering.numbers import Json, NumberText
 from pollers.filtering.numeric import numeric
 from pollers.filtering.predicates import Cost, Predicate, Test, any_of, literals, negation
+from pollers.jsontext.numbers import Json, NumberText
 
 Parse: TypeAlias = Callable[[Json, PatternPath], Predicate]
 """From an operator's value, and where in the pattern it stands, to what it asks. Raises PatternError."""

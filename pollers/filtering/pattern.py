@@ -11,7 +11,7 @@ from pollers.filtering.syntax import parse
 
 if TYPE_CHECKING:
     from pollers.filtering.leaves import Note
-    from pollers.filtering.numbers import Json
+    from pollers.jsontext.numbers import Json
 
 
 class Pattern:

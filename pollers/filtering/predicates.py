@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from pollers.filtering.numbers import Json, NumberText, digits, literal_value, number_text
+from pollers.jsontext.numbers import Json, NumberText, digits, literal_value, number_text
 
 Test: TypeAlias = Callable[[Json], bool]
 """Says whether one leaf value of an event (a string, a number, true, false or null) is meant."""

@@ -9,10 +9,10 @@ from pollers.filtering.errors import PatternError
 from pollers.filtering.explaining import first_failure
 from pollers.filtering.fields import NOTHING, Lookup, member_lookup
 from pollers.filtering.leaves import parse_leaf
-from pollers.filtering.numbers import NOT_JSON, Json, decode
 from pollers.filtering.rules import decide, passes, ready
 from pollers.filtering.sources import SQS, Decoded, Source, View, event_view, wire_view
 from pollers.filtering.syntax import Parsed, Rule, parse
+from pollers.jsontext.numbers import NOT_JSON, Json, decode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

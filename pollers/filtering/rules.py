@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from pollers.filtering.fields import Lookup
     from pollers.filtering.leaves import Leaf
-    from pollers.filtering.numbers import Json
     from pollers.filtering.predicates import Cost, Test
     from pollers.filtering.syntax import Rule
+    from pollers.jsontext.numbers import Json
 
 
 _LIMIT_ENTRIES = 2000

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from msgspec import Raw
 
 from config.models import DynamoDBMapping, KinesisMapping, SqsMapping
-from pollers.events.kinesis import identity_arn
 from pollers.filtering.fields import NOTHING
-from pollers.filtering.numbers import NOT_JSON, decode
+from pollers.jsontext.numbers import NOT_JSON, decode
+from pollers.sources.kinesis.events import identity_arn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from config.models import Mapping as SourceMapping
     from pollers.aws.api import Wire
-    from pollers.filtering.numbers import Json
+    from pollers.jsontext.numbers import Json
 
 Member: TypeAlias = "Callable[[Wire], Json]"
 """From a record to one member of its event record; NOTHING when it has none. Never alters the record."""

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from pollers.filtering.errors import PatternError, PatternPath
 from pollers.filtering.leaves import Leaf, Note, parse_leaf
-from pollers.filtering.numbers import Json, NumberText, refuse_constant
+from pollers.jsontext.numbers import Json, NumberText, refuse_constant
 
 Rule: TypeAlias = dict[str, Leaf]
 """A field's path, keys joined by dots, to what it must be; in the order of the pattern."""

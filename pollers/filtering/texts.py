@@ -8,8 +8,8 @@ import socket
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pollers.filtering.numbers import Json
     from pollers.filtering.predicates import Test
+    from pollers.jsontext.numbers import Json
 
 _MAPPED = bytes(10) + b"\xff\xff"
 

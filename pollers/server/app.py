@@ -24,10 +24,10 @@ from pollers.telemetry.metrics import encoded
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pollers.telemetry.health import Problem
+    from pollers.status.health import Problem
+    from pollers.status.snapshot import Status
     from pollers.telemetry.metrics import Metrics
     from pollers.telemetry.recorder import Moment, Recorder
-    from pollers.telemetry.status import Status
 
 IDENTIFIER_LIMIT = 256
 PAGE = "console.html"

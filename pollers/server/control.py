@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from pollers.reloading import reload_from
+from pollers.supervisor.reloading import reload_from
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pollers.mapping import MappingRunner
-    from pollers.runtime import Runtime
+    from pollers.supervisor.mapping import MappingRunner
+    from pollers.supervisor.runtime import Runtime
 
 log = structlog.stdlib.get_logger(__name__)
 

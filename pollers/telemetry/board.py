@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pollers.clock import Clock, SystemClock, loop_time
+from pollers.clocks.clock import Clock, SystemClock, loop_time
 from pollers.telemetry.facts import (
     Checkpointed,
     Deleted,

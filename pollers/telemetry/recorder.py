@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from pollers.clock import Clock, SystemClock
+from pollers.clocks.clock import Clock, SystemClock
 from pollers.telemetry.board import shortened
 from pollers.telemetry.facts import (
     Checkpointed,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from pollers.clock import Clock, SystemClock
+from pollers.clocks.clock import Clock, SystemClock
 from pollers.telemetry.board import MAPPING_TASK, shortened
 from pollers.telemetry.facts import Doing, Expired, Invoked, Invoking, Removed, Returned, State
 from pollers.telemetry.trace_headers import parsed

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from pollers.clock import loop_time
+from pollers.clocks.clock import loop_time
 from pollers.telemetry.board import shortened
 from pollers.telemetry.facts import Doing, Fact, Invoked, Polled, Removed, State
 

@@ -9,7 +9,7 @@ import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from handlers.http_endpoints import EMULATOR_PATH
+from handlers.remote.endpoints import EMULATOR_PATH
 from pollers.emulators import InstallFailed
 from pollers.emulators.cache import step
 from pollers.emulators.recipes import Launch

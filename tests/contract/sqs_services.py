@@ -6,7 +6,7 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tests.faults.memory_sqs import ACCOUNT, MemorySqs, Queue, Redrive
+from tests.worlds.memory_sqs import ACCOUNT, MemorySqs, Queue, Redrive
 
 if TYPE_CHECKING:
     from pollers.aws.api import SqsApi, Wire

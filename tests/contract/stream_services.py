@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from tests.emulators import unique
-from tests.faults.memory_streams import MemoryStream
+from tests.worlds.memory_streams import MemoryStream
 
 if TYPE_CHECKING:
     from typing import Literal

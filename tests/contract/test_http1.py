@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from pollers.aws import http1
-from pollers.aws.exchange_errors import ConnectFailed, ConnectionLost, ExchangeFailed
-from pollers.aws.http1 import Connections, Origin, _Distrust
+from pollers.aws.wire import http1
+from pollers.aws.wire.exchange_errors import ConnectFailed, ConnectionLost, ExchangeFailed
+from pollers.aws.wire.http1 import Connections, Origin, _Distrust
 from tests.contract.scripted import reply, until
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import config.models as models
-from handlers.aws_lambda import InvokeApiFunction
 from handlers.function import FunctionError, InfrastructureError, Payload
+from handlers.remote.invoke_api import InvokeApiFunction
 from tests.emulators import plain_client, unique
 
 if TYPE_CHECKING:

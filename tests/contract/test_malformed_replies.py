@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from config.models import Aws
-from pollers.aws import credentials as live
-from pollers.aws import http1_reply, passthrough
 from pollers.aws.api import StartAt
 from pollers.aws.clients import PLAIN_SDK, AwsClients
 from pollers.aws.errors import AccessDenied, AwsError, CredentialsExpired, NotFound, Refused, Throttled, Unavailable
+from pollers.aws.wire import credentials as live
+from pollers.aws.wire import http1_reply, passthrough
 from tests.contract.scripted import DROP, ScriptedService, event, reply, scripted_service
 
 if TYPE_CHECKING:

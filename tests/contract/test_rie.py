@@ -13,8 +13,8 @@ from anyio import to_thread
 
 import config.models as models
 from handlers.function import FunctionError, InfrastructureError, Payload, Result, Throttle
-from handlers.http import HttpFunction
-from handlers.http_endpoints import EMULATOR_PATH
+from handlers.remote.endpoints import EMULATOR_PATH
+from handlers.remote.http import HttpFunction
 from pollers.emulators import EmulatorUnavailable, started
 from tests.contract.rie import RuntimeInterfaceEmulator
 

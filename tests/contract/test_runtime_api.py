@@ -11,10 +11,10 @@ import anyio
 import orjson
 import pytest
 
-from handlers import runtime_api_http
 from handlers.function import FunctionError, Payload, Result
-from handlers.runtime_api import RESPONSE_LIMIT_BYTES, Delivery, RuntimeApi
-from handlers.runtime_api_http import Connection
+from handlers.runtime_api import http as runtime_api_http
+from handlers.runtime_api.api import RESPONSE_LIMIT_BYTES, Delivery, RuntimeApi
+from handlers.runtime_api.http import Connection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

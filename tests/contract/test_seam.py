@@ -14,14 +14,14 @@ import pytest
 import trustme
 
 from config.models import Aws, EndpointUrls
-from pollers.aws import credentials as live
-from pollers.aws import http1
 from pollers.aws.api import StartAt
 from pollers.aws.clients import PLAIN_SDK, AwsClients
-from pollers.aws.direct import DirectCalls
 from pollers.aws.errors import AccessDenied, CredentialsExpired, NotFound, Refused, Throttled, Unavailable
 from pollers.aws.kinesis import KinesisClient
-from pollers.aws.passthrough import USER_AGENT
+from pollers.aws.wire import credentials as live
+from pollers.aws.wire import http1
+from pollers.aws.wire.direct import DirectCalls
+from pollers.aws.wire.passthrough import USER_AGENT
 from tests.contract.scripted import DROP, ScriptedService, refusal, reply, scripted_service, until
 
 if TYPE_CHECKING:
@@ -281,7 +281,7 @@ async def test_a_reply_that_does_not_come_is_unavailable(
     service: ScriptedService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the time that the service may take, the connection is given up."""
-    monkeypatch.setattr("pollers.aws.direct.READ_SECONDS", 0.2)
+    monkeypatch.setattr("pollers.aws.wire.direct.READ_SECONDS", 0.2)
     monkeypatch.setattr(http1, "SWEEP_SECONDS", 0.05)
     service.silent = True
     async with AwsClients(Aws(endpoint_url=service.url)) as clients:

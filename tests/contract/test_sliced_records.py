@@ -10,15 +10,15 @@ import anyio
 from config.models import Aws as AwsModel
 from pollers.aws.api import StartAt
 from pollers.aws.clients import AwsClients
-from pollers.aws.plain_records import PlainRecord
-from pollers.streams.dynamodb import DynamoDBSource
-from pollers.streams.kinesis import KinesisSource
+from pollers.aws.wire.plain_records import PlainRecord
+from pollers.sources.dynamodb.source import DynamoDBSource
+from pollers.sources.kinesis.source import KinesisSource
 from tests.emulators import plain_client, unique
 
 if TYPE_CHECKING:
     from pollers.aws.api import Wire
     from pollers.emulators import Emulator
-    from pollers.streams.source import StreamSource
+    from pollers.sources.streams.source import StreamSource
 
 ITEM = {
     "id": {"S": 'quoted "ключ" \u2028 \\ /'},

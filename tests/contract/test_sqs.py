@@ -12,7 +12,7 @@ import pytest
 from pollers.aws.errors import NotFound, Refused
 from tests.contract.conftest import STALE_DELETE_FAILS
 from tests.emulators import unique
-from tests.faults.memory_sqs import ACCOUNT
+from tests.worlds.memory_sqs import ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from config.models import ProvidedFunction, PythonFunction
-from handlers.provided import ProvidedFunctionRunner
-from handlers.python import PythonFunctionRunner
-from handlers.world import World
+from handlers.environment.world import World
+from handlers.workers.provided import ProvidedFunctionRunner
+from handlers.workers.python import PythonFunctionRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from pollers.mapping import MappingState
 from pollers.server.serve import CONNECTIONS
+from pollers.supervisor.mapping import MappingState
 from pollers.telemetry.facts import (
     Checkpointed,
     Deleted,

@@ -13,8 +13,9 @@ import config.models as models
 from config import load, parse_arn
 from handlers.factory import make_function
 from handlers.function import FunctionError, Payload
-from pollers.events import dynamodb, kinesis
-from pollers.events.sqs import SqsEncoder
+from pollers.sources.dynamodb import events as dynamodb
+from pollers.sources.kinesis import events as kinesis
+from pollers.sources.sqs.events import SqsEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

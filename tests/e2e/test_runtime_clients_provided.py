@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from config.models import ProvidedFunction
+from handlers.environment.world import World
 from handlers.errors import FunctionUnusable
 from handlers.function import FunctionError, InfrastructureError, Invocation, Payload
-from handlers.provided import ProvidedFunctionRunner
-from handlers.world import World
+from handlers.workers.provided import ProvidedFunctionRunner
 from pollers.emulators.cache import installed
 from tests.e2e.functions import REPOSITORY, TIMEOUTS, alive, headrace_environment, provided_function, until
 from tests.node_client import NodeClient, executable
@@ -20,7 +20,7 @@ from tests.node_client import NodeClient, executable
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from handlers.workers import WorkerFunction
+    from handlers.workers.function import WorkerFunction
 
 SHELL_EXAMPLE = REPOSITORY / "examples" / "bootstrap_shell"
 BOOTSTRAP = [str(SHELL_EXAMPLE / "bootstrap")]

@@ -17,9 +17,10 @@ import anyio
 import pytest
 import uvloop
 
-from handlers import log_lines, worker_logs
 from handlers.errors import FunctionUnusable
 from handlers.function import FunctionError, InfrastructureError, Invocation, Payload
+from handlers.logs import lines as log_lines
+from handlers.workers import log_reader as worker_logs
 from tests.e2e.functions import (
     REPOSITORY,
     TIMEOUTS,
@@ -35,7 +36,7 @@ from tests.e2e.functions import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from handlers.python import PythonFunctionRunner
+    from handlers.workers.python import PythonFunctionRunner
 
 ECHO = "def handler(event, context): return event\n"
 
@@ -287,7 +288,7 @@ async def test_a_worker_that_hangs_in_its_initialisation_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the limit of initialisation, as a timeout."""
-    monkeypatch.setattr("handlers.worker.init_limit_seconds", lambda _: 0.4)
+    monkeypatch.setattr("handlers.workers.worker.init_limit_seconds", lambda _: 0.4)
     async with python_function(tmp_path / "code", "import time\ntime.sleep(600)\n") as function:
         assert failed(await run(function)).error_type == "Sandbox.Timedout"
 
@@ -435,9 +436,9 @@ async def test_a_functions_own_modules_of_our_names_are_the_ones_it_gets(tmp_pat
     (code / "handlers" / "function.py").write_text("WHOSE = 'handlers of the function'\n")
     (code / "pollers" / "poller.py").write_text("WHOSE = 'pollers of the function'\n")
     source = """
-        import config, pollers.poller
+        import config, pollers.engine.poller
         from handlers.function import WHOSE
-        def handler(event, context): return [config.WHOSE, WHOSE, pollers.poller.WHOSE]
+        def handler(event, context): return [config.WHOSE, WHOSE, pollers.engine.poller.WHOSE]
     """
     async with python_function(code, source) as function:
         assert value(await run(function)) == [f"{name} of the function" for name in ("config", "handlers", "pollers")]
@@ -535,7 +536,7 @@ async def test_an_interpreter_of_another_version_needs_its_own_client(tmp_path: 
     interpreter.write_text(
         f"#!/bin/sh\nshift\nexec {sys.executable} -S -c '"
         'import importlib.machinery as m, sys, runpy; m.EXTENSION_SUFFIXES[:] = [".cpython-39-other.so"]; '
-        f'sys.argv = ["{REPOSITORY / "handlers" / "worker_main.py"}", sys.argv[1]]; '
+        f'sys.argv = ["{REPOSITORY / "handlers" / "workers" / "main.py"}", sys.argv[1]]; '
         'runpy.run_path(sys.argv[0], run_name="__main__")\' "$@"\n'
     )
     interpreter.chmod(0o755)
@@ -771,7 +772,7 @@ _PARENT = """
 import asyncio, json, os, sys
 from pathlib import Path
 from config.models import PythonFunction
-from handlers.python import PythonFunctionRunner
+from handlers.workers.python import PythonFunctionRunner
 
 async def main() -> None:
     model = PythonFunction(code=Path(sys.argv[1]), handler="app.handler", timeout=600)

@@ -9,10 +9,10 @@ import anyio
 import pytest
 
 from pollers.telemetry.facts import Returned
-from tests import virtual_time
-from tests.faults.memory_sqs import Queue, Redrive
-from tests.faults.sqs_world import FAILED, OK, Call, World, failures, takes
-from tests.virtual_time import eventually
+from tests.worlds import virtual_time
+from tests.worlds.memory_sqs import Queue, Redrive
+from tests.worlds.sqs_world import FAILED, OK, Call, World, failures, takes
+from tests.worlds.virtual_time import eventually
 
 if TYPE_CHECKING:
     from handlers.function import Result

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from pollers.permits import Permits
-from pollers.poller import Surroundings
-from pollers.sqs.poller import SqsPoller
-from pollers.stop import Stop
+from pollers.engine.permits import Permits
+from pollers.engine.poller import Surroundings
+from pollers.engine.stop import Stop
+from pollers.sources.sqs.poller import SqsPoller
 from pollers.telemetry.facts import Facts
-from tests import virtual_time
-from tests.faults.memory_sqs import MemorySqs, Queue
-from tests.faults.sqs_world import OK, Call, ScriptedFunction, sqs_mapping
-from tests.virtual_time import VirtualClock, eventually
+from tests.worlds import virtual_time
+from tests.worlds.memory_sqs import MemorySqs, Queue
+from tests.worlds.sqs_world import OK, Call, ScriptedFunction, sqs_mapping
+from tests.worlds.virtual_time import VirtualClock, eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from tests import virtual_time
-from tests.faults.sqs_simulation import Simulation
-from tests.faults.unread_logs import logs_of
+from tests.worlds import virtual_time
+from tests.worlds.sqs_simulation import Simulation
+from tests.worlds.unread_logs import logs_of
 
 SEEDS = 1_000
 SLICES = 20

@@ -9,19 +9,19 @@ import pytest
 
 from pollers.aws.errors import AccessDenied, NotFound, Unavailable
 from pollers.errors import SourceUnusable
-from pollers.sqs.visibility import BRIEF_SECONDS
+from pollers.sources.sqs.visibility import BRIEF_SECONDS
 from pollers.telemetry.facts import Deleted, DeleteRetried, Invoked, Returned
-from tests import virtual_time
-from tests.faults.memory_sqs import MemorySqs, Queue
-from tests.faults.sqs_world import OK, Call, World, takes
-from tests.virtual_time import eventually
+from tests.worlds import virtual_time
+from tests.worlds.memory_sqs import MemorySqs, Queue
+from tests.worlds.sqs_world import OK, Call, World, takes
+from tests.worlds.virtual_time import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from handlers.function import Result
     from pollers.aws.api import EntryFailed, Wire
-    from pollers.sqs.poller import SqsPoller
+    from pollers.sources.sqs.poller import SqsPoller
 
 
 class Slow(MemorySqs):

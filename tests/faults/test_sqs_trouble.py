@@ -10,10 +10,10 @@ import pytest
 from handlers.function import FunctionError, InfrastructureError, Payload, Throttle
 from pollers.aws.errors import CredentialsExpired, Throttled, Unavailable
 from pollers.telemetry.facts import Doing, Filtered, Invoked, Invoking, PollFailed, Returned, State
-from tests import virtual_time
-from tests.faults.memory_sqs import MemorySqs, Queue, Redrive
-from tests.faults.sqs_world import FAILED, OK, Call, World, failures, takes
-from tests.virtual_time import eventually
+from tests.worlds import virtual_time
+from tests.worlds.memory_sqs import MemorySqs, Queue, Redrive
+from tests.worlds.sqs_world import FAILED, OK, Call, World, failures, takes
+from tests.worlds.virtual_time import eventually
 
 if TYPE_CHECKING:
     from handlers.function import Result

@@ -11,12 +11,12 @@ import pytest
 from pollers.aws.api import EntryFailed
 from pollers.aws.errors import AccessDenied
 from pollers.errors import SourceUnusable
-from pollers.sqs.visibility import BRIEF_SECONDS, BRIEF_WAIT_SECONDS
+from pollers.sources.sqs.visibility import BRIEF_SECONDS, BRIEF_WAIT_SECONDS
 from pollers.telemetry.facts import Deleted, Expired, Extended, Returned
-from tests import virtual_time
-from tests.faults.memory_sqs import MemorySqs, Queue, Redrive
-from tests.faults.sqs_world import FAILED, OK, Call, World, failures, takes
-from tests.virtual_time import eventually
+from tests.worlds import virtual_time
+from tests.worlds.memory_sqs import MemorySqs, Queue, Redrive
+from tests.worlds.sqs_world import FAILED, OK, Call, World, failures, takes
+from tests.worlds.virtual_time import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,10 +11,10 @@ import pytest
 
 from config.models import Filter, FilterCriteria
 from handlers.function import PAYLOAD_LIMIT_BYTES, Payload, Result
-from pollers.streams.poller import READ_AHEAD_BYTES, READ_AHEAD_RECORDS
+from pollers.sources.streams.poller import READ_AHEAD_BYTES, READ_AHEAD_RECORDS
 from pollers.telemetry.facts import Checkpointed, Discarded, Filtered, State
-from tests import virtual_time
-from tests.faults.stream_rig import Rig, eventually, failing_on, slow_on
+from tests.worlds import virtual_time
+from tests.worlds.stream_rig import Rig, eventually, failing_on, slow_on
 
 KINDS = ("kinesis", "dynamodb")
 Kind = Literal["kinesis", "dynamodb"]

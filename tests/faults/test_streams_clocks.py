@@ -9,8 +9,8 @@ import pytest
 
 from handlers.function import Payload, Result
 from pollers.telemetry.facts import Discarded, Invoking
-from tests import virtual_time
-from tests.faults.stream_rig import Rig, eventually, failing_on
+from tests.worlds import virtual_time
+from tests.worlds.stream_rig import Rig, eventually, failing_on
 
 KINDS = ("kinesis", "dynamodb")
 Kind = Literal["kinesis", "dynamodb"]

@@ -18,9 +18,9 @@ from pollers.telemetry.facts import (
     Returned,
     State,
 )
-from tests import virtual_time
-from tests.faults.stream_records import values
-from tests.faults.stream_rig import RAISED, Rig, eventually, failing_on
+from tests.worlds import virtual_time
+from tests.worlds.stream_records import values
+from tests.worlds.stream_rig import RAISED, Rig, eventually, failing_on
 
 if TYPE_CHECKING:
     from handlers.function import Result

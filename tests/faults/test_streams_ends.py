@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import anyio
 import pytest
 
-from pollers.streams.endings import TRIES_TO_FIND
+from pollers.sources.streams.ending import TRIES_TO_FIND
 from pollers.telemetry.board import Board
 from pollers.telemetry.facts import Checkpointed, Discarded, EndDoubted, EndRevoked, ShardEnded
-from tests import virtual_time
-from tests.faults.stream_rig import Rig, eventually
+from tests.worlds import virtual_time
+from tests.worlds.stream_rig import Rig, eventually
 
 if TYPE_CHECKING:
     from pollers.aws.api import Page, Pushed, ShardListing

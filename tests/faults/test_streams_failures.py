@@ -17,9 +17,9 @@ from pollers.telemetry.facts import (
     Invoking,
     State,
 )
-from tests import virtual_time
-from tests.faults.stream_records import values
-from tests.faults.stream_rig import RAISED, Rig, eventually, failing_on
+from tests.worlds import virtual_time
+from tests.worlds.stream_records import values
+from tests.worlds.stream_rig import RAISED, Rig, eventually, failing_on
 
 KINDS = ("kinesis", "dynamodb")
 Kind = Literal["kinesis", "dynamodb"]

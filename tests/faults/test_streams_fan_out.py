@@ -10,9 +10,9 @@ import anyio
 from handlers.function import Payload, Result
 from pollers.aws.errors import Throttled, Unavailable
 from pollers.telemetry.facts import Checkpointed, Polled, PollFailed, ShardEnded
-from tests import virtual_time
-from tests.faults.memory_streams import NoFaults
-from tests.faults.stream_rig import Rig, eventually, failing_on
+from tests.worlds import virtual_time
+from tests.worlds.memory_streams import NoFaults
+from tests.worlds.stream_rig import Rig, eventually, failing_on
 
 if TYPE_CHECKING:
     import pytest

@@ -8,8 +8,8 @@ import anyio
 import pytest
 
 from pollers.telemetry.facts import Polled, ShardEnded, ShardSeen, State
-from tests import virtual_time
-from tests.faults.stream_rig import Rig, eventually, slow_on
+from tests.worlds import virtual_time
+from tests.worlds.stream_rig import Rig, eventually, slow_on
 
 KINDS = ("kinesis", "dynamodb")
 Kind = Literal["kinesis", "dynamodb"]

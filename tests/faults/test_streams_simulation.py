@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.stream_simulation import DISK_EVERY, simulate
-from tests.faults.unread_logs import UNREAD_EVERY, lines_put, nobody_reads
+from tests.worlds.stream_simulation import DISK_EVERY, simulate
+from tests.worlds.unread_logs import UNREAD_EVERY, lines_put, nobody_reads
 
 SEEDS = 1_000
 SEEDS_A_TEST = 50
@@ -18,7 +18,7 @@ def test_nothing_is_lost_reordered_or_checkpointed_too_early(first: int) -> None
         try:
             simulate(seed)
         except BaseException as failure:
-            failure.add_note(f"replay with tests.faults.stream_simulation.simulate({seed})")
+            failure.add_note(f"replay with tests.worlds.stream_simulation.simulate({seed})")
             raise
 
 

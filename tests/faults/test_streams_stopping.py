@@ -13,11 +13,11 @@ import pytest
 from handlers.function import Payload, Result
 from pollers.checkpoints import LeaseLost, MemoryStore, StoreUnwritable
 from pollers.checkpoints.store import Opened
-from pollers.streams.lanes import lane_of
+from pollers.sources.streams.progress import lane_of
 from pollers.telemetry.facts import Checkpointed, Doing, Invoked, Returned, State, WriteRefused
-from tests import virtual_time
-from tests.faults.stream_records import values
-from tests.faults.stream_rig import Rig, eventually, failing_on, slow_on
+from tests.worlds import virtual_time
+from tests.worlds.stream_records import values
+from tests.worlds.stream_rig import Rig, eventually, failing_on, slow_on
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

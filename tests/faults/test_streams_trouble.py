@@ -10,9 +10,9 @@ import pytest
 from pollers.aws.errors import AccessDenied, AwsError, CredentialsExpired, IteratorExpired, Throttled, Unavailable
 from pollers.errors import SourceUnusable
 from pollers.telemetry.facts import Discarded, Doing, Polled, PollFailed, State
-from tests import virtual_time
-from tests.faults.memory_streams import NoFaults
-from tests.faults.stream_rig import Rig, eventually
+from tests.worlds import virtual_time
+from tests.worlds.memory_streams import NoFaults
+from tests.worlds.stream_rig import Rig, eventually
 
 KINDS = ("kinesis", "dynamodb")
 Kind = Literal["kinesis", "dynamodb"]

@@ -10,9 +10,9 @@ import pytest
 
 from handlers.function import Payload, Result
 from pollers.telemetry.facts import Discarded, Polled, ShardEnded
-from tests import virtual_time
-from tests.faults.stream_records import values
-from tests.faults.stream_rig import RAISED, Rig, eventually, slow_on
+from tests.worlds import virtual_time
+from tests.worlds.stream_records import values
+from tests.worlds.stream_rig import RAISED, Rig, eventually, slow_on
 
 KINDS = ("kinesis", "dynamodb")
 Kind = Literal["kinesis", "dynamodb"]

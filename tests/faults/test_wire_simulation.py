@@ -9,9 +9,8 @@ import os
 
 import pytest
 
-from tests import virtual_time
-from tests.faults import wire_sqs, wire_streams
-from tests.faults.unread_logs import logs_of
+from tests.worlds import virtual_time, wire_sqs, wire_streams
+from tests.worlds.unread_logs import logs_of
 
 QUEUE_SEEDS = 400
 STREAM_SEEDS = 200

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from handlers import error_documents
 from handlers.function import Invocation, Payload
-from handlers.http_replies import Reply, result_of
-from handlers.in_process_calls import failure, parse, serialise
+from handlers.in_process.calls import failure, parse, serialise
+from handlers.remote.replies import Reply, result_of
 from pollers.commands.invoke import _show_result
-from pollers.events import members
+from pollers.engine.responses import failed_ids
 from pollers.filtering import Pattern
-from pollers.filtering.numbers import decode
-from pollers.responses import failed_ids
-from pollers.streams.windows import StateMissing, read_answer
+from pollers.jsontext import members
+from pollers.jsontext.numbers import decode
+from pollers.sources.streams.windows import StateMissing, read_answer
 from pollers.telemetry.payloads import first_payload
 from tests.run_logging import as_run_logs
 
@@ -155,7 +155,7 @@ def test_no_objects_are_made_of_a_large_state(monkeypatch: pytest.MonkeyPatch) -
         parsed.append(text)
         return json.loads(text)
 
-    monkeypatch.setattr("pollers.responses.orjson.loads", loads)
+    monkeypatch.setattr("pollers.engine.responses.orjson.loads", loads)
     state = json.dumps({f"k{number}": number for number in range(50_000)}).encode()
     body = b'{"state":%b,"batchItemFailures":[{"itemIdentifier":"b"}]}' % state
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from config.models import Config
-from pollers.runtime import Runtime
+from pollers.supervisor.runtime import Runtime
 
 
 async def nothing(*_: object) -> None:

@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from config import ConfigError, load
-from config.nodes import Scalar, Sequence, Table, Unparsable
-from config.yaml_text import parse_yaml
+from config.text.nodes import Scalar, Sequence, Table, Unparsable
+from config.text.yaml_text import parse_yaml
 
 if TYPE_CHECKING:
-    from config.nodes import Node
+    from config.text.nodes import Node
     from tests.unit.config.conftest import Folder
 
 

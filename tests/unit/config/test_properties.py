@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from config import ConfigError, Loaded, load
 from config.models import KinesisMapping, SqsMapping
-from config.nodes import Node, Scalar, Sequence, Table, Unparsable
-from config.shapes import options_of, pascal
-from config.yaml_text import parse_yaml
+from config.options.shapes import options_of, pascal
+from config.text.nodes import Node, Scalar, Sequence, Table, Unparsable
+from config.text.yaml_text import parse_yaml
 from tests.unit.config.conftest import NOW
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from config.yaml_depth import line_beyond
+from config.text.yaml_depth import line_beyond
 
 
 def parsed_depth(text: str) -> int:

@@ -12,12 +12,12 @@ from aiohttp.test_utils import TestServer
 
 from config.models import Config, DynamoDBMapping, KinesisMapping, PythonFunction, SqsMapping
 from pollers.aws.errors import AccessDenied, CredentialsExpired, NotFound, Refused, Unavailable
-from pollers.clock_skew import clock_skews
+from pollers.clocks.skew import clock_skews
 from pollers.commands.check_online import skew_findings
 from pollers.doctor import Finding, Level, examine
-from tests import virtual_time
-from tests.faults.memory_sqs import MemorySqs, Queue, Redrive
-from tests.faults.memory_streams import MemoryStream
+from tests.worlds import virtual_time
+from tests.worlds.memory_sqs import MemorySqs, Queue, Redrive
+from tests.worlds.memory_streams import MemoryStream
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

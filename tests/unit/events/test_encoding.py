@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from pollers.events.dynamodb import encoder
 from pollers.events.encoding import json_bytes
+from pollers.sources.dynamodb.events import encoder
 
 ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/2026-01-01T00:00:00.000"
 DEPTHS = [253, 254, 255, 900, 985, 1_000, 1_012, 1_020, 5_000, 100_000]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pollers.filtering import Pattern, PatternError, compile_filters
-from pollers.filtering.numbers import decode
+from pollers.jsontext.numbers import decode
 from tests.unit.filtering import reference, strategies
 from tests.unit.filtering.mappings import message, sqs
 

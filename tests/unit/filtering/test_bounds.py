@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pollers.filtering import Pattern, arrays
-from pollers.filtering.numbers import decode
 from pollers.filtering.texts import wildcard
+from pollers.jsontext.numbers import decode
 
 
 def nested(levels: int, innermost: str) -> Any:  # noqa: ANN401 - any JSON value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pollers.filtering import Pattern
-from pollers.filtering.numbers import decode
+from pollers.jsontext.numbers import decode
 
 EC2_EVENT = """{
   "version": "0", "id": "ddddd4-aaaa-7777-4444-345dd43cc333", "detail-type": "EC2 Instance State-change Notification",

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from pollers.filtering import PatternError, compile_filters, numbers
+from pollers.filtering import PatternError, compile_filters
 from pollers.filtering.records import RecordFilter, compile_for_event_records
 from pollers.filtering.sources import DYNAMODB, KINESIS, SQS
+from pollers.jsontext import numbers
 from tests.unit.filtering.mappings import change_record, dynamodb, kinesis, message, sqs, stream_record
 
 if TYPE_CHECKING:

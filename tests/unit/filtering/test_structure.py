@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pollers.filtering import Pattern
-from pollers.filtering.numbers import decode
+from pollers.jsontext.numbers import decode
 
 EMPLOYEES = {
     "employees": [

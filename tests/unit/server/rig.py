@@ -11,27 +11,27 @@ import anyio
 import anyio.lowlevel
 from aiohttp import web
 
-from pollers.runtime import Runtime
 from pollers.server.app import Parts, make_app
 from pollers.server.control import Control
 from pollers.server.guard import Access
 from pollers.server.making_tokens import console_link
 from pollers.server.serve import serving
 from pollers.server.token_files import MadeToken
+from pollers.status.gauges import Gauges
+from pollers.status.loop_monitor import Pulse
+from pollers.status.snapshot import Status
+from pollers.supervisor.runtime import Runtime
 from pollers.telemetry.board import Board
-from pollers.telemetry.gauges import Gauges
 from pollers.telemetry.metrics import Metrics
-from pollers.telemetry.pulse import Pulse
 from pollers.telemetry.recorder import Recorder
-from pollers.telemetry.status import Status
-from tests.unit.runtime.fakes import Bench, FakeFunction, config, mapping
+from tests.unit.supervisor.fakes import Bench, FakeFunction, config, mapping
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
-    from handlers.connected_sockets import Address
-    from pollers.mapping import MappingState
+    from handlers.system.connected_sockets import Address
+    from pollers.supervisor.mapping import MappingState
     from pollers.telemetry.facts import Facts
 
 

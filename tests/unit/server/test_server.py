@@ -12,10 +12,10 @@ import anyio
 import pytest
 from aiohttp.test_utils import unused_port
 
-from handlers.runtime_api_peers import is_headraces_own
-from pollers.mapping import MappingState
+from handlers.runtime_api.peers import is_headraces_own
 from pollers.server.app import ASSETS
 from pollers.server.openapi import document
+from pollers.supervisor.mapping import MappingState
 from pollers.telemetry.facts import Deleted, Invoked, Invoking, Polled, Received, Returned
 from tests.unit.server.rig import MADE, rig
 

@@ -13,8 +13,8 @@ import yaml
 
 from pollers.server import guard, serve, stream
 from pollers.server.openapi import document
-from pollers.telemetry import health
-from pollers.telemetry.gauges import READ
+from pollers.status import health
+from pollers.status.gauges import READ
 from pollers.telemetry.metrics import COUNTED, PREFIX, Family
 
 if TYPE_CHECKING:

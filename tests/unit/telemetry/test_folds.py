@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pollers.mapping import MappingState
+from pollers.status.live_counts import LiveSink
+from pollers.status.sentences import Surrounding, sentence
+from pollers.supervisor.idleness import Quiet
+from pollers.supervisor.mapping import MappingState
 from pollers.telemetry.board import ENDED_SHARDS_KEPT, FAILURES_KEPT, Board
 from pollers.telemetry.facts import (
     Checkpointed,
@@ -28,11 +31,8 @@ from pollers.telemetry.facts import (
     State,
 )
 from pollers.telemetry.ledger import Ledger
-from pollers.telemetry.live import LiveSink
-from pollers.telemetry.quiet import Quiet
-from pollers.telemetry.sentences import Surrounding, sentence
 from pollers.telemetry.series import BUCKET_SECONDS, BUCKETS, SAMPLES, UNSEALED, Series, quantile
-from tests import virtual_time
+from tests.worlds import virtual_time
 
 
 class Telling:

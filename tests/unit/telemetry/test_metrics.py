@@ -10,6 +10,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 
+from pollers.supervisor.idleness import Quiet
 from pollers.telemetry.board import Board
 from pollers.telemetry.facts import (
     Checkpointed,
@@ -36,7 +37,6 @@ from pollers.telemetry.facts import (
 )
 from pollers.telemetry.ledger import Ledger
 from pollers.telemetry.metrics import Metrics
-from pollers.telemetry.quiet import Quiet
 from pollers.telemetry.recorder import Recorder
 from tests.unit.server.rig import rig
 
@@ -197,7 +197,7 @@ async def test_what_is_scraped_can_be_parsed(tmp_path: Path, accept: str, parse:
 
 async def test_labels_vanish_from_the_scrape_after_a_reload_removes_a_mapping(tmp_path: Path) -> None:
     """Counters and gauges alike."""
-    from tests.unit.runtime.fakes import config, mapping
+    from tests.unit.supervisor.fakes import config, mapping
 
     async with rig(tmp_path) as at:
         at.facts("b").emit(Received("", TEN, 1))

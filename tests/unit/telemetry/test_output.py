@@ -15,13 +15,13 @@ import anyio
 import pytest
 import structlog
 
-from handlers.in_process_logs import LOGGERS, context_of
+from handlers.logs.origin import LOGGERS, context_of
 from pollers.telemetry.metric_lines import on_stdout
 from pollers.telemetry.output import BYTES_WAITING, LINES_WAITING, Outlet, _Raw, unblocking, writer_to
-from tests import virtual_time
-from tests.faults.sqs_world import World
 from tests.run_logging import as_run_logs
-from tests.virtual_time import eventually
+from tests.worlds import virtual_time
+from tests.worlds.sqs_world import World
+from tests.worlds.virtual_time import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -238,7 +238,7 @@ def test_functions_leave_room_for_what_headrace_says_itself() -> None:
     assert dropped > 2 * LINES_WAITING
     for _ in range(LINES_WAITING // 5):
         outlet.put(b"of ours\n")
-    said(outlet, "pollers.runtime", "ledger")
+    said(outlet, "pollers.supervisor.runtime", "ledger")
     assert outlet.dropped == dropped
     stuck.set()
     assert outlet.flush(ENOUGH_SECONDS)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.arns import parse_arn
-from pollers.events.sqs import SqsEncoder
+from pollers.sources.sqs.events import SqsEncoder
 from pollers.telemetry.payloads import LIMIT_BYTES, first_payload
 
 ENCODER = SqsEncoder(parse_arn("arn:aws:sqs:us-east-1:000000000000:q"), window_seconds=0)

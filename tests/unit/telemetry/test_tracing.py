@@ -23,16 +23,16 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from config.models import KinesisMapping, SqsMapping
 from handlers.function import InfrastructureError, Result, Throttle
-from pollers.permits import Permits
-from pollers.poller import Surroundings
-from pollers.sqs.poller import SqsPoller
-from pollers.stop import Stop
+from pollers.engine.permits import Permits
+from pollers.engine.poller import Surroundings
+from pollers.engine.stop import Stop
+from pollers.sources.sqs.poller import SqsPoller
 from pollers.telemetry.facts import Doing, Facts, Invoked, Invoking, Removed, Returned, State
 from pollers.telemetry.trace_headers import TraceContext, parsed, trace_header
 from pollers.telemetry.tracing import Traces, tracer, wanted
-from tests import virtual_time
-from tests.faults.memory_sqs import MemorySqs, Queue
-from tests.faults.sqs_world import FAILED, OK, Call, ScriptedFunction, sqs_mapping
+from tests.worlds import virtual_time
+from tests.worlds.memory_sqs import MemorySqs, Queue
+from tests.worlds.sqs_world import FAILED, OK, Call, ScriptedFunction, sqs_mapping
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -11,16 +11,18 @@ import anyio.lowlevel
 
 from config.models import Config, DynamoDBMapping, KinesisMapping, PythonFunction, SqsMapping
 from pollers.checkpoints import MemoryStore
-from pollers.runtime import Runtime
-from pollers.sqs.poller import SqsPoller
-from pollers.streams import DynamoDBSource, KinesisSource, StreamPoller
+from pollers.sources.dynamodb.source import DynamoDBSource
+from pollers.sources.kinesis.source import KinesisSource
+from pollers.sources.sqs.poller import SqsPoller
+from pollers.sources.streams.poller import StreamPoller
+from pollers.status.loop_monitor import Pulse
+from pollers.status.snapshot import Status
+from pollers.supervisor.runtime import Runtime
 from pollers.telemetry.board import Board
-from pollers.telemetry.pulse import Pulse
-from pollers.telemetry.status import Status
-from tests.faults.memory_sqs import MemorySqs, Queue
-from tests.faults.memory_streams import MemoryStream
-from tests.faults.sqs_world import Behaviour, succeed
-from tests.virtual_time import VirtualClock
+from tests.worlds.memory_sqs import MemorySqs, Queue
+from tests.worlds.memory_streams import MemoryStream
+from tests.worlds.sqs_world import Behaviour, succeed
+from tests.worlds.virtual_time import VirtualClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
     from handlers.function import Function, Invocation, Result
     from pollers.aws.api import EntryFailed, Wire
     from pollers.aws.errors import AwsError
-    from pollers.mapping import MappingRunner
-    from pollers.poller import Poller, Surroundings
+    from pollers.engine.poller import Poller, Surroundings
+    from pollers.supervisor.mapping import MappingRunner
 
 
 @dataclass

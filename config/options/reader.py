@@ -1,0 +1,300 @@
+"""A tree of values to the values of a model, with a fault for each that the model does not allow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from config.options import values
+from config.options.shapes import (
+    Either,
+    FilePath,
+    Flag,
+    Instant,
+    Kind,
+    ListOf,
+    MapOf,
+    Number,
+    OneOf,
+    Option,
+    Section,
+    Shape,
+    Text,
+    expected,
+    options_of,
+)
+from config.options.spelling import Named, recognise, suggestion
+from config.text.nodes import Node, Scalar, Sequence, Table, describe, is_null, json_text, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path as FolderPath
+
+    from pydantic import BaseModel
+
+    from config.faults import Path
+    from config.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Faulty:
+    """A value that is not allowed; ``best`` is what could be made of it, for checks that go on regardless."""
+
+    best: Any = None
+
+
+@dataclass(slots=True)
+class Reading:
+    """What a mapping of options gave: the values that are right, and the names of those that are not or are missing."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    faulty: dict[str, Faulty] = field(default_factory=dict)
+    given: set[str] = field(default_factory=set)
+
+    def best(self, name: str) -> Any:  # noqa: ANN401 - as the option's shape tells
+        """The option's value, or what could be made of a faulty one; None when there is nothing."""
+        return self.faulty[name].best if name in self.faulty else self.values.get(name)
+
+    def sure(self, *names: str) -> bool:
+        """Whether none of these options is at fault by itself."""
+        return not any(name in self.faulty for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What to say instead of the general sentence.
+
+    ``missing``: what is expected of a required option, by name. ``invalid``: the whole sentence about a wrong value, by name.
+    ``unknown``: the sentence about a key that is no option of a model, by model and key; an empty one accepts the key.
+    """
+
+    missing: Mapping[str, str] = field(default_factory=dict)
+    invalid: Mapping[str, Callable[[Node], str]] = field(default_factory=dict)
+    unknown: Mapping[tuple[str, str], Callable[[Node], str]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads one file's options.
+
+    ``pasted``: also CloudFormation's and Terraform's spellings, and a list of one where a mapping is wanted, as Terraform's JSON
+    writes a block. ``folder`` is what relative paths are relative to. ``foreign`` explains keys of other models.
+    """
+
+    report: Report
+    folder: FolderPath
+    pasted: bool = False
+    wording: Wording = field(default_factory=Wording)
+
+    def section(
+        self,
+        options: Mapping[str, Option],
+        node: Node,
+        path: Path,
+        shown: Path,
+        foreign: Callable[[str, Node], str | None] = lambda _key, _node: None,
+    ) -> Reading | None:
+        """Read a mapping of options; None when it is none. ``foreign`` tells what is wrong with a key that is no option."""
+        if is_null(node):
+            node = Table(node.place)
+        table = node.items[0] if self.pasted and isinstance(node, Sequence) and len(node.items) == 1 else node
+        if not isinstance(table, Table):
+            self._fault(path, node, f"a mapping of {', '.join(options)}")
+            return None
+        names = {
+            word: name for name, o in options.items() for word in (o.names if self.pasted or o.pasted else (name,))
+        }
+        known, again = recognise(table, names)
+        self._refuse_repeats(known, again, path, shown)
+        self._refuse_unknown(table, names, path, shown, foreign)
+        reading = Reading()
+        for found in known:
+            self._option(options[found.name], found, reading, path, shown)
+        for name, option in options.items():
+            if option.required and name not in reading.given:
+                self.report.fault(
+                    path, f"{name} is missing, expected {self.wording.missing.get(name) or expected(option.shape)}"
+                )
+                reading.faulty[name] = Faulty()
+        return reading
+
+    def value(self, shape: Shape, node: Node, path: Path, shown: Path) -> Any:  # noqa: ANN401 - as the shape tells
+        """Read one value; :class:`Faulty` after a fault."""
+        if isinstance(node, Scalar) and node.problem is not None:
+            return Faulty()  # reported already, with everything else that interpolation could not fill in
+        match shape:
+            case Section(model):
+                return self._model(model, node, path, shown)
+            case ListOf():
+                return self._list(shape, node, path, shown)
+            case MapOf(item):
+                return self._map(item, node, path, shown)
+            case Either(shapes):
+                return self._either(shape, shapes, node, path, shown)
+            case _:
+                return self._simple(shape, node, path)
+
+    def _option(self, option: Option, found: Named, reading: Reading, path: Path, shown: Path) -> None:
+        node = found.entry.node
+        if option.pasted and not self.pasted:
+            replace(self, pasted=True)._option(option, found, reading, path, shown)
+            return
+        at, spelled = (*path, option.name), (*shown, found.key)
+        self.report.enter(at, node, spelled, found.entry.place)
+        if is_null(node) or (_emptied(node) and not option.required) or (self.pasted and _is_absent(option, node)):
+            return
+        reading.given.add(option.name)
+        value = self.value(option.shape, node, at, spelled)
+        if isinstance(value, Faulty):
+            reading.faulty[option.name] = value
+        else:
+            reading.values[option.name] = value
+
+    def _refuse_repeats(self, known: list[Named], again: list[Named], path: Path, shown: Path) -> None:
+        first = {found.name: found for found in known}
+        for found in again:
+            other = first[found.name]
+            message = (
+                f"found both {other.key} (line {other.entry.place.line}) and {found.key}, which are the same option, "
+                "expected one"
+            )
+            self.report.enter((*path, found.key), found.entry.node, (*shown, found.key), found.entry.place)
+            self.report.fault((*path, found.key), message, found.entry.place)
+
+    def _refuse_unknown(
+        self,
+        table: Table,
+        names: Mapping[str, str],
+        path: Path,
+        shown: Path,
+        foreign: Callable[[str, Node], str | None],
+    ) -> None:
+        for key, entry in table.entries.items():
+            if key in names:
+                continue
+            message = foreign(key, entry.node)
+            if message is None:
+                wanted = ", ".join(dict.fromkeys(names.values()))
+                message = f"found an unknown key{suggestion(key, names)}, expected one of {wanted}"
+            if message:
+                self.report.enter((*path, key), entry.node, (*shown, key), entry.place)
+                self.report.fault((*path, key), message, entry.place)
+
+    def _model(self, model: type[BaseModel], node: Node, path: Path, shown: Path) -> Any:  # noqa: ANN401 - an instance of model
+        options = options_of(model)
+        reading = self.section(options, node, path, shown, self._nested_foreign(model))
+        if reading is None:
+            return Faulty()
+        if reading.faulty:
+            best = reading.values | {name: f.best for name, f in reading.faulty.items() if f.best is not None}
+            return Faulty(model.model_construct(**best))
+        return model(**reading.values)
+
+    def _nested_foreign(self, model: type[BaseModel]) -> Callable[[str, Node], str | None]:
+        def foreign(key: str, node: Node) -> str | None:
+            refuse = self.wording.unknown.get((model.__name__, key))
+            return refuse(node) if refuse else None
+
+        return foreign
+
+    def _list(self, shape: ListOf, node: Node, path: Path, shown: Path) -> Any:  # noqa: ANN401 - a list
+        items = node.items if isinstance(node, Sequence) else None
+        if items is None and self.pasted and isinstance(node, Table) and isinstance(shape.item, Section):
+            items = [node]
+        if items is None:
+            return self._fault(path, node, expected(shape))
+        found = []
+        for number, item in enumerate(items):
+            at, spelled = (*path, number), (*shown, number)
+            self.report.enter(at, item, spelled)
+            found.append(self.value(shape.item, item, at, spelled))
+        if not shape.length.allow(len(found)):
+            self.report.fault(path, f"found {len(found)} items, expected {expected(shape)}")
+            return Faulty(found)
+        return Faulty(found) if any(isinstance(item, Faulty) for item in found) else found
+
+    def _map(self, item: Shape, node: Node, path: Path, shown: Path) -> Any:  # noqa: ANN401 - a dict
+        if not isinstance(node, Table):
+            return self._fault(path, node, "a mapping")
+        found = {}
+        for key, entry in node.entries.items():
+            at, spelled = (*path, key), (*shown, key)
+            self.report.enter(at, entry.node, spelled, entry.place)
+            found[key] = self.value(item, entry.node, at, spelled)
+        return Faulty(found) if any(isinstance(value, Faulty) for value in found.values()) else found
+
+    def _either(self, shape: Shape, shapes: tuple[Shape, ...], node: Node, path: Path, shown: Path) -> Any:  # noqa: ANN401
+        if isinstance(node, Table):
+            for part in shapes:
+                if isinstance(part, Section):
+                    return self._model(part.model, node, path, shown)
+        for part in shapes:
+            if not isinstance(part, Section):
+                value = values.convert(part, node)
+                if value is not values.REFUSED:
+                    return value
+        return self._fault(path, node, expected(shape))
+
+    def _simple(self, shape: Shape, node: Node, path: Path) -> Any:  # noqa: ANN401 - as the shape tells
+        if isinstance(shape, Text) and shape.kind is Kind.PATTERN:
+            return self._pattern(shape, node, path)
+        if isinstance(shape, FilePath):
+            return self._path(shape, node, path)
+        value = values.convert(shape, node)
+        return self._fault(path, node, expected(shape), shape) if value is values.REFUSED else value
+
+    def _path(self, shape: FilePath, node: Node, path: Path) -> Any:  # noqa: ANN401 - a Path
+        if not isinstance(node, Scalar) or not isinstance(node.value, str) or not node.value or "\0" in node.value:
+            return self._fault(path, node, expected(shape))
+        found = values.absolute(self.folder, node.value)
+        problem = values.path_problem(found, shape.existing)
+        if problem is None:
+            return found
+        self.report.fault(path, f"found {quoted(node.value)}, which {problem} ({found}), expected {expected(shape)}")
+        return Faulty()
+
+    def _pattern(self, shape: Text, node: Node, path: Path) -> Any:  # noqa: ANN401 - a str
+        if isinstance(node, Table):
+            try:
+                text = json_text(node)
+            except ValueError:
+                self.report.fault(
+                    path, "found .inf or .nan, expected numbers that JSON has (AWS: Invalid filter pattern definition.)"
+                )
+                return Faulty()
+        elif isinstance(node, Scalar) and isinstance(node.value, str):
+            text = node.value
+        else:
+            return self._fault(path, node, f"{shape.kind.value} (AWS: Invalid filter pattern definition.)")
+        if not shape.length.allow(len(text)):
+            limit = shape.length.at_most or 0
+            self.report.fault(path, f"found a pattern of {len(text)} characters, expected at most {limit:g}")
+            return Faulty()
+        return text
+
+    def _fault(self, path: Path, node: Node, wanted: str, shape: Shape | None = None) -> Faulty:
+        secret = isinstance(shape, Text) and shape.kind is Kind.SECRET
+        refuse = self.wording.invalid.get(str(path[-1])) if path else None
+        message = refuse(node) if refuse else f"found {describe(node, secret=secret)}, expected {wanted}"
+        if not refuse and _number_in_quotes(node, shape):
+            message += " (without quotes)"
+        self.report.fault(path, message)
+        return Faulty()
+
+
+def _emptied(node: Node) -> bool:
+    """Whether a value was made empty by the environment, which counts as an option that is not given."""
+    return isinstance(node, Scalar) and bool(node.variables) and node.value == ""
+
+
+def _is_absent(option: Option, node: Node) -> bool:
+    """Whether this is how Terraform's state writes what is not there: a block as an empty list, one of several words as none."""
+    if isinstance(node, Scalar):
+        return isinstance(option.shape, OneOf) and not option.required and node.value == ""
+    return isinstance(option.shape, Section) and isinstance(node, Sequence) and not node.items
+
+
+def _number_in_quotes(node: Node, shape: Shape | None) -> bool:
+    if not isinstance(node, Scalar) or not isinstance(node.value, str) or node.variables:
+        return False
+    return isinstance(shape, Number | Flag | OneOf | Instant) and values.looks_like(shape, node.value)

@@ -1,0 +1,155 @@
+"""Single values: whether one is what an option wants, and what it becomes."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from config.arns import parse_arn
+from config.options.shapes import Existing, Flag, Instant, Kind, Number, OneOf, Shape, Text
+from config.text.nodes import JSON_NUMBER, Node, Scalar
+
+REFUSED: Final = object()
+"""What :func:`convert` returns for a value that is not what the option wants."""
+
+_TRUTH = {"true": True, "false": False}
+_REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
+
+
+def convert(shape: Shape, node: Node) -> Any:  # noqa: ANN401 - as the shape tells
+    """A scalar as the option wants it, or :data:`REFUSED`.
+
+    A text is no number, not even ``"10"``, unless it came from the environment, which has nothing but texts.
+    """
+    if not isinstance(node, Scalar):
+        return REFUSED
+    match shape:
+        case Text(kind, length):
+            text = _text(kind, node)
+            return text if isinstance(text, str) and length.allow(len(text)) and _has_form(kind, text) else REFUSED
+        case Number(whole, limits):
+            number = _number(node, whole=whole)
+            return number if number is not None and limits.allow(number) else REFUSED
+        case Flag():
+            return _flag(node)
+        case OneOf(values):
+            value = _flag(node) if all(isinstance(v, bool) for v in values) else node.value
+            return next((v for v in values if v is value or (isinstance(v, str) and v == value)), REFUSED)
+        case Instant():
+            moment = _instant(node)
+            return REFUSED if moment is None else moment
+        case _:
+            return REFUSED
+
+
+def looks_like(shape: Shape, text: str) -> bool:
+    """Whether a quoted text would have been right without its quotes."""
+    if isinstance(shape, Flag):
+        return text in _TRUTH
+    return isinstance(shape, Number) and JSON_NUMBER.fullmatch(text) is not None
+
+
+def absolute(folder: Path, text: str) -> Path:
+    """A path made absolute, symbolic links kept (a virtual environment's python is one)."""
+    return Path(os.path.abspath(folder / text))
+
+
+def path_problem(path: Path, existing: Existing | None) -> str | None:
+    """Why a path is not what must exist there, or None."""
+    try:
+        return _path_problem(path, existing)
+    except (OSError, ValueError) as error:
+        return f"cannot be read: {error}"
+
+
+def is_url(text: str) -> bool:
+    """Whether this is an http or https URL with a host and, if any, a proper port."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and _printable(text)
+    except ValueError:
+        return False
+
+
+def _printable(text: str) -> bool:
+    return text.isprintable() and " " not in text
+
+
+def _path_problem(path: Path, existing: Existing | None) -> str | None:
+    if existing is None:
+        return None
+    if not path.exists():
+        return "does not exist"
+    if existing is Existing.FOLDER:
+        return None if path.is_dir() else "is no folder"
+    if existing is Existing.CODE:
+        return None if path.is_dir() or zipfile.is_zipfile(path) else "is neither a folder nor a .zip file"
+    if not path.is_file():
+        return "is no file"
+    return "is not executable" if existing is Existing.PROGRAM and not os.access(path, os.X_OK) else None
+
+
+def _text(kind: Kind, node: Scalar) -> str | None:
+    if kind is Kind.SCALAR and isinstance(node.value, bool):
+        return str(node.value).lower()
+    if kind is Kind.SCALAR and isinstance(node.value, int | float):
+        return node.text
+    return node.value if isinstance(node.value, str) else None
+
+
+def _has_form(kind: Kind, text: str) -> bool:
+    if kind is Kind.URL:
+        return is_url(text)
+    if kind is Kind.REGION:
+        return _REGION.fullmatch(text) is not None
+    if kind is Kind.SECRET:
+        return text.isascii() and _printable(text)
+    if kind is Kind.ARN:
+        try:
+            parse_arn(text)
+        except ValueError:
+            return False
+    return "\0" not in text
+
+
+def _number(node: Scalar, *, whole: bool) -> float | int | None:
+    value = node.value
+    if isinstance(value, str) and node.variables:
+        value = _number_from(value.strip())
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, float) and (whole or not math.isfinite(value)):
+        return None
+    return value
+
+
+def _number_from(text: str) -> float | int | None:
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if JSON_NUMBER.fullmatch(text) else None
+
+
+def _flag(node: Scalar) -> Any:  # noqa: ANN401 - a bool or REFUSED
+    if isinstance(node.value, str) and node.variables:
+        return _TRUTH.get(node.value.strip().lower(), REFUSED)
+    return node.value if isinstance(node.value, bool) else REFUSED
+
+
+def _instant(node: Scalar) -> datetime | None:
+    seconds = _number(node, whole=False)
+    try:
+        if seconds is not None:
+            return datetime.fromtimestamp(seconds, UTC)
+        if not isinstance(node.value, str):
+            return None
+        moment = datetime.fromisoformat(node.value.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

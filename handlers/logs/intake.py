@@ -1,0 +1,183 @@
+"""Takes apart what workers write, so much of it in each turn of the event loop: a flood of it holds nobody up.
+
+What is read is kept as it is, with whose it is, until it is its turn: so that all of it can be read when an invocation ends,
+and still belongs to that invocation. Work is bounded by what is counted here, not by the clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+from handlers.logs.frames import FRAME_MARK, Frames, Piece
+from handlers.logs.lines import LogEvent, LogLines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from handlers.logs.lines import Allowance
+
+WORK_A_TURN = 256
+"""How many records, lines and slices the workers of one function may bring in one turn together."""
+
+SLICE_BYTES = 2 * 1024
+"""What is taken apart in one go: no more lines or records than this are beyond what is allowed for a turn."""
+
+LEAST_BYTES = 256
+"""What is taken apart of each worker in each turn, though others have used all that is allowed for it."""
+
+_BEGUN_BEFORE = 3
+"""So many events of a slice at most can be longer than it: a line and a record that were begun before, and what was dropped."""
+
+WAITING_LIMIT_BYTES = 2 * 1024 * 1024
+"""More of one worker does not wait; it is dropped, and counted."""
+
+Owner = TypeVar("Owner")
+
+
+class Share:
+    """What is left of this turn's work for the workers of one function."""
+
+    def __init__(self, each_turn: int) -> None:
+        self.left = self._each_turn = each_turn
+        self._running = False
+
+    def take(self, work: int) -> None:
+        """So much has been done."""
+        self.left -= work
+        if not self._running:
+            self._running = True
+            asyncio.get_running_loop().call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._running, self.left = False, self._each_turn
+
+
+class StreamText:
+    """One stream of a worker as log events: its lines, and the frames among them. A decider, without I/O."""
+
+    def __init__(self, stream: str, allowance: Allowance) -> None:
+        self._frames: Frames | None = None
+        self._lines = LogLines(stream, allowance)
+
+    def expect_frames(self) -> None:
+        """AWS's client writes to this stream too."""
+        self._frames = Frames()
+
+    @property
+    def begun(self) -> bool:
+        """Whether :meth:`end` would have something to say."""
+        return self._lines.begun or (self._frames is not None and self._frames.begun)
+
+    def feed(self, data: bytes, now: float) -> tuple[list[LogEvent], int]:
+        """What ``data`` completes, and how much work that was."""
+        if self._frames is None:
+            return self._events([Piece(None, data)], now)
+        events, work = self._events(self._frames.feed(data), now)
+        return events, work + data.count(FRAME_MARK)  # frames of nothing are work too
+
+    def end(self, now: float) -> tuple[list[LogEvent], int]:
+        """What is partial, as it is."""
+        events, work = self._events(self._frames.flush() if self._frames is not None else [], now)
+        return events + self._lines.end(now), work + 1
+
+    def drop(self, data: bytes) -> None:
+        """Nobody could take it apart in time."""
+        self._lines.drop(data.count(b"\n") + 1)
+
+    def _events(self, pieces: list[Piece], now: float) -> tuple[list[LogEvent], int]:
+        events, lines = list[LogEvent](), self._lines
+        for header, data in pieces:
+            events += lines.feed(data, now) if header is None else lines.record(header, data, now)
+        large = sum(len(event.text) // SLICE_BYTES for event in events[:_BEGUN_BEFORE])
+        return events, 1 + len(pieces) + len(events) + large
+
+
+class _Waiting(NamedTuple, Generic[Owner]):
+    text: StreamText | None
+    data: bytes
+    """Empty where what is partial ends."""
+    owner: Owner
+    event: LogEvent | None = None
+
+
+class Intake(Generic[Owner]):
+    """What one worker wrote and what is said between it, in order, each with its owner."""
+
+    def __init__(self, share: Share, take: Callable[[list[LogEvent], Owner], None]) -> None:
+        self._share = share
+        self._take = take
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[_Waiting[Owner]] = deque()
+        self._begun_bytes = 0
+        """How much of what waits first has been taken apart."""
+        self._waiting_bytes = 0
+        self._put = 0
+        self._taken = 0
+        self._scheduled = False
+
+    @property
+    def behind(self) -> bool:
+        """Whether something waits for the next turn."""
+        return bool(self._waiting)
+
+    def put(self, text: StreamText, data: bytes, owner: Owner) -> None:
+        """It has been read; no data: what is partial ends."""
+        if self._waiting_bytes + len(data) > WAITING_LIMIT_BYTES:
+            text.drop(data)
+            return
+        self._append(_Waiting(text, data, owner))
+        self._work()
+
+    def say(self, event: LogEvent, owner: Owner) -> None:
+        """It comes after what has been put before, of which something waits."""
+        self._append(_Waiting(None, b"", owner, event))
+
+    async def caught_up(self) -> None:
+        """Wait until nothing waits of what does now; more may come meanwhile."""
+        now = self._put
+        while self._taken < now:  # noqa: ASYNC110 - each turn of the loop takes some of it apart
+            await asyncio.sleep(0)
+
+    def _append(self, waiting: _Waiting[Owner]) -> None:
+        self._waiting.append(waiting)
+        self._waiting_bytes += len(waiting.data)
+        self._put += 1
+
+    def _work(self) -> None:
+        if self._scheduled or not self._waiting:
+            return
+        self._share.take(self._next_slice(SLICE_BYTES if self._share.left > 0 else LEAST_BYTES))
+        while self._waiting and self._share.left > 0:
+            self._share.take(self._next_slice(SLICE_BYTES))
+        if self._waiting:
+            self._scheduled = True
+            self._loop.call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._scheduled = False
+        self._work()
+
+    def _next_slice(self, size: int) -> int:
+        text, data, owner, event = self._waiting[0]
+        if text is None:
+            self._done()
+            if event is not None:
+                self._take([event], owner)
+            return 1
+        begun, end = self._begun_bytes, self._begun_bytes + size
+        now = self._loop.time()
+        events, work = text.feed(data[begun:end], now) if data else text.end(now)
+        self._begun_bytes = end
+        if end >= len(data):
+            self._done()
+        if events:
+            self._take(events, owner)
+        return work
+
+    def _done(self) -> None:
+        """Nothing is left of what waited first."""
+        self._waiting_bytes -= len(self._waiting.popleft().data)
+        self._begun_bytes = 0
+        self._taken += 1

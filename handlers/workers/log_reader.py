@@ -1,0 +1,193 @@
+"""What a worker writes to its standard output and error, and to its log descriptor, as log events.
+
+Whatever a worker writes is read, so that it never blocks on a full pipe; how much of it is kept is bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import select
+import sys
+import termios
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
+
+from handlers.logs.intake import StreamText
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from handlers.logs.intake import Share
+    from handlers.logs.lines import Allowance, LogEvent
+
+TAIL_LINES = 1_000
+TAIL_BYTES = 256 * 1024
+"""How much of an invocation's log is kept with its result."""
+
+RECORDS_A_TURN = 50
+"""How many events the workers of one function may log in one turn of the event loop together; each, one at least."""
+
+_READ_BYTES = 8 * 1024
+_SELF_DESCRIPTORS = "/proc/self/fd/{}"
+_SIZE_BYTES = 4
+
+
+class LogReader:
+    """Reads one stream of a worker, whenever there is something and whoever takes it apart has caught up."""
+
+    def __init__(self, stream: str, allowance: Allowance, intake: Sink) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._text = StreamText(stream, allowance)
+        self._intake = intake
+        readable, self.write_end = os.pipe()
+        os.set_blocking(readable, False)
+        self._ours = [self.write_end]
+        self._read_end: int | None = readable
+        self._poll = select.poll()  # asks without the exception that a read of nothing raises
+        self._poll.register(readable, select.POLLIN)
+        self._loop.add_reader(readable, self._readable)
+
+    def frame_end(self) -> int:
+        """A further end of the same pipe, for frames: so these stay in order with what is printed.
+
+        An open file of its own where that can be had: whoever makes its standard output non-blocking (Node.js does)
+        leaves it blocking.
+        """
+        try:
+            end = os.open(_SELF_DESCRIPTORS.format(self.write_end), os.O_WRONLY)
+        except OSError:  # not Linux, or no /proc
+            end = os.dup(self.write_end)
+        self._ours.append(end)
+        self._text.expect_frames()
+        return end
+
+    def started(self) -> None:
+        """The worker holds its ends now: ours are closed, or the stream would never end."""
+        while self._ours:
+            os.close(self._ours.pop())
+
+    def settle(self) -> None:
+        """Read what has been written up to now, and end what is partial: it belongs to what ends now."""
+        if self._read_end is None:
+            return
+        if self._poll.poll(0):
+            left = _written(self._read_end)  # of one that writes on and on, no more than this
+            while left > 0:
+                data = self._read(left)
+                if not data:
+                    break
+                left -= len(data)
+        if self._text.begun or self._intake.behind:
+            self._intake.put(self._text, b"")
+
+    def close(self) -> None:
+        """Read the rest and let go."""
+        self.started()
+        if self._read_end is not None:
+            self.settle()
+        if self._read_end is not None:
+            self._ended()
+
+    def _readable(self) -> None:
+        if self._read_end is not None and not self._intake.behind and self._read(_READ_BYTES) == b"":
+            self._ended()
+
+    def _read(self, size: int) -> bytes | None:
+        """What there is, up to ``size``; empty at the end of the stream, None if somebody was faster."""
+        assert self._read_end is not None  # noqa: S101 - all callers have just looked
+        try:
+            data = os.read(self._read_end, size)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+        if data:
+            self._intake.put(self._text, data)
+        return data
+
+    def _ended(self) -> None:
+        assert self._read_end is not None  # noqa: S101 - both callers have just looked
+        self._loop.remove_reader(self._read_end)
+        self._poll.unregister(self._read_end)
+        os.close(self._read_end)
+        self._read_end = None
+        self._intake.put(self._text, b"")
+
+
+class Sink(Protocol):
+    """Where what is read goes."""
+
+    @property
+    def behind(self) -> bool:
+        """Whether something waits to be taken apart: no more is read meanwhile."""
+
+    def put(self, text: StreamText, data: bytes) -> None:
+        """It has been read; no data: what is partial ends."""
+
+
+def _written(read_end: int) -> int:
+    """How many bytes are in a pipe."""
+    size = bytearray(_SIZE_BYTES)
+    fcntl.ioctl(read_end, termios.FIONREAD, size)
+    return int.from_bytes(size, sys.byteorder)
+
+
+class LogQueue:
+    """Hands log events on in their order, a few in each turn of the event loop, so that a flood holds nobody up."""
+
+    def __init__(self, write: Callable[[LogEvent, str | None], None], share: Share) -> None:
+        """``write`` gets an event and the id of the request that it belongs to."""
+        self._write = write
+        self._share = share
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[tuple[LogEvent, str | None]] = deque()
+        self._scheduled = False
+
+    def put(self, events: Iterable[LogEvent], request_id: str | None) -> None:
+        """Write the events now, or as soon as this turn's share and those before them allow."""
+        for event in events:
+            if self._share.left > 0 and not self._waiting:
+                self._share.take(1)
+                self._write(event, request_id)
+            else:
+                self._waiting.append((event, request_id))
+        if self._waiting and not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._next_turn)
+
+    async def flush(self) -> None:
+        """Wait until everything is written."""
+        while self._waiting:  # noqa: ASYNC110 - each turn of the loop writes some of it
+            await asyncio.sleep(0)
+
+    def _next_turn(self) -> None:
+        self._scheduled = False
+        while self._waiting:
+            self._share.take(1)
+            self._write(*self._waiting.popleft())
+            if self._share.left <= 0:
+                break
+        if self._waiting:
+            self._scheduled = True
+            self._loop.call_soon(self._next_turn)
+
+
+class LogTail:
+    """The newest lines of one invocation's log, oldest first; bounded."""
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque()
+        self._size = 0
+
+    def add(self, line: str) -> None:
+        """Add the newest line; the oldest go when the bound is reached."""
+        self._lines.append(line)
+        self._size += len(line)
+        while len(self._lines) > TAIL_LINES or (self._size > TAIL_BYTES and len(self._lines) > 1):
+            self._size -= len(self._lines.popleft())
+
+    def lines(self) -> tuple[str, ...]:
+        """What is kept."""
+        return tuple(self._lines)

@@ -1,0 +1,78 @@
+"""Calls of AWS's JSON services, from an operation's name and parameters to the bytes of its reply; two ways to make them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Protocol
+
+import orjson
+
+from pollers.aws.errors import CredentialsExpired
+from pollers.aws.wire.classify import from_sdk
+from pollers.aws.wire.passthrough import BODY
+from pollers.clocks.clock import loop_time
+from pollers.clocks.service import ServiceClock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pollers.aws.wire.passthrough import Session
+
+READ_SECONDS = 30.0
+"""How long a reply may take, beyond what the call itself asks the service to wait."""
+
+
+class Calls(Protocol):
+    """One JSON service, in one region, at one endpoint."""
+
+    async def call(
+        self, operation: str, parameters: Mapping[str, Any], *, about: str = "", wait_seconds: float = 0
+    ) -> bytes:
+        """Make one call, once: nothing is tried again in here. Raises :class:`pollers.aws.errors.AwsError`.
+
+        ``about`` is the ARN that the call is about, for services whose endpoint depends on it; ``wait_seconds`` how long
+        the service itself may wait before it answers (a long poll).
+        """
+
+
+class SdkCalls:
+    """Through a client of the SDK: whatever the SDK can do, at the SDK's price."""
+
+    def __init__(self, client: Any, session: Session, service_clock: ServiceClock | None = None) -> None:  # noqa: ANN401 - the SDK's clients have no types
+        self.service_clock = service_clock or ServiceClock()
+        self._client = client
+        self._session = session
+        self._methods = {operation: name for name, operation in client.meta.method_to_api_mapping.items()}
+
+    async def call(
+        self, operation: str, parameters: Mapping[str, Any], *, about: str = "", wait_seconds: float = 0
+    ) -> bytes:
+        """See :class:`Calls`."""
+        reply = await self.reply(operation, parameters)
+        body: bytes = reply[BODY]
+        return body
+
+    async def reply(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """The SDK's reply, whatever it holds."""
+        try:
+            reply: dict[str, Any] = await getattr(self._client, self._methods[operation])(**parameters)
+        except Exception as error:
+            failed = from_sdk(error, operation)
+            if isinstance(failed, CredentialsExpired):
+                self._session.live_credentials.refused()
+            raise failed from error
+        self._hear(reply)
+        return reply
+
+    def _hear(self, reply: Mapping[str, Any]) -> None:
+        date = reply.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+        if date is not None:
+            self.service_clock.told(date, loop_time())
+
+
+def json_bytes(parameters: Mapping[str, Any]) -> bytes:
+    """A request's body. A receipt handle may be any text: what orjson cannot spell is escaped."""
+    try:
+        return orjson.dumps(parameters)
+    except TypeError:
+        return json.dumps(parameters).encode()

@@ -1,0 +1,191 @@
+"""Extends the visibility of everything held until it is acknowledged: by deadline, ten at a time (DESIGN decision 6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import structlog
+
+from pollers.aws.errors import AccessDenied, AwsError, NotFound
+from pollers.engine.backoff import Backoff
+from pollers.sources.sqs.queue import is_stale, tens
+from pollers.sources.sqs.visibility import BRIEF_SECONDS, extended_until, extension, visibility_of_receive
+from pollers.telemetry.facts import Extended
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from random import Random
+
+    from pollers.aws.api import EntryFailed
+    from pollers.sources.sqs.message import Held
+    from pollers.sources.sqs.queue import Queue
+    from pollers.sources.sqs.visibility import Hold, Holds
+    from pollers.telemetry.facts import Facts
+
+CALLS_AT_MOST = 8
+"""Extensions in flight at a time, when more than ten messages are due."""
+
+RETRY_SECONDS = (0.5, 5.0)
+
+CALL_SECONDS = (4.0, 30.0)
+"""Least and most that one extension may take: a third of what is left of the messages' time, so that there is time for another."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Heartbeat:
+    """Watches the deadlines. Without a heartbeat (``enabled`` false) it only notices those that have passed, and lengthens brief
+    visibilities once. ``denied``: the service does not let us change any.
+
+    ``lapsed`` is given the messages whose claim is over, so that those not yet started are dropped.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        holds: Holds,
+        hold: Hold,
+        facts: Facts,
+        random: Random,
+        lapsed: Callable[[Sequence[Held]], None],
+        *,
+        enabled: bool,
+    ) -> None:
+        self.hold = hold
+        self.enabled = enabled
+        self.needed = False
+        self.denied = False
+        self._queue = queue
+        self._holds = holds
+        self._facts = facts
+        self._lapsed = lapsed
+        self._backoff = Backoff(random, initial=RETRY_SECONDS[0], maximum=RETRY_SECONDS[1])
+        self._failed = False
+        self._changed = anyio.Event()
+        self._beats = 0
+        self._beat_over = anyio.Event()
+
+    def visibility_of_receive(self, wait_seconds: int) -> int:
+        """For how long a receive that waits ``wait_seconds`` is to hide what it brings."""
+        return visibility_of_receive(self.hold, wait_seconds, brief=not self.denied)
+
+    def wake(self) -> None:
+        """Look again: something is due earlier than what was known."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            self._changed = anyio.Event()
+            look = self._holds.look(anyio.current_time(), self.hold.hold_seconds, heartbeat=self.enabled)
+            if look.lapsed:
+                self._give_up(look.lapsed)
+            if look.extend and not self.denied:
+                await self._extend(look.extend)
+                await self._pause_after_failure()
+            else:
+                await self._sleep(look.again_at)
+
+    async def quiet(self, messages: Iterable[Held]) -> None:
+        """Wait until no extension of these messages is under way, so that it cannot overtake their delete or return."""
+        if not self._beats:
+            return
+        messages = list(messages)
+        while any(message.beating for message in messages):
+            await self._beat_over.wait()
+
+    def _give_up(self, messages: Sequence[Held]) -> None:
+        for message in messages:
+            message.lost = True
+        self._lapsed(messages)
+
+    async def _sleep(self, until: float | None) -> None:
+        if until is None:
+            await self._changed.wait()
+            return
+        with anyio.move_on_at(until):
+            await self._changed.wait()
+
+    async def _pause_after_failure(self) -> None:
+        if self._failed:
+            self._failed = False
+            hold_seconds = (
+                min(self.hold.hold_seconds, BRIEF_SECONDS) if self._holds.any_brief else self.hold.hold_seconds
+            )
+            await anyio.sleep(min(self._backoff.next(), hold_seconds / 8))
+        else:
+            self._backoff.reset()
+
+    async def _extend(self, messages: Sequence[Held]) -> None:
+        slices = iter(tens(messages))
+
+        async def take_slices() -> None:
+            for some in slices:
+                await self._beat(some)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(min(CALLS_AT_MOST, -(-len(messages) // 10))):
+                group.start_soon(take_slices)
+
+    async def _beat(self, messages: Sequence[Held]) -> None:
+        """One call, for those of ten that still want it."""
+        sent_at = anyio.current_time()
+        due = [(m, seconds) for m in messages if (seconds := extension(m, sent_at, self.hold.hold_seconds)) is not None]
+        if not due:
+            return
+        entries = [(message.handle, seconds) for message, seconds in due]
+        for message, _ in due:
+            message.beating = True
+        self._beats += 1
+        least, most = CALL_SECONDS
+        left = min(message.deadline for message, _ in due) - sent_at
+        try:
+            with anyio.fail_after(min(most, max(least, left / 3))):
+                refused = await self._queue.api.change_visibility(self._queue.url, entries)
+        except (AwsError, TimeoutError) as error:
+            for message, _ in due:
+                message.extended = True  # or not: nobody can tell, and a return then has to set what it wants
+            self._call_failed(error)
+        else:
+            self._note(due, entries, refused, sent_at)
+        finally:
+            self._beats -= 1
+            for message, _ in due:
+                message.beating = False
+            self._beat_over.set()
+            self._beat_over = anyio.Event()
+
+    def _note(
+        self,
+        due: Sequence[tuple[Held, int]],
+        entries: Sequence[tuple[str, int]],
+        refused: Sequence[EntryFailed],
+        sent_at: float,
+    ) -> None:
+        failures = {entry.index: entry for entry in refused}
+        gone = []
+        for index, (message, seconds) in enumerate(due):
+            if message.handle != entries[index][0]:
+                continue
+            if (failure := failures.get(index)) is None:
+                until = extended_until(message, sent_at, seconds, self.hold.hold_seconds)
+                message.extended = message.extended or not message.brief
+                self._holds.moved(message, until)
+            elif is_stale(failure):
+                gone.append(message)
+            else:
+                self._failed = True
+        self._facts.emit(Extended([message.id for message, _ in due], self.hold.hold_seconds, len(failures)))
+        if gone:
+            self._give_up(gone)
+
+    def _call_failed(self, error: AwsError | TimeoutError) -> None:
+        """Half of the hold is left for further tries. Denied: Lambda does not need this permission, so go on without, if we can."""
+        if isinstance(error, NotFound) or (isinstance(error, AccessDenied) and self.needed):
+            raise error
+        self._failed = True
+        if isinstance(error, AccessDenied):
+            self.enabled = False
+            self.denied = True
+            _log.warning("no heartbeat: sqs:ChangeMessageVisibility is denied", queue=self._queue.url, error=str(error))

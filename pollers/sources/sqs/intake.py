@@ -1,0 +1,128 @@
+"""What a receive brought: encoded, recognised if we hold it already, filtered, and handed on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pollers.sources.sqs.message import Held, Phase
+from pollers.telemetry.facts import Expired, Filtered, Received
+from pollers.telemetry.trace_headers import trace_header
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pollers.aws.api import Wire
+    from pollers.engine.batching import Limits
+    from pollers.filtering import RecordFilter
+    from pollers.sources.sqs.events import SqsEncoder
+    from pollers.sources.sqs.visibility import Holds
+    from pollers.telemetry.facts import Facts
+
+
+@dataclass(slots=True)
+class Arrivals:
+    """A receive, sorted: for the function, past the filter, too large for any event. ``look`` asks for a look at the deadlines."""
+
+    fresh: list[Held] = field(default_factory=list)
+    filtered: list[Held] = field(default_factory=list)
+    oversized: list[Held] = field(default_factory=list)
+    look: bool = False
+    size_bytes: int = 0
+
+
+class Intake:
+    """Takes over the messages of one queue. Each is encoded here, once (DESIGN decision 2).
+
+    A message that is received again while we hold it (its visibility timeout ran out, or the service delivered it twice) is not
+    held twice, and never run twice at a time: the newest receipt handle replaces the one we have, as only the newest deletes the
+    message, and the delivery that had the old one is counted as expired.
+    """
+
+    def __init__(
+        self,
+        encoder: SqsEncoder,
+        holds: Holds,
+        limits: Limits,
+        event_filter: RecordFilter | None,
+        facts: Facts,
+        *,
+        fifo: bool,
+    ) -> None:
+        self._encode = encoder.encode
+        self._holds = holds
+        self._limits = limits
+        self._filter = event_filter
+        self._facts = facts
+        self._fifo = fifo
+
+    def take(self, wires: Sequence[Wire], received_at: float, hidden_seconds: int, *, brief: bool = False) -> Arrivals:
+        """Hold these messages, hidden for ``hidden_seconds`` from ``received_at``; see :attr:`Held.brief`."""
+        arrivals = Arrivals()
+        again = []
+        counts = []
+        for wire in wires:
+            record = self._encode(wire)
+            arrivals.size_bytes += len(record)
+            message = self._message(wire, record, received_at, received_at + hidden_seconds)
+            message.brief = brief
+            counts.append(message.receive_count)
+            known = self._holds.get(message.id)
+            if known is not None:
+                again.append(message.id)
+            if known is not None and not self._has_gone_back(known):
+                self._adopt(known, message)
+                arrivals.look = True
+            else:
+                arrivals.look |= self._holds.add(message)
+                self._sort(message, wire, arrivals)
+        self._facts.emit(Received("", [wire["MessageId"] for wire in wires], arrivals.size_bytes, counts))
+        if again:
+            self._facts.emit(Expired(again, "received again while held: the newest receipt handle counts"))
+        if arrivals.filtered:
+            self._facts.emit(Filtered("", [message.id for message in arrivals.filtered]))
+        return arrivals
+
+    def _message(self, wire: Wire, record: bytes, received_at: float, deadline: float) -> Held:
+        attributes = wire.get("Attributes") or {}
+        return Held(
+            wire["MessageId"],
+            wire["ReceiptHandle"],
+            record,
+            attributes.get("MessageGroupId", "") if self._fifo else None,
+            int(attributes.get("ApproximateReceiveCount") or 1),
+            received_at,
+            deadline,
+            int(attributes.get("SequenceNumber") or 0) if self._fifo else 0,
+            trace_header(wire) if self._facts.traced else None,
+        )
+
+    def _sort(self, message: Held, wire: Wire, arrivals: Arrivals) -> None:
+        if self._filter is not None and not self._filter.matches(wire):
+            arrivals.filtered.append(message)
+        elif self._fifo or self._limits.deliverable(len(message.record)):
+            # In a FIFO group one that is too large fails in its turn.
+            arrivals.fresh.append(message)
+        else:
+            arrivals.oversized.append(message)
+
+    def _has_gone_back(self, known: Held) -> bool:
+        """Whether we were handing it back, which has come true before we learned of it; what came is a message like any other."""
+        if known.phase is not Phase.RETURNING:
+            return False
+        known.phase = Phase.GONE
+        known.record = b""
+        self._holds.remove(known)
+        return True
+
+    def _adopt(self, known: Held, newest: Held) -> None:
+        """Go on with the newest handle. A message that has not been started is also shown as it came last."""
+        known.handle = newest.handle
+        known.receive_count = newest.receive_count
+        known.received_at = newest.received_at
+        known.lost = False
+        known.extended = False
+        if known.phase is Phase.WAITING and len(known.record) == len(newest.record):
+            # Of another length it could burst a batch that has been counted already.
+            known.record = newest.record
+        self._holds.moved(known, newest.deadline, brief=newest.brief)

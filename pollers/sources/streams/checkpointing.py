@@ -1,0 +1,168 @@
+"""Writes checkpoints: each at once, or as soon as the write before it is on the disk, together with what has moved meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import anyio
+import structlog
+
+from pollers.checkpoints.errors import LeaseLost, StoreUnwritable
+from pollers.engine.backoff import Backoff
+from pollers.sources.streams.stopping import Stopping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from random import Random
+
+    from pollers.checkpoints.store import MappingCheckpoints, ShardCheckpoint
+    from pollers.sources.streams.shard import Shard
+
+log = structlog.stdlib.get_logger(__name__)
+
+LAST_SECONDS = 2.0
+"""For how long a store that refuses is asked again when the poller ends."""
+LAST_TRY_SECONDS = 0.25
+
+
+class CheckpointWriter:
+    """The one writer of a mapping's checkpoints.
+
+    ``interval_seconds`` is the least time between two rounds of writing, for stores whose writes cost money. ``report`` is told
+    what is wrong with the store and in how many seconds it is tried again, and ``None`` when it works again; ``problem`` is what
+    is wrong.
+    """
+
+    def __init__(
+        self,
+        checkpoints: MappingCheckpoints,
+        stopping: Stopping,
+        random: Random,
+        report: Callable[[str | None, float | None], None],
+        interval_seconds: float = 0.0,
+    ) -> None:
+        self._checkpoints = checkpoints
+        self._stopping = stopping
+        self._backoff = Backoff(random, initial=0.5, maximum=10.0)
+        self._report = report
+        self._ending = Stopping()
+        self.interval_seconds = interval_seconds
+        self.problem: str | None = None
+        self._dirty: dict[Shard, None] = {}
+        self._news = anyio.Event()
+        self._flushing = anyio.Lock(fast_acquire=True)
+
+    def moved(self, shard: Shard) -> None:
+        """The shard's checkpoint may be moved."""
+        if shard not in self._dirty:
+            self._dirty[shard] = None
+            self._news.set()
+
+    async def run(self) -> None:
+        """Write until :meth:`last` is called: also while a stop waits for what runs, which a kill may cut short."""
+        while not self._ending.stopped:
+            await self._news.wait()
+            self._news = anyio.Event()
+            problem = await self.flush()
+            if self._dirty:
+                self._news.set()
+            await self._pause(problem)
+
+    async def _pause(self, problem: StoreUnwritable | None) -> None:
+        if problem is None:
+            self._worked()
+        else:
+            wait = self._backoff.next()
+            self._refused(problem, wait)
+        if problem is not None or self.interval_seconds:
+            await self._ending.sleep(self.interval_seconds if problem is None else wait)
+
+    def _refused(self, problem: StoreUnwritable, wait: float) -> None:
+        self.problem = str(problem)
+        self._report(self.problem, wait)
+
+    def _worked(self) -> None:
+        if self.problem is not None:
+            self.problem = None
+            self._report(None, None)
+        self._backoff.reset()
+
+    async def flush(self) -> StoreUnwritable | None:
+        """Write every checkpoint that may be moved. What the store refused stays to be written; returns its refusal."""
+        async with self._flushing:
+            shards, self._dirty = list(self._dirty), {}
+            refused: list[StoreUnwritable] = []
+            if len(shards) == 1:
+                await self._save_or_keep(shards[0], refused)
+            elif shards:
+                async with anyio.create_task_group() as writes:
+                    for shard in shards:
+                        writes.start_soon(self._save_or_keep, shard, refused)
+        return refused[0] if refused else None
+
+    async def _save_or_keep(self, shard: Shard, refused: list[StoreUnwritable]) -> None:
+        try:
+            await self.save(shard)
+        except StoreUnwritable as problem:
+            refused.append(problem)
+            self._dirty[shard] = None
+
+    async def last(self) -> None:
+        """Write what is left when the poller ends. Raises StoreUnwritable when the store goes on refusing."""
+        self._ending.stop()
+        self._news.set()
+        deadline = anyio.current_time() + LAST_SECONDS
+        while (problem := await self.flush()) is not None:
+            if anyio.current_time() >= deadline:
+                raise problem
+            await anyio.sleep(LAST_TRY_SECONDS)
+
+    async def save(self, shard: Shard) -> None:
+        """Move one shard's checkpoint as far as it can be moved. Raises StoreUnwritable."""
+        async with shard.saving:
+            moved = shard.checkpoint()
+            if shard.lost:
+                return
+            if moved is None:
+                shard.nothing_to_write()
+                return
+            step, checkpoint = moved
+            try:
+                await self._checkpoints.save(shard.lease, checkpoint)
+            except LeaseLost as lost:
+                self._give_up(shard, lost)
+                return
+            shard.saved(step, checkpoint)
+
+    async def end(self, shard: Shard, children: Mapping[str, ShardCheckpoint]) -> bool:
+        """Mark a shard ended and pin its children; tried again until it works or the poller stops. Whether it was done."""
+        while True:
+            try:
+                return await self._end(shard, children)
+            except StoreUnwritable as problem:
+                wait = self._backoff.next()
+                self._refused(problem, wait)
+                if self._stopping.stopped:
+                    return False
+                await self._stopping.sleep(wait)
+
+    async def _end(self, shard: Shard, children: Mapping[str, ShardCheckpoint]) -> bool:
+        async with shard.saving:
+            if shard.lost:
+                return False
+            step, checkpoint = shard.checkpoint() or (None, shard.kept)
+            try:
+                await self._checkpoints.end(shard.lease, replace(checkpoint, ahead=()), children)
+            except LeaseLost as lost:
+                self._give_up(shard, lost)
+                return False
+            self._worked()
+            self._dirty.pop(shard, None)
+            if step is not None:
+                shard.saved(step, checkpoint)
+            return True
+
+    def _give_up(self, shard: Shard, lost: LeaseLost) -> None:
+        log.warning("another owner took the shard", shard=shard.shard_id, error=str(lost))
+        shard.lose()

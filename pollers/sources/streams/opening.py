@@ -1,0 +1,187 @@
+"""Opens a stream for one mapping: waits until it can be read, finds its checkpoints, and pins where reading begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+
+from pollers.aws.api import StartAt
+from pollers.aws.errors import AccessDenied, AwsError, NotFound, Refused
+from pollers.clocks.clock import loop_time
+from pollers.engine.backoff import Backoff
+from pollers.errors import SourceUnusable
+from pollers.sources.streams.starting import configured_start, first_checkpoints
+from pollers.telemetry.facts import Doing, State
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import TypeVar
+
+    from config.models import StreamMapping
+    from pollers.aws.api import ShardListing, StreamDescription
+    from pollers.checkpoints.store import CheckpointStore, MappingCheckpoints
+    from pollers.destinations import Destination
+    from pollers.engine.poller import Surroundings
+    from pollers.sources.streams.source import StreamSource
+    from pollers.sources.streams.stopping import Stopping
+
+    T = TypeVar("T")
+
+log = structlog.stdlib.get_logger(__name__)
+
+TASK = "stream"
+"""What facts call the task that opens the stream and lists its shards."""
+COMING_SECONDS = 2.0
+"""How often a stream that is being created is asked about."""
+WRONG_SECONDS = 30.0
+"""How far this machine's clock may be from the service's before that is said."""
+COMING = frozenset({"CREATING", "ENABLING"})
+
+
+class Patience:
+    """Asks the service until it answers: what may pass is waited out and said, what may not is SourceUnusable."""
+
+    def __init__(self, source: StreamSource, surroundings: Surroundings, stopping: Stopping) -> None:
+        self.source = source
+        self.surroundings = surroundings
+        self.stopping = stopping
+        self._backoff = Backoff(surroundings.random, initial=0.5, maximum=20.0)
+
+    async def ask(self, call: Callable[[], Awaitable[T]]) -> T | None:
+        """The answer, or None when stopped before there was one. Raises SourceUnusable."""
+        while not self.stopping.stopped:
+            try:
+                with self.stopping.waiting():
+                    answer = await call()
+                    self._backoff.reset()
+                    return answer
+            except AwsError as error:
+                refuse(self.source, error)
+                await self.wait(str(error), self._backoff.next())
+        return None
+
+    async def wait(self, why: str, seconds: float) -> None:
+        """Say why, and wait."""
+        self.surroundings.facts.emit(Doing(TASK, State.BACKING_OFF, why, seconds))
+        await self.stopping.sleep(seconds)
+        self.surroundings.facts.emit(Doing(TASK, State.ENDED))
+
+
+def refuse(source: StreamSource, error: AwsError) -> None:
+    """Raise SourceUnusable for errors that waiting does not cure."""
+    match error:
+        case NotFound():
+            raise SourceUnusable(
+                f"the stream {source.arn} does not exist (in this region and account); "
+                f"correct event_source_arn or create it: {error}"
+            ) from error
+        case AccessDenied():
+            raise SourceUnusable(f"reading {source.arn} is not permitted: {error}") from error
+        case Refused():
+            raise SourceUnusable(f"the stream {source.arn} cannot be read: {error}") from error
+        case _:
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStream:
+    """A stream ready to be read. ``tips``: iterators at the end of shards, where reading begins at LATEST (see starting)."""
+
+    description: StreamDescription
+    checkpoints: MappingCheckpoints
+    tips: dict[str, str] = field(default_factory=dict)
+
+
+async def open_stream(
+    mapping: StreamMapping, store: CheckpointStore, destination: Destination | None, patience: Patience
+) -> OpenStream | None:
+    """The stream, its checkpoints pinned; None when stopped before. Raises SourceUnusable, and what the store raises."""
+    description = await _readable(patience)
+    if description is None or not await _check(mapping, destination, patience):
+        return None
+    opened = await store.open(mapping.name, description.identity)
+    if opened.previous_identity is not None:
+        log.warning(
+            "the stream is another than before: it is read afresh, from its starting position",
+            mapping=mapping.name,
+            source=mapping.event_source_arn,
+            before=opened.previous_identity,
+            now=description.identity,
+        )
+    if not opened.fresh:
+        return OpenStream(description, opened.checkpoints)
+    tips = await _pin(opened.start or configured_start(mapping), opened.checkpoints, patience)
+    return None if tips is None else OpenStream(description, opened.checkpoints, tips)
+
+
+async def _readable(patience: Patience) -> StreamDescription | None:
+    while (description := await patience.ask(patience.source.describe)) is not None:
+        if description.status == "DELETING":
+            raise SourceUnusable(f"the stream {patience.source.arn} is being deleted")
+        if description.status not in COMING:
+            if description.status == "DISABLED":
+                log.warning(
+                    "the stream is disabled: what it holds is read, no more will come", source=patience.source.arn
+                )
+            return description
+        await patience.wait(f"the stream is {description.status}", COMING_SECONDS)
+    return None
+
+
+async def _check(mapping: StreamMapping, destination: Destination | None, patience: Patience) -> bool:
+    """Whether the on-failure destination has been looked at; it may turn out to be unusable."""
+    if destination is None:
+        return True
+
+    async def look() -> tuple[str | None]:
+        return (await destination.check(),)
+
+    answer = await patience.ask(look)
+    if answer is not None and answer[0] is not None:
+        log.warning(answer[0], mapping=mapping.name)
+    return answer is not None
+
+
+async def _pin(start: StartAt, checkpoints: MappingCheckpoints, patience: Patience) -> dict[str, str] | None:
+    """Write down where reading begins, shard by shard, before anything is read."""
+    shards = await patience.ask(patience.source.shards)
+    if shards is None:
+        return None
+    tips = {}
+    if start.kind == "LATEST" and not patience.source.starts_at_timestamps:
+        tips = await _tips(shards, patience)
+    await checkpoints.pin(first_checkpoints(shards, start, _service_time(patience)))
+    return tips
+
+
+def _service_time(patience: Patience) -> float:
+    """The service's time, or a second or two less. This machine's where replies do not tell; a clock that is wrong is said."""
+    own, known = patience.surroundings.clock.time(), patience.source.service_clock.at_least(loop_time())
+    if known is None:
+        return own
+    if abs(own - known) > WRONG_SECONDS:
+        log.warning(
+            "this machine's clock is not the service's: ages and starting positions go by the service's",
+            source=patience.source.arn,
+            ahead_seconds=round(own - known),
+        )
+    return known
+
+
+async def _tips(shards: list[ShardListing], patience: Patience) -> dict[str, str]:
+    """Iterators at the shards' ends, taken before the time of the pin, so that together they miss nothing.
+
+    They spare a first start the reading of all that the shards hold from before. A shard that gave none is read from its
+    beginning, passing over what is older than the pin, as every shard is after a restart.
+    """
+    tips = {}
+    for shard in shards:
+        if shard.ended_at is None and not patience.stopping.stopped:
+            try:
+                with patience.stopping.waiting():
+                    tips[shard.shard_id] = await patience.source.iterator(shard.shard_id, StartAt("LATEST"))
+            except AwsError as error:
+                log.debug("no iterator at the end of a shard", shard=shard.shard_id, error=str(error))
+    return tips

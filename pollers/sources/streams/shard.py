@@ -1,0 +1,295 @@
+"""One shard: a reader that fills its lanes, lanes that empty into the function, and how far it is done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import compress
+from operator import not_
+from typing import TYPE_CHECKING
+
+import anyio
+
+from pollers.clocks.clock import loop_time
+from pollers.sources.streams.intake import encoded, matching
+from pollers.sources.streams.lane import Lane
+from pollers.sources.streams.progress import EarlierLanes, Progress, Step, share_out
+from pollers.sources.streams.reading import Reader
+from pollers.sources.streams.records import Records
+from pollers.sources.streams.stopping import Stopping
+from pollers.sources.streams.unwritten import Unwritten, WriteGate
+from pollers.sources.streams.windows import Windows
+from pollers.telemetry.facts import Checkpointed, Filtered, Received, Returned, State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pollers.aws.api import ShardListing, Wire
+    from pollers.checkpoints.store import Lease, ShardCheckpoint
+    from pollers.sources.streams.context import StreamContext
+
+UNSAVED_LIMIT = 100_000
+"""Records read above the checkpoint at most: other lanes go on while one is stuck, but not for ever."""
+
+
+class Shard:
+    """Reads one shard and brings its records to the function, until it ends or is stopped.
+
+    ``kept`` is the checkpoint as it was last written. ``lost``: another owner has the shard now.
+    """
+
+    def __init__(self, shard_id: str, lease: Lease, kept: ShardCheckpoint, context: StreamContext) -> None:
+        self.shard_id = shard_id
+        self.lease = lease
+        self.kept = kept
+        self.context = context
+        self.stopping = Stopping()
+        self.saving = anyio.Lock(fast_acquire=True)
+        self.lost = False
+        self.closed = False
+        self.children: tuple[ShardListing, ...] | None = None
+        self.windows = self._windows()
+        self.holding = context.read_ahead.join(self._room_again)
+        self.lanes = [Lane(self, number) for number in range(context.lanes)]
+        self.reader = Reader(self)
+        # A store that writes only now and then is given the time for two writes before lanes wait for it.
+        self.unwritten = Unwritten(2 * context.writer.interval_seconds)
+        self.gate = WriteGate(self, self.unwritten)
+        self._progress = Progress()
+        self._earlier = EarlierLanes(kept.ahead)
+        self._encode = context.source.encoder(shard_id)
+        self._saved_window = kept.window
+
+    def _windows(self) -> Windows | None:
+        length = self.context.mapping.tumbling_window_in_seconds
+        return Windows(length, self.shard_id, self.context.source.arn, self.kept.window) if length else None
+
+    # -- life ------------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until every record is done, or stopped."""
+        async with anyio.create_task_group() as watch:
+            watch.start_soon(self._watch_lease)
+            async with anyio.create_task_group() as tasks:
+                for lane in self.lanes:
+                    tasks.start_soon(lane.run)
+                await self._read()
+            watch.cancel_scope.cancel()
+
+    async def _read(self) -> None:
+        try:
+            await self.reader.run()
+        except Exception as failure:
+            self.context.fail(failure)
+        if self.closed:
+            # It is not polled any more, however long its last records take.
+            self.context.doing(self.shard_id, State.ENDED)
+        self._wake_lanes()
+
+    async def _watch_lease(self) -> None:
+        await self.lease.lost.wait()
+        self.lose()
+
+    def stop(self) -> None:
+        """Read no more, invoke no more; what runs finishes."""
+        self.stopping.stop()
+        self._wake_lanes()
+
+    def hurry(self) -> None:
+        """Running invocations are abandoned too."""
+        self.stopping.hurry()
+        self._wake_lanes()
+
+    def lose(self) -> None:
+        """Another owner has the shard: whatever is done here now counts for nothing."""
+        self.lost = True
+        self.hurry()
+
+    def _wake_lanes(self) -> None:
+        for lane in self.lanes:
+            lane.wake()
+        self.gate.open()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the shard has ended and every record of it is done."""
+        return self.closed and self.lowest is None and (self.windows is None or self.windows.open is None)
+
+    def let_go(self, reason: str) -> None:
+        """After :meth:`run`: what is not done goes back to the stream, and the read-ahead is free for others."""
+        left = self._progress.unsaved_sequence_numbers()
+        self._progress = Progress()
+        self.context.read_ahead.leave(self.holding)
+        if left:
+            self.context.surroundings.facts.emit(Returned(self.shard_id, left, None, reason))
+        for lane in self.lanes:
+            self.context.doing(lane.task, State.ENDED)
+        self.context.doing(self.shard_id, State.ENDED)
+
+    # -- from the reader to the lanes ------------------------------------------------------------------------------------
+
+    async def take(self, records: list[Wire]) -> int:
+        """Encode, filter and queue records that follow those taken before; returns what holding them costs, in bytes."""
+        source = self.context.source
+        last, records = records[-1:], self._undone(records)
+        if not records:
+            self.mark(source.sequence_numbers(last)[0])
+            return 0
+        sequence_numbers = source.sequence_numbers(records)
+        choice = await matching(self.context.record_filter, records)
+        chosen = records if choice is None else list(compress(records, choice))
+        events = await encoded(self._encode, chosen)
+        arrivals = source.arrivals(chosen, self.context.service_time())
+        if arrivals:
+            source.service_clock.stamped(arrivals[-1], loop_time())
+        # From here to the end nothing waits: records are queued whole pages at a time, or not at all.
+        rejected = () if choice is None else compress(range(len(records)), map(not_, choice))
+        first = self._progress.take(sequence_numbers, rejected)
+        held = Records(list(range(first, first + len(records))), sequence_numbers, events, arrivals)
+        if choice is not None:
+            held.positions = list(compress(held.positions, choice))
+            held.sequence_numbers = list(compress(sequence_numbers, choice))
+        size_bytes = held.size_bytes
+        self._say_received(sequence_numbers, held, choice)
+        self.context.read_ahead.hold(self.holding, len(held), size_bytes)
+        self._queue(held, chosen)
+        if last[0] is not records[-1]:
+            self.mark(source.sequence_numbers(last)[0])
+        elif len(held) < len(records):
+            self.progressed()
+        return size_bytes
+
+    def _undone(self, records: list[Wire]) -> list[Wire]:
+        """The records without those that lanes of an earlier run had done: they are in that run's books."""
+        if not self._earlier.any or not records:
+            return records
+        source = self.context.source
+        return list(compress(records, self._earlier.undone(source.keys(records), source.sequence_numbers(records))))
+
+    def _say_received(self, sequence_numbers: list[str], held: Records, choice: Sequence[bool] | None) -> None:
+        facts = self.context.surroundings.facts
+        facts.emit(Received(self.shard_id, sequence_numbers, held.events_bytes))
+        if choice is not None and not all(choice):
+            facts.emit(Filtered(self.shard_id, list(compress(sequence_numbers, map(not_, choice)))))
+
+    def _queue(self, held: Records, wire: list[Wire]) -> None:
+        if not len(held):
+            return
+        if len(self.lanes) == 1:
+            self.lanes[0].add(held)
+            return
+        for lane, share in zip(
+            self.lanes, share_out(held, self.context.source.keys(wire), len(self.lanes)), strict=True
+        ):
+            if len(share):
+                lane.add(share)
+
+    def mark(self, sequence_number: str) -> None:
+        """Everything up to this sequence number has been read, though no record has it."""
+        self._progress.mark(sequence_number)
+        self.progressed()
+
+    @property
+    def full(self) -> bool:
+        """Whether so much is read above the checkpoint that reading must wait for it."""
+        return self._progress.read - self._progress.saved >= UNSAVED_LIMIT
+
+    @property
+    def starved(self) -> bool:
+        """Whether no more records can come into the lanes before some leave them."""
+        return self.closed or self.reader.waiting_for_room
+
+    def room_wanted(self) -> None:
+        """The reader waits for room: lanes need not wait for more records."""
+        self._wake_lanes()
+
+    def tip_reached(self) -> None:
+        """The reader found nothing: a window whose time is over may close."""
+        if self.windows is not None:
+            self._wake_lanes()
+
+    def _room_again(self) -> None:
+        self.reader.room_again()
+
+    # -- how far it is done ----------------------------------------------------------------------------------------------
+
+    @property
+    def held(self) -> int:
+        """Records received and not yet accounted for."""
+        return self._progress.unsaved
+
+    @property
+    def lowest(self) -> int | None:
+        """The position of the lowest unfinished record."""
+        return min((lowest for lane in self.lanes if (lowest := lane.lowest) is not None), default=None)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is left for now: read to the tip, nothing held, no window open."""
+        return self.reader.at_tip and not self.held and (self.windows is None or self.windows.open is None)
+
+    @property
+    def last_done(self) -> str:
+        """The sequence number of the highest record below which everything is done."""
+        return self._progress.step(self.lowest, self.kept.sequence_number).sequence_number or "0"
+
+    def accepted(self, records: Records) -> None:
+        """The function accepted these records."""
+        if len(records):
+            self._progress.accept(records.positions)
+            self._done(records)
+
+    def _done(self, records: Records) -> None:
+        self.unwritten.finish(self.gate.now())
+        self.context.read_ahead.release(self.holding, len(records), records.size_bytes)
+
+    def window_closed(self) -> None:
+        """The last invocation of a tumbling window is done with."""
+        if self.windows is not None:
+            self.windows.closed()
+            self.unwritten.finish(self.gate.now())
+
+    def discarded(self, records: Records) -> None:
+        """These records are accounted for as discarded."""
+        self._progress.discard(records.positions)
+        self._done(records)
+
+    def progressed(self) -> None:
+        """Records may be done: the checkpoint may move."""
+        window = self.windows.open if self.windows else None
+        if self.unwritten.any or self._progress.moved(self.lowest) or window != self._saved_window:
+            self.context.writer.moved(self)
+
+    def checkpoint(self) -> tuple[Step, ShardCheckpoint] | None:
+        """The checkpoint as it can be written now, or None when that would be no news."""
+        kept = self.kept
+        step = replace(self._progress.step(self.lowest, kept.sequence_number), finished=self.unwritten.finished)
+        lanes = [lane.done_upto for lane in self.lanes] if len(self.lanes) > 1 else ()
+        checkpoint = replace(
+            kept,
+            sequence_number=step.sequence_number,
+            # A state without a record that it is of would be none.
+            window=self.windows.open if self.windows and step.sequence_number else None,
+            ahead=self._earlier.above(step.sequence_number, lanes),
+        )
+        return None if checkpoint == kept and not step.count else (step, checkpoint)
+
+    def saved(self, step: Step, checkpoint: ShardCheckpoint) -> None:
+        """That checkpoint has been written."""
+        was_full = self.full
+        self.kept = checkpoint
+        self._saved_window = checkpoint.window
+        self._progress.saved_step(step)
+        self._settled(step.finished)
+        if step.count:
+            self.context.surroundings.facts.emit(Checkpointed(self.shard_id, step.count, step.sequence_number or ""))
+        if was_full and not self.full:
+            self.reader.room_again()
+
+    def nothing_to_write(self) -> None:
+        """What has been finished changes no checkpoint."""
+        self._settled(self.unwritten.finished)
+
+    def _settled(self, finished: int) -> None:
+        """What had been finished at that count needs no further write."""
+        self.unwritten.write(finished, self.gate.now())
+        self.gate.open()

@@ -1,0 +1,72 @@
+"""The seam between the stream engine and a stream source: all that Kinesis and DynamoDB Streams do differently."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from pollers.aws.api import Page, Pushed, ShardListing, StartAt, StreamDescription, Wire
+    from pollers.clocks.service import ServiceClock
+    from pollers.events.encoding import PageEncoder
+    from pollers.sources.streams.pacing import Pace
+
+
+class StreamSource(Protocol):
+    """One stream, for one mapping. Calls raise :class:`pollers.aws.errors.AwsError`.
+
+    Columns of records line up with the records asked about.
+    """
+
+    @property
+    def kind(self) -> Literal["kinesis", "dynamodb"]:
+        """What on-failure records call it."""
+
+    @property
+    def arn(self) -> str:
+        """The mapping's ARN, as events and on-failure records name the source."""
+
+    @property
+    def pace(self) -> Pace:
+        """How fast it may be read."""
+
+    @property
+    def fan_out(self) -> bool:
+        """Whether shards are subscribed to instead of polled."""
+
+    @property
+    def starts_at_timestamps(self) -> bool:
+        """Whether reading can begin at a time; if not, it begins at the trim horizon and older records are passed over."""
+
+    @property
+    def service_clock(self) -> ServiceClock:
+        """What time it is for the service, by its own replies."""
+
+    async def describe(self) -> StreamDescription:
+        """The stream's identity and status."""
+
+    async def shards(self) -> list[ShardListing]:
+        """Every shard that the stream lists."""
+
+    async def iterator(self, shard_id: str, start: StartAt) -> str:
+        """A shard iterator."""
+
+    async def records(self, iterator: str, limit: int) -> Page:
+        """The next records."""
+
+    def subscribe(self, shard_id: str, start: StartAt) -> AbstractAsyncContextManager[AsyncIterator[Pushed]]:
+        """Have records pushed, where ``fan_out``."""
+
+    def encoder(self, shard_id: str) -> PageEncoder:
+        """What makes the bytes of the Lambda event records of records of this shard, all of one page."""
+
+    def sequence_numbers(self, records: Sequence[Wire]) -> list[str]:
+        """As the service spells them."""
+
+    def arrivals(self, records: Sequence[Wire], now: float) -> list[float]:
+        """When the records arrived, in seconds since the epoch; ``now`` where a record does not say."""
+
+    def keys(self, records: Sequence[Wire]) -> list[bytes]:
+        """What decides a record's lane: records of equal keys stay in order."""

@@ -1,0 +1,112 @@
+"""How far a shard's work may run ahead of its checkpoint on the disk: at most one batch (DESIGN decision 14).
+
+A crash repeats the batches that have begun and that no written checkpoint covers. A batch may begin while at most
+``BATCHES_AHEAD`` finished ones are not written yet, so that those are never more than one a lane and one: what was in flight,
+and one batch a shard more. Writing goes on at the same time as the next batch; a store that writes no more stops the shard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import anyio
+
+from pollers.telemetry.facts import State
+
+if TYPE_CHECKING:
+    from pollers.sources.streams.shard import Shard
+
+BATCHES_AHEAD = 1
+"""Finished and unwritten batches of a shard beside which another one may begin."""
+SAID_SECONDS = 1.0
+"""How long a lane has waited for a write when it says so."""
+
+
+class Unwritten:
+    """Counts what has been finished and what of it is written; says whether more may begin. A decider; times are monotonic.
+
+    ``grace_seconds``: for how long more may begin whatever is unwritten, where the store writes only now and then.
+    """
+
+    def __init__(self, grace_seconds: float = 0.0) -> None:
+        self._grace_seconds = grace_seconds
+        self._since = float("-inf")
+        self.finished = 0
+        self.written = 0
+
+    def finish(self, now: float) -> None:
+        """A batch, or a part of one, is done: accepted or given up on."""
+        if self.finished == self.written:
+            self._since = now
+        self.finished += 1
+
+    def write(self, finished: int, now: float) -> None:
+        """What had been finished at that count is on the disk."""
+        self.written = finished
+        self._since = now
+
+    @property
+    def any(self) -> bool:
+        """Whether something is finished and not written."""
+        return self.finished > self.written
+
+    def may_begin(self, now: float) -> bool:
+        """Whether another batch may."""
+        return self.finished - self.written <= BATCHES_AHEAD or now < self._since + self._grace_seconds
+
+
+class WriteGate:
+    """Where a shard's lanes wait until another batch may begin. ``now`` is its loop's time."""
+
+    def __init__(self, shard: Shard, unwritten: Unwritten) -> None:
+        self._shard = shard
+        self._unwritten = unwritten
+        self._waiting: dict[str, float] = {}
+        self._said: set[str] = set()
+        self._news = anyio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._clock: asyncio.TimerHandle | None = None
+        self.now = self._loop.time
+
+    def open(self) -> None:
+        """Look again: a write has been made, or the shard is stopped."""
+        if self._waiting:
+            self._news.set()
+
+    async def passed(self, task: str) -> bool:
+        """Wait until another batch may begin; False when stopped before."""
+        if self._unwritten.may_begin(self.now()):
+            return True
+        self._waiting[task] = self.now()
+        # One timer for all lanes and many waits: most are over in less than a millisecond and must cost next to nothing.
+        if self._clock is None:
+            self._clock = self._loop.call_later(SAID_SECONDS, self._look)
+        try:
+            return await self._wait()
+        finally:
+            del self._waiting[task]
+            if task in self._said:
+                self._said.discard(task)
+                self._shard.context.doing(task, State.ENDED)
+
+    async def _wait(self) -> bool:
+        while not self._shard.stopping.stopped:
+            if self._unwritten.may_begin(self.now()):
+                return True
+            if self._news.is_set():
+                self._news = anyio.Event()
+            await self._news.wait()
+        return False
+
+    def _look(self) -> None:
+        """Say which lanes have been waiting for long."""
+        self._clock = None
+        if not self._waiting:
+            return
+        context, latest = self._shard.context, self.now() - SAID_SECONDS
+        for task, since in self._waiting.items():
+            if since <= latest and task not in self._said:
+                self._said.add(task)
+                context.doing(task, State.WAITING_FOR_WRITE, context.writer.problem or "the store is slow")
+        self._clock = self._loop.call_later(SAID_SECONDS, self._look)

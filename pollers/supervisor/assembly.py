@@ -1,0 +1,159 @@
+"""A runtime from a configuration: the AWS clients, the checkpoint store, the functions and the telemetry that it needs."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+import structlog
+from anyio import to_thread
+
+from handlers.environment.profile import read_profile
+from handlers.environment.world import source_regions, world
+from handlers.factory import make_function
+from pollers.aws.clients import AwsClients
+from pollers.aws.wire.collector import tune_gc
+from pollers.checkpoints import open_store
+from pollers.server.app import Parts, make_app
+from pollers.server.control import Control
+from pollers.server.guard import Access
+from pollers.server.making_tokens import token_kept
+from pollers.server.serve import serving
+from pollers.server.token_files import MadeToken
+from pollers.sources.registry import LONG_POLL_SECONDS, keeps_checkpoints, make_poller
+from pollers.status.depths import Depths
+from pollers.status.gauges import Gauges
+from pollers.status.loop_monitor import Pulse
+from pollers.status.snapshot import Status
+from pollers.supervisor.runtime import Runtime
+from pollers.telemetry.board import Board
+from pollers.telemetry.metric_lines import on_stdout
+from pollers.telemetry.metrics import Metrics
+from pollers.telemetry.recorder import Recorder
+from pollers.telemetry.tracing import Traces, tracer
+from pollers.telemetry.troubles import Troubles
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from config.models import Config, FunctionModel, Http, Mapping
+    from handlers.environment.aws_variables import Profile
+    from handlers.function import Function
+    from pollers.aws.api import Aws
+    from pollers.checkpoints.store import CheckpointStore
+    from pollers.engine.poller import Poller, Surroundings
+    from pollers.telemetry.facts import Sink
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class AddressTaken(OSError):  # noqa: N818 - named for what the reader must do next: choose another
+    """The address that ``runtime.http`` asks for cannot be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """Every fold over the facts that a running Headrace shows."""
+
+    board: Board
+    recorder: Recorder
+    metrics: Metrics
+    troubles: Troubles
+    pulse: Pulse
+
+    @property
+    def sinks(self) -> tuple[Sink, ...]:
+        """What the facts go to."""
+        return (self.board, self.recorder, self.metrics, self.troubles)
+
+
+@asynccontextmanager
+async def assembled(
+    config: Config,
+    *,
+    path: Path | None = None,
+    sinks: tuple[Sink, ...] = (),
+    long_poll_seconds: int = LONG_POLL_SECONDS,
+) -> AsyncIterator[Runtime]:
+    """Everything that ``config`` needs, opened; closed again when the runtime has stopped.
+
+    ``long_poll_seconds`` is how long a receive from an empty queue may wait. ``path`` is what ``headrace reload`` reads again.
+    Raises AddressTaken, or what the checkpoint store raises.
+    """
+    async with AsyncExitStack() as stack:
+        aws = await stack.enter_async_context(AwsClients(config.aws))
+        store = None
+        if any(keeps_checkpoints(mapping) for mapping in config.event_source_mappings.values()):
+            store = await stack.enter_async_context(open_store(config.runtime.checkpoints))
+        telemetry = Telemetry(Board(), Recorder(), Metrics(), Troubles(), Pulse())
+        traces = stack.enter_context(tracer())
+        if traces is not None:
+            sinks = (*sinks, Traces(traces, lambda name: runtime.mappings[name].model))
+        profile = await to_thread.run_sync(read_profile)
+        metric_line = stack.enter_context(on_stdout()) if config.runtime.embedded_metrics == "stdout" else None
+        runtime = _runtime(config, aws, store, profile, (*telemetry.sinks, *sinks), long_poll_seconds, metric_line)
+        await stack.enter_async_context(_watched(runtime, aws, telemetry))
+        if config.runtime.http is not False:
+            await stack.enter_async_context(_served(config, config.runtime.http, runtime, telemetry, path))
+        tune_gc()
+        yield runtime
+
+
+def _runtime(
+    config: Config,
+    aws: AwsClients,
+    store: CheckpointStore | None,
+    profile: Profile,
+    sinks: tuple[Sink, ...],
+    long_poll_seconds: int,
+    metric_line: Callable[[str], None] | None,
+) -> Runtime:
+    async def poller(mapping: Mapping, surroundings: Surroundings) -> Poller:
+        return await make_poller(mapping, aws, store, surroundings, long_poll_seconds=long_poll_seconds)
+
+    def function(name: str, model: FunctionModel) -> Function:
+        where = world(config.aws, profile=profile, sources=source_regions(runtime.config, name))
+        return make_function(name, model, aws=config.aws, where=where, metric_line=metric_line)
+
+    runtime = Runtime(config, poller, function, has_store=store is not None, sinks=sinks)
+    return runtime
+
+
+@asynccontextmanager
+async def _watched(runtime: Runtime, aws: Aws, telemetry: Telemetry) -> AsyncIterator[None]:
+    """The runtime's pulse and the queue depths, for as long as it runs. Either one's end turns health red."""
+    async with anyio.create_task_group() as group:
+        pulse = telemetry.pulse
+        group.start_soon(pulse.watch, "pulse", pulse.run)
+        group.start_soon(pulse.watch, "queue depth sampler", Depths(runtime, aws, telemetry.board).run)
+        try:
+            yield
+        finally:
+            group.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _served(
+    config: Config, http: Http, runtime: Runtime, telemetry: Telemetry, path: Path | None
+) -> AsyncIterator[None]:
+    status = Status(runtime, telemetry.board, telemetry.pulse, payloads=config.console.payloads)
+    telemetry.metrics.registry.register(Gauges(runtime, telemetry.board, telemetry.pulse, status))
+    parts = Parts(status, Control(runtime, path), telemetry.metrics, telemetry.recorder)
+    made = MadeToken() if http.token is None else None
+    app = make_app(parts, Access(http.host, http.token, made))
+    async with AsyncExitStack() as stack:
+        try:
+            runtime.url = runtime.console = await stack.enter_async_context(serving(app, http.host, http.port))
+        except OSError as taken:
+            problem = f"runtime.http: cannot listen on {http.host}:{http.port}: {taken.strerror or taken}"
+            if "http" in config.runtime.model_fields_set:
+                raise AddressTaken(problem) from taken
+            log.warning(
+                "no console, health or metrics: give this Headrace a runtime.http.port of its own", problem=problem
+            )
+        if runtime.url is not None and made is not None:
+            runtime.console = await stack.enter_async_context(token_kept(runtime.url, made))
+        yield

@@ -1,0 +1,283 @@
+"""One mapping's life: it makes a poller, runs it, and after a failure says so, waits and makes a new one."""
+
+from __future__ import annotations
+
+import math
+import random
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+import anyio
+import structlog
+
+from handlers.errors import FunctionUnusable
+from pollers.aws.errors import AwsError
+from pollers.clocks.clock import Clock, SystemClock
+from pollers.engine.poller import Poller, Surroundings
+from pollers.engine.stop import Stop
+from pollers.errors import SourceUnusable
+from pollers.sources.registry import concurrency_limit
+from pollers.telemetry.board import MAPPING_TASK
+from pollers.telemetry.facts import Doing, Facts, Removed, State
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from config.models import Mapping
+    from pollers.functions.host import FunctionHost
+    from pollers.telemetry.ledger import Ledger
+
+    PollerMaker: TypeAlias = Callable[[Mapping, Surroundings], Awaitable[Poller]]
+
+log = structlog.stdlib.get_logger(__name__)
+
+RESTART_SECONDS = (1.0, 30.0)
+"""First and longest wait before a mapping that broke down starts again."""
+UNUSABLE_SECONDS = (5.0, 60.0)
+"""First and longest wait before a source or function that cannot be used is tried again."""
+SOUND_SECONDS = 300.0
+"""A poller that ran this long was sound: the next failure is a first one."""
+
+
+class MappingState(StrEnum):
+    """What a mapping is doing as a whole."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    BACKING_OFF = "backing off"
+    PAUSED = "paused"
+    DISABLED = "disabled"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+class MappingRunner:
+    """Runs one mapping until told to end. A failure of its source, its function or our own code stays inside."""
+
+    def __init__(
+        self,
+        model: Mapping,
+        host: FunctionHost,
+        make_poller: PollerMaker,
+        facts: Facts,
+        ledger: Ledger,
+        *,
+        clock: Clock | None = None,
+        seed: random.Random | None = None,
+    ) -> None:
+        self.model = model
+        self.host = host
+        self.ledger = ledger
+        self._state = MappingState.STARTING if model.enabled else MappingState.DISABLED
+        self.state_since = math.inf
+        self.problem: str | None = None
+        self.restarts = 0
+        self.poller: Poller | None = None
+        self.started_at: float | None = None
+        self.unbalanced = 0
+        self._make_poller = make_poller
+        self._facts = facts
+        self._clock = clock or SystemClock()
+        self._random = seed or random.Random()  # noqa: S311 - jitter, not secrets
+        self._stop: Stop | None = None
+        self._wanted = model.enabled
+        self._ending = False
+        self._hurried = False
+        self._changed = anyio.Event()
+        self._life = anyio.CancelScope()
+        self._failures = 0
+        self._reported: str | None = None
+        self._log = log.bind(mapping=model.name)
+
+    @property
+    def name(self) -> str:
+        """The mapping's name."""
+        return self.model.name
+
+    @property
+    def state(self) -> MappingState:
+        """What it is doing as a whole; since when is :attr:`state_since` (monotonic seconds, infinity before it runs)."""
+        return self._state
+
+    @property
+    def paused(self) -> bool:
+        """Whether somebody paused it, whatever it still finishes."""
+        return self.model.enabled and not self._wanted
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every event that was received is accounted for, but for imbalances that were said before."""
+        held = self.poller.held() if self.poller is not None else 0
+        return self.ledger.balances(self.unbalanced + held)
+
+    def _enter(self, state: MappingState) -> None:
+        if state is not self._state or self.state_since == math.inf:
+            self._state, self.state_since = state, anyio.current_time()
+
+    def end(self) -> None:
+        """Stop in order, for good: :meth:`run` returns once nothing is held any more."""
+        self._ending = True
+        self._interrupt()
+
+    def hurry(self) -> None:
+        """Stop without waiting for running invocations."""
+        self._ending = True
+        self._hurried = True
+        self._interrupt()
+
+    def abandon(self) -> None:
+        """End as by a crash: nothing is acknowledged any more, and what is held comes back by itself."""
+        self._ending = True
+        self._life.cancel()
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether :meth:`abandon` ended it."""
+        return self._life.cancel_called
+
+    def pause(self) -> None:
+        """Stop in order and stay stopped until :meth:`resume`."""
+        self._wanted = False
+        self._interrupt()
+
+    def resume(self) -> None:
+        """Poll again after :meth:`pause`, or at once while waiting after a failure."""
+        self._wanted = True
+        self._changed.set()
+
+    def forget(self) -> None:
+        """Say that nothing more comes of this mapping: it is out of the configuration."""
+        self._facts.emit(Removed())
+
+    def _interrupt(self) -> None:
+        self._changed.set()
+        if self._stop is not None:
+            if self._hurried:
+                self._stop.hurry()
+            else:
+                self._stop.request()
+
+    async def run(self) -> None:
+        """Run until :meth:`end`. Never raises for what a source or a function does."""
+        with self._life:
+            while not self._ending:
+                if self._wanted:
+                    await self._attempt()
+                else:
+                    await self._rest()
+        self._enter(MappingState.STOPPED)
+
+    async def _rest(self) -> None:
+        self._enter(MappingState.PAUSED if self.model.enabled else MappingState.DISABLED)
+        if not self.model.enabled:
+            self._log.info("mapping is disabled and does not poll", source=self.model.event_source_arn)
+        self._changed = anyio.Event()
+        if not (self._wanted or self._ending):
+            await self._changed.wait()
+
+    async def _attempt(self) -> None:
+        began = anyio.current_time()
+        try:
+            await self._once()
+        except Exception as problem:
+            if anyio.current_time() - began > SOUND_SECONDS:
+                self._failures, self._reported = 0, None
+            await self._failed(_single(problem))
+        else:
+            self._failures, self._reported = 0, None
+
+    async def _once(self) -> None:
+        self._enter(MappingState.STARTING)
+        self._say(State.STARTING, "")
+        self._stop = stop = Stop()
+        if self._ending or not self._wanted:
+            return
+        broken = self.host.broken
+        # Loading its code may take minutes.
+        function = await stop.unless_requested(self.host.get)
+        if function is None:
+            return
+        claim = self.host.permits.claim(concurrency_limit(self.model))
+        surroundings = Surroundings(function, claim, self._facts, stop, self._clock, self._random)
+        try:
+            # Making clients may ask for credentials, and nobody knows how long that takes.
+            self.poller = await stop.unless_requested(lambda: self._make_poller(self.model, surroundings))
+            if self.poller is None:
+                return
+            self._enter(MappingState.RUNNING)
+            self.problem, self.started_at = None, self._clock.time()
+            self._say(State.ENDED, "")
+            if not self._failures:
+                self._log.info("mapping started", source=self.model.event_source_arn, function=self.host.name)
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._watch, stop, broken)
+                await self.poller.run()
+                group.cancel_scope.cancel()
+            if broken.is_set():
+                raise FunctionUnusable(self.host.problem or f"function {self.host.name} broke down")
+        finally:
+            self._close_books()
+            claim.close()
+            self._stop = None
+
+    async def _watch(self, stop: Stop, broken: anyio.Event) -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._stop_when_broken, stop, broken)
+            await stop.requested.wait()
+            self._enter(MappingState.STOPPING)
+
+    async def _stop_when_broken(self, stop: Stop, broken: anyio.Event) -> None:
+        await broken.wait()
+        stop.hurry()
+
+    def _close_books(self) -> None:
+        """What the ledger says is held must be what the poller says; afterwards nothing may be."""
+        poller, self.poller = self.poller, None
+        if poller is None:
+            return
+        held = poller.held()
+        if not self.ledger.balances(self.unbalanced + held):
+            self._log.error("books do not balance", held=held, **self.ledger.as_dict())
+        self.unbalanced = self.ledger.in_flight
+
+    async def _failed(self, problem: Exception) -> None:
+        self.restarts += 1
+        unusable = isinstance(problem, SourceUnusable | FunctionUnusable | AwsError)
+        first, longest = UNUSABLE_SECONDS if unusable else RESTART_SECONDS
+        delay = min(longest, first * 2 ** min(self._failures, 16)) * self._random.uniform(0.5, 1.0)
+        self._failures += 1
+        self._report(problem, unusable=unusable, delay=delay)
+        self._changed = anyio.Event()
+        if not self._ending:
+            with anyio.move_on_after(delay):
+                await self._changed.wait()
+
+    def _report(self, problem: Exception, *, unusable: bool, delay: float) -> None:
+        self.problem = str(problem) or type(problem).__name__
+        self._enter(MappingState.BACKING_OFF)
+        self._say(State.BACKING_OFF, self.problem, delay)
+        if not unusable:
+            self._log.error("mapping broke down and starts again", retry_seconds=round(delay, 1), exc_info=problem)
+        elif self._reported != _kind(problem):
+            self._log.error(
+                "mapping cannot run and is tried again slowly", error=self.problem, retry_seconds=round(delay, 1)
+            )
+        else:
+            self._log.debug("mapping still cannot run", error=self.problem, retry_seconds=round(delay, 1))
+        self._reported = _kind(problem)
+
+    def _say(self, state: State, detail: str, until: float | None = None) -> None:
+        self._facts.emit(Doing(MAPPING_TASK, state, detail, until))
+
+
+def _kind(problem: Exception) -> str:
+    """What is wrong, whichever call met it first: AWS's own code where there is one."""
+    cause = problem if isinstance(problem, AwsError) else problem.__cause__
+    return cause.code if isinstance(cause, AwsError) else str(problem)
+
+
+def _single(problem: Exception) -> Exception:
+    """The one exception inside nested groups, where there is just one."""
+    while isinstance(problem, ExceptionGroup) and len(problem.exceptions) == 1:
+        problem = problem.exceptions[0]
+    return problem

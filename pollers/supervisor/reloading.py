@@ -1,0 +1,53 @@
+"""Applying a changed configuration to a running Headrace: whole, or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+from anyio import to_thread
+
+from config import ConfigError
+from pollers.commands.inspecting import load_runnable
+from pollers.supervisor.runtime import ReloadRefused, Runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from config.faults import Note
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What a reload did. With ``faults``, nothing: the old configuration runs on."""
+
+    added: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+async def reload_from(runtime: Runtime, path: Path) -> Reloaded:
+    """Read the configuration again and apply what changed. Never raises for what is in the files."""
+    try:
+        loaded = await to_thread.run_sync(load_runnable, path)
+        done = Reloaded(**await runtime.reload(loaded.config))
+        say_notes(loaded.notes)
+        return done
+    except ConfigError as error:
+        faults = [str(fault) for fault in error.faults]
+    except ReloadRefused as error:
+        faults = [str(error)]
+    log.error("configuration refused, the old one runs on", faults=faults)
+    return Reloaded(faults=faults)
+
+
+def say_notes(notes: Iterable[Note]) -> None:
+    """Log what there is to say of a configuration that can be used. What is said of a function will make it fail."""
+    for note in notes:
+        say = log.warning if note.path.startswith("functions.") else log.info
+        say("configuration note", note=str(note))

@@ -1,0 +1,272 @@
+"""The process: functions, clients and mappings, started together, supervised, reloaded and stopped in numbered steps."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+import structlog
+
+from handlers.environment.world import source_regions
+from pollers.clocks.clock import Clock, SystemClock
+from pollers.engine.permits import Permits
+from pollers.functions.host import FunctionHost
+from pollers.sources.registry import keeps_checkpoints
+from pollers.supervisor.idleness import Quiet
+from pollers.supervisor.mapping import MappingRunner
+from pollers.supervisor.shutdown import Shutdown
+from pollers.supervisor.unreachable import Reach
+from pollers.supervisor.until_idle import UntilIdle
+from pollers.telemetry.facts import Facts, Sink
+from pollers.telemetry.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from anyio.abc import TaskGroup
+
+    from config.models import Config, Mapping
+    from pollers.functions.host import FunctionMaker
+    from pollers.supervisor.mapping import PollerMaker
+
+log = structlog.stdlib.get_logger(__name__)
+
+LEDGER_SECONDS = 60.0
+"""How often each mapping's ledger is logged."""
+
+
+class ReloadRefused(Exception):  # noqa: N818 - the old configuration runs on
+    """The new configuration changes what only a restart can change."""
+
+
+class Runtime:
+    """Runs a configuration's mappings until stopped.
+
+    Pollers and functions are made by what is handed in, so that simulations run the same code. ``sinks`` get every fact.
+    ``url`` is where the console, health and metrics are, if anywhere; ``console`` the same as a link for people, which may carry
+    a token. ``has_store``: whether ``make_poller`` can serve sources that keep checkpoints. ``on_ending`` is told in how many
+    seconds the process is to be gone, once that is known.
+    ``over``: everything has been stopped, and ``exit_code`` is final.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        make_poller: PollerMaker,
+        make_function: FunctionMaker,
+        *,
+        has_store: bool = False,
+        sinks: tuple[Sink, ...] = (),
+        clock: Clock | None = None,
+        seed: random.Random | None = None,
+    ) -> None:
+        self.config = config
+        self.mappings: dict[str, MappingRunner] = {}
+        self.hosts: dict[str, FunctionHost] = {}
+        self.url: str | None = None
+        self.console: str | None = None
+        self.exit_code = 0
+        self.stopping = False
+        self.over = False
+        self.on_ending: Callable[[float], None] = lambda seconds: None
+        self._make_poller = make_poller
+        self._has_store = has_store
+        self._make_function = make_function
+        self._sinks = sinks
+        self._clock = clock or SystemClock()
+        self._random = seed or random.Random()  # noqa: S311 - jitter, not secrets
+        self._quiet = Quiet()
+        self._group: TaskGroup | None = None
+        self._finished: dict[str, anyio.Event] = {}
+        self._host_finished: dict[str, anyio.Event] = {}
+        self._stop_asked = anyio.Event()
+        self._hurry_asked = anyio.Event()
+        self._reloading = anyio.Lock()
+
+    async def run(self, *, until_idle: float | None = None) -> int:
+        """Run until :meth:`stop`; returns the exit code of DESIGN's command line."""
+        async with anyio.create_task_group() as group:
+            self._group = group
+            if until_idle is not None:
+                reach = Reach()
+                self._sinks = (*self._sinks, reach)
+                group.start_soon(self._end_when_idle, until_idle, reach)
+            self._start_all()
+            group.start_soon(self._log_ledgers)
+            await self._stop_asked.wait()
+            await self._shut_down()
+            group.cancel_scope.cancel()
+        return self.exit_code
+
+    @property
+    def nothing_held(self) -> bool:
+        """Whether the books balance already, however far the stop is. Asked from another thread, too."""
+        return self.stopping and all(
+            runner.ledger.balances(0) and ((poller := runner.poller) is None or not poller.held())
+            for runner in list(self.mappings.values())
+        )
+
+    def stop(self) -> None:
+        """Ask for the numbered shutdown (DESIGN decision 9). A second call skips every wait."""
+        if self._stop_asked.is_set():
+            self._hurry_asked.set()
+        self._stop_asked.set()
+
+    # -- starting and reloading ------------------------------------------------------------------------------------------
+
+    def _start_all(self) -> None:
+        for mapping in self.config.event_source_mappings.values():
+            self._add(mapping)
+        log.info("headrace started", mappings=len(self.mappings), functions=len(self.hosts))
+
+    def _add(self, mapping: Mapping) -> None:
+        ledger = Ledger()
+        old = self.mappings.get(mapping.name)
+        if old is not None:
+            ledger = old.ledger
+        paused = old is not None and old.paused
+        traced = any(getattr(sink, "wants_trace_headers", False) for sink in self._sinks)
+        facts = Facts(mapping.name, [ledger, self._quiet, *self._sinks], traced)
+        runner = MappingRunner(
+            mapping,
+            self._host(mapping.function_name),
+            self._make_poller,
+            facts,
+            ledger,
+            clock=self._clock,
+            seed=self._random,
+        )
+        if paused:
+            runner.pause()
+        self.mappings[mapping.name] = runner
+        finished = self._finished[mapping.name] = anyio.Event()
+        self._spawn(partial(self._run_mapping, runner), finished)
+
+    async def _run_mapping(self, runner: MappingRunner) -> None:
+        await runner.run()
+        if self.stopping and not runner.abandoned:
+            log.info("shutdown 5: all that was held is acknowledged or handed back", mapping=runner.name)
+
+    def _host(self, name: str) -> FunctionHost:
+        if name not in self.hosts:
+            model = self.config.functions[name]
+            host = FunctionHost(name, model, self._make_function, Permits(model.concurrency))
+            self.hosts[name] = host
+            finished = self._host_finished[name] = anyio.Event()
+            self._spawn(host.run, finished)
+        return self.hosts[name]
+
+    def _spawn(self, run: Callable[[], Awaitable[None]], finished: anyio.Event) -> None:
+        async def task() -> None:
+            try:
+                await run()
+            finally:
+                finished.set()
+
+        if self._group is None:
+            raise RuntimeError("the runtime is not running")
+        self._group.start_soon(task)
+
+    async def reload(self, config: Config) -> dict[str, list[str]]:
+        """Apply a changed configuration: only added, removed and changed mappings stop or start. Says what it did.
+
+        Raises ReloadRefused, with everything running on as before, for changes that need a restart.
+        """
+        async with self._reloading:
+            if self.stopping:
+                raise ReloadRefused("shutting down")
+            self._check_reloadable(config)
+            return await self._apply(config)
+
+    def _check_reloadable(self, config: Config) -> None:
+        changed = [
+            part for part in ("aws", "runtime", "console") if getattr(config, part) != getattr(self.config, part)
+        ]
+        if changed:
+            raise ReloadRefused(f"{' and '.join(changed)} changed: restart Headrace to apply that")
+        if not self._has_store and any(keeps_checkpoints(m) for m in config.event_source_mappings.values()):
+            raise ReloadRefused("the first stream mapping needs a checkpoint store: restart Headrace to apply that")
+
+    async def _apply(self, config: Config) -> dict[str, list[str]]:
+        old, new = self.config.event_source_mappings, config.event_source_mappings
+        functions = {
+            name
+            for name in self.hosts
+            if config.functions.get(name) != self.config.functions.get(name)
+            or source_regions(config, name) != source_regions(self.config, name)  # workers are told of it
+        }
+        removed = [name for name in old if name not in new]
+        changed = [
+            name for name in old if name in new and (old[name] != new[name] or new[name].function_name in functions)
+        ]
+        added = [name for name in new if name not in old]
+        for name in [*removed, *changed]:
+            self.mappings[name].end()
+        for name in [*removed, *changed]:
+            await self._finished[name].wait()
+        still_used = {m.function_name for m in new.values()}
+        await self._close_hosts([name for name in self.hosts if name in functions or name not in still_used])
+        if self.stopping:
+            raise ReloadRefused("shutting down")
+        self.config = config
+        for name in removed:
+            self._remove(name)
+        for name in [*changed, *added]:
+            self._add(new[name])
+        log.info("configuration reloaded", added=added, removed=removed, changed=changed)
+        return {"added": added, "removed": removed, "changed": changed}
+
+    def _remove(self, name: str) -> None:
+        runner = self.mappings.pop(name)
+        runner.forget()
+        del self._finished[name]
+        self._say_books("mapping removed: ledger", runner)
+
+    async def _close_hosts(self, names: list[str]) -> None:
+        for name in names:
+            self.hosts[name].close()
+        for name in names:
+            await self._host_finished[name].wait()
+            del self.hosts[name]
+
+    # -- watching --------------------------------------------------------------------------------------------------------
+
+    async def _log_ledgers(self) -> None:
+        while True:
+            await anyio.sleep(LEDGER_SECONDS)
+            for runner in self.mappings.values():
+                log.info("ledger", mapping=runner.name, state=runner.state.value, **runner.ledger.as_dict())
+
+    async def _end_when_idle(self, quiet_seconds: float, reach: Reach) -> None:
+        idle = UntilIdle(self.mappings, self._quiet, reach, self._stop_asked.is_set)
+        caught_up = await idle.wait(quiet_seconds)
+        if caught_up is False:
+            self.exit_code = 1
+        if not self._stop_asked.is_set():
+            self.stop()
+
+    # -- stopping --------------------------------------------------------------------------------------------------------
+
+    async def _shut_down(self) -> None:
+        """DESIGN decisions 9 and 16; step 7 is ours."""
+        self.stopping = True
+        shutdown = Shutdown(
+            self.mappings, self._finished, self.hosts, self._host_finished, self._hurry_asked, self.on_ending
+        )
+        if not await shutdown.run(self.config.runtime.shutdown_grace):
+            self.exit_code = 1
+        self._final_ledger()
+        self.over = True
+
+    def _final_ledger(self) -> None:
+        for runner in self.mappings.values():
+            self._say_books("shutdown 7: ledger", runner)
+
+    def _say_books(self, event: str, runner: MappingRunner) -> None:
+        balanced = runner.ledger.balances(0)
+        if not balanced:
+            self.exit_code = 1
+        say = log.info if balanced else log.error
+        say(event, mapping=runner.name, balanced=balanced, **runner.ledger.as_dict())

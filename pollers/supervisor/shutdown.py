@@ -1,0 +1,240 @@
+"""The numbered shutdown (DESIGN decisions 9 and 16): what it waits for, and for how long at most."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import anyio
+import structlog
+
+from pollers.supervisor.ending import LAST_LINES_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pollers.functions.host import FunctionHost
+    from pollers.supervisor.mapping import MappingRunner
+
+log = structlog.stdlib.get_logger(__name__)
+
+QUIET_SECONDS = 1.4
+"""With no invocation running, what is left is to be acknowledged and handed back within this; then nothing is waited for any more.
+A little more than what receives are given (:data:`pollers.sources.sqs.receiving.STOPPED_SECONDS`)."""
+ACKNOWLEDGING_SECONDS = 10.0
+"""The same after invocations that ran on into the shutdown: their results are worth more patience."""
+LETTING_GO_SECONDS = 0.3
+"""How long pollers that have been told to wait for nothing may take for it. Then they are cancelled, as a crash would."""
+GRACE_OVER_SECONDS = 2.0
+"""The same when the grace period is over: what running invocations held goes back."""
+SECOND_SIGNAL_SECONDS = 0.4
+"""The same after a second signal."""
+WORKERS_SECONDS = 0.6
+"""How long functions may take to stop: their workers are killed half a second after SIGTERM. Whatever is left when the process has
+ended is killed by its keeper, and after a second signal at once."""
+CLOSING_SECONDS = 0.2
+"""What is left for stores, exporters and connections to be closed, which is a courtesy: each of them bears a crash."""
+END_SECONDS = WORKERS_SECONDS + CLOSING_SECONDS + LAST_LINES_SECONDS[0]
+"""From the last mapping to the end of the process."""
+STILL_SECONDS = (1.0, 5.0)
+"""When a stop says for the first time what it waits for, and how often from then on."""
+LOOK_SECONDS = 0.05
+
+
+class Step(Enum):
+    """What a shutdown does next."""
+
+    WAIT = "wait"
+    HURRY = "hurry"
+    """Tell the pollers to wait for nothing any more."""
+    LEAVE = "leave"
+    """Wait for the pollers no more."""
+
+
+class Countdown:
+    """How long mappings are waited for. A decider: ``now`` is an argument.
+
+    While invocations run, until the grace period ends. Once none runs, for as long as acknowledging takes when nothing hangs. A
+    second signal ends both.
+    """
+
+    def __init__(self, grace_seconds: float, now: float) -> None:
+        self._grace_over_at = now + grace_seconds
+        self._quiet_since = now
+        self._ran = False
+        self._leave_at: float | None = None
+
+    @property
+    def ran(self) -> bool:
+        """Whether invocations were waited for."""
+        return self._ran
+
+    def gone_at(self, *, running: bool) -> float:
+        """When the process is to be gone, as far as that is known. One moment for all that may hang: what is late in one step is
+        taken from the next ones."""
+        if self._leave_at is not None:
+            return self._leave_at + END_SECONDS
+        if running:
+            return self._grace_over_at + GRACE_OVER_SECONDS + END_SECONDS
+        return self._quiet_until + LETTING_GO_SECONDS + END_SECONDS
+
+    @property
+    def _quiet_until(self) -> float:
+        return self._quiet_since + (ACKNOWLEDGING_SECONDS if self._ran else QUIET_SECONDS)
+
+    def look(self, now: float, *, running: bool, second_signal: bool) -> Step:
+        """What to do now. HURRY is said once."""
+        if self._leave_at is not None:
+            if second_signal:
+                self._leave_at = min(self._leave_at, now + SECOND_SIGNAL_SECONDS)
+            return Step.LEAVE if now >= self._leave_at else Step.WAIT
+        if running:
+            self._ran, self._quiet_since = True, now
+        if second_signal:
+            self._leave_at = now + SECOND_SIGNAL_SECONDS
+            return Step.HURRY
+        if running and now >= self._grace_over_at:
+            self._leave_at = now + GRACE_OVER_SECONDS
+            return Step.HURRY
+        if not running and now >= self._quiet_until:
+            self._leave_at = self._quiet_until + LETTING_GO_SECONDS
+            return Step.HURRY
+        return Step.WAIT
+
+
+class Shutdown:
+    """Carries it out: mappings first, then functions. Both are given as what sets their ``finished`` events.
+
+    ``second_signal`` is set by a second signal. ``within`` is told in how many seconds the process is to be gone, and again when
+    that changes: nothing that hangs may hold it up, be it this task itself.
+    """
+
+    def __init__(
+        self,
+        mappings: Mapping[str, MappingRunner],
+        finished: Mapping[str, anyio.Event],
+        hosts: Mapping[str, FunctionHost],
+        hosts_finished: Mapping[str, anyio.Event],
+        second_signal: anyio.Event,
+        within: Callable[[float], None],
+    ) -> None:
+        self._mappings = mappings
+        self._finished = finished
+        self._hosts = hosts
+        self._hosts_finished = hosts_finished
+        self._second_signal = second_signal
+        self._within = within
+        self._gone_at = math.inf
+        self._said_at = anyio.current_time() + STILL_SECONDS[0] - STILL_SECONDS[1]
+
+    async def run(self, grace_seconds: float) -> bool:
+        """Steps 1 to 6. Whether everything that was held is acknowledged or handed back; waiting for it has no use otherwise."""
+        in_order = True
+        log.info("shutdown 1: no new receive or read", grace_seconds=grace_seconds)
+        countdown = Countdown(grace_seconds, anyio.current_time())
+        for runner in self._mappings.values():
+            runner.end()
+        while not _all(self._finished):
+            running, second = self._running(), self._second_signal.is_set()
+            step = countdown.look(anyio.current_time(), running=bool(running), second_signal=second)
+            self._be_gone_at(countdown.gone_at(running=bool(running)))
+            if step is Step.LEAVE:
+                in_order = await self._leave()
+                break
+            if step is Step.HURRY:
+                self._hurry(running, second=second, grace_seconds=grace_seconds)
+            self._say_what_is_waited_for()
+            await _wait(self._finished)
+        await self._stop_functions()
+        return in_order
+
+    def _be_gone_at(self, moment: float) -> None:
+        if moment != self._gone_at:
+            self._gone_at = moment
+            self._within(moment - anyio.current_time())
+
+    async def _stop_functions(self) -> None:
+        log.info("shutdown 6: workers stop")
+        self._be_gone_at(min(self._gone_at, anyio.current_time() + END_SECONDS))
+        for host in self._hosts.values():
+            host.close()
+        until = self._gone_at - CLOSING_SECONDS - LAST_LINES_SECONDS[0]
+        while anyio.current_time() < until and not self._second_signal.is_set() and not _all(self._hosts_finished):
+            await _wait(self._hosts_finished)
+        left = [name for name, finished in self._hosts_finished.items() if not finished.is_set()]
+        if left:
+            log.warning("functions did not stop in time: what is left of them is killed", functions=left)
+
+    def _running(self) -> dict[str, int]:
+        """Invocations that run, by mapping: those of which the function knows; a worker that is just starting runs none."""
+        return {
+            name: runner.poller.running()
+            for name, runner in self._mappings.items()
+            if runner.poller is not None
+            and not self._finished[name].is_set()
+            and runner.poller.running()
+            and (function := runner.host.function) is not None
+            and function.status().busy
+        }
+
+    def _hurry(self, running: dict[str, int], *, second: bool, grace_seconds: float) -> None:
+        if second:
+            log.warning("second signal: nothing is waited for any more", running=running)
+        elif running:
+            log.warning(
+                "shutdown 3: the grace period is over, running invocations are stopped",
+                grace_seconds=grace_seconds,
+                running=running,
+            )
+        else:
+            log.warning(
+                "shutdown 4: no invocation runs, so what does not answer is not waited for", waiting=self._waiting()
+            )
+        for runner in self._mappings.values():
+            runner.hurry()
+
+    async def _leave(self) -> bool:
+        """As a crash would: nothing is acknowledged that is not, and whatever is held comes back by itself. Whether nothing was."""
+        left = [runner for name, runner in self._mappings.items() if not self._finished[name].is_set()]
+        held = any(runner.poller is not None and runner.poller.held() for runner in left)
+        say = log.error if held else log.warning
+        say("shutdown 5: not everything was handed back in time", mappings=self._waiting())
+        for runner in left:
+            runner.abandon()
+        await _wait(self._finished)
+        return not held
+
+    def _say_what_is_waited_for(self) -> None:
+        """Nobody is to wonder whether the signal was heard."""
+        now = anyio.current_time()
+        if now >= self._said_at + STILL_SECONDS[1]:
+            self._said_at = now
+            log.info("shutdown 2 to 5: waiting", waiting=self._waiting())
+
+    def _waiting(self) -> dict[str, str]:
+        """What each mapping that has not finished waits for."""
+        waiting = {}
+        for name, runner in self._mappings.items():
+            if not self._finished[name].is_set():
+                poller = runner.poller
+                running, held = (poller.running(), poller.held()) if poller is not None else (0, 0)
+                waiting[name] = (
+                    f"{running} invocations, {held} events held"
+                    if running
+                    else f"{held} events to be acknowledged or handed back"
+                    if held
+                    else "calls that have not come back"
+                )
+        return waiting
+
+
+async def _wait(finished: Mapping[str, anyio.Event]) -> None:
+    """Until all have finished, or it is time to look again."""
+    with anyio.move_on_after(LOOK_SECONDS):
+        for one in list(finished.values()):
+            await one.wait()
+
+
+def _all(finished: Mapping[str, anyio.Event]) -> bool:
+    return all(one.is_set() for one in finished.values())

@@ -1,0 +1,72 @@
+"""Which mappings have long got nothing from their sources: the fold that ``--until-idle`` asks."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from pollers.clocks.clock import loop_time
+from pollers.sources.streams.opening import TASK as STREAM_TASK
+from pollers.telemetry.board import MAPPING_TASK
+from pollers.telemetry.facts import Doing, Fact, Listed, Polled, Removed, ShardEnded, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pollers.telemetry.facts import Routes
+
+
+class Trouble(NamedTuple):
+    """Why a mapping gets nothing, and since when it has got nothing in between (monotonic seconds)."""
+
+    since: float
+    why: str
+
+
+class Reach:
+    """A sink that remembers, for each mapping, tasks that back off and have not had an answer of their source since.
+
+    A task that begins another try has not succeeded by that: only a poll or a listing that came back says so, or its end.
+    """
+
+    def __init__(self, now: Callable[[], float] = loop_time) -> None:
+        self._now = now
+        self._troubles: dict[str, dict[str, Trouble]] = {}
+
+    def routes(self, mapping: str) -> Routes:
+        """See :class:`pollers.telemetry.facts.RoutedSink`."""
+        troubles = self._troubles.setdefault(mapping, {})
+        return {
+            Doing: partial(self._doing, troubles),
+            Polled: partial(_answered, troubles),
+            Listed: lambda _: _forget(troubles, STREAM_TASK),
+            ShardEnded: partial(_answered, troubles),
+            Removed: lambda _: troubles.clear(),
+        }
+
+    def __call__(self, mapping: str, fact: Fact) -> None:
+        """Note a fact."""
+        take = self.routes(mapping).get(type(fact))
+        if take is not None:
+            take(fact)
+
+    def trouble(self, mapping: str) -> Trouble | None:
+        """The longest trouble that the mapping has now."""
+        return min(self._troubles.get(mapping, {}).values(), default=None)
+
+    def _doing(self, troubles: dict[str, Trouble], fact: Doing) -> None:
+        if fact.state is State.BACKING_OFF:
+            known = troubles.get(fact.task)
+            troubles[fact.task] = Trouble(known.since if known else self._now(), fact.detail)
+        elif fact.state is State.ENDED and fact.task not in (MAPPING_TASK, STREAM_TASK):  # they say so before each try
+            troubles.pop(fact.task, None)
+
+
+def _answered(troubles: dict[str, Trouble], fact: Polled | ShardEnded) -> None:
+    if troubles:
+        _forget(troubles, fact.source or "receive")
+
+
+def _forget(troubles: dict[str, Trouble], task: str) -> None:
+    troubles.pop(task, None)
+    troubles.pop(MAPPING_TASK, None)
