@@ -1,6 +1,7 @@
 """What Headrace's own code takes of the CPU for each SQS message, without any AWS client: ``python -m benchmarks.sqs_overhead``.
 
-A canned source hands out messages of 1 KB, the function is a coroutine that returns at once, deletes always work. DESIGN decision 7
+A canned source hands out messages of 1 KB, the function is a coroutine that returns at once, deletes always work.
+docs/design, decision 7
 allows 20 µs a message for batches of ten; the printed figures include the event loop's own work.
 """
 

@@ -1,6 +1,6 @@
 """The configuration's models: the one place where an option's name, type, default, limits and meaning are written.
 
-Names, defaults and limits of mapping settings are Lambda's (lambda-behaviour 1.2). Loading, the option table and
+Names, defaults and limits of mapping settings are Lambda's (docs/lambda 1.2). Loading, the option table and
 ``headrace schema`` are generated from here; what depends on more than one option or on the source is in :mod:`config.rules`.
 """
 
@@ -133,7 +133,7 @@ class ScalingConfig(Model):
 
 
 class ProvisionedPollerConfig(Model):
-    """Pollers that are always running (lambda-behaviour 2.3)."""
+    """Pollers that are always running (docs/lambda 2.3)."""
 
     minimum_pollers: int = Field(default=2, ge=2, le=200, description="pollers that are always running")
     maximum_pollers: int = Field(

@@ -1,4 +1,4 @@
-"""What Lambda refuses although each setting by itself is right (lambda-behaviour 1.3), in its own words where these are recorded.
+"""What Lambda refuses although each setting by itself is right (docs/lambda 1.3), in its own words where these are recorded.
 
 Each rule looks at the settings that could be read, so that one wrong setting does not hide another.
 """
@@ -128,7 +128,7 @@ def _destination(_kind: Kind, reading: Reading, _now: datetime) -> Iterator[Find
 
 
 def destination_problem(text: str) -> str | None:
-    """Why failure records cannot go to ``text``, or None (lambda-behaviour 4.10: standard queues, standard topics, buckets)."""
+    """Why failure records cannot go to ``text``, or None (docs/lambda 4.10: standard queues, standard topics, buckets)."""
     wanted = "the ARN of a standard SQS queue, a standard SNS topic or an S3 bucket"
     try:
         arn = parse_arn(text)

@@ -1,4 +1,4 @@
-"""Lambda's own error documents, for runners that have to write one themselves (lambda-behaviour 8.1).
+"""Lambda's own error documents, for runners that have to write one themselves (docs/lambda 8.1).
 
 Each function returns the :class:`FunctionError` that its document describes: type, message and document always agree.
 """

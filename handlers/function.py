@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 PAYLOAD_LIMIT_BYTES = 6 * 1024 * 1024
-"""Lambda's limit on a synchronous event and on a response (lambda-behaviour 2.1, 8.1: "6 MB" is MiB)."""
+"""Lambda's limit on a synchronous event and on a response (docs/lambda 2.1, 8.1: "6 MB" is MiB)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Payload:
 class FunctionError:
     """The function ran and failed: it raised, timed out, exited, could not be initialised or answered too much.
 
-    ``document`` is Lambda's own error document (lambda-behaviour 8.1), as JSON.
+    ``document`` is Lambda's own error document (docs/lambda 8.1), as JSON.
     """
 
     error_type: str

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from pollers.aws.api import Aws, SqsApi, StreamApi
 
 RECEIVES_ADVISED = 5
-"""lambda-behaviour 2.5: with fewer, a throttled or retried message is dead-lettered without ever having failed for good."""
+"""docs/lambda 2.5: with fewer, a throttled or retried message is dead-lettered without ever having failed for good."""
 VISIBILITY_MULTIPLE = 6
-"""lambda-behaviour 2.6: the queue's visibility timeout should be six times the function's timeout."""
+"""docs/lambda 2.6: the queue's visibility timeout should be six times the function's timeout."""
 ANSWER_SECONDS = 20.0
 AT_ONCE = 8
 BOGUS_HANDLE = "AQEB-headrace-check-no-such-handle"

@@ -26,7 +26,7 @@ _ACCOUNT = re.compile(r"[0-9]{12}")
 
 
 class Kind(Enum):
-    """The kinds of event sources that differ in what their mappings may say (the columns of lambda-behaviour 1.2)."""
+    """The kinds of event sources that differ in what their mappings may say (the columns of docs/lambda 1.2)."""
 
     STANDARD = "an SQS standard queue"
     FIFO = "an SQS FIFO queue"

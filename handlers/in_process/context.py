@@ -50,7 +50,7 @@ class CognitoIdentity:
 
 
 class LambdaContext:
-    """One invocation's context, with the attributes and methods of Lambda's own (lambda-behaviour 8.4).
+    """One invocation's context, with the attributes and methods of Lambda's own (docs/lambda 8.4).
 
     The deadline is kept on the monotonic clock, so that a wall clock that jumps moves no deadline.
     """

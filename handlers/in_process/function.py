@@ -1,4 +1,4 @@
-"""Functions that run inside Headrace, on an event loop and threads of their own (DESIGN decision 5)."""
+"""Functions that run inside Headrace, on an event loop and threads of their own (docs/design, decision 5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The level of what a function logs, in whichever way it is said, as one of structlog's (lambda-behaviour 8.4).
+"""The level of what a function logs, in whichever way it is said, as one of structlog's (docs/lambda 8.4).
 
 A function's own words for levels are Lambda's: TRACE, DEBUG, INFO, WARN, ERROR and FATAL, and what Python calls them.
 """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 EMULATOR_PATH = "/2015-03-31/functions/function/invocations"
-"""The one path of Lambda's Runtime Interface Emulator (lambda-behaviour 8.5)."""
+"""The one path of Lambda's Runtime Interface Emulator (docs/lambda 8.5)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Functions behind HTTP: Lambda's Runtime Interface Emulator, and plain web services (lambda-behaviour 8.5)."""
+"""Functions behind HTTP: Lambda's Runtime Interface Emulator, and plain web services (docs/lambda 8.5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A function in AWS, or in an emulator of it, through Lambda's Invoke API (lambda-behaviour 8.1)."""
+"""A function in AWS, or in an emulator of it, through Lambda's Invoke API (docs/lambda 8.1)."""
 
 from __future__ import annotations
 

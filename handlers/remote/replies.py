@@ -35,7 +35,7 @@ def result_of(reply: Reply, emulator: bool, request_id: str, now: float) -> Resu
 
 
 def _of_emulator(reply: Reply, request_id: str) -> Result:
-    """lambda-behaviour 8.5: errors and timeouts come as 200, crashes as 502 or 504."""
+    """docs/lambda 8.5: errors and timeouts come as 200, crashes as 502 or 504."""
     if reply.status != 200:
         return _failed(reply, request_id)
     timed_out = _TIMED_OUT.fullmatch(reply.body)

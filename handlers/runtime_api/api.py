@@ -1,4 +1,4 @@
-"""Lambda's Runtime API for one worker: what AWS's service does with each call, in each state (lambda-behaviour 8.4).
+"""Lambda's Runtime API for one worker: what AWS's service does with each call, in each state (docs/lambda 8.4).
 
 No I/O of its own: it is handed requests by :mod:`handlers.runtime_api.http` and tells its worker what happened.
 """

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Protocol, cast
 
 HEAD_LIMIT_BYTES = 2 * 1024 * 1024
-"""Clients put an X-Ray error cause of up to 1 MiB into one header (lambda-behaviour 8.4)."""
+"""Clients put an X-Ray error cause of up to 1 MiB into one header (docs/lambda 8.4)."""
 
 DISCARD_LIMIT_BYTES = 64 * 1024 * 1024
 """How much of a body that is too large is read, and thrown away, before the connection is closed instead."""

@@ -62,7 +62,7 @@ class Exit:
 
     @property
     def reason(self) -> str | None:
-        """Lambda's wording (lambda-behaviour 8.1); None for a plain exit with status 0."""
+        """Lambda's wording (docs/lambda 8.1); None for a plain exit with status 0."""
         if self.status is None:
             return self.error or "signal: killed"
         if os.WIFSIGNALED(self.status):

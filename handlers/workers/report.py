@@ -1,4 +1,4 @@
-"""What Lambda itself says of an invocation, as text or as JSON, and at which levels (lambda-behaviour 8.1)."""
+"""What Lambda itself says of an invocation, as text or as JSON, and at which levels (docs/lambda 8.1)."""
 
 from __future__ import annotations
 

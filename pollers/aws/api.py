@@ -1,6 +1,6 @@
 """The calls that pollers make, as protocols: aiobotocore behind them in production, in-memory services in ``tests/``.
 
-Records come as the JSON that the service sent (DESIGN decision 1): a ``Wire`` is a decoded JSON object, never altered.
+Records come as the JSON that the service sent (docs/design, decision 1): a ``Wire`` is a decoded JSON object, never altered.
 Every call raises :class:`pollers.aws.errors.AwsError` and nothing else for what the service or the network does.
 A call may be cancelled only where a lost reply does no harm (a receive only by a stop, see :mod:`pollers.sources.sqs.receiving`).
 """

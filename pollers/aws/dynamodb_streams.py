@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _IMAGE = (dict, type(None))
 RETENTION_SECONDS = 24 * 3600.0
-"""Of every DynamoDB stream (lambda-behaviour 4.7)."""
+"""Of every DynamoDB stream (docs/lambda 4.7)."""
 
 
 class DynamoDBStreamsClient:

@@ -1,4 +1,4 @@
-"""The seam between a stream's engine and where its checkpoints live (DESIGN decision 4).
+"""The seam between a stream's engine and where its checkpoints live (docs/design, decision 4).
 
 Made for fenced leases, so that a table shared by replicas fits behind it as well as one file of one process: whoever
 writes shows a :class:`Lease`, and a store refuses a lease whose counter is no longer the current one. A mapping's

@@ -1,4 +1,4 @@
-"""The on-failure record of a discarded batch, exactly as Lambda writes it (lambda-behaviour 4.10)."""
+"""The on-failure record of a discarded batch, exactly as Lambda writes it (docs/lambda 4.10)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import orjson
 RETRY_ATTEMPTS_EXHAUSTED = "RetryAttemptsExhausted"
 RECORD_AGE_EXCEEDED = "RecordAgeExceeded"
 OVERSIZED = "Oversized"
-"""A record whose event alone exceeds 6 MiB (lambda-behaviour 4.8). AWS publishes no text for it; this one is ours."""
+"""A record whose event alone exceeds 6 MiB (docs/lambda 4.8). AWS publishes no text for it; this one is ours."""
 
 UNHANDLED = "Unhandled"
 """``functionError`` of an invocation that raised, timed out or crashed."""

@@ -1,4 +1,4 @@
-"""Failure records to an S3 bucket, one object each, with the whole event as ``payload`` (lambda-behaviour 4.10)."""
+"""Failure records to an S3 bucket, one object each, with the whole event as ``payload`` (docs/lambda 4.10)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a batch is complete: size, window, exact payload (lambda-behaviour 2.1). A decider, the same for every source."""
+"""When a batch is complete: size, window, exact payload (docs/lambda 2.1). A decider, the same for every source."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENVELOPE_BYTES = len(_HEAD) + len(_TAIL)
 
 
 def join_event(records: Sequence[bytes]) -> bytes:
-    """The event of encoded records: one join, nothing encoded again (DESIGN decision 2)."""
+    """The event of encoded records: one join, nothing encoded again (docs/design, decision 2)."""
     if not records:
         return _HEAD + _TAIL
     # Head and tail go into the join itself, so that megabytes are copied once and not three times.
@@ -56,7 +56,7 @@ class Gather:
     """One batch while it is gathered.
 
     The window opens with :meth:`open`, when the first poll for this batch begins: as soon as the previous invocation has completed
-    and there is a permit (lambda-behaviour 0.1(1)). A window that ran out empty opens again with the first record, so no record
+    and there is a permit (docs/lambda 0.1(1)). A window that ran out empty opens again with the first record, so no record
     ever waits for longer than one window. Without a window a batch is ready as soon as it has a record.
     """
 

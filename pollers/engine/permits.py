@@ -1,4 +1,4 @@
-"""Permits: the right to one concurrent invocation of a function, shared fairly by its mappings (DESIGN decision 3)."""
+"""Permits: the right to one concurrent invocation of a function, shared fairly by its mappings (docs/design, decision 3)."""
 
 from __future__ import annotations
 

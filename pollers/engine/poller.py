@@ -35,7 +35,8 @@ class Poller(Protocol):
     """One source's engine for one mapping; made anew each time that the mapping starts."""
 
     async def run(self) -> None:
-        """Poll, invoke and acknowledge until ``stop`` is requested and nothing is held any more (DESIGN decision 9, steps 1 to 5).
+        """Poll, invoke and acknowledge until ``stop`` is requested and nothing is held any more
+        (docs/design, decision 9, steps 1 to 5).
 
         Raises :class:`pollers.errors.SourceUnusable` when the source cannot be read as configured; anything else that escapes is
         a fault of ours. In both cases everything held has been handed back first, as far as the service let it; the

@@ -1,4 +1,4 @@
-"""What a function's response says of its batch (ReportBatchItemFailures): the table of lambda-behaviour 3.1. A decider."""
+"""What a function's response says of its batch (ReportBatchItemFailures): the table of docs/lambda 3.1. A decider."""
 
 from __future__ import annotations
 

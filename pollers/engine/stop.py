@@ -1,4 +1,4 @@
-"""How a poller is told to stop, in two steps (DESIGN decision 9)."""
+"""How a poller is told to stop, in two steps (docs/design, decision 9)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Filter criteria: which records of a source a mapping's function is to see (lambda-behaviour 6).
+"""Filter criteria: which records of a source a mapping's function is to see (docs/lambda 6).
 
 :func:`compile_filters` turns a mapping's patterns into one :class:`RecordFilter`, once; a poller asks it
 for every record.

@@ -1,4 +1,4 @@
-"""Matching a rule on an event whose arrays hold objects: all fields must come from the same elements (lambda-behaviour 6.3).
+"""Matching a rule on an event whose arrays hold objects: all fields must come from the same elements (docs/lambda 6.3).
 
 Two fields of one rule may not lie in different elements of one array. Fields are taken in the order of their paths, as the
 rule engine does: a field that must be absent has to be absent from those elements that the fields before it were found in,

@@ -36,7 +36,7 @@ def check_mapping(mapping: Mapping) -> Iterable[Finding]:
 
 
 def fault_message(fault: PatternError) -> str:
-    """Lambda's own words for an invalid pattern (lambda-behaviour 1.3), and then the reason."""
+    """Lambda's own words for an invalid pattern (docs/lambda 1.3), and then the reason."""
     return f"Invalid filter pattern definition. {fault.reason}"
 
 

@@ -1,4 +1,4 @@
-"""How complex the wildcards of one field are: EventBridge refuses a pattern whose wildcards are too complex (lambda-behaviour 6.3).
+"""How complex the wildcards of one field are: EventBridge refuses a pattern whose wildcards are too complex (docs/lambda 6.3).
 
 The measure is that of AWS's rule engine: how many beginnings of the field's wildcards, at the most, one and the same text can
 fit at once. ``a*bc`` has ``a``, ``a*``, ``a*b`` and ``a*bc``; the text ``ab`` fits ``a*`` and ``a*b``. AWS does not publish its

@@ -10,7 +10,7 @@ from pollers.filtering.leaves import json_text
 from pollers.jsontext.numbers import Json, NumberText
 
 LIMIT_FILTERS: Final = 10
-"""The most filters of a mapping (lambda-behaviour 6.1)."""
+"""The most filters of a mapping (docs/lambda 6.1)."""
 
 
 def patterns_in(text: str) -> list[str]:

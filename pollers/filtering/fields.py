@@ -1,6 +1,6 @@
 """Finding a field's leaf values in an event, without regard to which elements of arrays they come from.
 
-Keys are joined by dots: the path ``a.b`` is the member ``b`` of ``a`` as well as the member ``a.b`` (lambda-behaviour 6.3).
+Keys are joined by dots: the path ``a.b`` is the member ``b`` of ``a`` as well as the member ``a.b`` (docs/lambda 6.3).
 What arrays of objects hold, and what is to be found under two such readings, needs :mod:`pollers.filtering.arrays`.
 """
 

@@ -1,4 +1,4 @@
-"""The array at a pattern's leaf: values and operators, any of which may fit (lambda-behaviour 6.2, 6.3)."""
+"""The array at a pattern's leaf: values and operators, any of which may fit (docs/lambda 6.2, 6.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator ``numeric``: comparison of numbers as IEEE 754 doubles (lambda-behaviour 6.3)."""
+"""The operator ``numeric``: comparison of numbers as IEEE 754 doubles (docs/lambda 6.3)."""
 
 from __future__ import annotations
 

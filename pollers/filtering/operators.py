@@ -1,4 +1,4 @@
-"""The operators of event patterns, each from its JSON to a predicate (lambda-behaviour 6.2)."""
+"""The operators of event patterns, each from its JSON to a predicate (docs/lambda 6.2)."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ OPERATORS: Final[dict[str, Parse]] = {
 
 
 def beyond_lambda(name: str, value: Json) -> str | None:
-    """What to call this use of an operator if Lambda's own table does not list it (lambda-behaviour 6.2), else None."""
+    """What to call this use of an operator if Lambda's own table does not list it (docs/lambda 6.2), else None."""
     if name in ("wildcard", "cidr", "exactly"):
         return name
     if isinstance(value, dict):

@@ -37,7 +37,7 @@ def compile_for_event_records(source: Source, patterns: Sequence[str]) -> Record
 
 
 def refuse_for(source: Source, rule: Rule) -> None:
-    """Raise PatternError if the rule tests a stream's data as a whole, which Lambda refuses (lambda-behaviour 6.4)."""
+    """Raise PatternError if the rule tests a stream's data as a whole, which Lambda refuses (docs/lambda 6.4)."""
     if source is not SQS and source.data in rule:
         example = f'{{"{source.data}": {{"field": [...]}}}}'
         raise PatternError(

@@ -1,4 +1,4 @@
-"""What patterns see of a record, for each source (lambda-behaviour 6.4).
+"""What patterns see of a record, for each source (docs/lambda 6.4).
 
 Patterns are written against Lambda's event records; pollers hold wire records. A :class:`View` says how each top-level
 member of an event record is had from a record, so that only what a pattern looks at is made, and made once.

@@ -1,6 +1,6 @@
 """From a pattern's JSON text to rules: a rule is a field's path and what it must be, for every field that must match.
 
-A pattern is one rule, and as many as there are combinations of alternatives where it uses ``$or`` (lambda-behaviour 6.3).
+A pattern is one rule, and as many as there are combinations of alternatives where it uses ``$or`` (docs/lambda 6.3).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Rule: TypeAlias = dict[str, Leaf]
 """A field's path, keys joined by dots, to what it must be; in the order of the pattern."""
 
 LIMIT_CHARACTERS: Final = 4096
-"""The longest pattern (lambda-behaviour 6.1)."""
+"""The longest pattern (docs/lambda 6.1)."""
 
 _LIMIT_DEPTH = 200
 _LIMIT_RULES = 1000

@@ -1,6 +1,6 @@
 """JSON text to values for matching, with the text of its numbers where a pattern asks for it.
 
-Literal numbers match by value: 300, 300.0 and 3.0e2 are one (lambda-behaviour 6.3). The fast parser gives integers of at
+Literal numbers match by value: 300, 300.0 and 3.0e2 are one (docs/lambda 6.3). The fast parser gives integers of at
 most 64 bits exactly and everything else as a double, which is value enough for every literal that is such an integer or that
 is within ±2^53. Beyond, doubles do not tell all numbers apart: such literals (18446744073709551616, 1e400) need
 :func:`decode` with ``keep_number_texts``, and are compared digit by digit (:func:`digits`).

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 LONG_POLL_SECONDS = 20
 """What SQS allows at most: the cheapest way to wait."""
 INVOCATIONS_PER_PROVISIONED_POLLER = 10
-"""lambda-behaviour 2.3: a provisioned poller serves at most 10 concurrent invocations."""
+"""docs/lambda 2.3: a provisioned poller serves at most 10 concurrent invocations."""
 
 
 def concurrency_limit(mapping: Mapping) -> int | None:

@@ -1,4 +1,4 @@
-"""The last step of the process: it ends in time, whatever hangs (DESIGN decision 16)."""
+"""The last step of the process: it ends in time, whatever hangs (docs/design, decision 16)."""
 
 from __future__ import annotations
 

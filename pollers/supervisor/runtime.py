@@ -86,7 +86,7 @@ class Runtime:
         self._reloading = anyio.Lock()
 
     async def run(self, *, until_idle: float | None = None) -> int:
-        """Run until :meth:`stop`; returns the exit code of DESIGN's command line."""
+        """Run until :meth:`stop`; returns the exit code (see docs/operations.md)."""
         async with anyio.create_task_group() as group:
             self._group = group
             if until_idle is not None:
@@ -109,7 +109,7 @@ class Runtime:
         )
 
     def stop(self) -> None:
-        """Ask for the numbered shutdown (DESIGN decision 9). A second call skips every wait."""
+        """Ask for the numbered shutdown (docs/design, decision 9). A second call skips every wait."""
         if self._stop_asked.is_set():
             self._hurry_asked.set()
         self._stop_asked.set()
@@ -250,7 +250,7 @@ class Runtime:
     # -- stopping --------------------------------------------------------------------------------------------------------
 
     async def _shut_down(self) -> None:
-        """DESIGN decisions 9 and 16; step 7 is ours."""
+        """docs/design, decisions 9 and 16; step 7 is ours."""
         self.stopping = True
         shutdown = Shutdown(
             self.mappings, self._finished, self.hosts, self._host_finished, self._hurry_asked, self.on_ending

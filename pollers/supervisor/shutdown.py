@@ -1,4 +1,4 @@
-"""The numbered shutdown (DESIGN decisions 9 and 16): what it waits for, and for how long at most."""
+"""The numbered shutdown (docs/design, decisions 9 and 16): what it waits for, and for how long at most."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The books of one mapping: every received event is accounted for (DESIGN promise 4)."""
+"""The books of one mapping: every received event is accounted for (docs/design, promise 4)."""
 
 from __future__ import annotations
 

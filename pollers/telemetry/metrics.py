@@ -1,6 +1,6 @@
 """Prometheus metrics: Lambda's event source mapping metrics under their own names in snake case, and what Lambda hides.
 
-lambda-behaviour 7.1. Labels are mapping and function names and words of ours, never ids, so their number is bounded, and a removed
+docs/lambda 7.1. Labels are mapping and function names and words of ours, never ids, so their number is bounded, and a removed
 mapping takes its own with it. Counting is a few additions a batch; prometheus-client's families are made at a scrape.
 """
 

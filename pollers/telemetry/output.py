@@ -1,4 +1,4 @@
-"""Standard output and error of a running Headrace: whoever reads them, or does not, holds nobody up (DESIGN decision 15).
+"""Standard output and error of a running Headrace: whoever reads them, or does not, holds nobody up (docs/design, decision 15).
 
 A full pipe, a terminal that somebody has stopped, a disk that does not come back: writing to them may take for ever. So lines wait
 in a bounded queue for a thread that writes them; what does not fit is dropped, counted, and said once lines flow again.

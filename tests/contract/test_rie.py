@@ -1,4 +1,4 @@
-"""Functions over HTTP against AWS's own Runtime Interface Emulator (lambda-behaviour 8.5)."""
+"""Functions over HTTP against AWS's own Runtime Interface Emulator (docs/lambda 8.5)."""
 
 from __future__ import annotations
 

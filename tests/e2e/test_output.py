@@ -1,4 +1,4 @@
-"""Logs that nobody reads: polling goes on, health answers, a signal stops it in time, the exit code is 0 (DESIGN decision 15)."""
+"""Logs that nobody reads: polling goes on, health answers, a signal stops it in time, exit code 0 (docs/design, decision 15)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Powertools for AWS Lambda (Python): its batch processors run unchanged on the events that pollers make (lambda-behaviour 9.1)."""
+"""Powertools for AWS Lambda (Python): its batch processors run unchanged on the events that pollers make (docs/lambda 9.1)."""
 
 from __future__ import annotations
 

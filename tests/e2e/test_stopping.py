@@ -1,4 +1,4 @@
-"""A stop is quick when nothing runs, whatever the services do; a second signal ends everything at once (DESIGN decision 16).
+"""A stop is quick when nothing runs, whatever the services do; a second signal ends everything at once (docs/design, decision 16).
 
 The promise is three seconds. The tests allow more for a loaded machine, and less than whatever hangs would take by itself (30
 seconds for a reply, 600 for a function). What was measured is printed.

@@ -91,7 +91,7 @@ async def test_a_failed_batch_comes_back_after_its_visibility_timeout() -> None:
 
 @virtual_time.test
 async def test_a_partial_failure_leaves_just_the_listed_messages() -> None:
-    """lambda-behaviour 3.2: messages 2, 3, 4 of 4 failed, message 1 is deleted, the others come again together."""
+    """docs/lambda 3.2: messages 2, 3, 4 of 4 failed, message 1 is deleted, the others come again together."""
 
     async def fails_all_but_the_first(call: Call) -> Result:
         if call.records[0]["attributes"]["ApproximateReceiveCount"] == "1":

@@ -51,7 +51,7 @@ async def test_the_order_of_each_group_is_kept(batch_size: int) -> None:
 
 @virtual_time.test
 async def test_groups_run_side_by_side_and_never_one_twice_at_a_time() -> None:
-    """lambda-behaviour 2.4: as many invocations as there are groups."""
+    """docs/lambda 2.4: as many invocations as there are groups."""
     running: set[str] = set()
 
     async def alone_in_its_group(call: Call) -> Result:
@@ -109,7 +109,7 @@ async def test_what_waits_behind_a_failed_message_is_handed_back_with_it() -> No
 
 @virtual_time.test
 async def test_a_partial_failure_returns_just_the_listed_ones_of_the_batch() -> None:
-    """lambda-behaviour 3.2: what the function did handle in that very batch is deleted, before and behind the failed message."""
+    """docs/lambda 3.2: what the function did handle in that very batch is deleted, before and behind the failed message."""
 
     async def fails_a2_once(call: Call) -> Result:
         if len(world.function.calls) == 1:

@@ -106,7 +106,7 @@ async def test_too_many_messages_in_flight_is_waited_out() -> None:
 )
 @virtual_time.test
 async def test_a_batch_that_cannot_be_run_is_retried_until_its_timeout_and_then_given_back(result: Result) -> None:
-    """lambda-behaviour 2.5: the same batch again and again, with pauses, until its visibility timeout has run out."""
+    """docs/lambda 2.5: the same batch again and again, with pauses, until its visibility timeout has run out."""
     world = World.of(behaviour=takes(0.01, result))
     world.queue.put("order")
     async with world.polling():
@@ -154,7 +154,7 @@ async def test_nothing_is_received_that_cannot_be_run() -> None:
 
 @virtual_time.test
 async def test_concurrency_shrinks_while_the_function_fails_and_recovers() -> None:
-    """lambda-behaviour 2.5: gradually less while it fails, gradually more when it works again."""
+    """docs/lambda 2.5: gradually less while it fails, gradually more when it works again."""
     world = World.of(concurrency=10, batch_size=1, behaviour=takes(1, FAILED), visibility={"retry_delay": 0})
     for number in range(600):
         world.queue.put(str(number))
@@ -170,7 +170,7 @@ async def test_concurrency_shrinks_while_the_function_fails_and_recovers() -> No
 
 @virtual_time.test
 async def test_a_mapping_that_reports_failures_is_not_slowed_down() -> None:
-    """lambda-behaviour 2.5: with ReportBatchItemFailures polling is not scaled down on failures."""
+    """docs/lambda 2.5: with ReportBatchItemFailures polling is not scaled down on failures."""
     world = World.of(
         concurrency=10,
         batch_size=1,
@@ -205,7 +205,7 @@ async def test_a_mapping_that_reports_failures_is_not_slowed_down() -> None:
 )
 @virtual_time.test
 async def test_each_response_has_its_verdict(response: bytes, fails: bool) -> None:
-    """lambda-behaviour 3.1, end to end."""
+    """docs/lambda 3.1, end to end."""
     world = World.of(behaviour=takes(0.01, Payload(response)), function_response_types=["ReportBatchItemFailures"])
     for number in range(3):
         world.queue.put(str(number))
@@ -218,7 +218,7 @@ async def test_each_response_has_its_verdict(response: bytes, fails: bool) -> No
 
 @virtual_time.test
 async def test_without_reporting_the_response_is_ignored() -> None:
-    """lambda-behaviour 3: only honoured if the mapping asks for it."""
+    """docs/lambda 3: only honoured if the mapping asks for it."""
     world = World.of(behaviour=takes(0.01, failures("whatever")))
     world.queue.put("order")
     async with world.polling():
@@ -229,7 +229,7 @@ async def test_without_reporting_the_response_is_ignored() -> None:
 
 @virtual_time.test
 async def test_messages_that_no_filter_matches_are_deleted_in_tens_without_an_invocation() -> None:
-    """lambda-behaviour 6.4."""
+    """docs/lambda 6.4."""
 
     class OnlyEven:
         def matches(self, record: Wire) -> bool:

@@ -283,7 +283,7 @@ async def test_messages_that_lapse_while_waiting_are_not_started() -> None:
 
 @virtual_time.test
 async def test_with_a_window_the_effective_timeout_is_lambdas() -> None:
-    """lambda-behaviour 2.6: window + timeout + 30, where the queue's own does not suffice."""
+    """docs/lambda 2.6: window + timeout + 30, where the queue's own does not suffice."""
     queue, api = recorded(Queue("orders", visibility_seconds=10))
     world = World.of(queue=queue, api=api, timeout_seconds=8, maximum_batching_window_in_seconds=5)
     queue.put("order")
@@ -307,7 +307,7 @@ async def test_a_window_that_fits_leaves_the_queues_timeout() -> None:
 
 @virtual_time.test
 async def test_a_timeout_beyond_the_queues_is_refused_without_a_heartbeat() -> None:
-    """Lambda's own words (lambda-behaviour 1.3)."""
+    """Lambda's own words (docs/lambda 1.3)."""
     world = World.of(timeout_seconds=31, visibility={"heartbeat": False})
     poller = world.make_poller()
 

@@ -50,7 +50,7 @@ class _Route:
 
 
 def answer(reply: Reply, operation: str) -> bytes:
-    """The body of a reply that can be believed (DESIGN decision 12). Raises AwsError for any other."""
+    """The body of a reply that can be believed (docs/design, decision 12). Raises AwsError for any other."""
     if reply.status != _OK:
         raise json_failure(reply.status, reply.headers(), reply.body, operation=operation)
     if not reply.whole:

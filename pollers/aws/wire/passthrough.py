@@ -1,4 +1,4 @@
-"""The SDK's session as pollers want it: replies stay the bytes that the service sent (DESIGN decision 1).
+"""The SDK's session as pollers want it: replies stay the bytes that the service sent (docs/design, decision 1).
 
 Beyond public names this leans on ``AioJSONParser._do_parse``, ``AioAWSResponse._content`` and ``UserAgentString.to_string``; the
 dependency's range in ``pyproject.toml`` and ``tests/contract`` keep watch.

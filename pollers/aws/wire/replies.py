@@ -1,4 +1,4 @@
-"""What each operation must answer with, and what may be missing: the one table of it (DESIGN decision 12).
+"""What each operation must answer with, and what may be missing: the one table of it (docs/design, decision 12).
 
 A reply that says success is believed only when it is a JSON object with the members that are ``Required`` here (of structs: those
 without a default), each of its type; a member that is not required may be absent, and null where its type says so. Members that
@@ -12,7 +12,7 @@ What is missing by right:
 - Batch calls leave out whichever of ``Successful`` and ``Failed`` is empty. An entry that neither mentions has failed.
 - Listings leave out the token of the next page on the last one, a shard's parents when it has none (any more), and the end of its
   range while it is open.
-- A record of Kinesis may have no ``PartitionKey`` (lambda-behaviour 4.1), and records and messages no time of arrival.
+- A record of Kinesis may have no ``PartitionKey`` (docs/lambda 4.1), and records and messages no time of arrival.
 
 One record of a wrong shape makes its whole page no answer: it is asked for again, with growing delays, and nothing behind it is
 read until the service sends it as it should be. Passing over it would lose it.

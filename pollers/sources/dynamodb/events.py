@@ -1,4 +1,4 @@
-"""DynamoDB stream records as Lambda event records (lambda-behaviour 5.3).
+"""DynamoDB stream records as Lambda event records (docs/lambda 5.3).
 
 Attribute values stay typed as the service sent them (numbers are strings, binary values base64). What differs from the
 wire: the creation time is a JSON float, ``userIdentity`` has lower-case members, and the source's ARN is added.

@@ -31,7 +31,7 @@ class DynamoDBSource:
     kind: Literal["dynamodb"] = "dynamodb"
     pace = PACE
     fan_out = False
-    # The API's AT_TIMESTAMP is too new to rely on, and mappings do not offer it (lambda-behaviour 4.2).
+    # The API's AT_TIMESTAMP is too new to rely on, and mappings do not offer it (docs/lambda 4.2).
     starts_at_timestamps = False
 
     def __init__(self, arn: str, api: StreamApi, *, items_needed: bool = True) -> None:
@@ -77,7 +77,7 @@ class DynamoDBSource:
         return [record["dynamodb"]["SequenceNumber"] for record in records]
 
     def arrivals(self, records: Sequence[Wire], now: float) -> list[float]:
-        """See ``StreamSource.arrivals``: whole seconds (lambda-behaviour 5.3)."""
+        """See ``StreamSource.arrivals``: whole seconds (docs/lambda 5.3)."""
         return [record["dynamodb"].get("ApproximateCreationDateTime") or now for record in records]
 
     def keys(self, records: Sequence[Wire]) -> list[bytes]:

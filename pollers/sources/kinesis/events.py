@@ -1,4 +1,4 @@
-"""Kinesis records as Lambda event records (lambda-behaviour 5.2).
+"""Kinesis records as Lambda event records (docs/lambda 5.2).
 
 ``Data`` is passed through as the base64 text that the service sent, and the arrival time as its number of seconds.
 ``EncryptionType`` has no place in the event.

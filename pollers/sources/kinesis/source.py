@@ -22,7 +22,7 @@ PACE = Pace(
     idle_seconds=1.0,
     behind_seconds=0.2,
     page_records=10_000,
-    # 2 MB/s of data (lambda-behaviour 4.7); on the wire its base64 takes a third more.
+    # 2 MB/s of data (docs/lambda 4.7); on the wire its base64 takes a third more.
     bytes_per_second=2 * MIB * 4 / 3,
 )
 _CONSUMER = "/consumer/"

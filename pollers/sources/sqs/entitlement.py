@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Entitlement:
-    """Keeps count of permits, so that nothing is received that cannot be run (DESIGN decision 3).
+    """Keeps count of permits, so that nothing is received that cannot be run (docs/design, decision 3).
 
     A permit is taken before a receive, goes to the invocation of what the receive brings, and is given back when that ends.
     A mapping that merely waits, in an idle long poll or for a window to end, *lends* its permit: it goes back to the function

@@ -1,4 +1,4 @@
-"""An SQS message as it came over the wire -> the bytes of its Lambda event record (lambda-behaviour 5.1)."""
+"""An SQS message as it came over the wire -> the bytes of its Lambda event record (docs/lambda 5.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FIFO queues: order within a message group, never two batches of one group at a time (lambda-behaviour 2.4). A decider."""
+"""FIFO queues: order within a message group, never two batches of one group at a time (docs/lambda 2.4). A decider."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Lanes:
 
     @property
     def due_at(self) -> float | None:
-        """FIFO queues have no window (lambda-behaviour 1.3)."""
+        """FIFO queues have no window (docs/lambda 1.3)."""
         return None
 
     def open(self, now: float) -> None:

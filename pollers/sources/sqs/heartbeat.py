@@ -1,4 +1,4 @@
-"""Extends the visibility of everything held until it is acknowledged: by deadline, ten at a time (DESIGN decision 6)."""
+"""Extends the visibility of everything held until it is acknowledged: by deadline, ten at a time (docs/design, decision 6)."""
 
 from __future__ import annotations
 

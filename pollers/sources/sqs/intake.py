@@ -32,7 +32,7 @@ class Arrivals:
 
 
 class Intake:
-    """Takes over the messages of one queue. Each is encoded here, once (DESIGN decision 2).
+    """Takes over the messages of one queue. Each is encoded here, once (docs/design, decision 2).
 
     A message that is received again while we hold it (its visibility timeout ran out, or the service delivered it twice) is not
     held twice, and never run twice at a time: the newest receipt handle replaces the one we have, as only the newest deletes the

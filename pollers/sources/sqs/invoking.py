@@ -86,7 +86,7 @@ class Invoker:
         await self._settling.settle(batch, outcome)
 
     async def _invoke(self, batch: list[Held]) -> Outcome:
-        """Until the function has run, or the batch's visibility timeout would have run out (lambda-behaviour 2.5)."""
+        """Until the function has run, or the batch's visibility timeout would have run out (docs/lambda 2.5)."""
         event = join_event([message.record for message in batch])
         until = min(message.received_at for message in batch) + self._heartbeat.hold.timeout_seconds
         backoff = Backoff(self._random, initial=RETRY_SECONDS[0], maximum=RETRY_SECONDS[1])

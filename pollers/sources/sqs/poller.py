@@ -61,7 +61,8 @@ _log = structlog.get_logger(__name__)
 class SqsPoller:
     """A :class:`pollers.engine.poller.Poller` for a queue.
 
-    A stop is carried out in the numbered steps of DESIGN decision 9. An unusable source, and any task of ours that dies, stop it
+    A stop is carried out in the numbered steps of docs/design, decision 9. An unusable source, and any task of ours that dies,
+    stop it
     in the same way, the latter without waiting for running invocations, and ``run`` then raises.
     """
 
@@ -248,7 +249,7 @@ class SqsPoller:
         self._receiver.wake()
 
     async def _guard(self, task: Callable[..., Awaitable[None]], arguments: Sequence[object] = ()) -> None:
-        """Run a task of ours; when it dies, the poller stops (DESIGN decision 8)."""
+        """Run a task of ours; when it dies, the poller stops (docs/design, decision 8)."""
         try:
             await task(*arguments)
         except Exception as error:

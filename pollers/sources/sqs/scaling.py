@@ -51,7 +51,7 @@ class Receives:
 
 
 class Concurrency:
-    """How many invocations are allowed while the function keeps failing (lambda-behaviour 2.5).
+    """How many invocations are allowed while the function keeps failing (docs/lambda 2.5).
 
     Each failure takes a tenth, each success gives one back, so that a poison message now and then costs nothing while a function
     that does nothing but fail is soon called once at a time.

@@ -1,6 +1,6 @@
 """How long messages are hidden: the effective visibility timeout, when to extend it, when a failed message is seen again.
 
-Deciders. The rules are lambda-behaviour 2.6 and DESIGN decision 6.
+Deciders. The rules are docs/lambda 2.6 and docs/design, decision 6.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SHORTEST_HOLD_SECONDS = 5
 """With a heartbeat, messages of queues with a shorter timeout are held in steps of this, so that a beat has time to arrive."""
 
 WINDOW_SLACK_SECONDS = 30
-"""What Lambda adds to the function's timeout and the window (lambda-behaviour 2.6)."""
+"""What Lambda adds to the function's timeout and the window (docs/lambda 2.6)."""
 
 RECEIVE_SLACK_SECONDS = 2.0
 """A message's visibility timeout began at most this long before the receive that brought it came back. It cannot be the time that
@@ -53,7 +53,7 @@ class Hold:
 
 
 def effective_hold(queue_seconds: int, *, function_seconds: float, window_seconds: int, heartbeat: bool) -> Hold:
-    """The queue's own visibility timeout, or with a window that does not fit into it Lambda's formula (lambda-behaviour 2.6)."""
+    """The queue's own visibility timeout, or with a window that does not fit into it Lambda's formula (docs/lambda 2.6)."""
     timeout = queue_seconds
     needed = math.ceil(function_seconds) + window_seconds
     if window_seconds and needed > queue_seconds:
@@ -69,7 +69,7 @@ def visibility_of_receive(hold: Hold, wait_seconds: int, *, brief: bool) -> int:
 
 
 def refusal(queue_seconds: int, function_seconds: float) -> str | None:
-    """Lambda's own words where it refuses to create a mapping (lambda-behaviour 1.3); None when the timeouts fit."""
+    """Lambda's own words where it refuses to create a mapping (docs/lambda 1.3); None when the timeouts fit."""
     if function_seconds <= queue_seconds:
         return None
     return (

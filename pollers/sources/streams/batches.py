@@ -1,4 +1,4 @@
-"""The queue of one lane, and when a batch of it is due (lambda-behaviour 2.1). A decider over :mod:`pollers.engine.batching`."""
+"""The queue of one lane, and when a batch of it is due (docs/lambda 2.1). A decider over :mod:`pollers.engine.batching`."""
 
 from __future__ import annotations
 

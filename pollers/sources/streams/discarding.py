@@ -1,4 +1,4 @@
-"""Gives records up: their failure record reaches the on-failure destination before the checkpoint moves (lambda-behaviour 4.10)."""
+"""Gives records up: their failure record reaches the on-failure destination before the checkpoint moves (docs/lambda 4.10)."""
 
 from __future__ import annotations
 

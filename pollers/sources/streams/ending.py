@@ -1,4 +1,4 @@
-"""Whether a shard has ended (DESIGN decision 12). A decider.
+"""Whether a shard has ended (docs/design, decision 12). A decider.
 
 A reply that ends a shard has no next iterator, or no continuation: what is missing in it may just as well have got lost. An end
 cannot be taken back (the shard's later records would never be read, and its children would be read too early), so it needs

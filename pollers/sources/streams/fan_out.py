@@ -1,4 +1,4 @@
-"""Enhanced fan-out: a shard's records pushed over subscriptions of five minutes (lambda-behaviour 4.9).
+"""Enhanced fan-out: a shard's records pushed over subscriptions of five minutes (docs/lambda 4.9).
 
 Each subscription is resumed at the continuation sequence number of the last event, which may lie above its last record. A torn
 subscription is no end: the next one says whether the shard has ended. Nor is an event without a continuation, unless more bears

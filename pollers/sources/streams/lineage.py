@@ -1,4 +1,4 @@
-"""Which shards may be read: children only after all their parents ended (lambda-behaviour 4.6). A decider."""
+"""Which shards may be read: children only after all their parents ended (docs/lambda 4.6). A decider."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """How fast and how much is read: pace, page size, and the read-ahead of a whole mapping. Deciders.
 
-A shard is polled at its source's base rate when caught up (lambda-behaviour 2.7) and as fast as the service allows when behind
+A shard is polled at its source's base rate when caught up (docs/lambda 2.7) and as fast as the service allows when behind
 (4.7). Errors wait with growing, jittered delays.
 """
 

@@ -1,4 +1,4 @@
-"""The stream engine: reads a mapping's stream, shard by shard, until told to stop (DESIGN decisions 4, 8 and 9)."""
+"""The stream engine: reads a mapping's stream, shard by shard, until told to stop (docs/design, decisions 4, 8 and 9)."""
 
 from __future__ import annotations
 

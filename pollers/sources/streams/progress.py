@@ -1,7 +1,7 @@
 """Lanes: how a shard's records are shared out for parallel invocations, and how far the shard is done. Deciders.
 
 A shard has ``parallelization_factor`` lanes. A record's lane is ``crc32(key) % factor``: the same key always meets the same
-lane, in every process and version, and each lane works in order (lambda-behaviour 4.1, 10.2). The key is the partition key
+lane, in every process and version, and each lane works in order (docs/lambda 4.1, 10.2). The key is the partition key
 (Kinesis) or the item's key (DynamoDB).
 """
 

@@ -1,6 +1,7 @@
 """Reads one shard, page by page, and knows where to read on after whatever goes wrong.
 
-Closed, trimmed and expired are three cases (DESIGN decision 4): a shard without a next iterator has ended once that is borne out
+Closed, trimmed and expired are three cases (docs/design, decision 4): a shard without a next iterator has ended once that is
+borne out
 (see :mod:`pollers.sources.streams.ending`); a position that has left the retention is a gap, which is said, and reading goes on at
 the trim horizon; an iterator that is too old is made anew after the last record read.
 """

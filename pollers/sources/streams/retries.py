@@ -1,4 +1,4 @@
-"""What becomes of a failed stream batch: tried again, split, or given up on (lambda-behaviour 3.3, 4.3 to 4.5). A decider.
+"""What becomes of a failed stream batch: tried again, split, or given up on (docs/lambda 3.3, 4.3 to 4.5). A decider.
 
 A :class:`Work` is one batch on its way: parts that are still owed, in order, the first of which is invoked next. The caller
 does what :meth:`Work.next` says and reports what came of it, until ``next`` returns None.
@@ -190,7 +190,7 @@ class Work:
         """The function returned and reported records of the first part, ``index`` the lowest of them; returns what is done.
 
         That is what is below it. The rest starts with a fresh count of attempts, since the checkpoint moves
-        (lambda-behaviour 3.3); where nothing is below, the attempt counts as any other failure.
+        (docs/lambda 3.3); where nothing is below, the attempt counts as any other failure.
         """
         if index == 0:
             self.failed(now, "the function reported the first record", request_id, function_error=None)
@@ -227,7 +227,7 @@ class Work:
         self._parts[:1] = [_Part(records.part(0, middle)), _Part(records.part(middle))]
 
     def not_run(self, now: float, why: str, retry_after_seconds: float | None) -> None:
-        """The function did not run: that costs no attempt (lambda-behaviour 4.3)."""
+        """The function did not run: that costs no attempt (docs/lambda 4.3)."""
         self._back_off(now, why, NOT_RUN_SECONDS)
         if retry_after_seconds is not None:
             self._not_before = now + retry_after_seconds

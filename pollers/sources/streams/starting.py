@@ -1,4 +1,4 @@
-"""Where reading begins when a mapping meets a stream for the first time (lambda-behaviour 4.2). A decider.
+"""Where reading begins when a mapping meets a stream for the first time (docs/lambda 4.2). A decider.
 
 The position is pinned, shard by shard, before anything is read, and kept with the checkpoints: what is written while the mapping is
 stopped or restarted is behind the pin and not lost.

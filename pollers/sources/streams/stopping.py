@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Stopping:
-    """Two steps, each taken once: ``stop`` ends what merely waits, ``hurry`` also what runs (DESIGN decision 9)."""
+    """Two steps, each taken once: ``stop`` ends what merely waits, ``hurry`` also what runs (docs/design, decision 9)."""
 
     def __init__(self) -> None:
         self.stopped = False

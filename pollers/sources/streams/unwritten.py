@@ -1,4 +1,4 @@
-"""How far a shard's work may run ahead of its checkpoint on the disk: at most one batch (DESIGN decision 14).
+"""How far a shard's work may run ahead of its checkpoint on the disk: at most one batch (docs/design, decision 14).
 
 A crash repeats the batches that have begun and that no written checkpoint covers. A batch may begin while at most
 ``BATCHES_AHEAD`` finished ones are not written yet, so that those are never more than one a lane and one: what was in flight,

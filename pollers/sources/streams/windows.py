@@ -1,9 +1,9 @@
-"""Tumbling windows: which window a record belongs to, its state, and when it closes (lambda-behaviour 4.11). A decider.
+"""Tumbling windows: which window a record belongs to, its state, and when it closes (docs/lambda 4.11). A decider.
 
 Windows are aligned to multiples of their length since the epoch and chosen by a record's arrival time. A shard's windows follow
 each other: a record that arrived before the open window began (arrival times may step back) belongs to the open one.
 The state belongs to the shard, so that a shard with tumbling windows has one lane whatever its parallelization factor
-(lambda-behaviour 10.3 leaves that open).
+(docs/lambda 10.3 leaves that open).
 
 Each window ends with an invocation of its own, without records, whose ``isFinalInvokeForWindow`` is true.
 """

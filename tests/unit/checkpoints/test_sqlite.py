@@ -413,7 +413,7 @@ async def test_a_write_that_no_transaction_can_hold_fails_alone(tmp_path: Path) 
 
 
 async def test_a_tumbling_windows_state_of_a_mebibyte_is_kept(tmp_path: Path) -> None:
-    """Lambda's limit on a window's state (lambda-behaviour 4.11) fits."""
+    """Lambda's limit on a window's state (docs/lambda 4.11) fits."""
     path = tmp_path / "checkpoints.db"
     window = OpenWindow(0.0, 60.0, b'"' + b"x" * (1024 * 1024 - 2) + b'"')
     async with SqliteStore(path) as store:

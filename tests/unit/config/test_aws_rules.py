@@ -1,4 +1,4 @@
-"""Defaults, limits and refusals of mappings are Lambda's, by kind of source (lambda-behaviour 1.2 and 1.3)."""
+"""Defaults, limits and refusals of mappings are Lambda's, by kind of source (docs/lambda 1.2 and 1.3)."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ SQS_REPLY = {
     "FunctionResponseTypes": [],
     "EventSourceMappingArn": "arn:aws:lambda:us-east-1:000000000000:event-source-mapping:a1b2c3d4",
 }
-"""As `aws lambda get-event-source-mapping` prints it (lambda-behaviour 1.2)."""
+"""As `aws lambda get-event-source-mapping` prints it (docs/lambda 1.2)."""
 
 STREAM_REPLY = {
     "UUID": "a1b2c3d4-5678-90ab-cdef-11111EXAMPLE",

@@ -59,7 +59,7 @@ DYNAMODB = replace(
 
 
 def test_the_record_of_a_kinesis_batch_is_lambdas() -> None:
-    """AWS's own example (lambda-behaviour 4.10), member for member and in its order; times are cut to milliseconds."""
+    """AWS's own example (docs/lambda 4.10), member for member and in its order; times are cut to milliseconds."""
     assert KINESIS.encode().decode() == (
         '{"requestContext":{"requestId":"c9b8fa9f-5a7f-xmpl-af9c-0c604cde93a5",'
         '"functionArn":"arn:aws:lambda:us-east-2:123456789012:function:myfunction",'

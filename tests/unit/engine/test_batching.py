@@ -88,7 +88,7 @@ def test_a_record_that_fits_no_event_is_not_deliverable() -> None:
 
 
 def test_without_a_window_one_record_is_ready() -> None:
-    """lambda-behaviour 2.1: a batch of one is sent alone."""
+    """docs/lambda 2.1: a batch of one is sent alone."""
     gather = Gather(Limits(10))
     assert not gather.ready(0.0)
 
@@ -98,7 +98,7 @@ def test_without_a_window_one_record_is_ready() -> None:
 
 
 def test_the_documented_example() -> None:
-    """lambda-behaviour 2.1: a window of 40 opens at 7; five records by 47 go at 47."""
+    """docs/lambda 2.1: a window of 40 opens at 7; five records by 47 go at 47."""
     gather = Gather(Limits(10, 40.0))
     gather.open(7.0)
     for moment in (10.0, 20.0, 30.0, 40.0, 46.0):

@@ -1,4 +1,4 @@
-"""The verdict table of lambda-behaviour 3.1."""
+"""The verdict table of docs/lambda 3.1."""
 
 from __future__ import annotations
 

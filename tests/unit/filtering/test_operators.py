@@ -75,7 +75,7 @@ def test_near_misses_do_not_match(pattern: str) -> None:
 
 # The leaf of the pattern, the event's value (None for an absent field), and whether it matches.
 VALUES: list[tuple[str, str | None, bool]] = [
-    # literals: by type, and numbers by their value (lambda-behaviour 6.3)
+    # literals: by type, and numbers by their value (docs/lambda 6.3)
     ('["Alice"]', '"Alice"', True),
     ('["Alice"]', '"alice"', False),
     ('["Alice", "Bob"]', '"Bob"', True),

@@ -1,4 +1,4 @@
-"""Filters on the records of each source, as the source sends them (lambda-behaviour 6.4)."""
+"""Filters on the records of each source, as the source sends them (docs/lambda 6.4)."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_sqs_metadata(pattern: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("window", "expected"), [(0, False), (5, True)])
 def test_sqs_absent_digest_is_null_under_a_batching_window(window: int, expected: bool) -> None:
-    """Without message attributes the digest is null if a window is set, else absent (lambda-behaviour 5.1)."""
+    """Without message attributes the digest is null if a window is set, else absent (docs/lambda 5.1)."""
     assert filter_of(sqs({"md5OfMessageAttributes": [None]}, window=window)).matches(message("x")) is expected
 
 

@@ -1,4 +1,4 @@
-"""Lambda's error documents (lambda-behaviour 8.1)."""
+"""Lambda's error documents (docs/lambda 8.1)."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def told(*facts: Fact) -> dict[tuple[str, ...], float]:
     ],
 )
 def test_a_fact_moves_the_metric_that_lambda_names(name: str, fact: Fact, value: float) -> None:
-    """lambda-behaviour 7.1; what Lambda does not count is not counted."""
+    """docs/lambda 7.1; what Lambda does not count is not counted."""
     assert told(fact)[name, "m"] == value
 
 
@@ -209,7 +209,7 @@ async def test_labels_vanish_from_the_scrape_after_a_reload_removes_a_mapping(tm
 
 
 async def test_a_batch_costs_microseconds_in_all_sinks_together() -> None:
-    """DESIGN decision 7: telemetry is paid once a batch. Measured against a loop of plain Python, so that a busy machine does
+    """docs/design, decision 7: telemetry is paid once a batch. Measured against a loop of plain Python, so that a busy machine does
     not matter: all sinks together cost less than folding the batch's ten ids a few times."""
     sinks: list[Sink] = [Ledger(), Quiet(), Board(), Recorder(), Metrics()]
     facts = Facts("m", sinks)

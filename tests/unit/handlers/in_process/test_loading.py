@@ -170,7 +170,7 @@ def test_a_handler_that_can_be_called_with_two_arguments(write: Write, signature
 @pytest.mark.parametrize("name", ["config", "handlers", "pollers"])
 @pytest.mark.parametrize("path", ["{}", "{}/__init__", "{}/inner"])
 def test_a_module_named_like_one_of_headrace_s_packages(write: Write, name: str, path: str) -> None:
-    """Is refused, with the way out (DESIGN decision 5)."""
+    """Is refused, with the way out (docs/design, decision 5)."""
     code = write(app="def handler(event, context): pass", **{path.format(name): ""})
 
     assert refusal(code).endswith(

@@ -1,4 +1,4 @@
-"""Functions in AWS, against a server that answers as the Invoke API does (lambda-behaviour 8.1)."""
+"""Functions in AWS, against a server that answers as the Invoke API does (docs/lambda 8.1)."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def encoded(wire: dict[str, Any]) -> bytes:
 
 
 def test_an_insert_is_lambdas_to_the_byte() -> None:
-    """Members, order, types and spacing of lambda-behaviour 5.3; the creation time is a float."""
+    """Members, order, types and spacing of docs/lambda 5.3; the creation time is a float."""
     assert encoded(record(NewImage=ITEM)) == (
         HEAD % b"INSERT" + b'"NewImage":' + ITEM_JSON + b"," + TAIL % b"NEW_AND_OLD_IMAGES" + SOURCE
     )
@@ -105,7 +105,7 @@ def test_a_member_that_lambda_does_not_have_is_left_out() -> None:
 
 
 def test_a_deletion_by_time_to_live_names_its_principal_in_lower_case() -> None:
-    """The API says Type and PrincipalId, the event type and principalId (lambda-behaviour 5.3)."""
+    """The API says Type and PrincipalId, the event type and principalId (docs/lambda 5.3)."""
     wire = record("REMOVE", OldImage=ITEM)
     wire["userIdentity"] = {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}
     assert b'},"userIdentity":{"type":"Service","principalId":"dynamodb.amazonaws.com"},"eventSourceARN":' in encoded(

@@ -36,7 +36,7 @@ def encoded(wire: dict[str, Any], arn: str = STREAM) -> bytes:
 
 
 def test_a_record_is_lambdas_to_the_byte() -> None:
-    """Members, order, types and spacing of lambda-behaviour 5.2; no encryptionType."""
+    """Members, order, types and spacing of docs/lambda 5.2; no encryptionType."""
     assert encoded(record()) == (
         b'{"kinesis":{"kinesisSchemaVersion":"1.0","partitionKey":"1",'
         b'"sequenceNumber":"49590338271490256608559692538361571095921575989136588898",'

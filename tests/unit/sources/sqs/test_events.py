@@ -1,4 +1,4 @@
-"""SQS messages as Lambda's event records (lambda-behaviour 5.1)."""
+"""SQS messages as Lambda's event records (docs/lambda 5.1)."""
 
 from __future__ import annotations
 

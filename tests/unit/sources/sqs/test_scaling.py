@@ -87,7 +87,7 @@ class TestReceives:
 
 
 class TestConcurrency:
-    """lambda-behaviour 2.5: gradually less while the function fails."""
+    """docs/lambda 2.5: gradually less while the function fails."""
 
     def test_a_function_that_only_fails_is_soon_called_once_at_a_time(self) -> None:
         """But never not at all."""

@@ -44,7 +44,7 @@ def held(one: str = "m", *, received_at: float = 0.0, deadline: float = 30.0, ph
     ],
 )
 def test_the_effective_timeout_is_lambdas(queue: int, function: float, window: int, expected: int) -> None:
-    """lambda-behaviour 2.6: the queue's own, or window + timeout + 30 where that does not suffice."""
+    """docs/lambda 2.6: the queue's own, or window + timeout + 30 where that does not suffice."""
     hold = effective_hold(queue, function_seconds=function, window_seconds=window, heartbeat=False)
 
     assert hold == Hold(expected, expected)
