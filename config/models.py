@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003 - pydantic reads the annotations at run time
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -189,7 +189,12 @@ class DestinationConfig(Model):
 
 
 class MappingBase(Model):
-    """What mappings of every source take. ``name`` is the key under ``event_source_mappings``."""
+    """What mappings of every source take. ``name`` is the key under ``event_source_mappings``.
+
+    ``kind`` names the declaration of the source (see :mod:`pollers.sources.registry`).
+    """
+
+    kind: ClassVar[str]
 
     name: str = Field(description="the mapping's key: its identity in checkpoints, logs and metrics")
     event_source_arn: str = Field(description="ARN of the queue, the stream or the stream's consumer")
@@ -221,6 +226,8 @@ class MappingBase(Model):
 
 class SqsMapping(MappingBase):
     """A queue to a function."""
+
+    kind: ClassVar[str] = "sqs"
 
     batch_size: int = Field(
         default=10,
@@ -280,9 +287,13 @@ class StreamMapping(MappingBase):
 class KinesisMapping(StreamMapping):
     """A Kinesis stream (or an enhanced fan-out consumer of one) to a function."""
 
+    kind: ClassVar[str] = "kinesis"
+
 
 class DynamoDBMapping(StreamMapping):
     """A DynamoDB table's stream to a function."""
+
+    kind: ClassVar[str] = "dynamodb"
 
 
 Mapping: TypeAlias = SqsMapping | KinesisMapping | DynamoDBMapping
