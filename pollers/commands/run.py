@@ -15,7 +15,7 @@ import anyio
 import click
 import structlog
 
-from pollers.entry import heed_signals_while_starting
+from pollers.early_signals import heed_signals_while_starting
 
 if TYPE_CHECKING:
     from config import Loaded
@@ -97,8 +97,8 @@ async def _run_and_leave(path: Path, loaded: Loaded, until_idle: float | None) -
 
     And while signals are still heard: the default would end the process with a status of its own.
     """
+    from pollers.assembly import AddressTaken, assembled
     from pollers.checkpoints import CheckpointError
-    from pollers.supervisor.assembly import AddressTaken, assembled
     from pollers.supervisor.ending import LAST_LINES_SECONDS, Ending
     from pollers.supervisor.reloading import say_notes
 

@@ -15,13 +15,13 @@ import orjson
 from anyio import to_thread
 
 from config import load
+from pollers.assembly import assembled
 from pollers.demo.books import Account, Delivery, close_account
+from pollers.demo.mapping_counts import CountsSink
 from pollers.demo.show import Show, books
 from pollers.demo.streams import ClickStream, TableStream
 from pollers.demo.world import QueueSource, World
 from pollers.emulators import KinesisLocal, Ministack, installed, started
-from pollers.status.live_counts import LiveSink
-from pollers.supervisor.assembly import assembled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +62,7 @@ async def run_demo(console: Console, examples: Path, messages: int, *, port: int
             "DEMO_HTTP_PORT": str(port),
         }
         loaded = load(examples / "demo" / "headrace.yaml", environ=environment)
-        live = LiveSink()
+        live = CountsSink()
         runtime = await stack.enter_async_context(
             assembled(loaded.config, sinks=(live,), long_poll_seconds=DEMO_POLL_SECONDS)
         )
@@ -109,7 +109,7 @@ def _sources(world: World, kinesis_url: str, messages: int) -> list[AnySource]:
 
 
 async def _work(
-    console: Console, runtime: Runtime, live: LiveSink, sources: list[AnySource], folder: Path, *, keep: bool
+    console: Console, runtime: Runtime, live: CountsSink, sources: list[AnySource], folder: Path, *, keep: bool
 ) -> None:
     """Fill the sources while the runtime runs, until everything is accounted for or patience runs out."""
     progress = _Progress(sources, folder)

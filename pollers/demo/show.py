@@ -12,15 +12,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from pollers.status.live_counts import Live
+from pollers.demo.mapping_counts import MappingCounts
 from pollers.status.table import Row, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pollers.demo.books import Account
+    from pollers.demo.mapping_counts import CountsSink
     from pollers.demo.world import Source
-    from pollers.status.live_counts import LiveSink
     from pollers.supervisor.runtime import Runtime
 
 FRAMES_PER_SECOND = 8
@@ -30,7 +30,7 @@ LINE_SECONDS = 2.0
 class Show:
     """Draws the runtime's mappings until told to end; a line every two seconds where there is no terminal."""
 
-    def __init__(self, console: Console, runtime: Runtime, live: LiveSink, sources: Sequence[Source]) -> None:
+    def __init__(self, console: Console, runtime: Runtime, live: CountsSink, sources: Sequence[Source]) -> None:
         self._console = console
         self._runtime = runtime
         self._live = live
@@ -64,7 +64,7 @@ class Show:
         return [self._row(name) for name in self._sources]
 
     def _row(self, name: str) -> Row:
-        runner, live = self._runtime.mappings[name], self._live.mappings.get(name, Live())
+        runner, live = self._runtime.mappings[name], self._live.mappings.get(name, MappingCounts())
         open_shards = f"{len(live.shards - live.ended)} of {len(live.shards)}" if live.shards else None
         return Row(
             name,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from pollers.status.loop_monitor import Pulse
+    from pollers.status.loop_monitor import LoopMonitor
     from pollers.status.snapshot import Status
     from pollers.supervisor.mapping import MappingRunner
     from pollers.supervisor.runtime import Runtime
@@ -106,10 +106,10 @@ READ = (
 class Gauges(Collector):
     """Reads the runtime and the board whenever it is asked."""
 
-    def __init__(self, runtime: Runtime, board: Board, pulse: Pulse, status: Status) -> None:
+    def __init__(self, runtime: Runtime, board: Board, monitor: LoopMonitor, status: Status) -> None:
         self._runtime = runtime
         self._board = board
-        self._pulse = pulse
+        self._monitor = monitor
         self._status = status
 
     def collect(self) -> Iterable[Metric]:
@@ -118,7 +118,7 @@ class Gauges(Collector):
         yield from self._functions()
         yield gauge(LIVE, {"": float(not self._status.problems())})
         yield gauge(READY, {"": float(not self._status.unready())})
-        yield gauge(LOOP_LAG, {"": self._pulse.lag(anyio.current_time())})
+        yield gauge(LOOP_LAG, {"": self._monitor.lag(anyio.current_time())})
         yield _counter(OUTPUT_LINES_DROPPED, output.current.dropped() if output.current is not None else {})
         yield gauge(INFO, {version("headrace"): 1.0})
 

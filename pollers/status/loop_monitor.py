@@ -1,4 +1,4 @@
-"""The runtime's own pulse: how late the event loop's timers are, and whether the side tasks still beat."""
+"""How late the event loop's timers are, and whether the supervisor's side tasks still run."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 log = structlog.stdlib.get_logger(__name__)
 
-BEAT_SECONDS = 0.25
+MEASURE_SECONDS = 0.25
 KEPT_SECONDS = 30.0
 
 
-class Pulse:
+class LoopMonitor:
     """Measures the loop's lag and remembers which watched tasks have ended."""
 
     def __init__(self) -> None:
@@ -26,18 +26,18 @@ class Pulse:
         self._watched: dict[str, bool] = {}
 
     async def run(self) -> None:
-        """Beat until cancelled."""
+        """Measure until cancelled."""
         while True:
             self._last = began = anyio.current_time()
-            await anyio.sleep(BEAT_SECONDS)
+            await anyio.sleep(MEASURE_SECONDS)
             now = anyio.current_time()
-            self._lags.append((now, now - began - BEAT_SECONDS))
+            self._lags.append((now, now - began - MEASURE_SECONDS))
             while self._lags and self._lags[0][0] < now - KEPT_SECONDS:
                 self._lags.popleft()
 
     def lag(self, now: float) -> float:
-        """The worst lag of the last half minute in seconds, counting the beat that is due now."""
-        due = max(0.0, now - self._last - BEAT_SECONDS) if self._last is not None else 0.0
+        """The worst lag of the last half minute in seconds, counting the measurement that is due now."""
+        due = max(0.0, now - self._last - MEASURE_SECONDS) if self._last is not None else 0.0
         return max(due, max((lag for _, lag in self._lags), default=0.0))
 
     async def watch(self, name: str, run: Callable[[], Awaitable[None]]) -> None:

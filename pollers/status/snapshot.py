@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pollers.functions.host import FunctionHost
-    from pollers.status.loop_monitor import Pulse
+    from pollers.status.loop_monitor import LoopMonitor
     from pollers.supervisor.runtime import Runtime
     from pollers.telemetry.board import Board, Failure, MappingBoard, Shard
 
@@ -33,11 +33,17 @@ class Status:
     """Reads the runtime and the board. Every method is synchronous and cheap."""
 
     def __init__(
-        self, runtime: Runtime, board: Board, pulse: Pulse, *, payloads: bool = False, clock: Clock | None = None
+        self,
+        runtime: Runtime,
+        board: Board,
+        monitor: LoopMonitor,
+        *,
+        payloads: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         self._runtime = runtime
         self._board = board
-        self._pulse = pulse
+        self._monitor = monitor
         self._payloads = payloads
         self._clock = clock or SystemClock()
         self.started_at = self._clock.time()
@@ -50,7 +56,7 @@ class Status:
             for runner in self._runtime.mappings.values()
             for problem in stalls(self._board.of(runner.name), self._vitals(runner), now)
         ]
-        found += [Problem(None, f"the {task} has died") for task in self._pulse.dead()]
+        found += [Problem(None, f"the {task} has died") for task in self._monitor.dead()]
         return found
 
     def unready(self) -> list[Problem]:
@@ -88,7 +94,7 @@ class Status:
             "live": not live,
             "ready": not ready,
             "problems": [asdict(problem) for problem in ready],
-            "loop_lag_seconds": round(self._pulse.lag(anyio.current_time()), 4),
+            "loop_lag_seconds": round(self._monitor.lag(anyio.current_time()), 4),
             "functions": [_function(host) for host in self._runtime.hosts.values()],
         }
 

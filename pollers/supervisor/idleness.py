@@ -44,7 +44,7 @@ OF_EVENTS = (
 """What disturbs the quiet. Polls that bring nothing, failed polls and words about what a task is doing do not."""
 
 
-class Quiet:
+class Idleness:
     """A sink that remembers when an event was last received, invoked, acknowledged or returned."""
 
     def __init__(self) -> None:

@@ -14,10 +14,10 @@ from pollers.clocks.clock import Clock, SystemClock
 from pollers.engine.permits import Permits
 from pollers.functions.host import FunctionHost
 from pollers.sources.registry import keeps_checkpoints
-from pollers.supervisor.idleness import Quiet
+from pollers.supervisor.idleness import Idleness
 from pollers.supervisor.mapping import MappingRunner
 from pollers.supervisor.shutdown import Shutdown
-from pollers.supervisor.unreachable import Reach
+from pollers.supervisor.unreachable import Unreachable
 from pollers.supervisor.until_idle import UntilIdle
 from pollers.telemetry.facts import Facts, Sink
 from pollers.telemetry.ledger import Ledger
@@ -77,7 +77,7 @@ class Runtime:
         self._sinks = sinks
         self._clock = clock or SystemClock()
         self._random = seed or random.Random()  # noqa: S311 - jitter, not secrets
-        self._quiet = Quiet()
+        self._idleness = Idleness()
         self._group: TaskGroup | None = None
         self._finished: dict[str, anyio.Event] = {}
         self._host_finished: dict[str, anyio.Event] = {}
@@ -90,9 +90,9 @@ class Runtime:
         async with anyio.create_task_group() as group:
             self._group = group
             if until_idle is not None:
-                reach = Reach()
-                self._sinks = (*self._sinks, reach)
-                group.start_soon(self._end_when_idle, until_idle, reach)
+                unreachable = Unreachable()
+                self._sinks = (*self._sinks, unreachable)
+                group.start_soon(self._end_when_idle, until_idle, unreachable)
             self._start_all()
             group.start_soon(self._log_ledgers)
             await self._stop_asked.wait()
@@ -128,7 +128,7 @@ class Runtime:
             ledger = old.ledger
         paused = old is not None and old.paused
         traced = any(getattr(sink, "wants_trace_headers", False) for sink in self._sinks)
-        facts = Facts(mapping.name, [ledger, self._quiet, *self._sinks], traced)
+        facts = Facts(mapping.name, [ledger, self._idleness, *self._sinks], traced)
         runner = MappingRunner(
             mapping,
             self._host(mapping.function_name),
@@ -239,8 +239,8 @@ class Runtime:
             for runner in self.mappings.values():
                 log.info("ledger", mapping=runner.name, state=runner.state.value, **runner.ledger.as_dict())
 
-    async def _end_when_idle(self, quiet_seconds: float, reach: Reach) -> None:
-        idle = UntilIdle(self.mappings, self._quiet, reach, self._stop_asked.is_set)
+    async def _end_when_idle(self, quiet_seconds: float, unreachable: Unreachable) -> None:
+        idle = UntilIdle(self.mappings, self._idleness, unreachable, self._stop_asked.is_set)
         caught_up = await idle.wait(quiet_seconds)
         if caught_up is False:
             self.exit_code = 1

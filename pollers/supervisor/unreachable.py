@@ -23,7 +23,7 @@ class Trouble(NamedTuple):
     why: str
 
 
-class Reach:
+class Unreachable:
     """A sink that remembers, for each mapping, tasks that back off and have not had an answer of their source since.
 
     A task that begins another try has not succeeded by that: only a poll or a listing that came back says so, or its end.

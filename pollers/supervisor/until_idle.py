@@ -13,9 +13,9 @@ from pollers.supervisor.mapping import MappingState
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from pollers.supervisor.idleness import Quiet
+    from pollers.supervisor.idleness import Idleness
     from pollers.supervisor.mapping import MappingRunner
-    from pollers.supervisor.unreachable import Reach, Trouble
+    from pollers.supervisor.unreachable import Trouble, Unreachable
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -60,11 +60,15 @@ class UntilIdle:
     """Looks at the mappings until they are idle; ``stopping`` says when nobody needs to know any more."""
 
     def __init__(
-        self, mappings: Mapping[str, MappingRunner], quiet: Quiet, reach: Reach, stopping: Callable[[], bool]
+        self,
+        mappings: Mapping[str, MappingRunner],
+        idleness: Idleness,
+        unreachable: Unreachable,
+        stopping: Callable[[], bool],
     ) -> None:
         self._mappings = mappings
-        self._quiet = quiet
-        self._reach = reach
+        self._idleness = idleness
+        self._unreachable = unreachable
         self._stopping = stopping
         self._said_at = anyio.current_time()
 
@@ -74,17 +78,17 @@ class UntilIdle:
         A mapping is idle when its poller holds nothing and has caught up; one without an answer from its source for
         ``UNREACHABLE_SECONDS`` is given up, once all others are idle.
         """
-        self._quiet.mark()
+        self._idleness.mark()
         pause = min(LOOK_SECONDS, quiet_seconds / 4)
         while not self._stopping():
             await anyio.sleep(pause)
             pause = min(LOOK_SECONDS, quiet_seconds / 4)
-            if self._quiet.seconds() < quiet_seconds:
+            if self._idleness.seconds() < quiet_seconds:
                 continue
             sights = await self._look()
             match judge(sights, anyio.current_time()):
                 case Verdict.BUSY:
-                    self._quiet.mark()
+                    self._idleness.mark()
                     self._say_what_is_left(sights)
                 case Verdict.TROUBLED:
                     pause = ASK_AGAIN_SECONDS
@@ -102,7 +106,7 @@ class UntilIdle:
         for runner in list(self._mappings.values()):
             if runner.state in (MappingState.PAUSED, MappingState.DISABLED):
                 continue
-            trouble = self._reach.trouble(runner.name)
+            trouble = self._unreachable.trouble(runner.name)
             if trouble is not None and not _held(runner):
                 sights.append(Sight(runner.name, trouble.why, trouble))  # not asked: it would not answer
                 continue

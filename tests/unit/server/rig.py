@@ -18,7 +18,7 @@ from pollers.server.making_tokens import console_link
 from pollers.server.serve import serving
 from pollers.server.token_files import MadeToken
 from pollers.status.gauges import Gauges
-from pollers.status.loop_monitor import Pulse
+from pollers.status.loop_monitor import LoopMonitor
 from pollers.status.snapshot import Status
 from pollers.supervisor.runtime import Runtime
 from pollers.telemetry.board import Board
@@ -47,7 +47,7 @@ class Rig:
     bench: Bench
     board: Board
     recorder: Recorder
-    pulse: Pulse
+    monitor: LoopMonitor
     url: str
     app: web.Application
     session: aiohttp.ClientSession
@@ -89,26 +89,26 @@ async def rig(
     The session has the token that was made where none is given.
     """
     headers = {} if token else {"Authorization": f"Bearer {MADE}"}
-    bench, board, recorder, metrics, pulse = Bench(), Board(), Recorder(), Metrics(), Pulse()
+    bench, board, recorder, metrics, monitor = Bench(), Board(), Recorder(), Metrics(), LoopMonitor()
     runtime = Runtime(
         config(folder, *(mapping(name) for name in names)),
         bench.make,
         lambda name, model: FakeFunction(name, model),
         sinks=(board, recorder, metrics),
     )
-    status = Status(runtime, board, pulse, payloads=payloads)
-    metrics.registry.register(Gauges(runtime, board, pulse, status))
+    status = Status(runtime, board, monitor, payloads=payloads)
+    metrics.registry.register(Gauges(runtime, board, monitor, status))
     made = MadeToken(MADE)
     # The tests' own calls come from this process, whose code is not an operator.
     access = Access("127.0.0.1", token, None if token else made, is_own_code=is_own_code)
     app = make_app(Parts(status, Control(runtime, path), metrics, recorder), access)
     async with anyio.create_task_group() as group:
         group.start_soon(runtime.run)
-        group.start_soon(pulse.watch, "pulse", pulse.run)
+        group.start_soon(monitor.watch, "loop monitor", monitor.run)
         while len(bench.pollers) < len(names):
             await anyio.lowlevel.checkpoint()
         async with serving(app, "127.0.0.1", 0) as url, aiohttp.ClientSession(url, headers=headers) as session:
-            yield Rig(runtime, bench, board, recorder, pulse, url, app, session, made)
+            yield Rig(runtime, bench, board, recorder, monitor, url, app, session, made)
         runtime.stop()
         while not runtime.stopping:
             await anyio.lowlevel.checkpoint()

@@ -52,7 +52,7 @@ async def test_a_dead_task_of_the_supervisor_turns_health_red(tmp_path: Path) ->
         async def dies() -> None:
             raise RuntimeError
 
-        await at.pulse.watch("queue depth sampler", dies)
+        await at.monitor.watch("queue depth sampler", dies)
         reply = await at.session.get("/healthz")
         assert reply.status == 503
         assert (await reply.json())["problems"] == [{"mapping": None, "reason": "the queue depth sampler has died"}]

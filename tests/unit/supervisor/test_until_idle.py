@@ -10,7 +10,7 @@ import structlog
 
 from handlers.errors import FunctionUnusable
 from pollers.errors import SourceUnusable
-from pollers.supervisor.unreachable import Reach, Trouble
+from pollers.supervisor.unreachable import Trouble, Unreachable
 from pollers.supervisor.until_idle import Sight, Verdict, judge
 from pollers.telemetry.facts import Doing, Listed, Polled, Received, Returned, ShardEnded, State
 from tests.unit.supervisor.fakes import Bench, FakeFunction, config, mapping
@@ -45,51 +45,51 @@ def test_what_is_out_of_reach_is_given_up_when_all_else_is_done(sights: list[Sig
 class TestReach:
     """Since when a mapping has got nothing from its source."""
 
-    def _reach(self) -> Reach:
+    def _unreachable(self) -> Unreachable:
         self.now = 0.0
-        return Reach(lambda: self.now)
+        return Unreachable(lambda: self.now)
 
     def test_trouble_lasts_from_the_first_failure_until_an_answer(self) -> None:
         """Tries in between do not begin it anew."""
-        reach = self._reach()
+        unreachable = self._unreachable()
         for self.now, fact in (
             (1.0, Doing("receive", State.BACKING_OFF, "first")),
             (2.0, Doing("receive", State.POLLING)),
             (3.0, Doing("receive", State.BACKING_OFF, "second")),
         ):
-            reach("q", fact)
-        assert reach.trouble("q") == Trouble(1.0, "second")
-        reach("q", Polled("", 0))
-        assert reach.trouble("q") is None
-        assert reach.trouble("unknown") is None
+            unreachable("q", fact)
+        assert unreachable.trouble("q") == Trouble(1.0, "second")
+        unreachable("q", Polled("", 0))
+        assert unreachable.trouble("q") is None
+        assert unreachable.trouble("unknown") is None
 
     def test_one_shard_without_an_answer_is_trouble_whatever_the_others_do(self) -> None:
         """Until it answers, or has ended."""
-        reach = self._reach()
-        reach("s", Doing("shard-1", State.BACKING_OFF, "timeout"))
-        reach("s", Doing("shard-2", State.BACKING_OFF, "timeout"))
-        reach("s", Polled("shard-2", 5))
-        assert reach.trouble("s") is not None
-        reach("s", ShardEnded("shard-1"))
-        assert reach.trouble("s") is None
+        unreachable = self._unreachable()
+        unreachable("s", Doing("shard-1", State.BACKING_OFF, "timeout"))
+        unreachable("s", Doing("shard-2", State.BACKING_OFF, "timeout"))
+        unreachable("s", Polled("shard-2", 5))
+        assert unreachable.trouble("s") is not None
+        unreachable("s", ShardEnded("shard-1"))
+        assert unreachable.trouble("s") is None
 
     def test_a_stream_that_cannot_be_opened_is_trouble_until_it_is_listed(self) -> None:
         """It says before each try that its wait is over; that is no answer. A mapping that starts again is none either."""
-        reach = self._reach()
-        reach("s", Doing("stream", State.BACKING_OFF, "no route"))
-        reach("s", Doing("stream", State.ENDED))
-        reach("s", Doing("mapping", State.BACKING_OFF, "no credentials"))
-        reach("s", Doing("mapping", State.ENDED))
-        assert reach.trouble("s") is not None
-        reach("s", Listed(4))
-        assert reach.trouble("s") is None
+        unreachable = self._unreachable()
+        unreachable("s", Doing("stream", State.BACKING_OFF, "no route"))
+        unreachable("s", Doing("stream", State.ENDED))
+        unreachable("s", Doing("mapping", State.BACKING_OFF, "no credentials"))
+        unreachable("s", Doing("mapping", State.ENDED))
+        assert unreachable.trouble("s") is not None
+        unreachable("s", Listed(4))
+        assert unreachable.trouble("s") is None
 
     def test_checkpoints_that_can_be_written_again_are_no_trouble(self) -> None:
         """Their task has no polls; its end is said."""
-        reach = self._reach()
-        reach("s", Doing("checkpoints", State.BACKING_OFF, "disk full"))
-        reach("s", Doing("checkpoints", State.ENDED))
-        assert reach.trouble("s") is None
+        unreachable = self._unreachable()
+        unreachable("s", Doing("checkpoints", State.BACKING_OFF, "disk full"))
+        unreachable("s", Doing("checkpoints", State.ENDED))
+        assert unreachable.trouble("s") is None
 
 
 @virtual_time.test

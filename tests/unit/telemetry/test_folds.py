@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pollers.status.live_counts import LiveSink
+from pollers.demo.mapping_counts import CountsSink
 from pollers.status.sentences import Surrounding, sentence
-from pollers.supervisor.idleness import Quiet
+from pollers.supervisor.idleness import Idleness
 from pollers.supervisor.mapping import MappingState
 from pollers.telemetry.board import ENDED_SHARDS_KEPT, FAILURES_KEPT, Board
 from pollers.telemetry.facts import (
@@ -175,7 +175,7 @@ def test_the_ledger_always_knows_what_is_in_flight(happenings: list[str]) -> Non
 @virtual_time.test
 async def test_only_events_disturb_the_quiet() -> None:
     """Empty polls and words do not; a received or acknowledged event does."""
-    quiet = Quiet()
+    quiet = Idleness()
     quiet.mark()
     await anyio.sleep(5)
     quiet("m", Polled("", 0))
@@ -188,7 +188,7 @@ async def test_only_events_disturb_the_quiet() -> None:
 @virtual_time.test
 async def test_live_numbers_average_over_the_last_seconds() -> None:
     """Batches a second, and how far the furthest shard is behind."""
-    live = LiveSink()
+    live = CountsSink()
     for n in range(10):
         live("m", Invoking("", ["1"], str(n), 1))
         live("m", Invoked("", ["1"], str(n), "success" if n else "error", 0.1))

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as prometheus
 
-from pollers.supervisor.idleness import Quiet
+from pollers.supervisor.idleness import Idleness
 from pollers.telemetry.board import Board
 from pollers.telemetry.facts import (
     Checkpointed,
@@ -211,7 +211,7 @@ async def test_labels_vanish_from_the_scrape_after_a_reload_removes_a_mapping(tm
 async def test_a_batch_costs_microseconds_in_all_sinks_together() -> None:
     """docs/design, decision 7: telemetry is paid once a batch. Measured against a loop of plain Python, so that a busy machine does
     not matter: all sinks together cost less than folding the batch's ten ids a few times."""
-    sinks: list[Sink] = [Ledger(), Quiet(), Board(), Recorder(), Metrics()]
+    sinks: list[Sink] = [Ledger(), Idleness(), Board(), Recorder(), Metrics()]
     facts = Facts("m", sinks)
 
     def batch() -> None:

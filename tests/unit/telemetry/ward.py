@@ -15,7 +15,7 @@ from pollers.sources.dynamodb.source import DynamoDBSource
 from pollers.sources.kinesis.source import KinesisSource
 from pollers.sources.sqs.poller import SqsPoller
 from pollers.sources.streams.poller import StreamPoller
-from pollers.status.loop_monitor import Pulse
+from pollers.status.loop_monitor import LoopMonitor
 from pollers.status.snapshot import Status
 from pollers.supervisor.runtime import Runtime
 from pollers.telemetry.board import Board
@@ -160,7 +160,7 @@ class Ward:
 
 
 def _ward(code: Path, mapping: Mapping, function: dict[str, Any], make: Callable[[Surroundings], Poller]) -> Ward:
-    board, pulse, clock = Board(VirtualClock()), Pulse(), VirtualClock()
+    board, monitor, clock = Board(VirtualClock()), LoopMonitor(), VirtualClock()
     model = PythonFunction.model_validate({"code": code, "handler": "app.handler", **function})
     made = AnyFunction(model)
 
@@ -175,7 +175,7 @@ def _ward(code: Path, mapping: Mapping, function: dict[str, Any], make: Callable
         sinks=(board,),
         clock=clock,
     )
-    return Ward(runtime, Status(runtime, board, pulse, clock=clock), board, made, Trouble())
+    return Ward(runtime, Status(runtime, board, monitor, clock=clock), board, made, Trouble())
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""What the live view shows of a mapping, folded from facts; shared by ``headrace demo`` and ``headrace top``."""
+"""What the demo's live view counts of a mapping, folded from facts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RATE_SECONDS = 5.0
 
 
 @dataclass(slots=True)
-class Live:
+class MappingCounts:
     """One mapping's moving numbers."""
 
     batches: int = 0
@@ -38,31 +38,31 @@ class Live:
 
 
 @dataclass(slots=True)
-class LiveSink:
-    """Keeps a :class:`Live` for each mapping."""
+class CountsSink:
+    """Keeps a :class:`MappingCounts` for each mapping."""
 
-    mappings: dict[str, Live] = field(default_factory=dict)
+    mappings: dict[str, MappingCounts] = field(default_factory=dict)
 
     def __call__(self, mapping: str, fact: Fact) -> None:
         """Fold one fact in."""
-        live = self.mappings.setdefault(mapping, Live())
+        counts = self.mappings.setdefault(mapping, MappingCounts())
         match fact:
             case Invoked():
-                live.batches += 1
-                live.failed_batches += fact.outcome != "success"
-                live.recent.append(anyio.current_time())
+                counts.batches += 1
+                counts.failed_batches += fact.outcome != "success"
+                counts.recent.append(anyio.current_time())
             case Deleted():
-                live.done += len(fact.ids)
+                counts.done += len(fact.ids)
             case Checkpointed():
-                live.done += fact.count
+                counts.done += fact.count
             case Discarded():
-                live.done += len(fact.ids)
+                counts.done += len(fact.ids)
             case Polled(behind_seconds=float(behind)):
-                live.behind[fact.source] = behind
+                counts.behind[fact.source] = behind
             case ShardSeen():
-                live.shards.add(fact.source)
+                counts.shards.add(fact.source)
             case ShardEnded():
-                live.ended.add(fact.source)
-                live.behind.pop(fact.source, None)
+                counts.ended.add(fact.source)
+                counts.behind.pop(fact.source, None)
             case _:
                 pass

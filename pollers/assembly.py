@@ -25,7 +25,7 @@ from pollers.server.token_files import MadeToken
 from pollers.sources.registry import LONG_POLL_SECONDS, keeps_checkpoints, make_poller
 from pollers.status.depths import Depths
 from pollers.status.gauges import Gauges
-from pollers.status.loop_monitor import Pulse
+from pollers.status.loop_monitor import LoopMonitor
 from pollers.status.snapshot import Status
 from pollers.supervisor.runtime import Runtime
 from pollers.telemetry.board import Board
@@ -62,7 +62,7 @@ class Telemetry:
     recorder: Recorder
     metrics: Metrics
     troubles: Troubles
-    pulse: Pulse
+    monitor: LoopMonitor
 
     @property
     def sinks(self) -> tuple[Sink, ...]:
@@ -88,7 +88,7 @@ async def assembled(
         store = None
         if any(keeps_checkpoints(mapping) for mapping in config.event_source_mappings.values()):
             store = await stack.enter_async_context(open_store(config.runtime.checkpoints))
-        telemetry = Telemetry(Board(), Recorder(), Metrics(), Troubles(), Pulse())
+        telemetry = Telemetry(Board(), Recorder(), Metrics(), Troubles(), LoopMonitor())
         traces = stack.enter_context(tracer())
         if traces is not None:
             sinks = (*sinks, Traces(traces, lambda name: runtime.mappings[name].model))
@@ -124,11 +124,11 @@ def _runtime(
 
 @asynccontextmanager
 async def _watched(runtime: Runtime, aws: Aws, telemetry: Telemetry) -> AsyncIterator[None]:
-    """The runtime's pulse and the queue depths, for as long as it runs. Either one's end turns health red."""
+    """The event loop's lag and the queue depths are looked at, for as long as it runs. Either one's end turns health red."""
     async with anyio.create_task_group() as group:
-        pulse = telemetry.pulse
-        group.start_soon(pulse.watch, "pulse", pulse.run)
-        group.start_soon(pulse.watch, "queue depth sampler", Depths(runtime, aws, telemetry.board).run)
+        monitor = telemetry.monitor
+        group.start_soon(monitor.watch, "loop monitor", monitor.run)
+        group.start_soon(monitor.watch, "queue depth sampler", Depths(runtime, aws, telemetry.board).run)
         try:
             yield
         finally:
@@ -139,8 +139,8 @@ async def _watched(runtime: Runtime, aws: Aws, telemetry: Telemetry) -> AsyncIte
 async def _served(
     config: Config, http: Http, runtime: Runtime, telemetry: Telemetry, path: Path | None
 ) -> AsyncIterator[None]:
-    status = Status(runtime, telemetry.board, telemetry.pulse, payloads=config.console.payloads)
-    telemetry.metrics.registry.register(Gauges(runtime, telemetry.board, telemetry.pulse, status))
+    status = Status(runtime, telemetry.board, telemetry.monitor, payloads=config.console.payloads)
+    telemetry.metrics.registry.register(Gauges(runtime, telemetry.board, telemetry.monitor, status))
     parts = Parts(status, Control(runtime, path), telemetry.metrics, telemetry.recorder)
     made = MadeToken() if http.token is None else None
     app = make_app(parts, Access(http.host, http.token, made))
