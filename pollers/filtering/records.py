@@ -17,11 +17,11 @@ from pollers.jsontext.numbers import NOT_JSON, Json, decode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from config.models import Mapping
+    from config.models import MappingBase
     from pollers.aws.api import Wire
 
 
-def compile_filters(mapping: Mapping) -> RecordFilter | None:
+def compile_filters(mapping: MappingBase) -> RecordFilter | None:
     """The mapping's filters, compiled; None when it has none. Raises PatternError for what check_mapping refuses."""
     filters = mapping.filter_criteria.filters
     if not filters:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from msgspec import Raw
 
-from config.models import DynamoDBMapping, KinesisMapping, SqsMapping
+from config.models import KinesisMapping, SqsMapping
 from pollers.filtering.fields import NOTHING
 from pollers.jsontext.numbers import NOT_JSON, decode
 from pollers.sources.kinesis.events import identity_arn
@@ -20,7 +20,7 @@ from pollers.sources.kinesis.events import identity_arn
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from config.models import Mapping as SourceMapping
+    from config.models import MappingBase
     from pollers.aws.api import Wire
     from pollers.jsontext.numbers import Json
 
@@ -98,7 +98,7 @@ NOT_KNOWN_TO_POLLERS: Final[Mapping[str, frozenset[str]]] = {"kinesis": frozense
 """Members that wire records do not tell: a Kinesis record's ``eventID`` names its shard."""
 
 
-def source_of(mapping: SourceMapping) -> Source:
+def source_of(mapping: MappingBase) -> Source:
     """The kind of a mapping's event source."""
     if isinstance(mapping, SqsMapping):
         return SQS
@@ -125,7 +125,7 @@ class View:
     data: Callable[[Wire], str | bytes | Decoded] | None = None
 
 
-def wire_view(mapping: SourceMapping, paths: Collection[str]) -> View:
+def wire_view(mapping: MappingBase, paths: Collection[str]) -> View:
     """The view of a mapping's wire records, as its service sends them, for patterns that look at ``paths``."""
     if isinstance(mapping, SqsMapping):
         return View(SQS, _sqs_members(mapping), lambda record: record.get("Body") or "")
@@ -176,7 +176,7 @@ def _from_base64(data: Json) -> bytes:
         return b""
 
 
-def _sqs_members(mapping: SqsMapping) -> dict[str, Member]:
+def _sqs_members(mapping: MappingBase) -> dict[str, Member]:
     # Without attributes, Lambda's record has the digest as null under a batching window, else not at all (5.1).
     no_digest = None if mapping.maximum_batching_window_in_seconds else NOTHING
     return {
@@ -207,7 +207,7 @@ def _message_attributes(wire: Mapping[str, Mapping[str, Any]]) -> Json:
 _ATTRIBUTE_MEMBERS = (("StringValue", "stringValue"), ("BinaryValue", "binaryValue"), ("DataType", "dataType"))
 
 
-def _kinesis_members(mapping: KinesisMapping) -> dict[str, Member]:
+def _kinesis_members(mapping: MappingBase) -> dict[str, Member]:
     """All but ``eventID``, which names the record's shard: the record does not."""
     return {
         "kinesisSchemaVersion": _constant("1.0"),
@@ -223,7 +223,7 @@ def _kinesis_members(mapping: KinesisMapping) -> dict[str, Member]:
     }
 
 
-def _dynamodb_members(mapping: DynamoDBMapping, needed: Collection[str]) -> dict[str, Member]:
+def _dynamodb_members(mapping: MappingBase, needed: Collection[str]) -> dict[str, Member]:
     return {
         "eventID": _plain("eventID"),
         "eventName": _plain("eventName"),

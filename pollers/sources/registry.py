@@ -1,39 +1,66 @@
-"""Which poller serves which source: the one place that a new source is entered in."""
+"""Every kind of source: the one place that a new kind is entered in. Readers ask :func:`kind_of` a mapping."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from config.models import DynamoDBMapping, KinesisMapping, Mapping, SqsMapping
+from pollers.sources.dynamodb.kind import DYNAMODB
+from pollers.sources.kind import Resources, SourceKind
+from pollers.sources.kinesis.kind import KINESIS
+from pollers.sources.sqs.kind import SQS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from config.models import MappingBase
     from pollers.aws.api import Aws
     from pollers.checkpoints.store import CheckpointStore
     from pollers.engine.poller import Poller, Surroundings
-    from pollers.sources.streams.source import StreamSource
+
+AnyKind: TypeAlias = SourceKind[Any]
+"""A kind whose model the reader does not know."""
 
 LONG_POLL_SECONDS = 20
 """What SQS allows at most: the cheapest way to wait."""
-INVOCATIONS_PER_PROVISIONED_POLLER = 10
-"""docs/lambda 2.3: a provisioned poller serves at most 10 concurrent invocations."""
+
+_KINDS: dict[str, AnyKind] = {kind.name: kind for kind in (SQS, KINESIS, DYNAMODB)}
 
 
-def concurrency_limit(mapping: Mapping) -> int | None:
+def kinds() -> tuple[AnyKind, ...]:
+    """Every kind, in the order in which the documents name them."""
+    return tuple(_KINDS.values())
+
+
+def kind_of(mapping: MappingBase) -> AnyKind:
+    """The kind of a mapping's source. Raises KeyError for a model that no declaration serves."""
+    return _KINDS[mapping.kind]
+
+
+@contextmanager
+def registered(kind: AnyKind) -> Iterator[None]:
+    """``kind`` is known too, for as long as this lasts: for the kinds that tests make up."""
+    if kind.name in _KINDS:
+        raise ValueError(f"there is a kind {kind.name} already")
+    _KINDS[kind.name] = kind
+    try:
+        yield
+    finally:
+        del _KINDS[kind.name]
+
+
+def concurrency_limit(mapping: MappingBase) -> int | None:
     """How many invocations the mapping itself allows at a time; None: as many as its function."""
-    if not isinstance(mapping, SqsMapping):
-        return None
-    if mapping.provisioned_poller_config is not None and mapping.provisioned_poller_config.maximum_pollers is not None:
-        return mapping.provisioned_poller_config.maximum_pollers * INVOCATIONS_PER_PROVISIONED_POLLER
-    return mapping.scaling_config.maximum_concurrency
+    return kind_of(mapping).concurrency_limit(mapping)
 
 
-def keeps_checkpoints(mapping: Mapping) -> bool:
+def keeps_checkpoints(mapping: MappingBase) -> bool:
     """Whether the mapping needs a checkpoint store."""
-    return not isinstance(mapping, SqsMapping)
+    return kind_of(mapping).keeps_checkpoints
 
 
 async def make_poller(
-    mapping: Mapping,
+    mapping: MappingBase,
     aws: Aws,
     store: CheckpointStore | None,
     surroundings: Surroundings,
@@ -44,43 +71,4 @@ async def make_poller(
 
     ``long_poll_seconds``: how long a receive from an empty queue may wait, which is also how long a stop may have to.
     """
-    if isinstance(mapping, SqsMapping):
-        return await _sqs(mapping, aws, surroundings, long_poll_seconds)
-    if store is None:
-        raise ValueError(f"mapping {mapping.name} reads a stream and needs a checkpoint store")
-    return await _stream(mapping, aws, store, surroundings)
-
-
-async def _sqs(mapping: SqsMapping, aws: Aws, surroundings: Surroundings, long_poll_seconds: int) -> Poller:
-    from pollers.filtering import compile_filters
-    from pollers.sources.sqs.poller import SqsPoller
-
-    api = await aws.sqs(mapping.arn.region)
-    return SqsPoller(mapping, api, surroundings, compile_filters(mapping), long_poll_seconds=long_poll_seconds)
-
-
-async def _stream(
-    mapping: KinesisMapping | DynamoDBMapping, aws: Aws, store: CheckpointStore, surroundings: Surroundings
-) -> Poller:
-    from pollers.destinations import make_destination
-    from pollers.filtering import compile_filters
-    from pollers.sources.streams.poller import StreamPoller
-
-    destination = None
-    if mapping.on_failure is not None:
-        arn = mapping.event_source_arn
-        destination = await make_destination(mapping.on_failure, aws, mapping=mapping.name, event_source_arn=arn)
-    source = await _source(mapping, aws)
-    return StreamPoller(mapping, source, store, destination, surroundings, compile_filters(mapping))
-
-
-async def _source(mapping: KinesisMapping | DynamoDBMapping, aws: Aws) -> StreamSource:
-    from pollers.sources.dynamodb.source import DynamoDBSource
-    from pollers.sources.kinesis.source import KinesisSource
-
-    filtered = bool(mapping.filter_criteria.filters)
-    if isinstance(mapping, KinesisMapping):
-        kinesis = await aws.kinesis(mapping.arn.region)
-        return KinesisSource(mapping.event_source_arn, kinesis, records_needed=filtered)
-    streams = await aws.dynamodb_streams(mapping.arn.region)
-    return DynamoDBSource(mapping.event_source_arn, streams, items_needed=filtered)
+    return await kind_of(mapping).make_poller(mapping, Resources(aws, store, surroundings, long_poll_seconds))

@@ -1,0 +1,23 @@
+"""DynamoDB tables' streams as a kind of source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from config.models import DynamoDBMapping
+from pollers.sources.streams.kind import stream_kind
+
+if TYPE_CHECKING:
+    from pollers.aws.api import Aws
+    from pollers.sources.streams.source import StreamSource
+
+
+async def make_source(mapping: DynamoDBMapping, aws: Aws) -> StreamSource:
+    """The mapping's stream."""
+    from pollers.sources.dynamodb.source import DynamoDBSource
+
+    api = await aws.dynamodb_streams(mapping.arn.region)
+    return DynamoDBSource(mapping.event_source_arn, api, items_needed=bool(mapping.filter_criteria.filters))
+
+
+DYNAMODB = stream_kind(DynamoDBMapping, make_source=make_source)

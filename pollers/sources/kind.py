@@ -1,0 +1,50 @@
+"""What a kind of source declares: all that the rest of Headrace needs to know of it, in one place.
+
+Nothing here has a default. What a kind does not have it says itself (None), so a declaration that lacks something fails when it
+is imported. :mod:`pollers.sources.registry` knows every declaration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from config.models import MappingBase
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from pollers.aws.api import Aws
+    from pollers.checkpoints.store import CheckpointStore
+    from pollers.engine.poller import Poller, Surroundings
+
+M = TypeVar("M", bound=MappingBase)
+"""The model of a kind's mappings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a poller is made with.
+
+    ``store`` is there for kinds that keep checkpoints. ``long_poll_seconds``: how long a receive from an empty queue may wait,
+    which is also how long a stop may have to.
+    """
+
+    aws: Aws
+    store: CheckpointStore | None
+    surroundings: Surroundings
+    long_poll_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceKind(Generic[M]):
+    """One kind of source. Functions that are given a mapping are given one of this kind's model."""
+
+    name: str
+    """As the model of its mappings names it (``MappingBase.kind``)."""
+    keeps_checkpoints: bool
+    """Whether its mappings need a checkpoint store."""
+    concurrency_limit: Callable[[M], int | None]
+    """How many invocations the mapping itself allows at a time; None: as many as its function."""
+    make_poller: Callable[[M, Resources], Awaitable[Poller]]
+    """A new poller of a mapping. Every client that it needs is made here, before polling starts."""

@@ -1,0 +1,23 @@
+"""Kinesis data streams and their enhanced fan-out consumers as a kind of source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from config.models import KinesisMapping
+from pollers.sources.streams.kind import stream_kind
+
+if TYPE_CHECKING:
+    from pollers.aws.api import Aws
+    from pollers.sources.streams.source import StreamSource
+
+
+async def make_source(mapping: KinesisMapping, aws: Aws) -> StreamSource:
+    """The mapping's stream."""
+    from pollers.sources.kinesis.source import KinesisSource
+
+    api = await aws.kinesis(mapping.arn.region)
+    return KinesisSource(mapping.event_source_arn, api, records_needed=bool(mapping.filter_criteria.filters))
+
+
+KINESIS = stream_kind(KinesisMapping, make_source=make_source)

@@ -1,0 +1,46 @@
+"""SQS queues, standard and FIFO, as a kind of source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from config.models import SqsMapping
+from pollers.sources.kind import SourceKind
+
+if TYPE_CHECKING:
+    from pollers.engine.poller import Poller
+    from pollers.sources.kind import Resources
+
+INVOCATIONS_PER_PROVISIONED_POLLER = 10
+"""docs/lambda 2.3: a provisioned poller serves at most 10 concurrent invocations."""
+
+
+def concurrency_limit(mapping: SqsMapping) -> int | None:
+    """See ``SourceKind.concurrency_limit``."""
+    provisioned = mapping.provisioned_poller_config
+    if provisioned is not None and provisioned.maximum_pollers is not None:
+        return provisioned.maximum_pollers * INVOCATIONS_PER_PROVISIONED_POLLER
+    return mapping.scaling_config.maximum_concurrency
+
+
+async def make_poller(mapping: SqsMapping, resources: Resources) -> Poller:
+    """See ``SourceKind.make_poller``."""
+    from pollers.filtering import compile_filters
+    from pollers.sources.sqs.poller import SqsPoller
+
+    api = await resources.aws.sqs(mapping.arn.region)
+    return SqsPoller(
+        mapping,
+        api,
+        resources.surroundings,
+        compile_filters(mapping),
+        long_poll_seconds=resources.long_poll_seconds,
+    )
+
+
+SQS = SourceKind(
+    name=SqsMapping.kind,
+    keeps_checkpoints=False,
+    concurrency_limit=concurrency_limit,
+    make_poller=make_poller,
+)

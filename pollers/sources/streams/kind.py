@@ -1,0 +1,50 @@
+"""What every kind of stream declares alike; a kind adds what is its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from config.models import StreamMapping
+from pollers.sources.kind import SourceKind
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from pollers.aws.api import Aws
+    from pollers.engine.poller import Poller
+    from pollers.sources.kind import Resources
+    from pollers.sources.streams.source import StreamSource
+
+S = TypeVar("S", bound=StreamMapping)
+"""The model of a kind's mappings."""
+
+
+def stream_kind(model: type[S], *, make_source: Callable[[S, Aws], Awaitable[StreamSource]]) -> SourceKind[S]:
+    """A kind whose mappings are of ``model`` and whose streams ``make_source`` gives to the stream engine."""
+
+    async def make_poller(mapping: S, resources: Resources) -> Poller:
+        source = await make_source(mapping, resources.aws)
+        return await _make_poller(mapping, source, resources)
+
+    return SourceKind(
+        name=model.kind,
+        keeps_checkpoints=True,
+        concurrency_limit=lambda _: None,
+        make_poller=make_poller,
+    )
+
+
+async def _make_poller(mapping: StreamMapping, source: StreamSource, resources: Resources) -> Poller:
+    from pollers.destinations import make_destination
+    from pollers.filtering import compile_filters
+    from pollers.sources.streams.poller import StreamPoller
+
+    if resources.store is None:
+        raise ValueError(f"mapping {mapping.name} reads a stream and needs a checkpoint store")
+    destination = None
+    if mapping.on_failure is not None:
+        arn = mapping.event_source_arn
+        destination = await make_destination(
+            mapping.on_failure, resources.aws, mapping=mapping.name, event_source_arn=arn
+        )
+    return StreamPoller(mapping, source, resources.store, destination, resources.surroundings, compile_filters(mapping))
