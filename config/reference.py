@@ -1,6 +1,7 @@
 """The table of every option, in Markdown, written from the models.
 
-``python -m config.reference`` prints it; with ``--write FILE ...`` it goes between the two marks of each file.
+``python -m config.reference`` prints it; with ``--write FILE`` it goes between the two marks of the file, which is
+``docs/configuration.md``.
 """
 
 from __future__ import annotations
@@ -188,12 +189,13 @@ def _plain(value: Any) -> str:  # noqa: ANN401 - any default
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print the table, or with ``--write FILE ...`` bring files up to date."""
+    """Print the table, or with ``--write FILE`` bring a file up to date."""
     if arguments[:1] != ["--write"]:
         sys.stdout.write(option_table())
         return
-    for file in map(Path, arguments[1:]):
-        file.write_text(with_table(file.read_text(encoding="utf-8")), encoding="utf-8")
+    (name,) = arguments[1:]
+    file = Path(name)
+    file.write_text(with_table(file.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
