@@ -58,10 +58,10 @@ def main(context: click.Context) -> None:
     """Run AWS Lambda's event source mappings outside Lambda."""
     occupy_closed_descriptors()
     if context.invoked_subcommand is None:
-        _say_what_there_is(context)
+        _list_commands(context)
 
 
-def _say_what_there_is(context: click.Context) -> NoReturn:
+def _list_commands(context: click.Context) -> NoReturn:
     """For ``headrace`` alone: every command, and what to do first where there is no configuration yet."""
     from pollers.commands.first_steps import DEFAULT_CONFIG, first_steps, is_first_step
 

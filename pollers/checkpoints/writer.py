@@ -93,15 +93,15 @@ class Writer:
         try:
             self._session.start()
         except BaseException as error:
-            self._tell(_reject, self._started, error)
+            self._call_back(_reject, self._started, error)
             return
-        self._tell(_resolve, self._started, None)
+        self._call_back(_resolve, self._started, None)
         try:
             while self._serve():
                 pass
         finally:
             self._session.stop()
-            self._tell(_resolve, self._finished, None)
+            self._call_back(_resolve, self._finished, None)
 
     def _serve(self) -> bool:
         """Run everything that is waiting; False once the end has been asked for."""
@@ -111,10 +111,10 @@ class Writer:
         live = [request for request in requests if request is not None]
         if live:
             outcomes = self._session.run([request.operation for request in live])
-            self._tell(_settle, live, outcomes)
+            self._call_back(_settle, live, outcomes)
         return len(live) == len(requests)
 
-    def _tell(self, callback: Callable[..., None], *arguments: object) -> None:
+    def _call_back(self, callback: Callable[..., None], *arguments: object) -> None:
         """Call back on the loop. A loop that is gone was killed with all who waited."""
         if not self._loop.is_closed():
             try:

@@ -51,11 +51,11 @@ def command(config: Path, until_idle: float | None) -> None:
     output = take_over()
     configure_logging(outlet=output.stderr)
     loaded = load_runnable_or_exit(config)
-    _say_limit(raise_descriptor_limit(), loaded)
+    _log_descriptor_limit(raise_descriptor_limit(), loaded)
     anyio.run(partial(_run_and_leave, config, loaded, until_idle), backend_options=backend_options())
 
 
-def _say_limit(limit: DescriptorLimit, loaded: Loaded) -> None:
+def _log_descriptor_limit(limit: DescriptorLimit, loaded: Loaded) -> None:
     """A mapping has a connection or more, a worker five descriptors: few limits are too low once they are raised."""
     from config.models import ProcessFunction
 
@@ -112,7 +112,7 @@ async def _run_and_leave(path: Path, loaded: Loaded, until_idle: float | None) -
                 ending = Ending(_leave, partial(_exit_code, runtime))
                 runtime.on_ending = ending.within
                 await group.start(_signals, runtime, ending, path)
-                group.start_soon(_tell_of_standstill)
+                group.start_soon(_dump_stacks_on_standstill)
                 exit_code = await runtime.run(until_idle=until_idle)
         except (AddressTaken, CheckpointError) as unusable:
             log.error("headrace cannot start", error=str(unusable))
@@ -136,7 +136,7 @@ def _exit_code(runtime: Runtime) -> int:
     return runtime.exit_code if runtime.over or runtime.nothing_held else 1
 
 
-async def _tell_of_standstill() -> None:
+async def _dump_stacks_on_standstill() -> None:
     """Have every thread's stack written to stderr when nothing moves any more: code inside Headrace keeps Python's global lock.
 
     No log, no signal and no health check gets through then; this does, as it needs no Python.

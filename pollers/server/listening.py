@@ -24,7 +24,7 @@ RESERVE = 8
 """Connections that can be accepted when nothing is left: probes, a scrape, an operator."""
 PAUSE_SECONDS = 0.25
 BACKLOG = 128
-SAY_SECONDS = 60.0
+LOG_SECONDS = 60.0
 
 _OUT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -72,7 +72,7 @@ class Listening:
         self._sockets: list[socket.socket] = []
         self._opening: set[asyncio.Task[None]] = set()
         self._pauses: dict[socket.socket, asyncio.TimerHandle] = {}
-        self._said_at = -SAY_SECONDS
+        self._logged_at = -LOG_SECONDS
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
         """Listen; the first address. Raises OSError."""
@@ -129,7 +129,7 @@ class Listening:
         except OSError as error:
             if error.errno not in _OUT:
                 raise
-            self._say(error)
+            self._log_exhaustion(error)
             if not self._reserve.give_up():
                 raise
         return listening.accept()[0]
@@ -150,10 +150,10 @@ class Listening:
         self._reserve.refill()
         self._loop.add_reader(listening, self._accept, listening)
 
-    def _say(self, error: OSError) -> None:
+    def _log_exhaustion(self, error: OSError) -> None:
         now = self._loop.time()
-        if now - self._said_at >= SAY_SECONDS:
-            self._said_at = now
+        if now - self._logged_at >= LOG_SECONDS:
+            self._logged_at = now
             log.warning(
                 "no file descriptors are left; a reserve serves health checks and the console", error=str(error)
             )

@@ -60,7 +60,7 @@ def _running(board: MappingBoard, around: Surrounding, now: float) -> str:
     for state in _TELLING:
         tasks = [task for task in board.tasks.values() if task.doing.state is state]
         if tasks:
-            return _telling(state, min(tasks, key=lambda task: task.since), len(tasks), around, now)
+            return _of_task(state, min(tasks, key=lambda task: task.since), len(tasks), around, now)
     if board.flights:
         return f"invoking: {_batches(board)}, the oldest for {age(board.oldest_flight(now) or 0.0)}"
     return _reading(board, now) if around.stream else _receiving(board)
@@ -77,7 +77,7 @@ def _wrong_end(name: str, shard: Shard, now: float) -> str:
     return f"replies have called {name} ended for {age(now - shard.doubted)}, and nothing bears that out: it is read on"
 
 
-def _telling(state: State, task: Task, count: int, around: Surrounding, now: float) -> str:
+def _of_task(state: State, task: Task, count: int, around: Surrounding, now: float) -> str:
     detail = shortened(task.doing.detail)
     if state is State.WAITING_FOR_PERMIT:
         return f"waiting for a permit: {around.busy} of {around.concurrency} {around.places} busy for {age(now - task.since)}"

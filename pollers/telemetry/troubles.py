@@ -54,7 +54,7 @@ class Troubles:
 
     def __init__(self, now: Callable[[], float] = loop_time) -> None:
         self._now = now
-        self._said: dict[tuple[str, State], float] = {}
+        self._last_logged: dict[tuple[str, State], float] = {}
         self._failing: dict[str, set[str]] = {}
         self._since: dict[str, float] = {}
         self._minutes: dict[str, _Minute] = {}
@@ -95,10 +95,10 @@ class Troubles:
         now = self._now()
         if fact.state is State.BACKING_OFF:
             self._failing.setdefault(mapping, set()).add(fact.task)
-        last = self._said.get((mapping, fact.state))
+        last = self._last_logged.get((mapping, fact.state))
         if last is not None and now - last < REPEAT_SECONDS:
             return
-        self._said[mapping, fact.state] = now
+        self._last_logged[mapping, fact.state] = now
         if fact.state is State.BACKING_OFF:
             self._since.setdefault(mapping, now)
         wait = None if fact.until_seconds is None else round(fact.until_seconds, 1)
@@ -144,4 +144,4 @@ class Troubles:
         self._since.pop(mapping, None)
         self._minutes.pop(mapping, None)
         for state in _WORDS:
-            self._said.pop((mapping, state), None)
+            self._last_logged.pop((mapping, state), None)
