@@ -22,7 +22,6 @@ def read_profile() -> Profile:
     files = ("AWS_CONFIG_FILE", "~/.aws/config"), ("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")
     if not any(os.path.isfile(os.path.expanduser(os.environ.get(name) or usual)) for name, usual in files):
         return Profile()  # the SDK takes a tenth of a second to be imported
-    from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
     from botocore.exceptions import BotoCoreError
     from botocore.session import Session
 
@@ -32,7 +31,7 @@ def read_profile() -> Profile:
         services = session.full_config.get("services", {}).get(said.get("services"), {})
     except BotoCoreError:
         return Profile()
-    known = {key: name for key, name, *_ in BOTOCORE_DEFAUT_SESSION_VARIABLES.values()}
+    known = {key: name for key, name, *_ in Session.SESSION_VARIABLES.values()}
     return Profile(said.get("region"), profile_variables(said, services, known), Path.cwd())
 
 

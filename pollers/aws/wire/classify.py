@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from botocore import exceptions as sdk
-from botocore.parsers import ResponseParserError, create_parser
 
 from pollers.aws.errors import (
     AccessDenied,
@@ -20,6 +19,7 @@ from pollers.aws.errors import (
     Trimmed,
     Unavailable,
 )
+from pollers.aws.wire.sdk_private import ResponseParserError, create_parser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from botocore.exceptions import NoCredentialsError
-from botocore.utils import normalize_url_path
 
 from handlers.http_dates import moment
 from pollers.aws.errors import INVALID_REPLY, CredentialsExpired, Unavailable
@@ -22,6 +21,7 @@ from pollers.aws.wire.classify import from_sdk, is_clock_skew, json_failure
 from pollers.aws.wire.exchange_errors import ExchangeFailed
 from pollers.aws.wire.http1 import Connections, Origin
 from pollers.aws.wire.passthrough import USER_AGENT
+from pollers.aws.wire.sdk_private import is_proxied, normalize_url_path, resolve_endpoint, tls_context
 from pollers.aws.wire.signing import Signer
 from pollers.clocks.clock import loop_time
 
@@ -124,12 +124,11 @@ class DirectCalls:
             "client_region": self._client.meta.region_name,
             "client_config": self._client.meta.config,
         }
-        http = self._client._endpoint.http_session
         route = None
         try:
-            url, headers, _ = await self._client._resolve_endpoint_ruleset(model, dict(parameters), context)
+            url, headers = await resolve_endpoint(self._client, model, parameters, context)
             plain = context.get("auth_type", "v4") == "v4" and model.resolved_auth_type in (None, "v4")
-            if plain and not headers and http._proxy_config.proxy_url_for(url) is None:
+            if plain and not headers and not is_proxied(self._client, url):
                 route = await self._direct_route(url, operation, context.get("signing", {}))
         except Exception as error:
             raise from_sdk(error, operation) from error
@@ -170,11 +169,8 @@ class DirectCalls:
         return self._connections[key]
 
     async def _tls_context(self) -> ssl.SSLContext:
-        """The SDK's own: its CA bundle, client certificate and verification, read in a thread."""
         if self._tls is None:
-            connector = await self._client._endpoint.http_session._create_connector(None)
-            self._tls = connector._ssl
-            await connector.close()
+            self._tls = await tls_context(self._client)
         return self._tls
 
     async def aclose(self) -> None:

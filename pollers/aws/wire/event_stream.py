@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from botocore.eventstream import EventStreamBuffer
 
 from pollers.aws.errors import AwsError, Unavailable
 from pollers.aws.wire.classify import failure
+from pollers.aws.wire.sdk_private import EventStreamBuffer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

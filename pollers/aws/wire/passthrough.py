@@ -1,8 +1,4 @@
-"""The SDK's session as pollers want it: replies stay the bytes that the service sent (docs/design, decision 1).
-
-Beyond public names this leans on ``AioJSONParser._do_parse``, ``AioAWSResponse._content`` and ``UserAgentString.to_string``; the
-dependency's range in ``pyproject.toml`` and ``tests/contract`` keep watch.
-"""
+"""The SDK's session as pollers want it: replies stay the bytes that the service sent (docs/design, decision 1)."""
 
 from __future__ import annotations
 
@@ -11,17 +7,21 @@ from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from aiobotocore.httpsession import AIOHTTPSession
-from aiobotocore.parsers import AioJSONParser, AioResponseParserFactory
-from aiobotocore.session import AioSession
 from botocore.exceptions import HTTPClientError
-from botocore.loaders import create_loader
-from botocore.parsers import ResponseParserError
-from botocore.useragent import UserAgentString
 
 from pollers.aws.errors import TEXT_LIMIT
 from pollers.aws.wire.credentials import LiveCredentials
 from pollers.aws.wire.http1_reply import BODY_LIMIT_BYTES
+from pollers.aws.wire.sdk_private import (
+    AIOHTTPSession,
+    AioResponseParserFactory,
+    ConstantUserAgent,
+    ReplyParser,
+    ResponseParserError,
+    SessionWithLazyParts,
+    create_loader,
+    set_body,
+)
 
 if TYPE_CHECKING:
     import aiohttp
@@ -40,13 +40,13 @@ USER_AGENT = (
     f"headrace/{version('headrace')} aiobotocore/{version('aiobotocore')} botocore/{version('botocore')} "
     f"python/{platform.python_version()} {platform.system().lower()}"
 )
-"""Sent as it is: the SDK would build its own anew for each call, at 13% of the call's cost."""
+"""Sent as it is."""
 
 
-class PassThroughParser(AioJSONParser):  # type: ignore[misc]
+class PassThroughParser(ReplyParser):
     """Leaves a successful reply undecoded; errors are parsed as ever."""
 
-    async def _do_parse(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:  # noqa: ANN401 - a botocore shape
+    def parse_success(self, response: dict[str, Any], shape: Any) -> dict[str, Any]:  # noqa: ANN401 - a botocore shape
         """Blobs stay base64, timestamps numbers and attribute values typed: just what a Lambda event wants."""
         if response["status_code"] != _OK:
             raise ResponseParserError(f"status {response['status_code']}")
@@ -110,7 +110,7 @@ class BoundedSession(AIOHTTPSession):  # type: ignore[misc]
             request.stream_output = streams
         if not streams or response.status_code >= _FAILED:
             try:
-                response._content = await _read(response.raw)
+                set_body(response, await _read(response.raw))
             except BaseException:
                 response.raw.close()
                 raise
@@ -127,10 +127,8 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-class _ConstantUserAgent(UserAgentString):  # type: ignore[misc]
-    def to_string(self) -> str:
-        """Always the same."""
-        return USER_AGENT
+class _UserAgent(ConstantUserAgent):
+    text = USER_AGENT
 
 
 @cache
@@ -139,15 +137,15 @@ def _loader(data_path: str | None) -> Any:  # noqa: ANN401 - a botocore loader
     return create_loader(data_path)
 
 
-class Session(AioSession):  # type: ignore[misc]
+class Session(SessionWithLazyParts):
     """A session whose clients pass replies through and share one set of credentials."""
 
     def __init__(self) -> None:
         super().__init__()
         self.register_component("response_parser_factory", PassThroughParserFactory())
-        self.register_component("user_agent_creator", _ConstantUserAgent.from_environment())
+        self.register_component("user_agent_creator", _UserAgent.from_environment())
         # Lazily: the data path may come from a profile, and a missing profile is to be found when a client is made.
-        self._components.lazy_register_component("data_loader", lambda: _loader(self.get_config_variable("data_path")))
+        self.register_lazily("data_loader", lambda: _loader(self.get_config_variable("data_path")))
         self.live_credentials = LiveCredentials(self._run_credential_chain)
 
     async def get_credentials(self) -> LiveCredentials:
