@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from pollers.telemetry.facts import Checkpointed, Deleted, Discarded, Fact, Invoked, Polled, ShardEnded, ShardSeen
+from pollers.telemetry.facts import (
+    Checkpointed,
+    Deleted,
+    Discarded,
+    Fact,
+    Invoked,
+    Outcome,
+    Polled,
+    ShardEnded,
+    ShardSeen,
+)
 
 RATE_SECONDS = 5.0
 """Over how long batches a second are averaged."""
@@ -49,7 +59,7 @@ class CountsSink:
         match fact:
             case Invoked():
                 counts.batches += 1
-                counts.failed_batches += fact.outcome != "success"
+                counts.failed_batches += fact.outcome is not Outcome.SUCCESS
                 counts.recent.append(anyio.current_time())
             case Deleted():
                 counts.done += len(fact.ids)

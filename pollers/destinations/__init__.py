@@ -6,13 +6,7 @@ from typing import TYPE_CHECKING
 
 from config.arns import parse_arn
 from pollers.destinations.destination import Destination, DestinationUnusable
-from pollers.destinations.record import (
-    OVERSIZED,
-    RECORD_AGE_EXCEEDED,
-    RETRY_ATTEMPTS_EXHAUSTED,
-    UNHANDLED,
-    FailureRecord,
-)
+from pollers.destinations.record import UNHANDLED, FailureRecord
 from pollers.destinations.s3 import BucketDestination, mapping_uuid
 from pollers.destinations.sns import TopicDestination
 from pollers.destinations.sqs import QueueDestination
@@ -21,9 +15,6 @@ if TYPE_CHECKING:
     from pollers.aws.api import Aws
 
 __all__ = [
-    "OVERSIZED",
-    "RECORD_AGE_EXCEEDED",
-    "RETRY_ATTEMPTS_EXHAUSTED",
     "UNHANDLED",
     "Destination",
     "DestinationUnusable",

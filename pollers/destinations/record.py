@@ -8,10 +8,7 @@ from typing import Any, Literal
 
 import orjson
 
-RETRY_ATTEMPTS_EXHAUSTED = "RetryAttemptsExhausted"
-RECORD_AGE_EXCEEDED = "RecordAgeExceeded"
-OVERSIZED = "Oversized"
-"""A record whose event alone exceeds 6 MiB (docs/lambda 4.8). AWS publishes no text for it; this one is ours."""
+from pollers.telemetry.facts import DiscardCondition
 
 UNHANDLED = "Unhandled"
 """``functionError`` of an invocation that raised, timed out or crashed."""
@@ -38,7 +35,7 @@ class FailureRecord:
     batch_size: int
     function_arn: str
     request_id: str
-    condition: str
+    condition: DiscardCondition
     invoke_count: int
     timestamp: float
     function_error: str | None = None
@@ -49,11 +46,11 @@ class FailureRecord:
             "requestContext": {
                 "requestId": self.request_id,
                 "functionArn": self.function_arn,
-                "condition": self.condition,
+                "condition": self.condition.value,
                 "approximateInvokeCount": max(1, self.invoke_count),
             }
         }
-        if self.condition == RETRY_ATTEMPTS_EXHAUSTED:
+        if self.condition is DiscardCondition.RETRY_ATTEMPTS_EXHAUSTED:
             record["responseContext"] = {
                 "statusCode": 200,
                 "executedVersion": "$LATEST",

@@ -24,6 +24,7 @@ from pollers.telemetry.facts import (
     Invoked,
     Invoking,
     Listed,
+    Outcome,
     Polled,
     PollFailed,
     Received,
@@ -75,7 +76,7 @@ class Failure:
 
     at: float
     request_id: str
-    outcome: str
+    outcome: Outcome
     error: str
     count: int
     ids: Sequence[str]
@@ -227,7 +228,7 @@ class Board:
         board.flights.pop(fact.request_id, None)
         bucket = board.series.current(self._now())
         bucket.add_duration(fact.duration_seconds)
-        if fact.outcome not in ("success", "throttle"):
+        if fact.outcome not in (Outcome.SUCCESS, Outcome.THROTTLE):
             self._failed(board, fact)
 
     def _failed(self, board: MappingBoard, fact: Invoked) -> None:

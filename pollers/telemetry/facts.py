@@ -68,14 +68,35 @@ class Invoking:
     trace_headers: Sequence[str] = ()
 
 
+class Outcome(StrEnum):
+    """How an invocation ended. The texts are those of metrics, traces and the console."""
+
+    SUCCESS = "success"
+    """The function accepted the whole batch."""
+    PARTIAL = "partial"
+    """It ran and reported some events of the batch as failed."""
+    ERROR = "error"
+    """It ran and failed, or its response could not be read."""
+    THROTTLE = "throttle"
+    """It did not run: it is at its limit."""
+    INFRASTRUCTURE = "infrastructure"
+    """It did not run, or nobody can tell, through no fault of its own."""
+    ABANDONED = "abandoned"
+    """The invocation was cut short by a stop, or by a crash of ours."""
+
+
+NOT_RUN = (Outcome.THROTTLE, Outcome.INFRASTRUCTURE)
+"""The function did not run, so the same batch is brought to it again."""
+
+
 @dataclass(slots=True)
 class Invoked:
-    """An invocation ended. ``outcome`` is "success", "partial", "error", "throttle", "infrastructure" or "abandoned"."""
+    """An invocation ended."""
 
     source: str
     ids: Sequence[str]
     request_id: str
-    outcome: str
+    outcome: Outcome
     duration_seconds: float
     failed_ids: Sequence[str] = ()
     error: str | None = None
@@ -141,16 +162,29 @@ class WriteRefused:
     error: str
 
 
+class DiscardCondition(StrEnum):
+    """Why stream records were given up on. The first two are Lambda's own texts (docs/lambda 4.10)."""
+
+    RETRY_ATTEMPTS_EXHAUSTED = "RetryAttemptsExhausted"
+    RECORD_AGE_EXCEEDED = "RecordAgeExceeded"
+    OVERSIZED = "Oversized"
+    """A record whose event alone exceeds 6 MiB (docs/lambda 4.8). AWS publishes no text for it; this one is ours."""
+    EXPIRED = "Expired"
+    """The records have left the stream's retention while they were being retried: the source no longer has them."""
+    TRIMMED = "Trimmed"
+    """The records have left the stream's retention before they were read."""
+
+
 @dataclass(slots=True)
 class Discarded:
-    """Stream records were given up on ("RetryAttemptsExhausted", "RecordAgeExceeded", "Oversized", "Expired", "Trimmed").
+    """Stream records were given up on.
 
     ``destination`` is the ARN that has the failure record, or None when no destination is configured.
     """
 
     source: str
     ids: Sequence[str]
-    condition: str
+    condition: DiscardCondition
     destination: str | None = None
 
 

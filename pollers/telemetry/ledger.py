@@ -17,6 +17,7 @@ from pollers.telemetry.facts import (
     Filtered,
     Invoked,
     Invoking,
+    Outcome,
     Received,
     Returned,
 )
@@ -81,13 +82,13 @@ class Ledger:
         self.invoked += len(fact.ids)
 
     def _invoked(self, fact: Invoked) -> None:
-        if fact.outcome == "success":
+        if fact.outcome is Outcome.SUCCESS:
             return
-        if fact.outcome == "throttle":
+        if fact.outcome is Outcome.THROTTLE:
             self.throttled += 1
             return
         self.failed_invocations += 1
-        self.failed += len(fact.failed_ids) if fact.outcome == "partial" else len(fact.ids)
+        self.failed += len(fact.failed_ids) if fact.outcome is Outcome.PARTIAL else len(fact.ids)
 
     def _deleted(self, fact: Deleted) -> None:
         self.deleted += len(fact.ids)
@@ -97,7 +98,8 @@ class Ledger:
 
     def _discarded(self, fact: Discarded) -> None:
         self.discarded += len(fact.ids)
-        self.discarded_by[fact.condition] = self.discarded_by.get(fact.condition, 0) + len(fact.ids)
+        condition = fact.condition.value
+        self.discarded_by[condition] = self.discarded_by.get(condition, 0) + len(fact.ids)
 
     def _returned(self, fact: Returned) -> None:
         self.returned += len(fact.ids)

@@ -20,6 +20,7 @@ from pollers.telemetry.facts import (
     Deleted,
     DeleteRetried,
     DestinationFailed,
+    DiscardCondition,
     Discarded,
     EndDoubted,
     EndRevoked,
@@ -29,6 +30,7 @@ from pollers.telemetry.facts import (
     Filtered,
     Invoked,
     Invoking,
+    Outcome,
     Polled,
     PollFailed,
     Received,
@@ -48,7 +50,7 @@ PREFIX = "headrace_"
 DURATIONS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900)
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 FILLS = (0.001, 0.01, 0.1, 0.5, 1, 2, 5, 10, 20, 60, 120, 300)
-NOT_DROPPED = frozenset({"Expired", "Trimmed"})
+NOT_DROPPED = frozenset({DiscardCondition.EXPIRED, DiscardCondition.TRIMMED})
 """Conditions that are the source's own retention, which 7.1 does not count as dropped."""
 
 
@@ -193,12 +195,12 @@ class Tally:
         outcome = fact.outcome
         self.invocations[outcome] = self.invocations.get(outcome, 0) + 1
         self.durations.observe(fact.duration_seconds)
-        if outcome == "success":
+        if outcome is Outcome.SUCCESS:
             return
-        if outcome == "throttle":
+        if outcome is Outcome.THROTTLE:
             self.throttles += 1
         else:
-            self.failed += len(fact.failed_ids) if outcome == "partial" else len(fact.ids)
+            self.failed += len(fact.failed_ids) if outcome is Outcome.PARTIAL else len(fact.ids)
 
     def on_extended(self, fact: Extended) -> None:
         self.extended += len(fact.ids) - fact.failed

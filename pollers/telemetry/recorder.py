@@ -20,6 +20,7 @@ from pollers.telemetry.facts import (
     Filtered,
     Invoked,
     Invoking,
+    Outcome,
     Received,
     Returned,
 )
@@ -86,7 +87,7 @@ class Recorder:
 
     def _invoked(self, mapping: str, fact: Invoked) -> None:
         weight = len(fact.ids) + FACT_WEIGHT
-        if fact.outcome != "success":
+        if fact.outcome is not Outcome.SUCCESS:
             error = shortened(fact.error or "")
             fact = replace(fact, error=error, first_payload=b"")
             weight += len(fact.failed_ids) + len(error) // ID_BYTES
@@ -189,11 +190,11 @@ def _invoking(fact: Invoking, _: str) -> tuple[str, str]:
 
 def _invoked(fact: Invoked, identifier: str) -> tuple[str, str]:
     took = f"after {fact.duration_seconds:.3f} s (request {fact.request_id})"
-    if fact.outcome == "success" or (fact.outcome == "partial" and identifier not in fact.failed_ids):
+    if fact.outcome is Outcome.SUCCESS or (fact.outcome is Outcome.PARTIAL and identifier not in fact.failed_ids):
         return "accepted", took
-    if fact.outcome == "partial":
+    if fact.outcome is Outcome.PARTIAL:
         return "failed", f"reported in batchItemFailures {took}"
-    if fact.outcome == "throttle":
+    if fact.outcome is Outcome.THROTTLE:
         return "throttled", f"{fact.error or 'the function is at its limit'}, {took}"
     return "failed", f"with {fact.outcome}: {fact.error or 'no reason given'}, {took}"
 

@@ -12,7 +12,7 @@ import structlog
 
 from pollers.clocks.clock import Clock, SystemClock
 from pollers.telemetry.board import MAPPING_TASK, shortened
-from pollers.telemetry.facts import Doing, Expired, Invoked, Invoking, Removed, Returned, State
+from pollers.telemetry.facts import NOT_RUN, Doing, Expired, Invoked, Invoking, Outcome, Removed, Returned, State
 from pollers.telemetry.trace_headers import parsed
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ SWITCH = "HEADRACE_OTEL"
 SYSTEMS = {"sqs": "aws_sqs", "kinesis": "aws_kinesis", "dynamodb": "aws_dynamodb_streams"}
 LAST_TRACES_SECONDS = 0.2
 """How long the last spans may take to be exported when the process stops."""
-TRIED_AGAIN = ("throttle", "infrastructure")
 """Outcomes after which the same batch is invoked again: its span goes on."""
 
 
@@ -178,13 +177,13 @@ class Batches:
             return
         end = _nanoseconds(self._time())
         for span in (child, batch):
-            span.set_attribute("headrace.outcome", fact.outcome)
+            span.set_attribute("headrace.outcome", fact.outcome.value)
             if fact.failed_ids:
                 span.set_attribute("headrace.failed_event_count", len(fact.failed_ids))
-            if fact.outcome not in ("success", "partial"):
+            if fact.outcome not in (Outcome.SUCCESS, Outcome.PARTIAL):
                 span.set_status(self._trace.StatusCode.ERROR, shortened(fact.error or fact.outcome))
         child.end(end)
-        if fact.outcome not in TRIED_AGAIN:
+        if fact.outcome not in NOT_RUN:
             self._open.pop(key, None)
             batch.end(end)
 

@@ -10,7 +10,7 @@ import structlog
 
 from pollers.clocks.clock import loop_time
 from pollers.telemetry.board import shortened
-from pollers.telemetry.facts import Doing, Fact, Invoked, Polled, Removed, State
+from pollers.telemetry.facts import Doing, Fact, Invoked, Outcome, Polled, Removed, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,7 +109,7 @@ class Troubles:
 
         A stream's failed batches are told as they are tried again or given up on.
         """
-        if fact.outcome != "error" or fact.source:
+        if fact.outcome is not Outcome.ERROR or fact.source:
             return
         error = shortened(fact.error or "")
         kind = error.replace(fact.request_id, "")

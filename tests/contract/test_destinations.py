@@ -11,13 +11,13 @@ import pytest
 from config.models import Aws as AwsModel
 from pollers.aws.clients import AwsClients
 from pollers.destinations import (
-    RETRY_ATTEMPTS_EXHAUSTED,
     Destination,
     DestinationUnusable,
     FailureRecord,
     make_destination,
     mapping_uuid,
 )
+from pollers.telemetry.facts import DiscardCondition
 from tests.emulators import plain_client, unique
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ FAILURE = FailureRecord(
     batch_size=2,
     function_arn="arn:aws:lambda:us-east-1:000000000000:function:work",
     request_id="c9b8fa9f-5a7f-4a3b-af9c-0c604cde93a5",
-    condition=RETRY_ATTEMPTS_EXHAUSTED,
+    condition=DiscardCondition.RETRY_ATTEMPTS_EXHAUSTED,
     invoke_count=3,
     timestamp=1573691886.021,
 )

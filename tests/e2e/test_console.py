@@ -17,6 +17,7 @@ from pollers.telemetry.facts import (
     Doing,
     Invoked,
     Invoking,
+    Outcome,
     Polled,
     Received,
     Returned,
@@ -92,7 +93,9 @@ async def test_what_happens_is_shown_as_it_happens(tmp_path: Path) -> None:
         facts.emit(Received("", ["1", "2", "3"], 30))
         facts.emit(Invoking("", ["1", "2", "3"], "r-1", 30))
         await seen.until(f"{card('a', '.sentence')}.textContent.startsWith('invoking: 1 batch of 3 events')")
-        error = Invoked("", ["1", "2", "3"], "r-1", "error", 0.5, error=f"Boom: {NASTY}", first_payload=NASTY.encode())
+        error = Invoked(
+            "", ["1", "2", "3"], "r-1", Outcome.ERROR, 0.5, error=f"Boom: {NASTY}", first_payload=NASTY.encode()
+        )
         facts.emit(error)
         facts.emit(Returned("", ["3"], None, "failed"))
         facts.emit(Deleted(["1", "2"]))
@@ -247,7 +250,7 @@ async def test_an_event_is_explained(tmp_path: Path) -> None:
         facts = at.facts("a")
         facts.emit(Received("", ["m-1"], 10, [1]))
         facts.emit(Invoking("", ["m-1"], "r-1", 10))
-        facts.emit(Invoked("", ["m-1"], "r-1", "error", 0.1, error=NASTY))
+        facts.emit(Invoked("", ["m-1"], "r-1", Outcome.ERROR, 0.1, error=NASTY))
         facts.emit(Returned("", ["m-1"], None, "failed"))
         await seen.until(CONNECTED)
         await seen.press("/")
@@ -266,7 +269,7 @@ async def test_it_fits_any_screen(tmp_path: Path, width: int, height: int) -> No
     """Nothing is cut off or scrolls sideways on a phone and a wide screen, in the dark and in the light."""
     async with console(tmp_path) as (at, seen):
         await seen.size(width, height, mobile=width < 500)
-        at.facts("a").emit(Invoked("", ["1"], "r", "error", 0.1, error="x" * 400))
+        at.facts("a").emit(Invoked("", ["1"], "r", Outcome.ERROR, 0.1, error="x" * 400))
         await seen.until(f"{CONNECTED} && {card('a')} !== null")
         await seen.press("j")
         await seen.press("Enter")

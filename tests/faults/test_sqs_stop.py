@@ -10,7 +10,7 @@ import pytest
 from pollers.aws.errors import AccessDenied, NotFound, Unavailable
 from pollers.errors import SourceUnusable
 from pollers.sources.sqs.visibility import BRIEF_SECONDS
-from pollers.telemetry.facts import Deleted, DeleteRetried, Invoked, Returned
+from pollers.telemetry.facts import Deleted, DeleteRetried, Invoked, Outcome, Returned
 from tests.worlds import virtual_time
 from tests.worlds.memory_sqs import MemorySqs, Queue
 from tests.worlds.sqs_world import OK, Call, World, takes
@@ -204,7 +204,7 @@ async def test_a_hurried_stop_cancels_invocations_and_hands_their_messages_back(
         world.stop.hurry()
 
     assert anyio.current_time() - began <= 2
-    assert [fact.outcome for fact in world.of_kind(Invoked)] == ["abandoned"]
+    assert [fact.outcome for fact in world.of_kind(Invoked)] == [Outcome.ABANDONED]
     assert world.queue.attributes()["ApproximateNumberOfMessages"] == "1"
 
 

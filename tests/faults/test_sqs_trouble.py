@@ -9,7 +9,7 @@ import pytest
 
 from handlers.function import FunctionError, InfrastructureError, Payload, Throttle
 from pollers.aws.errors import CredentialsExpired, Throttled, Unavailable
-from pollers.telemetry.facts import Doing, Filtered, Invoked, Invoking, PollFailed, Returned, State
+from pollers.telemetry.facts import Doing, Filtered, Invoked, Invoking, Outcome, PollFailed, Returned, State
 from tests.worlds import virtual_time
 from tests.worlds.memory_sqs import MemorySqs, Queue, Redrive
 from tests.worlds.sqs_world import FAILED, OK, Call, World, failures, takes
@@ -213,7 +213,7 @@ async def test_each_response_has_its_verdict(response: bytes, fails: bool) -> No
         await anyio.sleep(5)
 
     assert len(world.queue.messages) == (3 if fails else 0)
-    assert world.of_kind(Invoked)[0].outcome == ("error" if fails else "success")
+    assert world.of_kind(Invoked)[0].outcome == (Outcome.ERROR if fails else Outcome.SUCCESS)
 
 
 @virtual_time.test

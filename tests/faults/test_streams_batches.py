@@ -12,7 +12,7 @@ import pytest
 from config.models import Filter, FilterCriteria
 from handlers.function import PAYLOAD_LIMIT_BYTES, Payload, Result
 from pollers.sources.streams.poller import READ_AHEAD_BYTES, READ_AHEAD_RECORDS
-from pollers.telemetry.facts import Checkpointed, Discarded, Filtered, State
+from pollers.telemetry.facts import Checkpointed, DiscardCondition, Discarded, Filtered, State
 from tests.worlds import virtual_time
 from tests.worlds.stream_rig import Rig, eventually, failing_on, slow_on
 
@@ -98,9 +98,17 @@ async def test_a_record_of_any_size_is_delivered_or_goes_to_the_destination_alon
         return
     assert rig.accepted == ["before", "after"]
     (failure,) = rig.destination.failures
-    assert (failure.condition, failure.batch_size, failure.start_sequence_number) == ("Oversized", 1, "3")
+    assert (failure.condition, failure.batch_size, failure.start_sequence_number) == (
+        DiscardCondition.OVERSIZED,
+        1,
+        "3",
+    )
     (discarded,) = rig.of(Discarded)
-    assert (discarded.condition, discarded.ids, discarded.destination) == ("Oversized", ["3"], rig.destination.arn)
+    assert (discarded.condition, discarded.ids, discarded.destination) == (
+        DiscardCondition.OVERSIZED,
+        ["3"],
+        rig.destination.arn,
+    )
     (record,) = orjson.loads(rig.destination.events[0])["Records"]
     assert base64.b64decode(record["kinesis"]["data"]) == b"y" * size
 

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from handlers.function import Payload, Result
-from pollers.telemetry.facts import Discarded, Invoking
+from pollers.telemetry.facts import DiscardCondition, Discarded, Invoking
 from tests.worlds import virtual_time
 from tests.worlds.stream_rig import Rig, eventually, failing_on
 
@@ -52,7 +52,7 @@ def test_records_that_are_too_old_by_the_services_clock_are_discarded(kind: Kind
         async with rig.running():
             await eventually(lambda: rig.accepted == ["fresh"])
         [discarded] = rig.of(Discarded)
-        assert (len(discarded.ids), discarded.condition) == (2, "RecordAgeExceeded")
+        assert (len(discarded.ids), discarded.condition) == (2, DiscardCondition.RECORD_AGE_EXCEEDED)
         assert rig.invoked == [["fresh"]]
 
     virtual_time.run(main)

@@ -11,10 +11,12 @@ import pytest
 from handlers.function import InfrastructureError, Payload, Result, Throttle
 from pollers.telemetry.facts import (
     Checkpointed,
+    DiscardCondition,
     Discarded,
     Doing,
     Invoked,
     Invoking,
+    Outcome,
     State,
 )
 from tests.worlds import virtual_time
@@ -68,7 +70,7 @@ async def test_the_recorded_partial_failure(kind: Kind) -> None:
     assert failure.invoke_count == 4
     assert failure.batch_size == 1
     assert failure.function_error is None
-    assert failure.condition == "RetryAttemptsExhausted"
+    assert failure.condition == DiscardCondition.RETRY_ATTEMPTS_EXHAUSTED
     assert failure.request_id == rig.of(Invoking)[-1].request_id
     assert (await rig.checkpoints())[rig.only_shard.shard_id].sequence_number == failure.end_sequence_number
 
@@ -101,7 +103,7 @@ async def test_a_response_that_makes_no_sense_fails_the_whole_batch(body: bytes)
     assert rig.destination is not None
     (failure,) = rig.destination.failures
     assert (failure.batch_size, failure.function_error) == (2, None)
-    assert rig.of(Invoked)[0].outcome == "error"
+    assert rig.of(Invoked)[0].outcome is Outcome.ERROR
 
 
 @virtual_time.test
@@ -204,7 +206,7 @@ async def test_a_record_that_is_too_old_when_it_is_read_is_never_invoked() -> No
     assert rig.destination is not None
     (failure,) = rig.destination.failures
     document = failure.as_dict()
-    assert (failure.condition, failure.batch_size) == ("RecordAgeExceeded", 1)
+    assert (failure.condition, failure.batch_size) == (DiscardCondition.RECORD_AGE_EXCEEDED, 1)
     assert "responseContext" not in document
     assert document["requestContext"]["approximateInvokeCount"] == 1
 
@@ -233,9 +235,9 @@ async def test_endless_retries_end_with_the_streams_retention() -> None:
         await anyio.sleep(3_500)
         assert rig.of(Discarded) == []
         await eventually(lambda: rig.of(Discarded) != [], within=200)
-    assert rig.of(Discarded)[0].condition == "Expired"
+    assert rig.of(Discarded)[0].condition == DiscardCondition.EXPIRED
     assert rig.destination is not None
-    assert rig.destination.failures[0].condition == "RecordAgeExceeded"
+    assert rig.destination.failures[0].condition == DiscardCondition.RECORD_AGE_EXCEEDED
 
 
 @virtual_time.test

@@ -14,7 +14,7 @@ from handlers.function import Payload, Result
 from pollers.checkpoints import LeaseLost, MemoryStore, StoreUnwritable
 from pollers.checkpoints.store import Opened
 from pollers.sources.streams.progress import lane_of
-from pollers.telemetry.facts import Checkpointed, Doing, Invoked, Returned, State, WriteRefused
+from pollers.telemetry.facts import Checkpointed, Doing, Invoked, Outcome, Returned, State, WriteRefused
 from tests.worlds import virtual_time
 from tests.worlds.stream_records import values
 from tests.worlds.stream_rig import Rig, eventually, failing_on, slow_on
@@ -62,7 +62,7 @@ async def test_a_hurried_stop_abandons_running_invocations() -> None:
         await anyio.sleep(5)
         rig.stop.hurry()
     assert rig.accepted == []
-    assert {fact.outcome for fact in rig.of(Invoked)} == {"abandoned"}
+    assert {fact.outcome for fact in rig.of(Invoked)} == {Outcome.ABANDONED}
     assert len(rig.of(Returned)) == 2
     assert rig.clock.time() - virtual_time.EPOCH < 10
 

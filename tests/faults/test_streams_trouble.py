@@ -9,7 +9,7 @@ import pytest
 
 from pollers.aws.errors import AccessDenied, AwsError, CredentialsExpired, IteratorExpired, Throttled, Unavailable
 from pollers.errors import SourceUnusable
-from pollers.telemetry.facts import Discarded, Doing, Polled, PollFailed, State
+from pollers.telemetry.facts import DiscardCondition, Discarded, Doing, Polled, PollFailed, State
 from tests.worlds import virtual_time
 from tests.worlds.memory_streams import NoFaults
 from tests.worlds.stream_rig import Rig, eventually
@@ -82,7 +82,7 @@ async def test_records_trimmed_away_above_the_checkpoint_are_reported_with_the_g
     (gap,) = [entry for entry in rig.log if "trimmed" in entry["event"]]
     assert gap["after"] == "2"
     assert "4" in gap["upto"]
-    assert [(fact.condition, fact.ids) for fact in rig.of(Discarded)] == [("Trimmed", ())]
+    assert [(fact.condition, fact.ids) for fact in rig.of(Discarded)] == [(DiscardCondition.TRIMMED, ())]
 
 
 @virtual_time.test

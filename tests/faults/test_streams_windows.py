@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from handlers.function import Payload, Result
-from pollers.telemetry.facts import Discarded, Polled, ShardEnded
+from pollers.telemetry.facts import DiscardCondition, Discarded, Polled, ShardEnded
 from tests.worlds import virtual_time
 from tests.worlds.stream_records import values
 from tests.worlds.stream_rig import RAISED, Rig, eventually, slow_on
@@ -133,7 +133,11 @@ async def test_a_response_without_a_state_is_a_failed_invocation() -> None:
         await eventually(lambda: rig.of(Discarded) != [])
     assert rig.destination is not None
     (failure,) = rig.destination.failures
-    assert (failure.condition, failure.invoke_count, failure.function_error) == ("RetryAttemptsExhausted", 2, None)
+    assert (failure.condition, failure.invoke_count, failure.function_error) == (
+        DiscardCondition.RETRY_ATTEMPTS_EXHAUSTED,
+        2,
+        None,
+    )
 
 
 @virtual_time.test

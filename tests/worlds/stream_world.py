@@ -34,7 +34,7 @@ from handlers.function import (
 )
 from pollers.aws.errors import Unavailable
 from pollers.sources.streams.progress import lane_of
-from pollers.telemetry.facts import Discarded, Fact
+from pollers.telemetry.facts import DiscardCondition, Discarded, Fact
 from tests.worlds.stream_records import values
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ class World:
             gone = [self.by_number[fact.source, number] for number in fact.ids]
             if self.mapping.on_failure is not None:
                 self._check_failure(fact)
-            if fact.condition == "RecordAgeExceeded":
+            if fact.condition == DiscardCondition.RECORD_AGE_EXCEEDED:
                 limit = self.mapping.maximum_record_age_in_seconds
                 young = [value for value in gone if self.stream.now() - self.arrived[value] < limit]
                 assert not young, f"too young to be discarded for their age: {young}"

@@ -13,6 +13,7 @@ from pollers.engine.batching import join_event
 from pollers.engine.responses import failed_ids
 from pollers.sources.sqs.outcome import Outcome, SeenAgain
 from pollers.telemetry.facts import Doing, Invoked, Invoking, State
+from pollers.telemetry.facts import Outcome as Became
 from pollers.telemetry.payloads import first_payload
 
 if TYPE_CHECKING:
@@ -114,12 +115,14 @@ class Invoker:
             invocation = await self._function.invoke(event, request_id=request_id)
         except BaseException:
             seconds = anyio.current_time() - began
-            self._facts.emit(Invoked("", ids, request_id, "abandoned", seconds, ids, "stopped", self._sample(batch)))
+            self._facts.emit(
+                Invoked("", ids, request_id, Became.ABANDONED, seconds, ids, "stopped", self._sample(batch))
+            )
             raise
         self._pace.took(anyio.current_time() - began)
         if isinstance(invocation.result, Throttle | InfrastructureError):
             self._concurrency.failed(self._entitlement.limit)
-            kind = "throttle" if isinstance(invocation.result, Throttle) else "infrastructure"
+            kind = Became.THROTTLE if isinstance(invocation.result, Throttle) else Became.INFRASTRUCTURE
             self._ended(batch, ids, invocation, kind, ids, invocation.result.message)
         return invocation
 
@@ -138,18 +141,18 @@ class Invoker:
             return self._succeeded(batch, ids, invocation)
         done = [message for message in batch if message.id not in verdict.failed]
         failed = [message for message in batch if message.id in verdict.failed]
-        self._ended(failed, ids, invocation, "partial", [message.id for message in failed], None)
+        self._ended(failed, ids, invocation, Became.PARTIAL, [message.id for message in failed], None)
         return Outcome(done, failed, "reported by the function")
 
     def _succeeded(self, batch: list[Held], ids: list[str], invocation: Invocation) -> Outcome:
         self._concurrency.succeeded()
-        self._facts.emit(Invoked("", ids, invocation.request_id, "success", invocation.duration_seconds))
+        self._facts.emit(Invoked("", ids, invocation.request_id, Became.SUCCESS, invocation.duration_seconds))
         return Outcome(done=batch)
 
     def _failed(self, batch: list[Held], ids: list[str], invocation: Invocation, error: str) -> Outcome:
         if not self._reports:
             self._concurrency.failed(self._entitlement.limit)
-        self._ended(batch, ids, invocation, "error", ids, error)
+        self._ended(batch, ids, invocation, Became.ERROR, ids, error)
         return Outcome(failed=batch, reason=error)
 
     def _ended(
@@ -157,7 +160,7 @@ class Invoker:
         failed: list[Held],
         ids: list[str],
         invocation: Invocation,
-        outcome: str,
+        outcome: Became,
         failed_ids: list[str],
         error: str | None,
     ) -> None:

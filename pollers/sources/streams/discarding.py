@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pollers.aws.errors import AwsError
-from pollers.destinations import RECORD_AGE_EXCEEDED, DestinationUnusable, FailureRecord
+from pollers.destinations import DestinationUnusable, FailureRecord
 from pollers.engine.backoff import Backoff
-from pollers.sources.streams.retries import EXPIRED
-from pollers.telemetry.facts import DestinationFailed, Discarded, State
+from pollers.telemetry.facts import DestinationFailed, DiscardCondition, Discarded, State
 
 if TYPE_CHECKING:
     from pollers.destinations import Destination
@@ -87,6 +86,7 @@ def failure_record(shard: Shard, step: Discard) -> FailureRecord:
     context, records = shard.context, step.records
     surroundings = context.surroundings
     numbers = records.sequence_numbers or [shard.last_done]
+    too_old = DiscardCondition.RECORD_AGE_EXCEEDED
     return FailureRecord(
         source=context.source.kind,
         stream_arn=context.source.arn,
@@ -98,7 +98,7 @@ def failure_record(shard: Shard, step: Discard) -> FailureRecord:
         batch_size=len(records),
         function_arn=surroundings.function.arn,
         request_id=step.request_id or str(uuid.UUID(int=surroundings.random.getrandbits(128), version=4)),
-        condition=RECORD_AGE_EXCEEDED if step.condition == EXPIRED else step.condition,
+        condition=too_old if step.condition is DiscardCondition.EXPIRED else step.condition,
         invoke_count=step.invoke_count,
         timestamp=context.service_time(),
         function_error=step.function_error,

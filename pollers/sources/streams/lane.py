@@ -16,7 +16,7 @@ from pollers.sources.streams.discarding import discard
 from pollers.sources.streams.records import Records
 from pollers.sources.streams.retries import Discard, Invoke, Wait, Work
 from pollers.sources.streams.windows import StateMissing, read_answer
-from pollers.telemetry.facts import Invoked, Invoking, State
+from pollers.telemetry.facts import Invoked, Invoking, Outcome, State
 from pollers.telemetry.payloads import first_payload
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class Lane:
             self._give_back()
         if running.cancelled_caught:
             ids = step.records.sequence_numbers
-            self._surroundings.facts.emit(Invoked(self._shard.shard_id, ids, request_id, "abandoned", 0.0))
+            self._surroundings.facts.emit(Invoked(self._shard.shard_id, ids, request_id, Outcome.ABANDONED, 0.0))
             return
         self._settle(work, step, invocation)
 
@@ -258,11 +258,15 @@ class Lane:
                 invocation.duration_seconds,
                 failed_ids=failed,
                 error=error,
-                first_payload=b"" if outcome == "success" or not len(records) else first_payload(records.events[0]),
+                first_payload=b""
+                if outcome is Outcome.SUCCESS or not len(records)
+                else first_payload(records.events[0]),
             )
         )
 
-    def _answered(self, work: Work, step: Invoke, body: bytes, request_id: str) -> tuple[str, str | None, list[str]]:
+    def _answered(
+        self, work: Work, step: Invoke, body: bytes, request_id: str
+    ) -> tuple[Outcome, str | None, list[str]]:
         """The function returned: outcome, error and failed sequence numbers."""
         now, numbers, windows = anyio.current_time(), step.records.sequence_numbers, self._shard.windows
         reports = self._context.mapping.reports_batch_item_failures and bool(numbers)
@@ -272,28 +276,28 @@ class Lane:
                 answer = read_answer(body)
             except StateMissing as missing:
                 work.failed(now, str(missing), request_id, function_error=None)
-                return "error", str(missing), []
+                return Outcome.ERROR, str(missing), []
             state, reports = answer.state, reports and answer.names_failures
         verdict = failed_ids(body, numbers) if reports else SUCCESS
         if verdict.problem is not None:
             work.failed(now, verdict.problem, request_id, function_error=None)
-            return "error", verdict.problem, []
+            return Outcome.ERROR, verdict.problem, []
         index = None if verdict.success else next(i for i, number in enumerate(numbers) if number in verdict.failed)
         done = work.succeeded() if index is None else work.failed_from(index, now, request_id)
         if windows is not None and index != 0 and not self._final:
             windows.accepted(state)
         self._shard.accepted(done)
-        return ("success", None, []) if index is None else ("partial", None, numbers[index:])
+        return (Outcome.SUCCESS, None, []) if index is None else (Outcome.PARTIAL, None, numbers[index:])
 
 
-def _named(result: Result) -> tuple[str, str | None, list[str]]:
+def _named(result: Result) -> tuple[Outcome, str | None, list[str]]:
     """What facts call a result."""
     match result:
         case Payload():
-            return "success", None, []
+            return Outcome.SUCCESS, None, []
         case FunctionError():
-            return "error", f"{result.error_type}: {result.message}", []
+            return Outcome.ERROR, f"{result.error_type}: {result.message}", []
         case Throttle():
-            return "throttle", result.message, []
+            return Outcome.THROTTLE, result.message, []
         case InfrastructureError():
-            return "infrastructure", result.message, []
+            return Outcome.INFRASTRUCTURE, result.message, []

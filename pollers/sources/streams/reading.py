@@ -30,7 +30,7 @@ from pollers.sources.streams.ending import TRIES_TO_FIND, Ending
 from pollers.sources.streams.fan_out import IN_USE_SECONDS, read_subscriptions
 from pollers.sources.streams.pacing import PageLimit, Polling
 from pollers.sources.streams.place import BEGINNING, Place, after
-from pollers.telemetry.facts import Discarded, Polled, PollFailed, State
+from pollers.telemetry.facts import DiscardCondition, Discarded, Polled, PollFailed, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -290,4 +290,4 @@ class Reader:
             after=gap,
             upto=upto,
         )
-        self.shard.context.surroundings.facts.emit(Discarded(shard_id, (), "Trimmed"))
+        self.shard.context.surroundings.facts.emit(Discarded(shard_id, (), DiscardCondition.TRIMMED))

@@ -14,8 +14,8 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from pollers.destinations.record import OVERSIZED, RECORD_AGE_EXCEEDED, RETRY_ATTEMPTS_EXHAUSTED
 from pollers.sources.streams.records import Records
+from pollers.telemetry.facts import DiscardCondition
 
 if TYPE_CHECKING:
     import random
@@ -25,8 +25,6 @@ FAILURE_SECONDS = (1.0, 1.7, 60.0)
 NOT_RUN_SECONDS = (0.5, 1.7, 30.0)
 """The same after an invocation that did not run."""
 JITTER = 0.2
-EXPIRED = "Expired"
-"""The records have left the stream's retention while they were being retried: the source no longer has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ class Discard:
     """
 
     records: Records
-    condition: str
+    condition: DiscardCondition
     invoke_count: int
     request_id: str | None = None
     function_error: str | None = None
@@ -144,16 +142,18 @@ class Work:
         """What must be given up on before anything else happens."""
         part, rules = self._parts[0], self.rules
         if self._oversized:
-            return Discard(part.records, OVERSIZED, 0)
+            return Discard(part.records, DiscardCondition.OVERSIZED, 0)
         if rules.maximum_retry_attempts is not None and part.attempts > rules.maximum_retry_attempts:
-            return Discard(part.records, RETRY_ATTEMPTS_EXHAUSTED, part.attempts, part.request_id, part.function_error)
+            exhausted = DiscardCondition.RETRY_ATTEMPTS_EXHAUSTED
+            return Discard(part.records, exhausted, part.attempts, part.request_id, part.function_error)
         if rules.retention_seconds is not None and now >= self._began + rules.retention_seconds:
-            return Discard(part.records, EXPIRED, part.attempts, part.request_id)
+            return Discard(part.records, DiscardCondition.EXPIRED, part.attempts, part.request_id)
         limit = rules.maximum_record_age_seconds
         if limit is None or min(part.records.arrivals, default=wall) >= wall - limit:
             return None
         old = [arrival < wall - limit for arrival in part.records.arrivals]
-        return Discard(part.records.chosen(old), RECORD_AGE_EXCEEDED, part.attempts, part.request_id)
+        too_old = part.records.chosen(old)
+        return Discard(too_old, DiscardCondition.RECORD_AGE_EXCEEDED, part.attempts, part.request_id)
 
     def _until(self, now: float, wall: float) -> float:
         """The end of the back-off, or the moment at which a record becomes too old or expires, if that is earlier."""

@@ -11,9 +11,6 @@ import pytest
 
 from pollers.aws.errors import AccessDenied, AwsError, NotFound, Refused, Unavailable
 from pollers.destinations import (
-    OVERSIZED,
-    RECORD_AGE_EXCEEDED,
-    RETRY_ATTEMPTS_EXHAUSTED,
     UNHANDLED,
     DestinationUnusable,
     FailureRecord,
@@ -22,6 +19,7 @@ from pollers.destinations import (
 )
 from pollers.destinations.s3 import object_key
 from pollers.errors import SourceUnusable
+from pollers.telemetry.facts import DiscardCondition
 
 if TYPE_CHECKING:
     from pollers.aws.api import Aws
@@ -44,7 +42,7 @@ KINESIS = FailureRecord(
     batch_size=500,
     function_arn="arn:aws:lambda:us-east-2:123456789012:function:myfunction",
     request_id="c9b8fa9f-5a7f-xmpl-af9c-0c604cde93a5",
-    condition=RETRY_ATTEMPTS_EXHAUSTED,
+    condition=DiscardCondition.RETRY_ATTEMPTS_EXHAUSTED,
     invoke_count=1,
     timestamp=1573691886.0219,
     function_error=UNHANDLED,
@@ -91,8 +89,8 @@ def test_a_partial_batch_failure_has_a_null_function_error() -> None:
     assert response == {"statusCode": 200, "executedVersion": "$LATEST", "functionError": None}
 
 
-@pytest.mark.parametrize("condition", [RECORD_AGE_EXCEEDED, OVERSIZED])
-def test_what_no_response_decided_has_no_response_context(condition: str) -> None:
+@pytest.mark.parametrize("condition", [DiscardCondition.RECORD_AGE_EXCEEDED, DiscardCondition.OVERSIZED])
+def test_what_no_response_decided_has_no_response_context(condition: DiscardCondition) -> None:
     """Also when the record was invoked before it grew too old."""
     record = replace(KINESIS, condition=condition, invoke_count=8).as_dict()
     assert list(record) == ["requestContext", "version", "timestamp", "KinesisBatchInfo"]
@@ -101,7 +99,7 @@ def test_what_no_response_decided_has_no_response_context(condition: str) -> Non
 
 def test_a_record_that_was_never_invoked_counts_one() -> None:
     """As the recordings of RecordAgeExceeded do."""
-    record = replace(KINESIS, condition=RECORD_AGE_EXCEEDED, invoke_count=0).as_dict()
+    record = replace(KINESIS, condition=DiscardCondition.RECORD_AGE_EXCEEDED, invoke_count=0).as_dict()
     assert record["requestContext"]["approximateInvokeCount"] == 1
 
 

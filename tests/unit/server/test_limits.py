@@ -15,7 +15,7 @@ from pollers.server.app import ROUTES
 from pollers.server.guard import BODY_LIMIT_BYTES, Access, guard
 from pollers.server.serve import CONNECTIONS
 from pollers.telemetry.board import Shard
-from pollers.telemetry.facts import Doing, Invoked, State
+from pollers.telemetry.facts import Doing, Invoked, Outcome, State
 from tests.unit.server.rig import Rig, rig
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ async def test_a_hundred_mappings_are_shown_without_holding_the_loop(tmp_path: P
     async with rig(tmp_path, names=names) as at:
         for name in names:
             for number in range(20):
-                at.facts(name).emit(Invoked("", ["1"], f"r-{number}", "error", 0.1, error="x" * 300))
+                at.facts(name).emit(Invoked("", ["1"], f"r-{number}", Outcome.ERROR, 0.1, error="x" * 300))
         turns = 0
 
         async def others() -> None:

@@ -16,7 +16,7 @@ from handlers.runtime_api.peers import is_headraces_own
 from pollers.server.app import ASSETS
 from pollers.server.openapi import document
 from pollers.supervisor.mapping import MappingState
-from pollers.telemetry.facts import Deleted, Invoked, Invoking, Polled, Received, Returned
+from pollers.telemetry.facts import Deleted, Invoked, Invoking, Outcome, Polled, Received, Returned
 from tests.unit.server.rig import MADE, rig
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ async def test_the_snapshot_tells_each_mappings_state_and_sentence(tmp_path: Pat
         assert (a["name"], a["state"], a["batches_in_flight"]) == ("a", "running", 1)
         assert a["sentence"].startswith("invoking: 1 batch of 2 events, the oldest for ")
         assert (a["ledger"]["received"], a["ledger"]["in_flight"]) == (2, 2)
-        facts.emit(Invoked("", ["1", "2"], "r-1", "success", 0.25))
+        facts.emit(Invoked("", ["1", "2"], "r-1", Outcome.SUCCESS, 0.25))
         facts.emit(Deleted(["1", "2"]))
         told = await (await at.session.get("/api/status", params={"series": ""})).json()
         assert told["mappings"][0]["latency_seconds"]["p50"] == 0.25
@@ -127,7 +127,7 @@ async def test_the_snapshot_tells_each_mappings_state_and_sentence(tmp_path: Pat
 async def test_payloads_of_failures_are_shown_only_when_allowed(tmp_path: Path, payloads: bool) -> None:
     """``console.payloads`` is off unless told otherwise."""
     async with rig(tmp_path, payloads=payloads) as at:
-        at.facts("a").emit(Invoked("", ["1"], "r", "error", 0.1, error="boom", first_payload=b"secret"))
+        at.facts("a").emit(Invoked("", ["1"], "r", Outcome.ERROR, 0.1, error="boom", first_payload=b"secret"))
         text = await (await at.session.get("/api/status")).text()
         assert ("secret" in text) is payloads
         assert "boom" in text
@@ -139,12 +139,12 @@ async def test_explain_tells_why_twice(tmp_path: Path) -> None:
         facts = at.facts("a")
         facts.emit(Received("", ["1", "2"], 20, [1, 1]))
         facts.emit(Invoking("", ["1", "2"], "r-1", 20))
-        facts.emit(Invoked("", ["1", "2"], "r-1", "partial", 0.1, failed_ids=["2"]))
+        facts.emit(Invoked("", ["1", "2"], "r-1", Outcome.PARTIAL, 0.1, failed_ids=["2"]))
         facts.emit(Deleted(["1"]))
         facts.emit(Returned("", ["2"], None, "failed"))
         facts.emit(Received("", ["2"], 10, [2]))
         facts.emit(Invoking("", ["2"], "r-2", 10))
-        facts.emit(Invoked("", ["2"], "r-2", "success", 0.1))
+        facts.emit(Invoked("", ["2"], "r-2", Outcome.SUCCESS, 0.1))
         facts.emit(Deleted(["2"]))
         told = await (await at.session.get("/api/explain/2")).json()
         assert [moment["what"] for moment in told["moments"]] == [

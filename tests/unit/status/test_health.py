@@ -25,6 +25,7 @@ from pollers.telemetry.facts import (
     Invoked,
     Invoking,
     Listed,
+    Outcome,
     Polled,
     PollFailed,
     ShardEnded,
@@ -89,7 +90,7 @@ def test_a_batch_that_outlives_its_timeout_turns_health_red() -> None:
     bound = vitals().flight_bound
     assert story.stalls(bound) == []
     assert story.stalls(bound + 1) == ["a batch has been with the function for 81 s, whose timeout is 10 s"]
-    assert story.at(90, Invoked("", ["1"], "r", "error", 30.0)).stalls(91) == []
+    assert story.at(90, Invoked("", ["1"], "r", Outcome.ERROR, 30.0)).stalls(91) == []
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from pollers.telemetry.board import ENDED_SHARDS_KEPT, FAILURES_KEPT, Board
 from pollers.telemetry.facts import (
     Checkpointed,
     Deleted,
+    DiscardCondition,
     Discarded,
     Doing,
     EndDoubted,
@@ -23,6 +24,7 @@ from pollers.telemetry.facts import (
     Fact,
     Invoked,
     Invoking,
+    Outcome,
     Polled,
     Received,
     Returned,
@@ -105,7 +107,7 @@ def test_the_board_stays_bounded_whatever_happens() -> None:
     told = Telling()
     for n in range(10 * ENDED_SHARDS_KEPT):
         told.at(n, ShardSeen(f"s{n}"), Polled(f"s{n}", 1, 0.0), ShardEnded(f"s{n}"))
-        told.at(n, Invoked("", [str(i) for i in range(1000)], f"r{n}", "error", 1.0, error="x"))
+        told.at(n, Invoked("", [str(i) for i in range(1000)], f"r{n}", Outcome.ERROR, 1.0, error="x"))
     board = told.board.of("m")
     assert len(board.shards) == ENDED_SHARDS_KEPT
     assert len(board.failures) == FAILURES_KEPT
@@ -159,7 +161,7 @@ def test_the_ledger_always_knows_what_is_in_flight(happenings: list[str]) -> Non
         "receive": (Received("", ["1", "2", "3"], 1), 3),
         "delete": (Deleted(["1"]), -1),
         "checkpoint": (Checkpointed("", 1, "1"), -1),
-        "discard": (Discarded("", ["1"], "Expired"), -1),
+        "discard": (Discarded("", ["1"], DiscardCondition.EXPIRED), -1),
         "return": (Returned("", ["1"], None, "failed"), -1),
         "expire": (Expired(["1"], "late"), -1),
         "noise": (Polled("", 3), 0),
@@ -191,7 +193,7 @@ async def test_live_numbers_average_over_the_last_seconds() -> None:
     live = CountsSink()
     for n in range(10):
         live("m", Invoking("", ["1"], str(n), 1))
-        live("m", Invoked("", ["1"], str(n), "success" if n else "error", 0.1))
+        live("m", Invoked("", ["1"], str(n), Outcome.SUCCESS if n else Outcome.ERROR, 0.1))
     live("m", Polled("s1", 1, 3.0))
     live("m", Polled("s2", 1, 9.0))
     numbers = live.mappings["m"]

@@ -17,6 +17,7 @@ from pollers.telemetry.facts import (
     Deleted,
     DeleteRetried,
     DestinationFailed,
+    DiscardCondition,
     Discarded,
     EndDoubted,
     EndRevoked,
@@ -27,6 +28,7 @@ from pollers.telemetry.facts import (
     Filtered,
     Invoked,
     Invoking,
+    Outcome,
     Polled,
     PollFailed,
     Received,
@@ -75,19 +77,23 @@ def told(*facts: Fact) -> dict[tuple[str, ...], float]:
         ("polled_event_count_total", Received("", TEN, 1), 10),
         ("filtered_out_event_count_total", Filtered("", TEN), 10),
         ("invoked_event_count_total", Invoking("", TEN, "r", 1), 10),
-        ("failed_invoke_event_count_total", Invoked("", TEN, "r", "error", 1.0), 10),
-        ("failed_invoke_event_count_total", Invoked("", TEN, "r", "partial", 1.0, TEN[:3]), 3),
-        ("failed_invoke_event_count_total", Invoked("", TEN, "r", "success", 1.0), 0),
-        ("failed_invoke_event_count_total", Invoked("", TEN, "r", "throttle", 1.0), 0),
-        ("throttles_total", Invoked("", TEN, "r", "throttle", 1.0), 1),
+        ("failed_invoke_event_count_total", Invoked("", TEN, "r", Outcome.ERROR, 1.0), 10),
+        ("failed_invoke_event_count_total", Invoked("", TEN, "r", Outcome.PARTIAL, 1.0, TEN[:3]), 3),
+        ("failed_invoke_event_count_total", Invoked("", TEN, "r", Outcome.SUCCESS, 1.0), 0),
+        ("failed_invoke_event_count_total", Invoked("", TEN, "r", Outcome.THROTTLE, 1.0), 0),
+        ("throttles_total", Invoked("", TEN, "r", Outcome.THROTTLE, 1.0), 1),
         ("deleted_event_count_total", Deleted(TEN), 10),
         ("checkpointed_event_count_total", Checkpointed("s", 7, "1"), 7),
         ("checkpoint_writes_refused_total", WriteRefused("the disk is full"), 1),
         ("checkpoint_writes_refused_total", WriteRefused(""), 0),
-        ("dropped_event_count_total", Discarded("s", TEN, "RetryAttemptsExhausted"), 10),
-        ("dropped_event_count_total", Discarded("s", TEN, "RetryAttemptsExhausted", "arn"), 0),
-        ("dropped_event_count_total", Discarded("s", TEN, "Expired"), 0),
-        ("on_failure_destination_delivered_event_count_total", Discarded("s", TEN, "RecordAgeExceeded", "arn"), 10),
+        ("dropped_event_count_total", Discarded("s", TEN, DiscardCondition.RETRY_ATTEMPTS_EXHAUSTED), 10),
+        ("dropped_event_count_total", Discarded("s", TEN, DiscardCondition.RETRY_ATTEMPTS_EXHAUSTED, "arn"), 0),
+        ("dropped_event_count_total", Discarded("s", TEN, DiscardCondition.EXPIRED), 0),
+        (
+            "on_failure_destination_delivered_event_count_total",
+            Discarded("s", TEN, DiscardCondition.RECORD_AGE_EXCEEDED, "arn"),
+            10,
+        ),
         ("destination_delivery_failures_total", DestinationFailed("arn", "no", 1.0), 1),
         ("shard_ends_doubted_total", EndDoubted("s", "the stream lists it as open"), 1),
         ("shard_ends_doubted_total", EndDoubted("s", ""), 0),
@@ -103,7 +109,7 @@ def told(*facts: Fact) -> dict[tuple[str, ...], float]:
         ("batch_size_sum", Invoking("", TEN, "r", 1), 10),
         ("batch_size_sum", Invoking("", TEN, "r", 1, attempt=2), 0),
         ("batch_fill_seconds_sum", Invoking("", TEN, "r", 1, gather_seconds=2.5), 2.5),
-        ("invocation_duration_seconds_sum", Invoked("", TEN, "r", "success", 1.5), 1.5),
+        ("invocation_duration_seconds_sum", Invoked("", TEN, "r", Outcome.SUCCESS, 1.5), 1.5),
         ("iterator_age_seconds", Invoking("s", TEN, "r", 1, iterator_age_seconds=42.0), 42),
     ],
 )
@@ -117,9 +123,9 @@ def test_labels_tell_outcomes_conditions_and_throttles_apart() -> None:
     found = told(
         PollFailed("", "slow down", 1.0, throttled=True),
         PollFailed("", "broken", 1.0),
-        Invoked("", TEN, "r", "success", 1.0),
-        Invoked("", TEN, "r", "partial", 1.0, TEN[:1]),
-        Discarded("s", TEN[:2], "Oversized"),
+        Invoked("", TEN, "r", Outcome.SUCCESS, 1.0),
+        Invoked("", TEN, "r", Outcome.PARTIAL, 1.0, TEN[:1]),
+        Discarded("s", TEN[:2], DiscardCondition.OVERSIZED),
     )
     assert found["poll_failures_total", "m", "true"] == found["poll_failures_total", "m", "false"] == 1
     assert found["invocations_total", "m", "success"] == found["invocations_total", "m", "partial"] == 1
@@ -128,7 +134,7 @@ def test_labels_tell_outcomes_conditions_and_throttles_apart() -> None:
 
 def test_histograms_count_each_value_under_its_bound() -> None:
     """Cumulative, the bound itself included, the last one all."""
-    found = told(*(Invoked("", TEN, "r", "success", seconds) for seconds in (0.001, 0.0011, 0.5, 901.0)))
+    found = told(*(Invoked("", TEN, "r", Outcome.SUCCESS, seconds) for seconds in (0.001, 0.0011, 0.5, 901.0)))
     bounds = {key[-1]: value for key, value in found.items() if key[0] == "invocation_duration_seconds_bucket"}
     assert (bounds["0.001"], bounds["0.005"], bounds["0.5"], bounds["900.0"], bounds["+Inf"]) == (1, 2, 3, 3, 4)
 
@@ -145,9 +151,9 @@ def test_ids_shards_errors_and_requests_never_become_labels() -> None:
             PollFailed(shard, f"error {number}", 1.0),
             Received(shard, ids, 1),
             Invoking(shard, ids, f"request-{number}", 1, attempt=number, iterator_age_seconds=1.0),
-            Invoked(shard, ids, f"request-{number}", "error", 1.0, error=f"error {number}"),
+            Invoked(shard, ids, f"request-{number}", Outcome.ERROR, 1.0, error=f"error {number}"),
             Returned(shard, ids, None, f"reason {number}"),
-            Discarded(shard, ids, "Expired", f"arn:{number}"),
+            Discarded(shard, ids, DiscardCondition.EXPIRED, f"arn:{number}"),
             DestinationFailed(f"arn:{number}", f"error {number}", 1.0),
             Checkpointed(shard, 1, str(number)),
         ):
@@ -218,7 +224,7 @@ async def test_a_batch_costs_microseconds_in_all_sinks_together() -> None:
         facts.emit(Polled("", 10))
         facts.emit(Received("", TEN, 5_000, TEN))  # type: ignore[arg-type]
         facts.emit(Invoking("", TEN, "r", 5_000, 1, 0.1))
-        facts.emit(Invoked("", TEN, "r", "success", 0.01))
+        facts.emit(Invoked("", TEN, "r", Outcome.SUCCESS, 0.01))
         facts.emit(Deleted(TEN))
 
     def plain() -> None:

@@ -13,6 +13,7 @@ from pollers.telemetry.facts import (
     Checkpointed,
     Deleted,
     DeleteRetried,
+    DiscardCondition,
     Discarded,
     Expired,
     Extended,
@@ -21,6 +22,7 @@ from pollers.telemetry.facts import (
     Filtered,
     Invoked,
     Invoking,
+    Outcome,
     Received,
     Returned,
 )
@@ -59,14 +61,14 @@ def test_everything_that_happens_to_a_message_is_told_in_order() -> None:
             Received("", ["1", "2"], 10, [1, 4]),
             Invoking("", ["1", "2"], "r-1", 10, gather_seconds=0.25),
             Extended(["1", "2"], 30),
-            Invoked("", ["1", "2"], "r-1", "partial", 1.5, failed_ids=["2"]),
+            Invoked("", ["1", "2"], "r-1", Outcome.PARTIAL, 1.5, failed_ids=["2"]),
             Deleted(["1"]),
             Returned("", ["2"], 5.0, "reported by the function"),
             Received("", ["2"], 10, [5]),
             Invoking("", ["2"], "r-2", 10),
-            Invoked("", ["2"], "r-2", "throttle", 0.0, ["2"], "rate exceeded"),
+            Invoked("", ["2"], "r-2", Outcome.THROTTLE, 0.0, ["2"], "rate exceeded"),
             Invoking("", ["2"], "r-3", 10, attempt=2),
-            Invoked("", ["2"], "r-3", "error", 0.5, ["2"], "Boom: no"),
+            Invoked("", ["2"], "r-3", Outcome.ERROR, 0.5, ["2"], "Boom: no"),
             Expired(["2"], "its visibility timeout ran out"),
             Received("", ["2"], 10, [6]),
             Filtered("", ["2"]),
@@ -89,7 +91,7 @@ def test_everything_that_happens_to_a_message_is_told_in_order() -> None:
 def test_a_stream_record_is_told_until_the_checkpoint_passed_it() -> None:
     """Only checkpoints of its own shard, and only the first that is not below it; numbers are compared as numbers."""
     received = Received("shard-1", ["9", "10", "11"], 10)
-    accepted = Invoked("shard-1", ["9", "10"], "r", "success", 0.1)
+    accepted = Invoked("shard-1", ["9", "10"], "r", Outcome.SUCCESS, 0.1)
     moments = told(
         [
             Checkpointed("shard-1", 4, "8"),
@@ -133,7 +135,7 @@ def test_memory_is_bounded_whatever_comes(kind: str) -> None:
             facts.emit(Received("", ids, 10, [1] * len(ids)))
             facts.emit(Invoking("", ids, f"request-{n}", 10))
             error = BIG_ERROR + str(n) if kind == "errors" else "no"
-            facts.emit(Invoked("", ids, f"request-{n}", "error", 0.1, list(ids), error, b"x" * 512))
+            facts.emit(Invoked("", ids, f"request-{n}", Outcome.ERROR, 0.1, list(ids), error, b"x" * 512))
             facts.emit(Returned("", ids, None, "failed"))
         held, _ = tracemalloc.get_traced_memory()
     finally:
@@ -213,5 +215,5 @@ def test_where_it_is_now_is_told_while_it_is_not_done() -> None:
 def test_a_discard_tells_where_its_record_went() -> None:
     """With and without a destination."""
     for destination, words in (("arn:q", "failure record sent to arn:q"), (None, "no destination configured")):
-        [moment] = told([Discarded("s", ["7"], "RetryAttemptsExhausted", destination)], "7")
+        [moment] = told([Discarded("s", ["7"], DiscardCondition.RETRY_ATTEMPTS_EXHAUSTED, destination)], "7")
         assert moment.detail == f"RetryAttemptsExhausted; {words}"

@@ -27,7 +27,7 @@ from pollers.engine.permits import Permits
 from pollers.engine.poller import Surroundings
 from pollers.engine.stop import Stop
 from pollers.sources.sqs.poller import SqsPoller
-from pollers.telemetry.facts import Doing, Facts, Invoked, Invoking, Removed, Returned, State
+from pollers.telemetry.facts import Doing, Facts, Invoked, Invoking, Outcome, Removed, Returned, State
 from pollers.telemetry.trace_headers import TraceContext, parsed, trace_header
 from pollers.telemetry.tracing import Traces, tracer, wanted
 from tests.worlds import virtual_time
@@ -78,7 +78,7 @@ def test_a_batch_is_a_span_with_its_invocation_below_and_links_to_its_senders() 
     headers = ["nonsense", XRAY, W3C]
     told.facts.emit(Invoking("", ["1", "2"], "r-1", 200, gather_seconds=3.0, trace_headers=headers))
     assert told.spans == []
-    told.facts.emit(Invoked("", ["1", "2"], "r-1", "partial", 0.1, ["2"]))
+    told.facts.emit(Invoked("", ["1", "2"], "r-1", Outcome.PARTIAL, 0.1, ["2"]))
     [batch], [invocation] = told.of(SpanKind.CONSUMER), told.of(SpanKind.CLIENT)
     assert (batch.name, batch.parent) == ("process orders", None)
     assert invocation.name == "invoke work"
@@ -111,7 +111,7 @@ def test_a_failed_batch_of_a_stream_tells_its_shard_and_its_error() -> None:
     for attempt in (1, 2):
         request = f"r-{attempt}"
         told.facts.emit(Invoking("shard-1", ["7"], request, 1, attempt, iterator_age_seconds=1.5))
-        told.facts.emit(Invoked("shard-1", ["7"], request, "error", 0.1, error="Boom: " + "x" * 9_000))
+        told.facts.emit(Invoked("shard-1", ["7"], request, Outcome.ERROR, 0.1, error="Boom: " + "x" * 9_000))
     first, second = told.of(SpanKind.CONSUMER)
     assert first.attributes is not None
     assert first.attributes["messaging.destination.partition.id"] == "shard-1"
@@ -123,7 +123,7 @@ def test_a_failed_batch_of_a_stream_tells_its_shard_and_its_error() -> None:
 def test_a_throttled_batch_is_one_span_over_its_tries() -> None:
     """It is the same batch that waits and goes again."""
     told = Collected()
-    for attempt, outcome in ((1, "throttle"), (2, "infrastructure"), (3, "success")):
+    for attempt, outcome in ((1, Outcome.THROTTLE), (2, Outcome.INFRASTRUCTURE), (3, Outcome.SUCCESS)):
         told.facts.emit(Invoking("", ["1"], f"r-{attempt}", 1, attempt))
         told.facts.emit(Invoked("", ["1"], f"r-{attempt}", outcome, 0.1))
     assert (len(told.of(SpanKind.CONSUMER)), len(told.of(SpanKind.CLIENT))) == (1, 3)
@@ -134,7 +134,7 @@ def test_a_batch_that_is_never_tried_again_is_not_left_open(end: Returned | Doin
     """It goes back, its poller is replaced, its mapping is removed."""
     told = Collected()
     told.facts.emit(Invoking("", ["1", "2"], "r-1", 1))
-    told.facts.emit(Invoked("", ["1", "2"], "r-1", "throttle", 0.1))
+    told.facts.emit(Invoked("", ["1", "2"], "r-1", Outcome.THROTTLE, 0.1))
     assert told.of(SpanKind.CONSUMER) == []
     told.facts.emit(end)
     assert len(told.of(SpanKind.CONSUMER)) == 1
@@ -241,7 +241,7 @@ def test_spans_reach_a_collector_before_the_end(monkeypatch: pytest.MonkeyPatch)
             assert made is not None
             facts = Facts("orders", [Traces(made, lambda _: QUEUE)])
             facts.emit(Invoking("", ["1"], "r-1", 1))
-            facts.emit(Invoked("", ["1"], "r-1", "success", 0.1))
+            facts.emit(Invoked("", ["1"], "r-1", Outcome.SUCCESS, 0.1))
         last_traces_are_out()
         assert any(b"process orders" in body and b"orders-headrace" in body for body in received)
 

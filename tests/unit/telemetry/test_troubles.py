@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from pollers.telemetry.facts import Doing, Fact, Facts, Invoked, Polled, Removed, State
+from pollers.telemetry.facts import Doing, Fact, Facts, Invoked, Outcome, Polled, Removed, State
 from pollers.telemetry.troubles import ERRORS_A_MINUTE, REPEAT_SECONDS, Troubles
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def test_batches_and_failure_records_that_are_tried_again_are_said_too(told: Tol
 
 
 def failed(error: str, request: str = "r1", source: str = "") -> Invoked:
-    return Invoked(source, ["m1", "m2"], request, "error", 0.1, ["m1", "m2"], error)
+    return Invoked(source, ["m1", "m2"], request, Outcome.ERROR, 0.1, ["m1", "m2"], error)
 
 
 FAILED = ("error", "a batch failed")
@@ -138,8 +138,8 @@ def test_the_same_failure_is_said_once_a_minute_with_how_many_were_not(told: Tol
 
 def test_what_is_no_failure_of_a_queues_batch_is_not_said(told: Told) -> None:
     """Partial failures are the function's business; a stream's batch is told when it is tried again."""
-    partial = Invoked("", ["m1", "m2"], "r", "partial", 0.1, ["m1"])
-    assert told.at(0, partial, failed("boom", source="shard-1"), Invoked("", ["m1"], "r", "success", 0.1)) == []
+    partial = Invoked("", ["m1", "m2"], "r", Outcome.PARTIAL, 0.1, ["m1"])
+    assert told.at(0, partial, failed("boom", source="shard-1"), Invoked("", ["m1"], "r", Outcome.SUCCESS, 0.1)) == []
 
 
 def test_errors_that_are_all_different_fill_no_log(told: Told) -> None:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pollers.sources.streams.records import Records
-from pollers.sources.streams.retries import EXPIRED, NOT_RUN_SECONDS, Discard, Invoke, Rules, Wait, Work
+from pollers.sources.streams.retries import NOT_RUN_SECONDS, Discard, Invoke, Rules, Wait, Work
+from pollers.telemetry.facts import DiscardCondition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,7 +186,7 @@ def test_only_the_expired_part_is_discarded_before_the_first_invocation() -> Non
     records.arrivals[0] = NOW - 61
     driven = drive(Work(records, Rules(maximum_record_age_seconds=60), random.Random(1)), raising())
     (discard,) = driven.discards
-    assert (discard.condition, discard.records.sequence_numbers) == ("RecordAgeExceeded", ["1"])
+    assert (discard.condition, discard.records.sequence_numbers) == (DiscardCondition.RECORD_AGE_EXCEEDED, ["1"])
     assert discard.invoke_count == 0
     assert driven.invoked == [("2", "3", "4", "5", "6")]
 
@@ -203,7 +204,7 @@ def test_retries_end_when_the_record_becomes_too_old_and_not_later() -> None:
         work = Work(records_of(1), Rules(maximum_record_age_seconds=60), random.Random(seed))
         driven = drive(work, raising("1"))
         assert 7 <= len(driven.invoked) <= 9
-        assert driven.discards[0].condition == "RecordAgeExceeded"
+        assert driven.discards[0].condition is DiscardCondition.RECORD_AGE_EXCEEDED
         assert driven.discards[0].invoke_count == len(driven.invoked)
         assert 60 <= driven.seconds <= 60.1
 
@@ -211,7 +212,7 @@ def test_retries_end_when_the_record_becomes_too_old_and_not_later() -> None:
 def test_endless_retries_end_when_the_source_has_forgotten_the_record() -> None:
     """Expiry at the source ends what nothing else does (4.3): after the retention has passed while the batch was held."""
     driven = drive(make(1, age=1_000_000, retention_seconds=86_400.0), raising("1"))
-    assert driven.discards[0].condition == EXPIRED
+    assert driven.discards[0].condition is DiscardCondition.EXPIRED
     assert 86_400 <= driven.seconds <= 86_401
 
 
@@ -234,7 +235,7 @@ def test_an_oversized_record_is_discarded_without_an_invocation() -> None:
     """It fits into no event (4.8)."""
     driven = drive(make(1, oversized=True), raising())
     assert driven.invoked == []
-    assert driven.discards[0].condition == "Oversized"
+    assert driven.discards[0].condition is DiscardCondition.OVERSIZED
 
 
 def test_a_batch_that_has_outgrown_the_event_is_halved_and_a_single_record_given_up() -> None:
@@ -248,7 +249,7 @@ def test_a_batch_that_has_outgrown_the_event_is_halved_and_a_single_record_given
     work.too_large()
     discard = work.next(0.0, NOW)
     assert isinstance(discard, Discard)
-    assert discard.condition == "Oversized"
+    assert discard.condition is DiscardCondition.OVERSIZED
     work.discarded()
     rest = work.next(0.0, NOW)
     assert isinstance(rest, Invoke)
