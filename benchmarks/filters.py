@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from config.models import Filter, FilterCriteria, SqsMapping
-from pollers.filtering import compile_filters
+from pollers.sources.registry import compile_patterns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +88,7 @@ def compiled(filters: list[dict[str, Any]]) -> Callable[[dict[str, Any]], bool]:
         function_name="orders",
         filter_criteria=FilterCriteria(filters=[Filter(pattern=json.dumps(pattern)) for pattern in filters]),
     )
-    record_filter = compile_filters(mapping)
+    record_filter = compile_patterns(mapping)
     assert record_filter is not None
     return record_filter.matches
 

@@ -14,15 +14,15 @@ from pollers.filtering.check import notes_on
 from pollers.filtering.criteria import patterns_in
 from pollers.filtering.errors import PatternError
 from pollers.filtering.pattern import Pattern
-from pollers.filtering.records import compile_for_event_records
-from pollers.filtering.sources import SOURCES, source_of
+from pollers.filtering.records import compile_for_view
 from pollers.filtering.syntax import parse
 from pollers.jsontext.numbers import Json, NotJson, decode
+from pollers.sources.registry import kind_of, kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from pollers.filtering.sources import Source
+    from pollers.filtering.views import View
 
 EXIT_UNUSABLE = 2
 
@@ -47,7 +47,11 @@ class _Filter:
 @click.option(
     "--mapping", metavar="NAME", help="The mapping in CONFIG; its source is taken, too, unless --source is given."
 )
-@click.option("--source", type=click.Choice([*SOURCES]), help="Events are Lambda event records of this source.")
+@click.option(
+    "--source",
+    type=click.Choice([kind.name for kind in kinds()]),
+    help="Events are Lambda event records of this source.",
+)
 @click.option("--json", "as_json", is_flag=True, help='Print {"event": 1, "match": true}, one object a line.')
 @click.option("--explain", is_flag=True, help="Say which condition failed first.")
 def command(
@@ -64,15 +68,16 @@ def command(
     Without --source an event is matched as it stands. With it, an event is one record as functions get it: the body or data
     is decoded, and a Kinesis record's inner members stand at the top. With -c and --mapping the source is the mapping's.
     """
-    texts, kind = _chosen(pattern, config, mapping)
-    kind = SOURCES[source] if source else kind
-    chosen = _compiled(texts, kind)
+    texts, view = _chosen(pattern, config, mapping)
+    if source is not None:
+        view = next(kind.event_view for kind in kinds() if kind.name == source)
+    chosen = _compiled(texts, view)
     if explain:
-        for note in _notes(texts, kind):
+        for note in _notes(texts, view):
             click.echo(f"note: {note}", err=True)
     show = _as_json if as_json else _as_text
     follow = events is sys.stdin.buffer
-    for number, event in enumerate(_values(events, chosen.needs_number_texts, kind), start=1):
+    for number, event in enumerate(_values(events, chosen.needs_number_texts, view), start=1):
         matched = chosen.matches(event)
         failed = chosen.failures(event) if explain and not matched else []
         sys.stdout.write(show(number, matched, failed) + "\n")
@@ -80,8 +85,8 @@ def command(
             sys.stdout.flush()
 
 
-def _chosen(pattern: str | None, config: Path | None, mapping: str | None) -> tuple[list[str], Source | None]:
-    """The patterns' texts, and the source if a mapping says it."""
+def _chosen(pattern: str | None, config: Path | None, mapping: str | None) -> tuple[list[str], View | None]:
+    """The patterns' texts, and the view of its source's event records if a mapping is named."""
     if pattern is not None and config is None and mapping is None:
         return _patterns_of(pattern), None
     if pattern is not None or config is None or mapping is None:
@@ -94,7 +99,7 @@ def _chosen(pattern: str | None, config: Path | None, mapping: str | None) -> tu
     filters = mappings[mapping].filter_criteria.filters
     if not filters:
         _refuse(f"the mapping {mapping} has no filters: every event matches")
-    return [filter_.pattern for filter_ in filters], source_of(mappings[mapping])
+    return [filter_.pattern for filter_ in filters], kind_of(mappings[mapping]).event_view
 
 
 def _patterns_of(pattern: str) -> list[str]:
@@ -111,16 +116,16 @@ def _patterns_of(pattern: str) -> list[str]:
         _refuse(str(fault))
 
 
-def _compiled(texts: list[str], source: Source | None) -> _Filter:
+def _compiled(texts: list[str], view: View | None) -> _Filter:
     for number, text in enumerate(texts, start=1):
         try:
             Pattern.compile(text)
-            if source is not None:
-                compile_for_event_records(source, [text])
+            if view is not None:
+                compile_for_view(view, [text])
         except PatternError as fault:
             _refuse(f"Invalid filter pattern definition. {_numbered(number, texts)}{fault}")
-    if source is not None:
-        records = compile_for_event_records(source, texts)
+    if view is not None:
+        records = compile_for_view(view, texts)
         return _Filter(records.matches, records.explain, records.needs_number_texts)
     patterns = [Pattern.compile(text) for text in texts]
     return _Filter(
@@ -130,11 +135,11 @@ def _compiled(texts: list[str], source: Source | None) -> _Filter:
     )
 
 
-def _notes(texts: list[str], source: Source | None) -> Iterator[str]:
+def _notes(texts: list[str], view: View | None) -> Iterator[str]:
     from pollers.filtering.errors import path_text
 
     for number, text in enumerate(texts, start=1):
-        for path, message in notes_on(parse(text), source):
+        for path, message in notes_on(parse(text), None if view is None else view.shape):
             yield f"{_numbered(number, texts)}{path_text(path)}: {message}"
 
 
@@ -142,7 +147,7 @@ def _numbered(number: int, texts: list[str]) -> str:
     return f"filter {number}: " if len(texts) > 1 else ""
 
 
-def _values(lines: Iterable[bytes], keep_number_texts: bool, source: Source | None) -> Iterator[Json]:
+def _values(lines: Iterable[bytes], keep_number_texts: bool, view: View | None) -> Iterator[Json]:
     """The JSON value of each line; empty lines are passed over."""
     for number, line in enumerate(lines, start=1):
         text = line.strip()
@@ -151,7 +156,7 @@ def _values(lines: Iterable[bytes], keep_number_texts: bool, source: Source | No
         value = decode(text, keep_number_texts=keep_number_texts)
         if isinstance(value, NotJson):
             _refuse(f"line {number} is not JSON: one event a line is expected")
-        if source is not None:
+        if view is not None:
             _must_be_record(value, number)
         yield value
 

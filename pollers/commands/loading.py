@@ -19,9 +19,9 @@ EXIT_UNUSABLE = 2
 
 def load_checked(path: str | os.PathLike[str]) -> Loaded:
     """Load CONFIG with the checks of the other packages. Raises :class:`config.ConfigError` with every fault."""
-    from pollers.filtering import check_mapping
+    from pollers.sources.registry import check_patterns
 
-    return load(path, checks=(check_mapping,))
+    return load(path, checks=(check_patterns,))
 
 
 def load_or_exit(path: str | os.PathLike[str]) -> Loaded:

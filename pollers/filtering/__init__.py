@@ -2,13 +2,15 @@
 
 :func:`compile_filters` turns a mapping's patterns into one :class:`RecordFilter`, once; a poller asks it
 for every record.
-:func:`check_mapping` says what is wrong with the patterns of a mapping while its configuration is loaded.
+:func:`check_filters` says what is wrong with a mapping's patterns while its configuration is loaded.
+Both are given the :class:`View` or the :class:`RecordShape` that the kind of source declares.
 :class:`Pattern` is one event pattern by itself.
 """
 
-from pollers.filtering.check import check_mapping
+from pollers.filtering.check import check_filters
 from pollers.filtering.errors import PatternError
 from pollers.filtering.pattern import Pattern
 from pollers.filtering.records import RecordFilter, compile_filters
+from pollers.filtering.views import RecordShape, View
 
-__all__ = ["Pattern", "PatternError", "RecordFilter", "check_mapping", "compile_filters"]
+__all__ = ["Pattern", "PatternError", "RecordFilter", "RecordShape", "View", "check_filters", "compile_filters"]

@@ -1,4 +1,4 @@
-"""The patterns of a mapping against the records of its source."""
+"""A mapping's patterns against the records of its source, which are read through a view."""
 
 from __future__ import annotations
 
@@ -10,38 +10,40 @@ from pollers.filtering.explaining import first_failure
 from pollers.filtering.fields import NOTHING, Lookup, member_lookup
 from pollers.filtering.leaves import parse_leaf
 from pollers.filtering.rules import decide, passes, ready
-from pollers.filtering.sources import SQS, Decoded, Source, View, event_view, wire_view
 from pollers.filtering.syntax import Parsed, Rule, parse
+from pollers.filtering.views import Decoded, RecordShape, View, ViewOfPaths
 from pollers.jsontext.numbers import NOT_JSON, Json, decode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from config.models import MappingBase
+    from config.models import FilterCriteria
     from pollers.aws.api import Wire
 
 
-def compile_filters(mapping: MappingBase) -> RecordFilter | None:
-    """The mapping's filters, compiled; None when it has none. Raises PatternError for what check_mapping refuses."""
-    filters = mapping.filter_criteria.filters
-    if not filters:
+def compile_filters(criteria: FilterCriteria, view: ViewOfPaths) -> RecordFilter | None:
+    """A mapping's filters, compiled; None when it has none. Raises PatternError for what check_filters refuses.
+
+    ``view`` is told the paths that the patterns look at.
+    """
+    if not criteria.filters:
         return None
-    patterns = [parse(filter_.pattern) for filter_ in filters]
+    patterns = [parse(filter_.pattern) for filter_ in criteria.filters]
     paths = {path for parsed in patterns for rule in parsed.rules for path in rule}
-    return RecordFilter(wire_view(mapping, paths), patterns)
+    return RecordFilter(view(paths), patterns)
 
 
-def compile_for_event_records(source: Source, patterns: Sequence[str]) -> RecordFilter:
-    """A filter over Lambda event records instead of wire records. Raises PatternError."""
-    return RecordFilter(event_view(source), [parse(pattern) for pattern in patterns])
+def compile_for_view(view: View, patterns: Sequence[str]) -> RecordFilter:
+    """A filter over what ``view`` reads, such as Lambda event records instead of wire records. Raises PatternError."""
+    return RecordFilter(view, [parse(pattern) for pattern in patterns])
 
 
-def refuse_for(source: Source, rule: Rule) -> None:
-    """Raise PatternError if the rule tests a stream's data as a whole, which Lambda refuses (docs/lambda 6.4)."""
-    if source is not SQS and source.data in rule:
-        example = f'{{"{source.data}": {{"field": [...]}}}}'
+def refuse_for(shape: RecordShape, rule: Rule) -> None:
+    """Raise PatternError if the rule tests as a whole what Lambda allows only the fields of (docs/lambda 6.4)."""
+    if not shape.text_is_tested and shape.data in rule:
+        example = f'{{"{shape.data}": {{"field": [...]}}}}'
         raise PatternError(
-            (source.data,), f"the pattern for {source.data} must be an object, as the data is JSON: {example}"
+            (shape.data,), f"the pattern for {shape.data} must be an object, as the data is JSON: {example}"
         )
 
 
@@ -56,7 +58,7 @@ class RecordFilter:
     def __init__(self, view: View, patterns: Sequence[Parsed]) -> None:
         rules = [rule for parsed in patterns for rule in parsed.rules]
         for rule in rules:
-            refuse_for(view.source, rule)
+            refuse_for(view.shape, rule)
         self._view = view
         self.needs_number_texts = any(leaf.needs_number_texts for rule in rules for leaf in rule.values())
         self._patterns = [
@@ -92,26 +94,26 @@ class RecordFilter:
 
         A text does not match such a rule even if all that the rule asks is that the fields be absent (6.4).
         """
-        data = self._view.source.data
+        data = self._view.shape.data
         inside = [leaf for path, leaf in rule.items() if path.startswith(f"{data}.")]
         if self._view.data is None or not inside or not all(leaf.accepts_absent for leaf in inside):
             return rule
         return {_is_json(data): _TRUE, **rule}
 
     def _is_late(self, path: str) -> bool:
-        return path.partition(".")[0] in (self._view.source.data, _is_json(self._view.source.data))
+        return path.partition(".")[0] in (self._view.shape.data, _is_json(self._view.shape.data))
 
     def _maker(self, name: str) -> _Maker:
-        if self._view.data is not None and name == self._view.source.data:
+        if self._view.data is not None and name == self._view.shape.data:
             return self._data_maker(self._view.data)
-        if self._view.data is not None and name == _is_json(self._view.source.data):
-            return _json_maker(self._view.source.data, name)
+        if self._view.data is not None and name == _is_json(self._view.shape.data):
+            return _json_maker(self._view.shape.data, name)
         member = self._view.members.get(name)
         return (lambda _members: NOTHING) if member is None else (lambda members: member(members.record))
 
     def _data_maker(self, data: Callable[[Wire], str | bytes | Decoded]) -> _Maker:
         """Decodes the data, and keeps whether it is JSON."""
-        is_json = _is_json(self._view.source.data)
+        is_json = _is_json(self._view.shape.data)
         keep_number_texts = self.needs_number_texts
 
         def make(members: _Members) -> Json:

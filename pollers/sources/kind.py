@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from config.models import MappingBase
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from pollers.aws.api import Aws
     from pollers.checkpoints.store import CheckpointStore
     from pollers.engine.poller import Poller, Surroundings
+    from pollers.filtering import RecordFilter, View
 
 M = TypeVar("M", bound=MappingBase)
 """The model of a kind's mappings."""
@@ -26,13 +27,14 @@ M = TypeVar("M", bound=MappingBase)
 class Resources:
     """What a poller is made with.
 
-    ``store`` is there for kinds that keep checkpoints. ``long_poll_seconds``: how long a receive from an empty queue may wait,
-    which is also how long a stop may have to.
+    ``store`` is there for kinds that keep checkpoints. ``record_filter``: the mapping's patterns, if any.
+    ``long_poll_seconds``: how long a receive from an empty queue may wait, which is also how long a stop may have to.
     """
 
     aws: Aws
     store: CheckpointStore | None
     surroundings: Surroundings
+    record_filter: RecordFilter | None
     long_poll_seconds: int
 
 
@@ -48,3 +50,7 @@ class SourceKind(Generic[M]):
     """How many invocations the mapping itself allows at a time; None: as many as its function."""
     make_poller: Callable[[M, Resources], Awaitable[Poller]]
     """A new poller of a mapping. Every client that it needs is made here, before polling starts."""
+    wire_view: Callable[[M, Collection[str]], View]
+    """What a mapping's patterns see of a record as its service sends it; told the paths that they look at."""
+    event_view: View
+    """What patterns see of an event record as functions get it."""

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pollers.filtering import check_filters, compile_filters
 from pollers.sources.dynamodb.kind import DYNAMODB
 from pollers.sources.kind import Resources, SourceKind
 from pollers.sources.kinesis.kind import KINESIS
 from pollers.sources.sqs.kind import SQS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from config.faults import Finding
     from config.models import MappingBase
     from pollers.aws.api import Aws
     from pollers.checkpoints.store import CheckpointStore
     from pollers.engine.poller import Poller, Surroundings
+    from pollers.filtering import RecordFilter
 
 AnyKind: TypeAlias = SourceKind[Any]
 """A kind whose model the reader does not know."""
@@ -49,6 +53,19 @@ def registered(kind: AnyKind) -> Iterator[None]:
         del _KINDS[kind.name]
 
 
+def check_patterns(mapping: MappingBase) -> Iterable[Finding]:
+    """Every fault of the mapping's patterns, and notes on them."""
+    return check_filters(mapping.filter_criteria, kind_of(mapping).event_view.shape)
+
+
+def compile_patterns(mapping: MappingBase) -> RecordFilter | None:
+    """The filter over the mapping's wire records; None when it has no patterns.
+
+    Raises :class:`pollers.filtering.PatternError` for what :func:`check_patterns` calls a fault.
+    """
+    return compile_filters(mapping.filter_criteria, partial(kind_of(mapping).wire_view, mapping))
+
+
 def concurrency_limit(mapping: MappingBase) -> int | None:
     """How many invocations the mapping itself allows at a time; None: as many as its function."""
     return kind_of(mapping).concurrency_limit(mapping)
@@ -71,4 +88,5 @@ async def make_poller(
 
     ``long_poll_seconds``: how long a receive from an empty queue may wait, which is also how long a stop may have to.
     """
-    return await kind_of(mapping).make_poller(mapping, Resources(aws, store, surroundings, long_poll_seconds))
+    resources = Resources(aws, store, surroundings, compile_patterns(mapping), long_poll_seconds)
+    return await kind_of(mapping).make_poller(mapping, resources)

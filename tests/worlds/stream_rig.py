@@ -16,9 +16,9 @@ from pollers.checkpoints import CheckpointStore, MemoryStore
 from pollers.engine.permits import Permits
 from pollers.engine.poller import Surroundings
 from pollers.engine.stop import Stop
-from pollers.filtering import compile_filters
 from pollers.sources.dynamodb.source import DynamoDBSource
 from pollers.sources.kinesis.source import KinesisSource
+from pollers.sources.registry import compile_patterns
 from pollers.sources.streams.poller import StreamPoller
 from pollers.telemetry.facts import Doing, Fact, Facts, State
 from pollers.telemetry.ledger import Ledger
@@ -170,7 +170,7 @@ class Rig:
         self.ledger = Ledger()
         self.stop = Stop()
         self.log: list[MutableMapping[str, Any]] = []
-        self._filter = compile_filters(self.mapping)
+        self._filter = compile_patterns(self.mapping)
 
     def _mapping(self, kind: str, settings: dict[str, Any]) -> KinesisMapping | DynamoDBMapping:
         named = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from config.models import DynamoDBMapping
+from pollers.sources.dynamodb import filtering
 from pollers.sources.streams.kind import stream_kind
 
 if TYPE_CHECKING:
@@ -20,4 +21,9 @@ async def make_source(mapping: DynamoDBMapping, aws: Aws) -> StreamSource:
     return DynamoDBSource(mapping.event_source_arn, api, items_needed=bool(mapping.filter_criteria.filters))
 
 
-DYNAMODB = stream_kind(DynamoDBMapping, make_source=make_source)
+DYNAMODB = stream_kind(
+    DynamoDBMapping,
+    make_source=make_source,
+    wire_view=filtering.wire_view,
+    event_view=filtering.EVENT_VIEW,
+)

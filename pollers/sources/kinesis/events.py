@@ -13,6 +13,7 @@ import orjson
 from config.arns import parse_arn
 from pollers.aws.wire.plain_records import PlainRecord, are_plain
 from pollers.events.encoding import PageEncoder, RecordEncoder, ShardEncoder, json_bytes
+from pollers.sources.kinesis.identity import identity_arn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,15 +24,6 @@ _HEAD = b'{"kinesis":{"kinesisSchemaVersion":"1.0","partitionKey":'
 _SEQUENCE_NUMBER = b',"sequenceNumber":"'
 _DATA = b'","data":'
 _ARRIVAL = b',"approximateArrivalTimestamp":'
-
-
-def identity_arn(event_source_arn: str) -> str:
-    """What stands in ``invokeIdentityArn``: on Lambda the function's role, which does not exist here.
-
-    A role of the source's account, in the form that consumers parse; nothing is ever signed with it.
-    """
-    arn = parse_arn(event_source_arn)
-    return f"arn:{arn.partition}:iam::{arn.account}:role/headrace"
 
 
 def encoder(event_source_arn: str) -> ShardEncoder:

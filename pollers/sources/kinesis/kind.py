@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from config.models import KinesisMapping
+from pollers.sources.kinesis import filtering
 from pollers.sources.streams.kind import stream_kind
 
 if TYPE_CHECKING:
@@ -20,4 +21,9 @@ async def make_source(mapping: KinesisMapping, aws: Aws) -> StreamSource:
     return KinesisSource(mapping.event_source_arn, api, records_needed=bool(mapping.filter_criteria.filters))
 
 
-KINESIS = stream_kind(KinesisMapping, make_source=make_source)
+KINESIS = stream_kind(
+    KinesisMapping,
+    make_source=make_source,
+    wire_view=filtering.wire_view,
+    event_view=filtering.EVENT_VIEW,
+)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from config.models import SqsMapping
 from pollers.sources.kind import SourceKind
+from pollers.sources.sqs import filtering
 
 if TYPE_CHECKING:
     from pollers.engine.poller import Poller
@@ -25,7 +26,6 @@ def concurrency_limit(mapping: SqsMapping) -> int | None:
 
 async def make_poller(mapping: SqsMapping, resources: Resources) -> Poller:
     """See ``SourceKind.make_poller``."""
-    from pollers.filtering import compile_filters
     from pollers.sources.sqs.poller import SqsPoller
 
     api = await resources.aws.sqs(mapping.arn.region)
@@ -33,7 +33,7 @@ async def make_poller(mapping: SqsMapping, resources: Resources) -> Poller:
         mapping,
         api,
         resources.surroundings,
-        compile_filters(mapping),
+        resources.record_filter,
         long_poll_seconds=resources.long_poll_seconds,
     )
 
@@ -43,4 +43,6 @@ SQS = SourceKind(
     keeps_checkpoints=False,
     concurrency_limit=concurrency_limit,
     make_poller=make_poller,
+    wire_view=filtering.wire_view,
+    event_view=filtering.EVENT_VIEW,
 )

@@ -1,8 +1,4 @@
-"""The stream engine: reads any stream that is behind :class:`StreamSource`, shard by shard, and knows no service."""
+"""The stream engine: reads any stream that is behind ``StreamSource``, shard by shard, and knows no service.
 
-from __future__ import annotations
-
-from pollers.sources.streams.poller import StreamPoller
-from pollers.sources.streams.source import StreamSource
-
-__all__ = ["StreamPoller", "StreamSource"]
+:mod:`kind` is imported by ``headrace check`` and stays light: the engine is imported when a poller is made.
+"""

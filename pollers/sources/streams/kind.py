@@ -8,10 +8,11 @@ from config.models import StreamMapping
 from pollers.sources.kind import SourceKind
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from pollers.aws.api import Aws
     from pollers.engine.poller import Poller
+    from pollers.filtering import View
     from pollers.sources.kind import Resources
     from pollers.sources.streams.source import StreamSource
 
@@ -19,7 +20,13 @@ S = TypeVar("S", bound=StreamMapping)
 """The model of a kind's mappings."""
 
 
-def stream_kind(model: type[S], *, make_source: Callable[[S, Aws], Awaitable[StreamSource]]) -> SourceKind[S]:
+def stream_kind(
+    model: type[S],
+    *,
+    make_source: Callable[[S, Aws], Awaitable[StreamSource]],
+    wire_view: Callable[[S, Collection[str]], View],
+    event_view: View,
+) -> SourceKind[S]:
     """A kind whose mappings are of ``model`` and whose streams ``make_source`` gives to the stream engine."""
 
     async def make_poller(mapping: S, resources: Resources) -> Poller:
@@ -31,12 +38,13 @@ def stream_kind(model: type[S], *, make_source: Callable[[S, Aws], Awaitable[Str
         keeps_checkpoints=True,
         concurrency_limit=lambda _: None,
         make_poller=make_poller,
+        wire_view=wire_view,
+        event_view=event_view,
     )
 
 
 async def _make_poller(mapping: StreamMapping, source: StreamSource, resources: Resources) -> Poller:
     from pollers.destinations import make_destination
-    from pollers.filtering import compile_filters
     from pollers.sources.streams.poller import StreamPoller
 
     if resources.store is None:
@@ -47,4 +55,4 @@ async def _make_poller(mapping: StreamMapping, source: StreamSource, resources: 
         destination = await make_destination(
             mapping.on_failure, resources.aws, mapping=mapping.name, event_source_arn=arn
         )
-    return StreamPoller(mapping, source, resources.store, destination, resources.surroundings, compile_filters(mapping))
+    return StreamPoller(mapping, source, resources.store, destination, resources.surroundings, resources.record_filter)

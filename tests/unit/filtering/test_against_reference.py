@@ -9,8 +9,9 @@ from hypothesis import event as label
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pollers.filtering import Pattern, PatternError, compile_filters
+from pollers.filtering import Pattern, PatternError
 from pollers.jsontext.numbers import decode
+from pollers.sources.registry import compile_patterns
 from tests.unit.filtering import reference, strategies
 from tests.unit.filtering.mappings import message, sqs
 
@@ -79,7 +80,7 @@ def test_many_filters_match_what_each_of_them_matches(
     seen = json.dumps({"attributes": attributes, "body": body})
     expected = any(reference.matches(json.dumps(pattern), seen) for pattern in filters)
     label(f"matches: {expected}")
-    compiled = compile_filters(sqs(*filters))
+    compiled = compile_patterns(sqs(*filters))
     assert compiled is not None
     record = message(body, Attributes=attributes)
     assert compiled.matches(record) is expected

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pollers.filtering import check_mapping
+from pollers.sources.registry import check_patterns
 from tests.unit.filtering.mappings import dynamodb, kinesis, sqs
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def test_good_patterns_need_no_word() -> None:
         },
         {"$or": [{"body": {"a": ["x"]}}, {"body": {"b": ["y"]}}]},
     )
-    assert list(check_mapping(mapping)) == []
+    assert list(check_patterns(mapping)) == []
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_good_patterns_need_no_word() -> None:
 )
 def test_faults_lead_into_the_pattern(mapping: Mapping, path: tuple[str | int, ...], reason: str) -> None:
     """Lambda's own words, where the fault is, and what would be right."""
-    (finding,) = check_mapping(mapping)
+    (finding,) = check_patterns(mapping)
     assert finding.path == ("filter_criteria", "filters", 0, "pattern", *path)
     assert finding.message.startswith("Invalid filter pattern definition. ")
     assert reason in finding.message
@@ -59,7 +59,7 @@ def test_faults_lead_into_the_pattern(mapping: Mapping, path: tuple[str | int, .
 
 def test_every_filter_is_checked() -> None:
     """One fault does not hide the next."""
-    findings = list(check_mapping(sqs({"a": 1}, {"body": ["x"]}, {"b": {}})))
+    findings = list(check_patterns(sqs({"a": 1}, {"body": ["x"]}, {"b": {}})))
     assert [finding.path[2] for finding in findings] == [0, 2]
 
 
@@ -75,7 +75,7 @@ def test_every_filter_is_checked() -> None:
 )
 def test_operators_beyond_lambdas_table_give_a_note(entry: Any, operator: str) -> None:  # noqa: ANN401
     """They work here; on Lambda they may not."""
-    (finding,) = check_mapping(sqs({"body": {"f": ["x", entry]}}))
+    (finding,) = check_patterns(sqs({"body": {"f": ["x", entry]}}))
     assert finding.is_note
     assert finding.path == ("filter_criteria", "filters", 0, "pattern", "body", "f", 1, next(iter(entry)))
     assert finding.message.startswith(f"{operator} is EventBridge's")
@@ -83,7 +83,7 @@ def test_operators_beyond_lambdas_table_give_a_note(entry: Any, operator: str) -
 
 def test_repeated_keys_give_a_note() -> None:
     """The last one counts, which its author may not have meant."""
-    (finding,) = check_mapping(sqs('{"body": {"a": [1], "a": [2]}}'))
+    (finding,) = check_patterns(sqs('{"body": {"a": [1], "a": [2]}}'))
     assert finding.is_note
     assert finding.path[-2:] == ("body", "a")
 
@@ -100,7 +100,7 @@ def test_repeated_keys_give_a_note() -> None:
 )
 def test_members_that_records_do_not_have_give_a_note(mapping: Mapping, name: str, hint: str) -> None:
     """Such a pattern matches nothing, so it is worth a word."""
-    (finding,) = check_mapping(mapping)
+    (finding,) = check_patterns(mapping)
     assert finding.is_note
     assert finding.path[-1] == name
     assert hint in finding.message

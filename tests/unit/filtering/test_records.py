@@ -13,26 +13,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from pollers.filtering import PatternError, compile_filters
-from pollers.filtering.records import RecordFilter, compile_for_event_records
-from pollers.filtering.sources import DYNAMODB, KINESIS, SQS
+from pollers.filtering import PatternError
+from pollers.filtering.records import compile_for_view
 from pollers.jsontext import numbers
+from pollers.sources.dynamodb.kind import DYNAMODB
+from pollers.sources.kinesis.kind import KINESIS
+from pollers.sources.registry import compile_patterns
+from pollers.sources.sqs.kind import SQS
 from tests.unit.filtering.mappings import change_record, dynamodb, kinesis, message, sqs, stream_record
 
 if TYPE_CHECKING:
     from config.models import Mapping
+    from pollers.filtering import RecordFilter
 
 
 def filter_of(mapping: Mapping) -> RecordFilter:
     """The mapping's filter, which it must have."""
-    compiled = compile_filters(mapping)
+    compiled = compile_patterns(mapping)
     assert compiled is not None
     return compiled
 
 
 def test_mapping_without_filters_has_no_filter() -> None:
     """No filters, or an empty list of them, let everything through."""
-    assert compile_filters(sqs()) is None
+    assert compile_patterns(sqs()) is None
 
 
 def test_filters_are_alternatives() -> None:
@@ -230,7 +234,7 @@ def test_kinesis_data_may_be_any_json() -> None:
 def test_stream_pattern_that_takes_data_as_text_is_refused(mapping: Mapping, path: tuple[str, ...]) -> None:
     """A pattern for a stream's data is about its fields."""
     with pytest.raises(PatternError) as refused:
-        compile_filters(mapping)
+        compile_patterns(mapping)
     assert refused.value.path == path
 
 
@@ -373,13 +377,13 @@ def test_data_is_decoded_only_if_needed_and_then_once() -> None:
 def test_event_records_are_matched_as_functions_get_them() -> None:
     """The same patterns hold on Lambda event records."""
     record = {"messageId": "1", "body": '{"type": "created"}', "attributes": {}, "eventSource": "aws:sqs"}
-    assert compile_for_event_records(SQS, [json.dumps(JSON_PATTERN)]).matches(record)
+    assert compile_for_view(SQS.event_view, [json.dumps(JSON_PATTERN)]).matches(record)
     inner = {"partitionKey": "1", "data": "eyJ0eXBlIjogImNyZWF0ZWQifQ==", "sequenceNumber": "7"}
     stream = {"kinesis": inner, "eventID": "shardId-000000000000:7", "eventName": "aws:kinesis:record"}
     pattern = {"partitionKey": ["1"], "data": {"type": ["created"]}, "eventID": [{"suffix": ":7"}]}
-    assert compile_for_event_records(KINESIS, [json.dumps(pattern)]).matches(stream)
+    assert compile_for_view(KINESIS.event_view, [json.dumps(pattern)]).matches(stream)
     change = {"eventName": "INSERT", "dynamodb": {"Keys": {"id": {"S": "x"}}}}
-    assert compile_for_event_records(DYNAMODB, ['{"dynamodb": {"Keys": {"id": {"S": ["x"]}}}}']).matches(change)
+    assert compile_for_view(DYNAMODB.event_view, ['{"dynamodb": {"Keys": {"id": {"S": ["x"]}}}}']).matches(change)
 
 
 def test_every_pattern_that_fails_is_explained() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pollers.sources.kinesis import events as kinesis
+from pollers.sources.kinesis.identity import identity_arn
 
 STREAM = "arn:aws:kinesis:us-east-2:123456789012:stream/lambda-stream"
 CONSUMER = f"{STREAM}/consumer/fast:1548093445"
@@ -56,7 +57,7 @@ def test_with_enhanced_fan_out_the_source_is_the_consumer() -> None:
 
 def test_the_partition_of_the_role_is_the_streams() -> None:
     """GovCloud and China have partitions of their own."""
-    assert kinesis.identity_arn("arn:aws-cn:kinesis:cn-north-1:1:stream/s") == "arn:aws-cn:iam::1:role/headrace"
+    assert identity_arn("arn:aws-cn:kinesis:cn-north-1:1:stream/s") == "arn:aws-cn:iam::1:role/headrace"
 
 
 def test_shards_do_not_mix() -> None:
