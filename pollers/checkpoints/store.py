@@ -34,8 +34,8 @@ class OpenWindow:
 class LanesDone:
     """What the lanes of a shard have done above its checkpoint.
 
-    ``upto`` has a sequence number for each lane, or None: every record of that lane up to there is done. Which lane a record
-    belongs to follows from its key and how many lanes there are (see :mod:`pollers.sources.streams.progress`). So this is all there
+    ``upto`` has a position for each lane, or None: every record of that lane up to there is done. Which lane a record
+    belongs to follows from its key and how many lanes there are (see :mod:`pollers.sources.streams.records`). So this is all there
     is to keep, however many records it is, and it means the same whatever the number of lanes is later.
     """
 
@@ -46,10 +46,11 @@ class LanesDone:
 class ShardCheckpoint:
     """How far one shard is done.
 
-    ``sequence_number`` is the service's own string of the last record done (records below it are done too), None before
-    the first. ``start`` is where reading began, pinned at the first start; it counts as long as nothing is done.
-    ``ended``: every record of the shard is done. ``window`` belongs to exactly this sequence number. ``parents`` as the
-    stream listed them. ``ahead``: what is done above the sequence number; one entry for each number of lanes that there was.
+    ``sequence_number`` is the position of the last record done (records below it are done too), None before the first: the
+    source's own text, which only the source can compare (see :mod:`pollers.sources.streams.positions`). ``start`` is where
+    reading began, pinned at the first start; it counts as long as nothing is done. ``ended``: every record of the shard is
+    done. ``window`` belongs to exactly this sequence number. ``parents`` as the stream listed them. ``ahead``: what is done
+    above the sequence number; one entry for each number of lanes that there was.
     """
 
     sequence_number: str | None = None

@@ -13,10 +13,9 @@ import pytest
 from handlers.function import Payload, Result
 from pollers.checkpoints import LeaseLost, MemoryStore, StoreUnwritable
 from pollers.checkpoints.store import Opened
-from pollers.sources.streams.progress import lane_of
 from pollers.telemetry.facts import Checkpointed, Doing, Invoked, Outcome, Returned, State, WriteRefused
 from tests.worlds import virtual_time
-from tests.worlds.stream_records import values
+from tests.worlds.stream_records import lane_of, values
 from tests.worlds.stream_rig import Rig, eventually, failing_on, slow_on
 
 if TYPE_CHECKING:

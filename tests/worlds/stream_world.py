@@ -33,9 +33,8 @@ from handlers.function import (
     Throttle,
 )
 from pollers.aws.errors import Unavailable
-from pollers.sources.streams.progress import lane_of
 from pollers.telemetry.facts import DiscardCondition, Discarded, Fact
-from tests.worlds.stream_records import values
+from tests.worlds.stream_records import lane_of, values
 
 if TYPE_CHECKING:
     import random

@@ -11,6 +11,7 @@ from msgspec import Raw
 from pollers.aws.api import SlicingApi
 from pollers.sources.dynamodb import events
 from pollers.sources.streams.pacing import Pace
+from pollers.sources.streams.positions import SEQUENCE_NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +31,7 @@ class DynamoDBSource:
 
     kind: Literal["dynamodb"] = "dynamodb"
     pace = PACE
+    positions = SEQUENCE_NUMBERS
     fan_out = False
     # The API's AT_TIMESTAMP is too new to rely on, and mappings do not offer it (docs/lambda 4.2).
     starts_at_timestamps = False

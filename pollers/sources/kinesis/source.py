@@ -8,6 +8,7 @@ from pollers.aws.api import SlicingApi
 from pollers.aws.wire.plain_records import are_plain
 from pollers.sources.kinesis import events
 from pollers.sources.streams.pacing import Pace
+from pollers.sources.streams.positions import SEQUENCE_NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -36,6 +37,7 @@ class KinesisSource:
 
     kind: Literal["kinesis"] = "kinesis"
     pace = PACE
+    positions = SEQUENCE_NUMBERS
     starts_at_timestamps = True
 
     def __init__(self, arn: str, api: FanOutApi, *, records_needed: bool = True) -> None:

@@ -42,8 +42,8 @@ class Gathering:
 
     @property
     def lowest(self) -> int | None:
-        """The position of the first record queued."""
-        return self._queue.positions[0] if self._queue.positions else None
+        """The offset of the first record queued."""
+        return self._queue.offsets[0] if self._queue.offsets else None
 
     @property
     def first_came(self) -> float:

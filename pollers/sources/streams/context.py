@@ -53,8 +53,14 @@ class StreamContext:
 
     @property
     def lanes(self) -> int:
-        """How many lanes a shard has: one where a state is carried along (see :mod:`pollers.sources.streams.windows`)."""
-        return 1 if self.mapping.tumbling_window_in_seconds else self.mapping.parallelization_factor
+        """How many lanes a shard has.
+
+        One where a state is carried along (see :mod:`pollers.sources.streams.windows`), and where positions have no order
+        (see :mod:`pollers.sources.streams.done_ahead`).
+        """
+        if self.mapping.tumbling_window_in_seconds or not self.source.positions.ordered:
+            return 1
+        return self.mapping.parallelization_factor
 
     @property
     def limits(self) -> Limits:

@@ -85,7 +85,7 @@ def failure_record(shard: Shard, step: Discard) -> FailureRecord:
     """
     context, records = shard.context, step.records
     surroundings = context.surroundings
-    numbers = records.sequence_numbers or [shard.last_done]
+    numbers = records.sequence_numbers or [shard.last_done or context.source.positions.before_first]
     too_old = DiscardCondition.RECORD_AGE_EXCEEDED
     return FailureRecord(
         source=context.source.kind,

@@ -49,7 +49,7 @@ class Lane:
 
     @property
     def lowest(self) -> int | None:
-        """The position of the lowest record that is not done."""
+        """The offset of the lowest record that is not done."""
         lowest = None if self._work is None else self._work.lowest
         return self._gathering.lowest if lowest is None else lowest
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pollers.aws.api import StartAt
 from pollers.checkpoints.store import TRIM_HORIZON
+from pollers.sources.streams.positions import is_after
 
 if TYPE_CHECKING:
     from pollers.aws.api import Wire
@@ -67,12 +68,22 @@ class Place:
         if not records:
             return records
         numbered = self._source.sequence_numbers
-        if self.last is not None and not after(numbered(records[:1])[0], self.last):
-            numbers = numbered(records)
-            records = [record for record, number in zip(records, numbers, strict=True) if after(number, self.last)]
+        if self.last is not None and not is_after(self._source.positions, numbered(records[:1])[0], self.last):
+            records = self._following(records, numbered(records), self.last)
         if self._skip_before is not None and records:
             records = self._skip(records, self._skip_before)
         return records
+
+    def _following(self, records: list[Wire], numbers: list[str], last: str) -> list[Wire]:
+        """The records that follow the last one read. Where positions have no order, that one itself shows where they begin."""
+        positions = self._source.positions
+        if not positions.ordered:
+            return records[numbers.index(last) + 1 :] if last in numbers else records
+        return [
+            record
+            for record, number in zip(records, numbers, strict=True)
+            if is_after(positions, number, last) is not False
+        ]
 
     def _skip(self, records: list[Wire], before: float) -> list[Wire]:
         """Pass over records that are older than the starting time, up to the first that is not."""
@@ -83,11 +94,3 @@ class Place:
         if first < len(records):
             self._skip_before = None
         return records[first:]
-
-
-def after(sequence_number: str, other: str) -> bool:
-    """Whether a sequence number is above another: they are numbers of up to 129 digits, some with leading zeros."""
-    try:
-        return int(sequence_number) > int(other)
-    except ValueError:
-        return sequence_number != other

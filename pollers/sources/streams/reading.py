@@ -29,7 +29,8 @@ from pollers.sources.streams.confirming_end import DOUBT_SECONDS, FIND_SECONDS, 
 from pollers.sources.streams.ending import TRIES_TO_FIND, Ending
 from pollers.sources.streams.fan_out import IN_USE_SECONDS, read_subscriptions
 from pollers.sources.streams.pacing import PageLimit, Polling
-from pollers.sources.streams.place import BEGINNING, Place, after
+from pollers.sources.streams.place import BEGINNING, Place
+from pollers.sources.streams.positions import is_after
 from pollers.telemetry.facts import DiscardCondition, Discarded, Polled, PollFailed, State
 
 if TYPE_CHECKING:
@@ -187,10 +188,12 @@ class Reader:
         self.shard.mark(sequence_number)
 
     def continued(self, sequence_number: str) -> None:
-        """A continuation: everything up to it has been read. One that lies below that, or is no number, says nothing."""
-        if not sequence_number.isdecimal():
+        """A continuation: everything up to it has been read. One that lies below that, or is no position, says nothing."""
+        positions, upto = self.shard.context.source.positions, self.place.upto
+        if not positions.valid(sequence_number):
             return
-        if self.place.upto is None or after(sequence_number, self.place.upto):
+        # Where nobody can tell which is later, the service's last word is: it gave the continuation after the records.
+        if upto is None or is_after(positions, sequence_number, upto) is not False:
             self.passed(sequence_number)
 
     def ended(self, children: Sequence[ShardListing] | None) -> None:

@@ -115,14 +115,14 @@ class Work:
 
     @property
     def lowest(self) -> int | None:
-        """The position of the lowest record still owed."""
-        return self._parts[0].records.positions[0] if self.remaining else None
+        """The offset of the lowest record still owed."""
+        return self._parts[0].records.offsets[0] if self.remaining else None
 
     @property
     def done_upto(self) -> str | None:
         """The sequence number of the last record below which nothing is owed; None when that is nothing yet."""
         records, lowest = self._records, self.lowest
-        done = len(records) if lowest is None else bisect_left(records.positions, lowest)
+        done = len(records) if lowest is None else bisect_left(records.offsets, lowest)
         return records.sequence_numbers[done - 1] if done else None
 
     def next(self, now: float, wall: float) -> Next | None:
@@ -176,8 +176,8 @@ class Work:
             self._parts.pop(0)
             self._progressed()
         else:
-            gone = set(discard.records.positions)
-            part.records = part.records.chosen([position not in gone for position in part.records.positions])
+            gone = set(discard.records.offsets)
+            part.records = part.records.chosen([offset not in gone for offset in part.records.offsets])
         return discard.records
 
     def succeeded(self) -> Records:

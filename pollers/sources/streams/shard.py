@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import anyio
 
 from pollers.clocks.clock import loop_time
+from pollers.sources.streams.done_ahead import DoneAhead
 from pollers.sources.streams.intake import encoded, matching
 from pollers.sources.streams.lane import Lane
-from pollers.sources.streams.progress import EarlierLanes, Progress, Step, share_out
+from pollers.sources.streams.progress import Progress, Step
 from pollers.sources.streams.reading import Reader
-from pollers.sources.streams.records import Records
+from pollers.sources.streams.records import Records, share_out
 from pollers.sources.streams.stopping import Stopping
 from pollers.sources.streams.unwritten import Unwritten, WriteGate
 from pollers.sources.streams.windows import Windows
@@ -55,7 +56,7 @@ class Shard:
         self.unwritten = Unwritten(2 * context.writer.interval_seconds)
         self.gate = WriteGate(self, self.unwritten)
         self._progress = Progress()
-        self._earlier = EarlierLanes(kept.ahead)
+        self._done_ahead = DoneAhead(kept.ahead, context.source.positions)
         self._encode = context.source.encoder(shard_id)
         self._saved_window = kept.window
 
@@ -146,7 +147,7 @@ class Shard:
         first = self._progress.take(sequence_numbers, rejected)
         held = Records(list(range(first, first + len(records))), sequence_numbers, events, arrivals)
         if choice is not None:
-            held.positions = list(compress(held.positions, choice))
+            held.offsets = list(compress(held.offsets, choice))
             held.sequence_numbers = list(compress(sequence_numbers, choice))
         size_bytes = held.size_bytes
         self._say_received(sequence_numbers, held, choice)
@@ -160,10 +161,10 @@ class Shard:
 
     def _undone(self, records: list[Wire]) -> list[Wire]:
         """The records without those that lanes of an earlier run had done: they are in that run's books."""
-        if not self._earlier.any or not records:
+        if not self._done_ahead.any or not records:
             return records
         source = self.context.source
-        return list(compress(records, self._earlier.undone(source.keys(records), source.sequence_numbers(records))))
+        return list(compress(records, self._done_ahead.undone(source.keys(records), source.sequence_numbers(records))))
 
     def _say_received(self, sequence_numbers: list[str], held: Records, choice: Sequence[bool] | None) -> None:
         facts = self.context.surroundings.facts
@@ -219,7 +220,7 @@ class Shard:
 
     @property
     def lowest(self) -> int | None:
-        """The position of the lowest unfinished record."""
+        """The offset of the lowest unfinished record."""
         return min((lowest for lane in self.lanes if (lowest := lane.lowest) is not None), default=None)
 
     @property
@@ -228,14 +229,14 @@ class Shard:
         return self.reader.at_tip and not self.held and (self.windows is None or self.windows.open is None)
 
     @property
-    def last_done(self) -> str:
-        """The sequence number of the highest record below which everything is done."""
-        return self._progress.step(self.lowest, self.kept.sequence_number).sequence_number or "0"
+    def last_done(self) -> str | None:
+        """The position of the highest record below which everything is done; None before the first."""
+        return self._progress.step(self.lowest, self.kept.sequence_number).sequence_number
 
     def accepted(self, records: Records) -> None:
         """The function accepted these records."""
         if len(records):
-            self._progress.accept(records.positions)
+            self._progress.accept(records.offsets)
             self._done(records)
 
     def _done(self, records: Records) -> None:
@@ -250,7 +251,7 @@ class Shard:
 
     def discarded(self, records: Records) -> None:
         """These records are accounted for as discarded."""
-        self._progress.discard(records.positions)
+        self._progress.discard(records.offsets)
         self._done(records)
 
     def progressed(self) -> None:
@@ -269,7 +270,7 @@ class Shard:
             sequence_number=step.sequence_number,
             # A state without a record that it is of would be none.
             window=self.windows.open if self.windows and step.sequence_number else None,
-            ahead=self._earlier.above(step.sequence_number, lanes),
+            ahead=self._done_ahead.above(step.sequence_number, lanes),
         )
         return None if checkpoint == kept and not step.count else (step, checkpoint)
 

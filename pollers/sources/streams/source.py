@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pollers.clocks.service import ServiceClock
     from pollers.events.encoding import PageEncoder
     from pollers.sources.streams.pacing import Pace
+    from pollers.sources.streams.positions import Positions
 
 
 class StreamSource(Protocol):
@@ -31,6 +32,10 @@ class StreamSource(Protocol):
     @property
     def pace(self) -> Pace:
         """How fast it may be read."""
+
+    @property
+    def positions(self) -> Positions:
+        """How the positions of records compare."""
 
     @property
     def fan_out(self) -> bool:
@@ -63,7 +68,7 @@ class StreamSource(Protocol):
         """What makes the bytes of the Lambda event records of records of this shard, all of one page."""
 
     def sequence_numbers(self, records: Sequence[Wire]) -> list[str]:
-        """As the service spells them."""
+        """The records' positions, as the service spells them."""
 
     def arrivals(self, records: Sequence[Wire], now: float) -> list[float]:
         """When the records arrived, in seconds since the epoch; ``now`` where a record does not say."""

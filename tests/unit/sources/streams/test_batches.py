@@ -15,10 +15,8 @@ ROOM = PAYLOAD_LIMIT_BYTES - ENVELOPE_BYTES
 
 def records_of(*sizes: int, first: int = 0) -> Records:
     """Records whose events have these lengths."""
-    positions = list(range(first, first + len(sizes)))
-    return Records(
-        positions, [str(p) for p in positions], [b"x" * size for size in sizes], [float(p) for p in positions]
-    )
+    offsets = list(range(first, first + len(sizes)))
+    return Records(offsets, [str(p) for p in offsets], [b"x" * size for size in sizes], [float(p) for p in offsets])
 
 
 def gathering(size: int, window: float = 0.0, now: float = 0.0) -> Gathering:
@@ -87,7 +85,7 @@ def test_pages_that_are_a_batch_each_are_handed_over_as_they_are() -> None:
         queue.add(page, 0.0)
     assert len(queue) == 9
     for page in pages:
-        assert queue.lowest == page.positions[0]
+        assert queue.lowest == page.offsets[0]
         assert queue.take().records is page
     assert not len(queue)
     assert queue.lowest is None
@@ -110,9 +108,9 @@ def test_a_record_that_fits_into_no_event_comes_alone_and_marked() -> None:
     queue = gathering(10)
     queue.add(records_of(5, ROOM + 1, 7), 0.0)
     first, second, third = queue.take(), queue.take(), queue.take()
-    assert (first.oversized, first.records.positions) == (False, [0])
-    assert (second.oversized, second.records.positions) == (True, [1])
-    assert (third.oversized, third.records.positions) == (False, [2])
+    assert (first.oversized, first.records.offsets) == (False, [0])
+    assert (second.oversized, second.records.offsets) == (True, [1])
+    assert (third.oversized, third.records.offsets) == (False, [2])
 
 
 def test_a_record_of_exactly_the_limit_is_delivered() -> None:
@@ -127,19 +125,19 @@ def test_records_that_were_handed_over_are_never_changed(reads: list[int], size:
     """Neither what a reader handed in (its sequence numbers are the books' as well) nor what a batch took out."""
     queue = gathering(size)
     handed: list[tuple[Records, list[int], list[str]]] = []
-    position = 0
+    offset = 0
     for number, count in enumerate(reads):
-        records = records_of(*[5] * count, first=position)
-        handed.append((records, list(records.positions), list(records.sequence_numbers)))
+        records = records_of(*[5] * count, first=offset)
+        handed.append((records, list(records.offsets), list(records.sequence_numbers)))
         queue.add(records, 0.0)
-        position += count
+        offset += count
         if number % 2:
             taken = queue.take().records
-            handed.append((taken, list(taken.positions), list(taken.sequence_numbers)))
+            handed.append((taken, list(taken.offsets), list(taken.sequence_numbers)))
     while len(queue):
         queue.take()
-    for records, positions, numbers in handed:
-        assert (records.positions, records.sequence_numbers) == (positions, numbers)
+    for records, offsets, numbers in handed:
+        assert (records.offsets, records.sequence_numbers) == (offsets, numbers)
 
 
 @given(st.lists(st.lists(st.sampled_from([0, 1, 20, 60, 86, 87]), max_size=6), max_size=6), st.integers(1, 5))
@@ -147,16 +145,16 @@ def test_batches_are_the_queue_in_order_and_always_fit(reads: list[list[int]], s
     """Every record once, in order, never more than the size or the payload; as much as fits."""
     limits = Limits(size, payload_bytes=100)
     queue = Gathering(limits, 0.0)
-    position = 0
+    offset = 0
     for read in reads:
-        queue.add(records_of(*read, first=position), 0.0)
-        position += len(read)
+        queue.add(records_of(*read, first=offset), 0.0)
+        offset += len(read)
     seen: list[int] = []
     while queue.due_in(0.0) is not None:
         assert queue.lowest == len(seen)
         batch = queue.take()
         assert 1 <= len(batch.records) <= size
         assert batch.oversized == (len(join_event(batch.records.events)) > limits.payload_bytes)
-        seen += batch.records.positions
-    assert seen == list(range(position))
+        seen += batch.records.offsets
+    assert seen == list(range(offset))
     assert queue.lowest is None

@@ -11,7 +11,8 @@ from pollers.aws.api import StartAt
 from pollers.checkpoints.store import TRIM_HORIZON, ShardCheckpoint
 from pollers.sources.dynamodb.source import DynamoDBSource
 from pollers.sources.kinesis.source import KinesisSource
-from pollers.sources.streams.place import Place, after
+from pollers.sources.streams.place import Place
+from tests.unit.sources.streams.tokens import TOKENS
 
 if TYPE_CHECKING:
     from pollers.aws.api import Wire
@@ -85,8 +86,16 @@ def test_records_from_before_the_starting_time_are_passed_over() -> None:
     assert at.passed_to is None
 
 
-def test_sequence_numbers_are_compared_as_numbers() -> None:
-    """Some have leading zeros, and they grow longer."""
-    assert after("10", "9")
-    assert not after("009", "9")
-    assert not after("9", "10")
+class TokenStream(KinesisSource):
+    """A stream whose positions have no order."""
+
+    positions = TOKENS  # type: ignore[assignment] # another kind of positions
+
+
+def test_without_an_order_the_last_record_read_shows_where_new_ones_begin() -> None:
+    """A page that repeats it begins behind it; one that does not is new as a whole."""
+    at = place(TokenStream("arn:aws:kinesis:us-east-1:000000000000:stream/clicks", None), sequence_number="005")  # type: ignore[arg-type] # never asked
+    repeated = [click(number) for number in (9, 4, 5, 1, 7)]
+    assert at.fresh(repeated) == [click(1), click(7)]
+    assert at.fresh([click(5), click(2)]) == [click(2)]
+    assert at.fresh([click(3), click(2)]) == [click(3), click(2)]
