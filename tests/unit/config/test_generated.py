@@ -184,13 +184,6 @@ def test_the_option_table_is_up_to_date() -> None:
     assert text == with_table(text)
 
 
-def test_the_option_table_stands_in_one_document() -> None:
-    """The other documents point to it."""
-    documents = [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]
-
-    assert [file for file in documents if BEGIN in file.read_text(encoding="utf-8")] == [DOCUMENT]
-
-
 def test_the_option_table_has_every_option() -> None:
     """Nothing in the models is left out."""
     table = option_table()

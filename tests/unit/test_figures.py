@@ -1,0 +1,39 @@
+"""The README has one set of speed figures, which the benchmarks' page repeats to the digit."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
+SPEED = re.compile(r"\d\s?(?:µs|ms)\b|\d x\b|\bCPU-second|\d (?:messages|records|invocations)[\w ]* a second")
+
+
+def around(file: Path) -> tuple[str, str]:
+    """The figures of a page, and the page without them."""
+    before, rest = file.read_text(encoding="utf-8").split(BEGIN)
+    figures, after = rest.split(END)
+    return figures, before + after
+
+
+def test_both_pages_have_the_same_figures() -> None:
+    """To the digit."""
+    assert around(ROOT / "README.md")[0] == around(ROOT / "docs" / "benchmarks.md")[0]
+
+
+def test_each_figure_is_one_of_the_benchmarks_sections() -> None:
+    """What the summary says stands below it too, with how it was measured."""
+    figures, sections = around(ROOT / "docs" / "benchmarks.md")
+    measured = re.findall(r"\d[\d,.]*\d(?= (?:x|µs|MB|messages|invocations)\b| \|)", figures)
+
+    assert len(measured) >= 14
+    assert [
+        number for number in measured if not re.search(rf"(?<![\d,.]){re.escape(number)}(?![\d]|[,.]\d)", sections)
+    ] == []
+
+
+def test_the_readme_has_no_other_figures_of_speed() -> None:
+    """Two sets would contradict each other one day."""
+    assert SPEED.search(around(ROOT / "README.md")[0])
+    assert SPEED.findall(around(ROOT / "README.md")[1]) == []
