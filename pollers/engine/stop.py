@@ -1,53 +1,134 @@
-"""How a poller is told to stop, in two steps (docs/design, decision 9)."""
+"""How work is stopped, in two steps (docs/design, decision 9): what merely waits ends at once, what runs may finish.
+
+::
+
+    running --request()--> stopping --hurry()--> hurried
+       |                                           ^
+       +------------------ hurry() ----------------+
+
+A step is never taken back. The supervisor takes the steps of a mapping's stop; a poller whose source is unusable, or one of
+whose tasks died, takes those of its own, which is a child of the mapping's; the same holds for a shard and its poller. A
+step goes down to the children and never up: what stops one shard leaves the others alone.
+"""
 
 from __future__ import annotations
 
+import weakref
+from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
+    from contextlib import AbstractContextManager
 
 T = TypeVar("T")
 
 
-class Stop:
-    """Asked by the supervisor, watched by one mapping's poller.
+class _Step:
+    """Taken once; then every scope of it is cancelled, those that are opened later included."""
 
-    ``requested``: no new receive or read; what runs finishes and is acknowledged, the rest is handed back; then ``run`` returns.
-    ``hurried``: the grace period is over (or a second signal came): running invocations are cancelled and their messages go back.
+    __slots__ = ("_scopes", "event", "taken")
+
+    def __init__(self) -> None:
+        self.taken = False
+        self.event = anyio.Event()
+        # In the order of opening, so that a simulation cancels in the same order each time that it is run.
+        self._scopes: dict[anyio.CancelScope, None] = {}
+
+    def take(self) -> None:
+        self.taken = True
+        self.event.set()
+        for scope in list(self._scopes):
+            scope.cancel()
+
+    @contextmanager
+    def scope(self) -> Iterator[anyio.CancelScope]:
+        with anyio.CancelScope() as scope:
+            self._scopes[scope] = None
+            # A step that was taken before must not be missed: nobody takes it a second time.
+            if self.taken:
+                scope.cancel()
+            try:
+                yield scope
+            finally:
+                del self._scopes[scope]
+
+
+class Stop:
+    """Asked from outside, watched by the tasks that it stops.
+
+    ``requested``: no new receive or read; what runs finishes and is acknowledged, the rest is handed back.
+    ``hurried``: the grace period is over (or a second signal came): running invocations are cancelled, and what they held goes
+    back.
     """
 
     def __init__(self) -> None:
-        self.requested = anyio.Event()
-        self.hurried = anyio.Event()
+        self._request = _Step()
+        self._hurry = _Step()
+        # Children are not kept alive: a poller lives for months, and shards come and go. Numbers keep their order.
+        self._children: weakref.WeakValueDictionary[int, Stop] = weakref.WeakValueDictionary()
+        self._numbers = count()
+
+    def child(self) -> Stop:
+        """A stop that takes each step with this one at the latest, and may take it earlier by itself."""
+        child = Stop()
+        self._children[next(self._numbers)] = child
+        if self.requested:
+            child.request()
+        if self.hurried:
+            child.hurry()
+        return child
+
+    @property
+    def requested(self) -> bool:
+        """Whether the first step was taken."""
+        return self._request.taken
+
+    @property
+    def hurried(self) -> bool:
+        """Whether the second step was taken. Implies :attr:`requested`."""
+        return self._hurry.taken
 
     def request(self) -> None:
         """Begin the orderly stop. Calling it again changes nothing."""
-        self.requested.set()
+        self._request.take()
+        for child in list(self._children.values()):
+            child.request()
 
     def hurry(self) -> None:
-        """Skip the wait for running invocations. Implies :meth:`request`."""
-        self.requested.set()
-        self.hurried.set()
+        """Skip the wait for what runs. Implies :meth:`request`, for the children too: no one sees a hurry without a request."""
+        self.request()
+        self._hurry.take()
+        for child in list(self._children.values()):
+            child.hurry()
+
+    async def until_requested(self) -> None:
+        """Wait for the first step."""
+        await self._request.event.wait()
+
+    async def until_hurried(self) -> None:
+        """Wait for the second step."""
+        await self._hurry.event.wait()
+
+    def waiting(self) -> AbstractContextManager[anyio.CancelScope, bool | None]:
+        """What is awaited inside is cut by the first step: sleeps, permits, reads."""
+        return self._request.scope()
+
+    def running(self) -> AbstractContextManager[anyio.CancelScope, bool | None]:
+        """What is awaited inside is cut by the second step: invocations, deliveries."""
+        return self._hurry.scope()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep, or less when stopped. A time that has passed already (less than 0) is no wait."""
+        with self.waiting():
+            await anyio.sleep(max(0.0, seconds))
 
     async def unless_requested(self, call: Callable[[], Awaitable[T]]) -> T | None:
         """What ``call`` brings, or raises; None when the stop came first, which cancels it. For what holds nothing yet."""
-        brought: list[T] = []
-        raised: list[Exception] = []
-
-        async def run() -> None:
-            try:
-                brought.append(await call())
-            except Exception as error:
-                raised.append(error)
-            group.cancel_scope.cancel()
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(run)
-            await self.requested.wait()
-            group.cancel_scope.cancel()
-        if raised:
-            raise raised[0]
-        return brought[0] if brought else None
+        brought: T | None = None
+        with self.waiting():
+            brought = await call()
+        return brought

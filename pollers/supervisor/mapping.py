@@ -223,7 +223,7 @@ class MappingRunner:
     async def _watch(self, stop: Stop, broken: anyio.Event) -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(self._stop_when_broken, stop, broken)
-            await stop.requested.wait()
+            await stop.until_requested()
             self._enter(MappingState.STOPPING)
 
     async def _stop_when_broken(self, stop: Stop, broken: anyio.Event) -> None:

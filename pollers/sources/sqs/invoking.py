@@ -186,10 +186,10 @@ class Invoker:
         self._facts.emit(Doing(_task(batch), State.RETRYING, detail, pause))
         try:
             with anyio.move_on_after(pause):
-                await self._stop.requested.wait()
+                await self._stop.until_requested()
         finally:
             self._facts.emit(Doing(_task(batch), State.ENDED))
-        return not self._stop.requested.is_set()
+        return not self._stop.requested
 
 
 def _task(batch: list[Held]) -> str:

@@ -132,7 +132,7 @@ class SqsPoller:
 
     async def _try(self, call: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401 - whatever the call returns
         backoff = Backoff(self._surroundings.random, initial=START_SECONDS[0], maximum=START_SECONDS[1])
-        while not self._stop.requested.is_set():
+        while not self._stop.requested:
             try:
                 return await self._stop.unless_requested(call)
             except AwsError as error:
@@ -142,7 +142,7 @@ class SqsPoller:
                 self._facts.emit(PollFailed("", str(error), pause))
                 self._facts.emit(Doing("receive", State.BACKING_OFF, str(error), pause))
                 with anyio.move_on_after(pause):
-                    await self._stop.requested.wait()
+                    await self._stop.until_requested()
         return None
 
     def _check(self, attributes: dict[str, str]) -> None:
@@ -270,9 +270,9 @@ class SqsPoller:
             self._invoker.hurry()
 
     async def _watch(self) -> None:
-        await self._stop.requested.wait()
+        await self._stop.until_requested()
         self._receiver.stop()
-        await self._stop.hurried.wait()
+        await self._stop.until_hurried()
         self._receiver.stop(hurried=True)
         self._invoker.hurry()
 

@@ -10,7 +10,7 @@ import structlog
 
 from pollers.checkpoints.errors import LeaseLost, StoreUnwritable
 from pollers.engine.backoff import Backoff
-from pollers.sources.streams.stopping import Stopping
+from pollers.engine.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,7 +37,7 @@ class CheckpointWriter:
     def __init__(
         self,
         checkpoints: MappingCheckpoints,
-        stopping: Stopping,
+        stopping: Stop,
         random: Random,
         report: Callable[[str | None, float | None], None],
         interval_seconds: float = 0.0,
@@ -46,7 +46,7 @@ class CheckpointWriter:
         self._stopping = stopping
         self._backoff = Backoff(random, initial=0.5, maximum=10.0)
         self._report = report
-        self._ending = Stopping()
+        self._ending = Stop()
         self.interval_seconds = interval_seconds
         self.problem: str | None = None
         self._dirty: dict[Shard, None] = {}
@@ -61,7 +61,7 @@ class CheckpointWriter:
 
     async def run(self) -> None:
         """Write until :meth:`last` is called: also while a stop waits for what runs, which a kill may cut short."""
-        while not self._ending.stopped:
+        while not self._ending.requested:
             await self._news.wait()
             self._news = anyio.Event()
             problem = await self.flush()
@@ -110,7 +110,7 @@ class CheckpointWriter:
 
     async def last(self) -> None:
         """Write what is left when the poller ends. Raises StoreUnwritable when the store goes on refusing."""
-        self._ending.stop()
+        self._ending.request()
         self._news.set()
         deadline = anyio.current_time() + LAST_SECONDS
         while (problem := await self.flush()) is not None:
@@ -143,7 +143,7 @@ class CheckpointWriter:
             except StoreUnwritable as problem:
                 wait = self._backoff.next()
                 self._refused(problem, wait)
-                if self._stopping.stopped:
+                if self._stopping.requested:
                     return False
                 await self._stopping.sleep(wait)
 

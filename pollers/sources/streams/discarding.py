@@ -71,7 +71,7 @@ async def _deliver(destination: Destination, shard: Shard, task: str, failure: F
             wait = backoff.next()
             context.surroundings.facts.emit(DestinationFailed(destination.arn, str(error), wait))
             context.doing(task, State.DELIVERING, f"to {destination.arn}: {error}", wait)
-            if stopping.stopped:
+            if stopping.requested:
                 return False
             await stopping.sleep(wait)
     return False

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from pollers.aws.api import ShardListing
     from pollers.checkpoints.store import MappingCheckpoints
+    from pollers.engine.stop import Stop
     from pollers.sources.streams.context import StreamContext
-    from pollers.sources.streams.stopping import Stopping
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -41,7 +41,7 @@ class Discovery:
         self,
         context: StreamContext,
         checkpoints: MappingCheckpoints,
-        stopping: Stopping,
+        stopping: Stop,
         found: Callable[[], Awaitable[None]],
     ) -> None:
         self.lineage = Lineage()
@@ -58,7 +58,7 @@ class Discovery:
 
     async def run(self) -> None:
         """List, and go on listing until stopped. Raises SourceUnusable."""
-        while not self._stopping.stopped:
+        while not self._stopping.requested:
             wait = INTERVAL_SECONDS
             try:
                 with self._stopping.waiting():

@@ -31,11 +31,11 @@ SHORT_SECONDS = 30.0
 async def read_subscriptions(reader: Reader) -> None:
     """Subscribe again and again until the shard ends or is stopped."""
     shard = reader.shard
-    while not (shard.closed or shard.stopping.stopped):
+    while not (shard.closed or shard.stopping.requested):
         began, before = anyio.current_time(), reader.place.upto
         last = await reader.attempt(lambda: _one(reader))
         apart = LEAST_SECONDS
-        if last is not None and (last.continuation is None or (last.children and not shard.stopping.stopped)):
+        if last is not None and (last.continuation is None or (last.children and not shard.stopping.requested)):
             apart = IN_USE_SECONDS
             await end_told(reader, last.children, last.behind_seconds, progressed=reader.place.upto != before)
         if not shard.closed:

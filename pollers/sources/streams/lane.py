@@ -81,7 +81,7 @@ class Lane:
 
     async def _next(self) -> Batch | None:
         """The next batch, with a permit held for it; None when there will be none."""
-        while not self._shard.stopping.stopped:
+        while not self._shard.stopping.requested:
             self._news = anyio.Event()
             wait = self._due_in()
             if wait is not None and wait <= 0:
@@ -160,7 +160,7 @@ class Lane:
             if not await discard(self._shard, self.task, step, self._event(step.records)):
                 return False
             self._shard.discarded(work.discarded())
-        elif stopping.stopped:
+        elif stopping.requested:
             return False
         elif isinstance(step, Wait):
             self._give_back()

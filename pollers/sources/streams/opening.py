@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pollers.checkpoints.store import CheckpointStore, MappingCheckpoints
     from pollers.destinations import Destination
     from pollers.engine.poller import Surroundings
+    from pollers.engine.stop import Stop
     from pollers.sources.streams.source import StreamSource
-    from pollers.sources.streams.stopping import Stopping
 
     T = TypeVar("T")
 
@@ -43,7 +43,7 @@ COMING = frozenset({"CREATING", "ENABLING"})
 class Patience:
     """Asks the service until it answers: what may pass is waited out and said, what may not is SourceUnusable."""
 
-    def __init__(self, source: StreamSource, surroundings: Surroundings, stopping: Stopping) -> None:
+    def __init__(self, source: StreamSource, surroundings: Surroundings, stopping: Stop) -> None:
         self.source = source
         self.surroundings = surroundings
         self.stopping = stopping
@@ -51,7 +51,7 @@ class Patience:
 
     async def ask(self, call: Callable[[], Awaitable[T]]) -> T | None:
         """The answer, or None when stopped before there was one. Raises SourceUnusable."""
-        while not self.stopping.stopped:
+        while not self.stopping.requested:
             try:
                 with self.stopping.waiting():
                     answer = await call()
@@ -178,7 +178,7 @@ async def _tips(shards: list[ShardListing], patience: Patience) -> dict[str, str
     """
     tips = {}
     for shard in shards:
-        if shard.ended_at is None and not patience.stopping.stopped:
+        if shard.ended_at is None and not patience.stopping.requested:
             try:
                 with patience.stopping.waiting():
                     tips[shard.shard_id] = await patience.source.iterator(shard.shard_id, StartAt("LATEST"))

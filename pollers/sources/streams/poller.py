@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import anyio
 
 from pollers.aws.errors import AwsError
+from pollers.engine.stop import Stop
 from pollers.sources.streams.checkpointing import CheckpointWriter
 from pollers.sources.streams.context import RecordMatcher, StreamContext
 from pollers.sources.streams.discovery import Discovery
 from pollers.sources.streams.opening import OpenStream, Patience, open_stream
 from pollers.sources.streams.pacing import ReadAhead
 from pollers.sources.streams.shard_supervisor import Shards
-from pollers.sources.streams.stopping import Stopping
 from pollers.telemetry.facts import Doing, ShardSeen, State, WriteRefused
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class StreamPoller:
         self._destination = destination
         self._surroundings = surroundings
         self._record_filter = record_filter
-        self._stopping = Stopping()
+        self._stopping = Stop()
         self._discovery: Discovery | None = None
         self._shards: Shards | None = None
         self._failure: Exception | None = None
@@ -67,7 +67,7 @@ class StreamPoller:
 
     async def caught_up(self) -> bool:
         """See ``Poller.caught_up``: a fresh listing shows no new shard, and every shard has ended or is read to its tip."""
-        if self._shards is None or self._discovery is None or self._stopping.stopped:
+        if self._shards is None or self._discovery is None or self._stopping.requested:
             return False
         try:
             new = await self._discovery.look()
@@ -100,7 +100,7 @@ class StreamPoller:
             discovery.lineage.restore(shard_id, kept.parents, ended=kept.ended)
             self._surroundings.facts.emit(ShardSeen(shard_id, kept.parents, kept.ended))
         self._shards = shards = Shards(context, stream.checkpoints, discovery, tasks, stream.tips, self._fail)
-        if self._stopping.stopped:
+        if self._stopping.requested:
             shards.stop()
         tasks.start_soon(self._guarded, context.writer.run)
         tasks.start_soon(self._guarded, discovery.run)
@@ -146,17 +146,17 @@ class StreamPoller:
     # -- stopping and failing --------------------------------------------------------------------------------------------
 
     async def _watch_stop(self) -> None:
-        await self._surroundings.stop.requested.wait()
+        await self._surroundings.stop.until_requested()
         self._stop()
 
     async def _watch_hurry(self) -> None:
-        await self._surroundings.stop.hurried.wait()
+        await self._surroundings.stop.until_hurried()
         self._stopping.hurry()
         if self._shards is not None:
             self._shards.hurry()
 
     def _stop(self) -> None:
-        self._stopping.stop()
+        self._stopping.request()
         if self._shards is not None:
             self._shards.stop()
 

@@ -87,16 +87,16 @@ class Reader:
         if self.shard.context.source.fan_out:
             await read_subscriptions(self)
             return
-        while not (self.shard.closed or self.shard.stopping.stopped):
+        while not (self.shard.closed or self.shard.stopping.requested):
             room = await self.room()
             await self.shard.stopping.sleep(self._next_at - anyio.current_time())
-            if room is not None and not self.shard.stopping.stopped:
+            if room is not None and not self.shard.stopping.requested:
                 await self._read(*room)
 
     async def room(self) -> tuple[int, int] | None:
         """Wait until records may be read; how many and how many bytes, None when stopped."""
         shard = self.shard
-        while not shard.stopping.stopped:
+        while not shard.stopping.requested:
             room = None if shard.full else shard.context.read_ahead.room(shard.holding)
             if room is not None:
                 if self.waiting_for_room:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import anyio
 
 from pollers.clocks.clock import loop_time
+from pollers.engine.stop import Stop
 from pollers.sources.streams.done_ahead import DoneAhead
 from pollers.sources.streams.intake import encoded, matching
 from pollers.sources.streams.lane import Lane
 from pollers.sources.streams.progress import Progress, Step
 from pollers.sources.streams.reading import Reader
 from pollers.sources.streams.records import Records, share_out
-from pollers.sources.streams.stopping import Stopping
 from pollers.sources.streams.unwritten import Unwritten, WriteGate
 from pollers.sources.streams.windows import Windows
 from pollers.telemetry.facts import Checkpointed, Filtered, Received, Returned, State
@@ -43,7 +43,7 @@ class Shard:
         self.lease = lease
         self.kept = kept
         self.context = context
-        self.stopping = Stopping()
+        self.stopping = Stop()
         self.saving = anyio.Lock(fast_acquire=True)
         self.lost = False
         self.closed = False
@@ -92,7 +92,7 @@ class Shard:
 
     def stop(self) -> None:
         """Read no more, invoke no more; what runs finishes."""
-        self.stopping.stop()
+        self.stopping.request()
         self._wake_lanes()
 
     def hurry(self) -> None:

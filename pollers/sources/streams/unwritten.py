@@ -91,7 +91,7 @@ class WriteGate:
                 self._shard.context.doing(task, State.ENDED)
 
     async def _wait(self) -> bool:
-        while not self._shard.stopping.stopped:
+        while not self._shard.stopping.requested:
             if self._unwritten.may_begin(self.now()):
                 return True
             if self._news.is_set():

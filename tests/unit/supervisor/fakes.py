@@ -69,9 +69,9 @@ class FakePoller:
         self.ran += 1
         if self.failure is not None:
             raise self.failure
-        await self.surroundings.stop.requested.wait()
+        await self.surroundings.stop.until_requested()
         if self.stubborn:
-            await self.surroundings.stop.hurried.wait()
+            await self.surroundings.stop.until_hurried()
             self.hurried = True
         self.ended = True
 
