@@ -12,26 +12,24 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from config.faults import ConfigError, Fault, Note, Path, Place, dotted
 from config.files import Source, fault_of, find_files, read_source
 from config.functions.reading import read_function
-from config.mappings import MappingReader
 from config.models import Aws, Config, Console, Http, Runtime
 from config.options.reader import Reader
 from config.options.shapes import options_of
 from config.options.spelling import suggestion
-from config.pasted import WORDING
 from config.report import Report
+from config.sources.reading import MappingReader
 from config.text.nodes import Entry, Scalar, Table, Unparsable, describe, is_null, quoted, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from pydantic import BaseModel
-
     from config.functions.reading import AnyFunction
-    from config.models import Mapping as MappingModel
+    from config.options.shapes import Model
+    from config.sources.mapping import Mapping as MappingModel
 
     Check: TypeAlias = Callable[[MappingModel], Iterable[tuple[Path, str, bool]]]
 
-SINGLE: dict[str, type[BaseModel]] = {"aws": Aws, "runtime": Runtime, "console": Console}
+SINGLE: dict[str, type[Model]] = {"aws": Aws, "runtime": Runtime, "console": Console}
 """Sections that may be given once, in one of the files."""
 
 NAMED = ("functions", "event_source_mappings")
@@ -162,7 +160,7 @@ class _Loader:
                 places[name] = member.place
                 yield name, (source, member)
 
-    def _single(self, name: str, model: type[BaseModel], sources: list[Source]) -> Any:  # noqa: ANN401 - an instance of model
+    def _single(self, name: str, model: type[Model], sources: list[Source]) -> Any:  # noqa: ANN401 - an instance of model
         given = [
             (s, s.table.entries[name])
             for s in sources
@@ -238,7 +236,7 @@ class _Loader:
         for name, (source, entry) in members.items():
             path: Path = ("event_source_mappings", name)
             self._report.enter(path, entry.node, path, entry.place)
-            reader = Reader(self._report, source.folder, pasted=True, wording=WORDING)
+            reader = Reader(self._report, source.folder, pasted=True)
             mapping = mappings.read(name, entry.node, reader, path)
             if mapping is not None:
                 found[name] = mapping

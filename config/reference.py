@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from config.functions.reading import RUNTIMES
-from config.models import Aws, Console, KinesisMapping, Runtime, SqsMapping
+from config.models import Aws, Console, Runtime
 from config.options.shapes import (
     Either,
     FilePath,
@@ -29,6 +29,7 @@ from config.options.shapes import (
     Text,
     options_of,
 )
+from config.sources import registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -57,10 +58,7 @@ def _lines() -> Iterator[str]:
     for title, model in (("aws", Aws), ("runtime", Runtime), ("console", Console)):
         yield from _table(f"`{title}`", _rows(options_of(model)))
     yield from _table("`functions.NAME`", _function_rows(), "runtimes")
-    sources = {
-        "SQS": {name: option for name, option in options_of(SqsMapping).items() if name != "name"},
-        "streams": {name: option for name, option in options_of(KinesisMapping).items() if name != "name"},
-    }
+    sources = {family.title: registry.settings_of(kinds[0]) for family, kinds in registry.families().items()}
     yield from _table("`event_source_mappings.NAME`", _merged(sources), "sources")
 
 

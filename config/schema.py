@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from config.functions.reading import NAME as FUNCTION_NAME
 from config.functions.reading import RUNTIMES
-from config.mappings import NAME as MAPPING_NAME
-from config.models import Aws, Config, Console, KinesisMapping, Runtime, SqsMapping
+from config.models import Aws, Config, Console, Runtime
 from config.options.shapes import (
     Either,
     FilePath,
@@ -30,20 +29,22 @@ from config.options.shapes import (
     Text,
     options_of,
 )
-from config.pasted import OTHER_SOURCES, READ_ONLY, RESOURCE_TYPE, WITHOUT_EFFECT
+from config.sources import registry
+from config.sources.pasted import READ_ONLY, RESOURCE_TYPE, WITHOUT_EFFECT, unread_settings
+from config.sources.reading import NAME as MAPPING_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from pydantic import BaseModel
+    from config.options.shapes import Model
+    from config.sources.kind import SourceConfig
 
 Schema: TypeAlias = dict[str, Any]
 
 _NOTHING: Schema = {"type": "null"}
 _VARIABLE: Schema = {"$ref": "#/$defs/Variable"}
 _LIST_OR_NOTHING: Schema = {"enum": [None, []]}
-_QUEUE = "^arn:[^:]+:sqs:"
-_STREAM = "^arn:[^:]+:(kinesis|dynamodb):"
+_SECTION_OR_NOTHING: Schema = {"enum": [None, [], {}]}
 
 
 def json_schema() -> Schema:
@@ -82,7 +83,7 @@ class _Writer:
             "$defs": self.definitions,
         }
 
-    def _single(self, model: type[BaseModel]) -> Schema:
+    def _single(self, model: type[Model]) -> Schema:
         return {"anyOf": [self._section(model, pasted=False), _NOTHING]}
 
     def _function(self) -> Schema:
@@ -90,19 +91,16 @@ class _Writer:
 
     def _mapping(self) -> Schema:
         """One object for mappings of every source; what a source does not take is refused by its ARN."""
-        queue, stream = options_of(SqsMapping), options_of(KinesisMapping)
-        options = {name: replace(option, required=False) for name, option in (stream | queue).items() if name != "name"}
+        options = {name: replace(option, required=False) for name, option in registry.all_settings().items()}
         body = self._object(options, pasted=True)
         body["description"] = "an event source mapping, in snake_case or in PascalCase"
         body["properties"] |= _each(READ_ONLY - set(body["properties"]), {"description": "reported by AWS; ignored"})
         body["properties"] |= _each(WITHOUT_EFFECT, {"description": "has no effect outside AWS"})
-        body["properties"] |= _each(OTHER_SOURCES, _LIST_OR_NOTHING)
+        body["properties"] |= _each(unread_settings(), _LIST_OR_NOTHING)
         body["allOf"] = [
-            _one_of_these(options["event_source_arn"]),
-            _one_of_these(options["function_name"]),
-            *_by_source(options, _QUEUE, stream.keys() - queue.keys()),
-            *_by_source(options, _STREAM, queue.keys() - stream.keys()),
-            *_by_source(options, _STREAM, (), required=options["starting_position"]),
+            *(_one_of_these(option) for option in registry.all_settings().values() if option.required),
+            *_refused_by_source(options),
+            *_required_by_source(options),
         ]
         self.definitions["Mapping"] = body
         resource = {
@@ -113,12 +111,17 @@ class _Writer:
         }
         return {"anyOf": [{"$ref": "#/$defs/Mapping"}, resource]}
 
-    def _section(self, model: type[BaseModel], *, pasted: bool) -> Schema:
+    def _section(self, model: type[Model], *, pasted: bool) -> Schema:
         name = model.__name__
         if name not in self.definitions:
             self.definitions[name] = {}
             description = (model.__doc__ or "").split("\n")[0].replace("``", "`")
-            self.definitions[name] = {"description": description} | self._object(options_of(model), pasted=pasted)
+            found: Schema = {"description": description} | self._object(options_of(model), pasted=pasted)
+            for refused in model.refused:
+                found["properties"] |= _each(
+                    refused.names, _SECTION_OR_NOTHING if refused.section else _LIST_OR_NOTHING
+                )
+            self.definitions[name] = found
         return {"$ref": f"#/$defs/{name}"}
 
     def _object(self, options: dict[str, Option], *, pasted: bool) -> Schema:
@@ -130,10 +133,6 @@ class _Writer:
             if spelled:
                 also = f"{option.name} in another spelling: {option.description}"
                 properties |= {spelling: written | {"description": also} for spelling in option.names[1:]}
-        if "on_failure" in properties:
-            properties |= _each(("on_success", "OnSuccess"), {"enum": [None, [], {}]})
-        if "maximum_pollers" in properties:
-            properties |= _each(("poller_group_name", "PollerGroupName"), _LIST_OR_NOTHING)
         found: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
         required = [option for option in options.values() if option.required]
         if required and pasted:
@@ -230,13 +229,26 @@ def _each(names: Iterable[str], written: Schema) -> dict[str, Schema]:
     return {name: written for name in sorted(names)}  # noqa: C420 - a schema is a value here, shared on purpose
 
 
-def _by_source(
-    options: dict[str, Option], arn: str, refused: Iterable[str], required: Option | None = None
-) -> list[Schema]:
-    """Conditions for each spelling of the event source's ARN."""
-    names = [spelling for name in refused for spelling in options[name].names]
-    then: Schema = _one_of_these(required) if required else {"properties": _each(names, _LIST_OR_NOTHING)}
-    return [
-        {"if": {"required": [spelling], "properties": {spelling: {"pattern": arn}}}, "then": then}
-        for spelling in options["event_source_arn"].names
-    ]
+def _refused_by_source(options: dict[str, Option]) -> Iterator[Schema]:
+    """What mappings of a family do not take, for each spelling of the source's ARN."""
+    for kinds in registry.families().values():
+        refused = options.keys() - registry.settings_of(kinds[0]).keys()
+        names = [spelling for name in refused for spelling in options[name].names]
+        yield from _where_arn(options, kinds, {"properties": _each(names, _LIST_OR_NOTHING)})
+
+
+def _required_by_source(options: dict[str, Option]) -> Iterator[Schema]:
+    """What mappings of a family must have and others need not, for each spelling of the source's ARN."""
+    everywhere = {name for name, option in registry.all_settings().items() if option.required}
+    for kinds in registry.families().values():
+        for name, option in registry.settings_of(kinds[0]).items():
+            if option.required and name not in everywhere:
+                yield from _where_arn(options, kinds, _one_of_these(options[name]))
+
+
+def _where_arn(options: dict[str, Option], kinds: list[SourceConfig], then: Schema) -> Iterator[Schema]:
+    services = [service for kind in kinds for service in kind.services]
+    either = services[0] if len(services) == 1 else f"({'|'.join(services)})"
+    for spelling in options["event_source_arn"].names:
+        pattern = {"pattern": f"^arn:[^:]+:{either}:"}
+        yield {"if": {"required": [spelling], "properties": {spelling: pattern}}, "then": then}

@@ -71,7 +71,7 @@ async def _examined(mapping: Mapping, config: Config, aws: Aws) -> list[Finding]
         with anyio.fail_after(ANSWER_SECONDS):
             if isinstance(mapping, SqsMapping):
                 await _examine_queue(mapping, config.functions[mapping.function_name].timeout, aws, found)
-            else:
+            elif isinstance(mapping, KinesisMapping | DynamoDBMapping):
                 await _examine_stream(mapping, aws, found)
     except AwsError as error:
         found.append(_fault_of(mapping, error))

@@ -24,15 +24,14 @@ from config.options.shapes import (
     options_of,
 )
 from config.options.spelling import Named, recognise, suggestion
-from config.text.nodes import Node, Scalar, Sequence, Table, describe, is_null, json_text, quoted
+from config.text.nodes import Node, Scalar, Sequence, Table, describe, is_null, is_unset, json_text, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path as FolderPath
 
-    from pydantic import BaseModel
-
     from config.faults import Path
+    from config.options.shapes import Model
     from config.report import Report
 
 
@@ -65,12 +64,10 @@ class Wording:
     """What to say instead of the general sentence.
 
     ``missing``: what is expected of a required option, by name. ``invalid``: the whole sentence about a wrong value, by name.
-    ``unknown``: the sentence about a key that is no option of a model, by model and key; an empty one accepts the key.
     """
 
     missing: Mapping[str, str] = field(default_factory=dict)
     invalid: Mapping[str, Callable[[Node], str]] = field(default_factory=dict)
-    unknown: Mapping[tuple[str, str], Callable[[Node], str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -180,22 +177,15 @@ class Reader:
                 self.report.enter((*path, key), entry.node, (*shown, key), entry.place)
                 self.report.fault((*path, key), message, entry.place)
 
-    def _model(self, model: type[BaseModel], node: Node, path: Path, shown: Path) -> Any:  # noqa: ANN401 - an instance of model
+    def _model(self, model: type[Model], node: Node, path: Path, shown: Path) -> Any:  # noqa: ANN401 - an instance of model
         options = options_of(model)
-        reading = self.section(options, node, path, shown, self._nested_foreign(model))
+        reading = self.section(options, node, path, shown, _refused(model))
         if reading is None:
             return Faulty()
         if reading.faulty:
             best = reading.values | {name: f.best for name, f in reading.faulty.items() if f.best is not None}
             return Faulty(model.model_construct(**best))
         return model(**reading.values)
-
-    def _nested_foreign(self, model: type[BaseModel]) -> Callable[[str, Node], str | None]:
-        def foreign(key: str, node: Node) -> str | None:
-            refuse = self.wording.unknown.get((model.__name__, key))
-            return refuse(node) if refuse else None
-
-        return foreign
 
     def _list(self, shape: ListOf, node: Node, path: Path, shown: Path) -> Any:  # noqa: ANN401 - a list
         items = node.items if isinstance(node, Sequence) else None
@@ -280,6 +270,18 @@ class Reader:
             message += " (without quotes)"
         self.report.fault(path, message)
         return Faulty()
+
+
+def _refused(model: type[Model]) -> Callable[[str, Node], str | None]:
+    """What is wrong with a key that is no option of a section."""
+
+    def explain(key: str, node: Node) -> str | None:
+        for refused in model.refused:
+            if key in refused.names:
+                return "" if is_unset(node, section=refused.section) else refused.message
+        return None
+
+    return explain
 
 
 def _emptied(node: Node) -> bool:

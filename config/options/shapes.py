@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 import annotated_types
 from pydantic import BaseModel, ConfigDict
@@ -19,8 +19,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A key that AWS has in a section and that is refused, with ``message``, unless nothing is set with it.
+
+    ``names`` are its spellings. With ``section``, an empty mapping sets nothing either.
+    """
+
+    names: tuple[str, ...]
+    message: str
+    section: bool = False
+
+
 class Model(BaseModel):
     """What every part of the configuration shares: immutable, strict about unknown keys."""
+
+    refused: ClassVar[tuple[Refused, ...]] = ()
 
     model_config = ConfigDict(
         extra="forbid",
@@ -152,7 +166,7 @@ class MapOf:
 class Section:
     """A mapping whose keys are the options of a model."""
 
-    model: type[BaseModel]
+    model: type[Model]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +194,7 @@ class Option:
 
 
 @cache
-def options_of(model: type[BaseModel]) -> dict[str, Option]:
+def options_of(model: type[Model]) -> dict[str, Option]:
     """A model's options by name, in the order of the model."""
     found = {}
     for attribute, info in model.model_fields.items():
@@ -234,7 +248,7 @@ def _plain(annotation: Any) -> bool:  # noqa: ANN401 - annotations have no type 
 
 
 def _simple(annotation: Any, marks: list[Any]) -> Shape:  # noqa: ANN401 - annotations have no type of their own
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if isinstance(annotation, type) and issubclass(annotation, Model):
         return Section(annotation)
     if annotation is bool:
         return Flag()

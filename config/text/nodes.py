@@ -97,6 +97,16 @@ def is_null(node: Node) -> bool:
     return isinstance(node, Scalar) and node.value is None
 
 
+def is_unset(node: Node, *, section: bool = False) -> bool:
+    """Whether this is how AWS's replies and Terraform's state write what is not set: null or an empty list.
+
+    With ``section``, an empty mapping as well.
+    """
+    if isinstance(node, Sequence):
+        return not node.items
+    return is_null(node) or (section and isinstance(node, Table) and not node.entries)
+
+
 def describe(node: Node, *, secret: bool = False) -> str:
     """What was found, for a fault: short, on one line, and without the value of a secret."""
     if isinstance(node, Sequence):

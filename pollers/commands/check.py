@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from config.models import SqsMapping
 from pollers.commands.inspecting import load_runnable_or_exit
 
 if TYPE_CHECKING:
@@ -64,13 +63,7 @@ def _particulars(mapping: Mapping) -> Iterator[str]:
         yield "partial batch responses"
     if mapping.filter_criteria.filters:
         yield _count(len(mapping.filter_criteria.filters), "filter")
-    if isinstance(mapping, SqsMapping):
-        if mapping.scaling_config.maximum_concurrency is not None:
-            yield f"concurrency {mapping.scaling_config.maximum_concurrency}"
-    else:
-        yield f"from {mapping.starting_position}"
-        if mapping.on_failure:
-            yield f"failures to {mapping.on_failure}"
+    yield from mapping.particulars()
     if not mapping.enabled:
         yield "disabled"
 

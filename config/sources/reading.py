@@ -6,22 +6,21 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from config import pasted
 from config.faults import Finding, Path, Place
-from config.models import Filter, FilterCriteria, KinesisMapping, SqsMapping
 from config.options.reader import Faulty, Reader, Reading
-from config.options.shapes import options_of
+from config.options.shapes import OneOf, Text
 from config.options.spelling import recognise, suggestion
-from config.rules import refusals
-from config.sources.kinds import Kind, kind_of
+from config.sources import pasted, registry
+from config.sources.mapping import Filter, FilterCriteria
 from config.text.nodes import Node, Scalar, Table, describe, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
-    from config.models import Mapping as MappingModel
     from config.options.shapes import Option
+    from config.sources.kind import EventSource
+    from config.sources.mapping import Mapping as MappingModel
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _FUNCTION = re.compile(
@@ -55,27 +54,29 @@ class MappingReader:
         if not isinstance(node, Table):
             report.fault(path, f"found {describe(node)}, expected a mapping with event_source_arn and function_name")
             return None
-        kind = _kind(node)
-        options, named = _options(kind, node)
-        reading = reader.section(options, node, path, shown, pasted.foreign(kind, named=named))
+        source = _source(node)
+        options, named = _options(source, node)
+        reader = replace(reader, wording=pasted.wording(source))
+        reading = reader.section(options, node, path, shown, pasted.foreign(source, named=named))
         if reading is None:
             return None
         pasted.remark(node, path, report)
         before = len(report.faults)
         self._arn_fault(reading, reader, path)
         self._resolve(reading, node, reader, path)
-        if kind is None:
+        if source is None:
             return None
-        self._refuse_duplicate(name, kind, reading, reader, path)
-        self._say(refusals(kind, reading, self.now), reader, path)
-        self._check(name, kind, reading, reader, path)
+        self._refuse_duplicate(name, source, reading, reader, path)
+        for rule in source.kind.rules:
+            self._add(rule(source, reading, self.now), reader, path)
+        self._check(name, source, reading, reader, path)
         sound = not reading.faulty and len(report.faults) == before
-        return kind.model(name=name, **reading.values) if sound else None
+        return source.kind.model(name=name, **reading.values) if sound else None
 
     def _arn_fault(self, reading: Reading, reader: Reader, path: Path) -> None:
         if "event_source_arn" in reading.values:
             try:
-                kind_of(reading.values["event_source_arn"])
+                registry.source_of(reading.values["event_source_arn"])
             except ValueError as error:
                 reader.report.fault((*path, "event_source_arn"), str(error))
 
@@ -114,31 +115,27 @@ class MappingReader:
                 )
                 reader.report.fault((*path, "function_name"), message, entry.place)
 
-    def _refuse_duplicate(self, name: str, kind: Kind, reading: Reading, reader: Reader, path: Path) -> None:
-        source, function = reading.values.get("event_source_arn"), reading.values.get("function_name")
-        if source is None or function is None:
+    def _refuse_duplicate(self, name: str, source: EventSource, reading: Reading, reader: Reader, path: Path) -> None:
+        arn, function = reading.values.get("event_source_arn"), reading.values.get("function_name")
+        if arn is None or function is None:
             return
         place, _ = reader.report.locate((*path, "event_source_arn"))
-        other = self._taken.setdefault((source, function), (name, place))
+        other = self._taken.setdefault((arn, function), (name, place))
         if other[0] == name:
             return
-        aws = (
-            f'An event source mapping with SQS arn (" {source} ") and function (" {function} ") already exists.'
-            if kind.is_queue
-            else f'The event source arn (" {source} ") and function (" {function} ") provided mapping already exists.'
-        )
+        aws = source.kind.words.duplicate.format(source=arn, function=function)
         message = (
             f"found the source and the function of the mapping {other[0]} ({other[1]}), expected one mapping for the two "
             f"(AWS: {aws})"
         )
         reader.report.fault((*path, "event_source_arn"), message)
 
-    def _check(self, name: str, kind: Kind, reading: Reading, reader: Reader, path: Path) -> None:
-        mapping = _stand_in(name, kind, reading)
+    def _check(self, name: str, source: EventSource, reading: Reading, reader: Reader, path: Path) -> None:
+        mapping = _stand_in(name, source, reading)
         for check in self.checks:
-            self._say((Finding(*finding) for finding in check(mapping)), reader, path)
+            self._add((Finding(*finding) for finding in check(mapping)), reader, path)
 
-    def _say(self, findings: Iterable[Finding], reader: Reader, path: Path) -> None:
+    def _add(self, findings: Iterable[Finding], reader: Reader, path: Path) -> None:
         for at, message, is_note in findings:
             if is_note:
                 reader.report.note((*path, *at), message)
@@ -153,33 +150,25 @@ def _undefined(key: str, functions: Iterable[str]) -> str:
     return f"found {quoted(key)}{suggestion(key, defined)}, expected {wanted} (AWS: Function does not exist)"
 
 
-def _kind(node: Table) -> Kind | None:
-    """The kind of the source, looked up before anything else is read; None when there is no telling."""
-    option = options_of(SqsMapping)["event_source_arn"]
+def _source(node: Table) -> EventSource | None:
+    """The source, looked up before anything else is read; None when its ARN does not tell."""
+    option = registry.all_settings()["event_source_arn"]
     found, _ = recognise(node, dict.fromkeys(option.names, option.name))
     value = found[0].entry.node if found else None
     if not isinstance(value, Scalar) or not isinstance(value.value, str) or value.problem is not None:
         return None
     try:
-        return kind_of(value.value)
+        return registry.source_of(value.value)
     except ValueError:
         return None
 
 
-def _options(kind: Kind | None, node: Table) -> tuple[dict[str, Option], bool]:
-    """The options of this kind of mapping (of all kinds when it is unknown), and whether it has a function_name.
+def _options(source: EventSource | None, node: Table) -> tuple[dict[str, Option], bool]:
+    """The options of this source's mappings (of all kinds when it is unknown), and whether the mapping has a function_name.
 
     Where it has, FunctionArn is what AWS reports, and where not, it says which function.
     """
-    if kind is None:
-        both = {**options_of(KinesisMapping), **options_of(SqsMapping)}
-        options = {
-            name: replace(option, required=option.required and name in options_of(SqsMapping))
-            for name, option in both.items()
-        }
-    else:
-        options = dict(options_of(kind.model))
-    del options["name"]
+    options = registry.all_settings() if source is None else registry.settings_of(source.kind)
     named = pasted.is_named(node)
     if named:
         option = options["function_name"]
@@ -187,13 +176,25 @@ def _options(kind: Kind | None, node: Table) -> tuple[dict[str, Option], bool]:
     return options, named
 
 
-def _stand_in(name: str, kind: Kind, reading: Reading) -> MappingModel:
+def _stand_in(name: str, source: EventSource, reading: Reading) -> MappingModel:
     """A mapping for checks: the real one, or where some settings are at fault, one with what could be read of it."""
-    values: dict[str, Any] = {"starting_position": "TRIM_HORIZON", "function_name": "unknown"} | reading.values
+    model = source.kind.model
+    values: dict[str, Any] = _substitutes(source) | reading.values
     criteria = reading.faulty.get("filter_criteria")
     if criteria is not None:
         values["filter_criteria"] = _readable(criteria)
-    return kind.model.model_construct(name=name, **{k: v for k, v in values.items() if k in kind.model.model_fields})
+    return model.model_construct(name=name, **{k: v for k, v in values.items() if k in model.model_fields})
+
+
+def _substitutes(source: EventSource) -> dict[str, str | bool]:
+    """A value for each setting that a mapping must have and that a fault may have taken from it."""
+    found: dict[str, str | bool] = {}
+    for name, option in registry.settings_of(source.kind).items():
+        if option.required and isinstance(option.shape, OneOf):
+            found[name] = option.shape.values[0]
+        elif option.required and isinstance(option.shape, Text):
+            found[name] = "unknown"
+    return found
 
 
 def _readable(criteria: Faulty) -> FilterCriteria:

@@ -1,0 +1,151 @@
+"""What a mapping pasted from AWS, CloudFormation or Terraform brings beside its settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from config.options.reader import Wording
+from config.sources import registry
+from config.text.nodes import Node, Scalar, Table, describe, is_null, is_unset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from config.faults import Path
+    from config.report import Report
+    from config.sources.kind import EventSource, SourceConfig
+
+RESOURCE_TYPE = "AWS::Lambda::EventSourceMapping"
+_RESOURCE_REST = (
+    "DependsOn",
+    "Condition",
+    "DeletionPolicy",
+    "UpdateReplacePolicy",
+    "UpdatePolicy",
+    "Metadata",
+    "CreationPolicy",
+)
+
+_FUNCTION_ARN = ("FunctionArn", "function_arn")
+
+READ_ONLY = frozenset(
+    {
+        *("uuid", "UUID", "id", "Id", "arn", "EventSourceMappingArn", "event_source_mapping_arn", "State", "state"),
+        *("StateTransitionReason", "state_transition_reason", "LastModified", "last_modified", "tags_all"),
+        *("FilterCriteriaError", "filter_criteria_error", "LastProcessingResult", "last_processing_result"),
+        *_FUNCTION_ARN,
+    }
+)
+"""Members that AWS's replies and Terraform's state have and that no mapping can be given."""
+
+WITHOUT_EFFECT = frozenset(
+    {
+        *("Tags", "tags", "KMSKeyArn", "KmsKeyArn", "kms_key_arn", "MetricsConfig", "metrics_config"),
+        *("LoggingConfig", "logging_config", "region"),
+    }
+)
+"""Settings of AWS's that are about AWS: its tags, keys, CloudWatch metrics and logs."""
+
+
+def unwrap(node: Node, shown: Path, report: Report, path: Path) -> tuple[Node, Path]:
+    """The properties of a whole CloudFormation resource; any other node as it is."""
+    if not isinstance(node, Table) or "Properties" not in node.entries or "Type" not in node.entries:
+        return node, shown
+    kind = node.entries["Type"].node
+    if not isinstance(kind, Scalar) or kind.value != RESOURCE_TYPE:
+        report.fault(path, f"found a CloudFormation resource whose Type is {describe(kind)}, expected {RESOURCE_TYPE}")
+    for key in node.entries.keys() - {"Type", "Properties"}:
+        message = f"{key} is ignored: it is about CloudFormation" if key in _RESOURCE_REST else None
+        if message:
+            report.note(path, message, node.entries[key].place)
+        else:
+            report.fault(path, f"found {key} beside Properties, expected it inside", node.entries[key].place)
+    entry = node.entries["Properties"]
+    shown = (*shown, "Properties")
+    report.enter(path, entry.node, shown, entry.place)
+    return entry.node, shown
+
+
+def remark(node: Node, path: Path, report: Report) -> None:
+    """Notes on what a pasted mapping says that has no effect."""
+    if not isinstance(node, Table):
+        return
+    named = is_named(node)
+    read_only = [
+        k
+        for k, e in node.entries.items()
+        if k in READ_ONLY and not is_null(e.node) and (named or k not in _FUNCTION_ARN)
+    ]
+    if read_only:
+        report.note(
+            path, f"ignored what AWS reports and no mapping can be given: {', '.join(read_only)}{_disabled(node)}"
+        )
+    for key, entry in node.entries.items():
+        if key in WITHOUT_EFFECT and not is_unset(entry.node, section=True):
+            report.note((*path, key), f"{key} has no effect outside AWS", entry.place)
+
+
+def is_named(node: Table) -> bool:
+    """Whether the mapping says by name which function it has, so that its FunctionArn is what AWS reports."""
+    return any(key in node.entries and not is_null(node.entries[key].node) for key in ("function_name", "FunctionName"))
+
+
+def foreign(source: EventSource | None, *, named: bool) -> Callable[[str, Node], str | None]:
+    """What is wrong with a key that is no option of this source's mappings: nothing (empty), a sentence, or None: it is unknown.
+
+    ``named``: the mapping has a function_name, so that its FunctionArn is one of AWS's read-only members.
+    """
+
+    def explain(key: str, node: Node) -> str | None:
+        if key in _FUNCTION_ARN and not named:
+            return None
+        if key in READ_ONLY or key in WITHOUT_EFFECT:
+            return ""
+        setting = registry.takers_of(key)
+        if setting is not None:
+            return "" if is_unset(node) or source is None else _misplaced(*setting, source)
+        if key in unread_settings():
+            return "" if is_unset(node) else _unread(key)
+        return None
+
+    return explain
+
+
+def unread_settings() -> set[str]:
+    """Settings that only mappings of kinds have that are not read, in every spelling."""
+    settings = {setting for kind in registry.unread_kinds() for setting in kind.settings}
+    return {setting for setting in settings if registry.takers_of(setting) is None}
+
+
+def _unread(key: str) -> str:
+    kinds = registry.any_of(kind.name for kind in registry.unread_kinds())
+    return f"found {key}, which belongs to a {kinds} source, expected {registry.any_source()}: these are not read"
+
+
+def _misplaced(setting: str, takers: Sequence[SourceConfig], source: EventSource) -> str:
+    words = next((kind.words.elsewhere[setting] for kind in takers if setting in kind.words.elsewhere), "")
+    nouns = list(dict.fromkeys(kind.family.noun for kind in takers))
+    owners = " and ".join(f"{noun}s" for noun in nouns)
+    aws = f" (AWS: {words})" if words else ""
+    return f"found a setting of {owners} on {source.form.called}, expected it on a {' or a '.join(nouns)} only{aws}"
+
+
+def _disabled(node: Table) -> str:
+    state = node.entries.get("State") or node.entries.get("state")
+    if state is None or not isinstance(state.node, Scalar) or state.node.value not in ("Disabled", "Disabling"):
+        return ""
+    return f" (its State is {state.node.value}: write enabled: false to keep it so)"
+
+
+def wording(source: EventSource | None) -> Wording:
+    """What to say instead of the general sentences; for a source that is not known, what holds for any."""
+    kinds = registry.KINDS if source is None else (source.kind,)
+    missing = {
+        "event_source_arn": f"the ARN of {registry.any_source()} (AWS: Unrecognized event source.)",
+        "pattern": "an event pattern (AWS: Invalid filter pattern definition.)",
+    }
+    invalid: dict[str, Callable[[Node], str]] = {}
+    for kind in kinds:
+        missing |= kind.words.missing
+        invalid |= kind.words.invalid
+    return Wording(missing, invalid)

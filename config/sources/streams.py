@@ -1,0 +1,161 @@
+"""What Kinesis and DynamoDB streams share: their mappings' settings, the rules for these, and AWS's words.
+
+Names, defaults and limits are Lambda's (docs/lambda 1.2).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - pydantic reads the annotations at run time
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from config.arns import parse_arn
+from config.faults import Finding
+from config.options.shapes import Model, Refused, Spellings
+from config.sources.kind import EventSource, Family, Words
+from config.sources.mapping import Mapping
+from config.text.nodes import Node, Scalar, describe, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from config.options.reader import Reading
+
+FAMILY = Family("stream", "streams")
+MINIMUM_RECORD_AGE_SECONDS = 60
+_UNSUPPORTED_DESTINATION = "Unsupported DestinationConfig parameter for given event source mapping type."
+
+
+class OnFailure(Model):
+    """Where failure records go."""
+
+    destination: Annotated[str | None, Spellings(("destination_arn",))] = Field(
+        default=None,
+        max_length=350,
+        description="ARN of a standard queue, a standard topic or a bucket that discarded batches are reported to",
+    )
+
+
+class DestinationConfig(Model):
+    """Destinations of a stream mapping."""
+
+    refused: ClassVar[tuple[Refused, ...]] = (
+        Refused(
+            ("on_success", "OnSuccess"),
+            f"found OnSuccess, expected OnFailure only (AWS: {_UNSUPPORTED_DESTINATION})",
+            section=True,
+        ),
+    )
+
+    on_failure: OnFailure = Field(default=OnFailure(), description="where discarded batches are reported")
+
+
+class StreamMapping(Mapping):
+    """A stream to a function."""
+
+    batch_size: int = Field(default=100, ge=1, le=10_000, description="records a batch at most")
+    starting_position: Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"] = Field(
+        description="where a stream without checkpoint is read from; AT_TIMESTAMP on Kinesis only"
+    )
+    starting_position_timestamp: datetime | None = Field(
+        default=None,
+        description="with AT_TIMESTAMP, the time to start from: ISO 8601 (UTC without offset) or seconds since 1970; not in the "
+        "future",
+    )
+    parallelization_factor: int = Field(
+        default=1, ge=1, le=10, description="batches of one shard at a time; order is kept by key"
+    )
+    maximum_record_age_in_seconds: int = Field(
+        default=-1, ge=-1, le=604_800, description="older records are discarded; -1: never, otherwise at least 60"
+    )
+    maximum_retry_attempts: int = Field(
+        default=-1, ge=-1, le=10_000, description="retries of a failed batch; -1: until its records expire"
+    )
+    bisect_batch_on_function_error: bool = Field(
+        default=False, description="split a failed batch in two and retry each half"
+    )
+    tumbling_window_in_seconds: int = Field(default=0, ge=0, le=900, description="length of tumbling windows; 0: none")
+    destination_config: DestinationConfig = Field(
+        default=DestinationConfig(), description="where discarded batches are reported"
+    )
+
+    def particulars(self) -> Iterator[str]:
+        """Where it starts, and where failures go."""
+        yield f"from {self.starting_position}"
+        if self.on_failure:
+            yield f"failures to {self.on_failure}"
+
+    @property
+    def on_failure(self) -> str | None:
+        """The on-failure destination's ARN, if any."""
+        return self.destination_config.on_failure.destination or None
+
+
+def starting_position(_source: EventSource, reading: Reading, now: datetime) -> Iterator[Finding]:
+    """AT_TIMESTAMP and a time that has passed come together."""
+    if not reading.sure("starting_position", "starting_position_timestamp"):
+        return
+    position = reading.values.get("starting_position")
+    moment = reading.values.get("starting_position_timestamp")
+    at = ("starting_position_timestamp",)
+    if position == "AT_TIMESTAMP" and moment is None:
+        yield Finding(("starting_position",), "found AT_TIMESTAMP without starting_position_timestamp, expected both")
+    elif position != "AT_TIMESTAMP" and moment is not None:
+        yield Finding(at, f"found a time with starting_position {position}, expected it with AT_TIMESTAMP only")
+    elif moment is not None and moment > now:
+        yield Finding(at, f"found {moment.isoformat()}, which is in the future, expected a time that has passed")
+
+
+def record_age(_source: EventSource, reading: Reading, _now: datetime) -> Iterator[Finding]:
+    """The maximum age of records is a minute or more, or there is none."""
+    age = reading.values.get("maximum_record_age_in_seconds", -1)
+    if -1 < age < MINIMUM_RECORD_AGE_SECONDS:
+        message = f"found {age}, expected -1 (no limit) or an integer from {MINIMUM_RECORD_AGE_SECONDS} to 604800"
+        yield Finding(("maximum_record_age_in_seconds",), message)
+
+
+def on_failure_destination(_source: EventSource, reading: Reading, _now: datetime) -> Iterator[Finding]:
+    """Failure records go to a standard queue, a standard topic or a bucket (docs/lambda 4.10)."""
+    config = reading.values.get("destination_config")
+    text = config.on_failure.destination if config is not None else None
+    problem = _destination_problem(text) if text else None
+    if problem:
+        yield Finding(("destination_config", "on_failure", "destination"), problem)
+
+
+def _destination_problem(text: str) -> str | None:
+    wanted = "the ARN of a standard SQS queue, a standard SNS topic or an S3 bucket"
+    try:
+        arn = parse_arn(text)
+    except ValueError:
+        return f"found {quoted(text)}, expected {wanted}"
+    if arn.service in ("sqs", "sns") and arn.resource.endswith(".fifo"):
+        what = "queue" if arn.service == "sqs" else "topic"
+        return f"found a FIFO {what}, expected {wanted}: FIFO {what}s are no on-failure destinations"
+    located = bool(arn.region and arn.account) and "/" not in arn.resource and ":" not in arn.resource
+    if arn.service in ("sqs", "sns") and located:
+        return None
+    if arn.service == "s3" and not arn.region and not arn.account and "/" not in arn.resource:
+        return None
+    return f"found {quoted(text)}, expected {wanted}"
+
+
+def _invalid_position(node: Node) -> str:
+    value = node.text if isinstance(node, Scalar) else describe(node)
+    return (
+        f"found {describe(node)}, expected one of TRIM_HORIZON, LATEST, AT_TIMESTAMP (AWS: 1 validation error "
+        f"detected: Value '{value}' at 'startingPosition' failed to satisfy constraint: Member must satisfy enum value "
+        "set: [LATEST, AT_TIMESTAMP, TRIM_HORIZON])"
+    )
+
+
+WORDS = Words(
+    duplicate='The event source arn (" {source} ") and function (" {function} ") provided mapping already exists.',
+    missing={
+        "starting_position": "one of TRIM_HORIZON, LATEST, AT_TIMESTAMP (AWS: 1 validation error detected: Value null at "
+        "'startingPosition' failed to satisfy constraint: Member must not be null.)"
+    },
+    invalid={"starting_position": _invalid_position},
+    elsewhere={"destination_config": _UNSUPPORTED_DESTINATION},
+)
