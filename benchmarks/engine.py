@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import config.models as models
 from benchmarks.canned_streams import STREAM_ARNS
 from handlers.factory import make_function
+from pollers.aws import services
 from pollers.aws.clients import AwsClients, tune_gc
 from pollers.checkpoints import SqliteStore
 from pollers.engine.permits import Permits
@@ -92,9 +93,9 @@ async def _source(source: str, arn: str, aws: AwsClients, decoding: Decoding) ->
     """The source with its own limits off and its pages noted."""
     made: KinesisSource | DynamoDBSource
     if source == "kinesis":
-        made = KinesisSource(arn, await aws.kinesis("us-east-1"), records_needed=False)
+        made = KinesisSource(arn, await aws.client(services.KINESIS, "us-east-1"), records_needed=False)
     else:
-        made = DynamoDBSource(arn, await aws.dynamodb_streams("us-east-1"), items_needed=False)
+        made = DynamoDBSource(arn, await aws.client(services.DYNAMODB_STREAMS, "us-east-1"), items_needed=False)
     made.pace = UNLIMITED
     records = made.records
 

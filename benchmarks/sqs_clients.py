@@ -20,6 +20,7 @@ from aiobotocore.session import get_session
 
 from config.models import Aws, InProcessFunction, SqsMapping
 from handlers.in_process.function import InProcessFunction as InProcess
+from pollers.aws import services
 from pollers.aws.clients import AwsClients
 from pollers.aws.wire.collector import tune_gc
 from pollers.engine.permits import Permits
@@ -71,7 +72,7 @@ async def headrace(port: int, seconds: float) -> None:
         function = await stack.enter_async_context(InProcess("noop", "arn:aws:lambda:us-east-1:0:function:noop", model))
         claim = Permits(RECEIVES).claim()
         surroundings = Surroundings(function=function, claim=claim, facts=Facts("orders", [measured]))
-        poller = SqsPoller(mapping, await clients.sqs("us-east-1"), surroundings)
+        poller = SqsPoller(mapping, await clients.client(services.SQS, "us-east-1"), surroundings)
         tune_gc()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(poller.run)

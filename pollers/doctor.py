@@ -11,6 +11,7 @@ import anyio
 
 from config.arns import parse_arn
 from config.models import DynamoDBMapping, KinesisMapping, Mapping, SqsMapping
+from pollers.aws import services
 from pollers.aws.api import StartAt
 from pollers.aws.errors import AccessDenied, AwsError, CredentialsExpired, NotFound, Refused
 from pollers.destinations import DestinationUnusable, make_destination
@@ -102,7 +103,7 @@ def _fault_of(mapping: Mapping, error: AwsError) -> Finding:
 
 async def _examine_queue(mapping: SqsMapping, timeout_seconds: float, aws: Aws, found: list[Finding]) -> None:
     arn = mapping.arn
-    sqs = await aws.sqs(arn.region)
+    sqs = await aws.client(services.SQS, arn.region)
     url = await sqs.queue_url(arn.resource, arn.account)
     attributes = await sqs.attributes(url)
     waiting = attributes.get("ApproximateNumberOfMessages", "?")
@@ -203,7 +204,9 @@ async def _permitted(mapping: SqsMapping, permission: str, call: Awaitable[objec
 async def _examine_stream(mapping: KinesisMapping | DynamoDBMapping, aws: Aws, found: list[Finding]) -> None:
     region = mapping.arn.region
     api: StreamApi = (
-        await aws.kinesis(region) if isinstance(mapping, KinesisMapping) else await aws.dynamodb_streams(region)
+        await aws.client(services.KINESIS, region)
+        if isinstance(mapping, KinesisMapping)
+        else await aws.client(services.DYNAMODB_STREAMS, region)
     )
     described = await api.describe(mapping.event_source_arn)
     found.append(_status(mapping, described.status))

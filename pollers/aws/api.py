@@ -8,15 +8,20 @@ A call may be cancelled only where a lost reply does no harm (a receive only by 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
+    from pollers.aws.wire.calls import Calls, SdkCalls
     from pollers.clocks.service import ServiceClock
 
 Wire: TypeAlias = dict[str, Any]
+
+ClientT = TypeVar("ClientT")
+"""The protocol of a service's client."""
+OwnClientT = TypeVar("OwnClientT", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,15 +178,33 @@ class S3Api(Protocol):
         """Raises NotFound or AccessDenied when the bucket cannot be used (HeadBucket)."""
 
 
+class Connection(Protocol):
+    """What the client of a service is made on: one region, one endpoint."""
+
+    @property
+    def sdk(self) -> SdkCalls:
+        """Calls through the SDK, which can do everything."""
+
+    def direct(self) -> Calls:
+        """Calls past the SDK, for what is called often: JSON services only. To be asked for once."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwsService(Generic[OwnClientT]):
+    """A service of AWS: what it is called, and what its client is."""
+
+    name: str
+    """As the SDK calls it."""
+    host: str
+    """What its endpoints' host names begin with on AWS."""
+    endpoint_options: tuple[str, ...]
+    """The members of ``aws.endpoint_urls`` that may give its endpoint; the first that is given counts."""
+    make_client: Callable[[Connection], OwnClientT]
+    """Its client. Imports it late: a command that calls no AWS imports no SDK."""
+
+
 class Aws(Protocol):
     """Every client, one for each service, region and endpoint, made before polling starts and closed together."""
 
-    async def sqs(self, region: str) -> SqsApi: ...
-
-    async def kinesis(self, region: str) -> FanOutApi: ...
-
-    async def dynamodb_streams(self, region: str) -> StreamApi: ...
-
-    async def sns(self, region: str) -> SnsApi: ...
-
-    async def s3(self, region: str) -> S3Api: ...
+    async def client(self, service: AwsService[ClientT], region: str) -> ClientT:
+        """The client of ``service`` in ``region``; the same one each time."""

@@ -9,11 +9,6 @@ from typing import TYPE_CHECKING, Any, Self
 import anyio
 from aiobotocore.config import AioConfig
 
-from pollers.aws.dynamodb_streams import DynamoDBStreamsClient
-from pollers.aws.kinesis import KinesisClient
-from pollers.aws.s3 import S3Client
-from pollers.aws.sns import SnsClient
-from pollers.aws.sqs import SqsClient
 from pollers.aws.wire.calls import READ_SECONDS, Calls, SdkCalls
 from pollers.aws.wire.classify import from_sdk
 from pollers.aws.wire.collector import tune_gc
@@ -26,7 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from config.models import Aws as AwsModel
-    from pollers.aws.api import FanOutApi, S3Api, SnsApi, SqsApi, StreamApi
+    from pollers.aws.api import AwsService, ClientT
 
 __all__ = ["AwsClients", "tune_gc"]
 
@@ -62,74 +57,50 @@ class AwsClients:
             await self._exits.__aexit__(kind, error, traceback)
         self._made.clear()
 
-    async def sqs(self, region: str) -> SqsApi:
+    async def client(self, service: AwsService[ClientT], region: str) -> ClientT:
         """See :class:`pollers.aws.api.Aws`."""
-        api: SqsApi = await self._client("sqs", region)
-        return api
-
-    async def kinesis(self, region: str) -> FanOutApi:
-        """See :class:`pollers.aws.api.Aws`."""
-        api: FanOutApi = await self._client("kinesis", region)
-        return api
-
-    async def dynamodb_streams(self, region: str) -> StreamApi:
-        """See :class:`pollers.aws.api.Aws`."""
-        api: StreamApi = await self._client("dynamodbstreams", region)
-        return api
-
-    async def sns(self, region: str) -> SnsApi:
-        """See :class:`pollers.aws.api.Aws`."""
-        api: SnsApi = await self._client("sns", region)
-        return api
-
-    async def s3(self, region: str) -> S3Api:
-        """See :class:`pollers.aws.api.Aws`."""
-        api: S3Api = await self._client("s3", region)
-        return api
-
-    def endpoint_url(self, service: str) -> str | None:
-        """The configured endpoint of ``service``; None leaves it to the SDK (its environment and profiles, then AWS)."""
-        urls = self._aws.endpoint_urls
-        own: str | None = getattr(urls, service, None)
-        if service == "dynamodbstreams":
-            own = own or urls.dynamodb
-        return own or self._aws.endpoint_url
-
-    async def _client(self, service: str, region: str) -> Any:  # noqa: ANN401 - typed by its callers
-        key = (service, region)
+        key = (service.name, region)
         async with self._making:
             if key not in self._made:
                 self._made[key] = await self._make(service, region)
-            return self._made[key]
+            client: ClientT = self._made[key]
+            return client
 
-    async def _make(self, service: str, region: str) -> object:
+    def endpoint_url(self, service: AwsService[Any]) -> str | None:
+        """The configured endpoint of ``service``; None leaves it to the SDK (its environment and profiles, then AWS)."""
+        urls = self._aws.endpoint_urls
+        given = (getattr(urls, option) for option in service.endpoint_options)
+        return next((url for url in given if url), self._aws.endpoint_url)
+
+    async def _make(self, service: AwsService[ClientT], region: str) -> ClientT:
         endpoint_url = self.endpoint_url(service)
         context = self._session.create_client(
-            service, region_name=region or None, endpoint_url=endpoint_url, config=_sdk_config(endpoint_url)
+            service.name, region_name=region or None, endpoint_url=endpoint_url, config=_sdk_config(endpoint_url)
         )
         try:
             client = await self._exits.enter_async_context(context)
         except Exception as error:
-            raise from_sdk(error, f"client of {service}") from error
-        service_clock = ServiceClock()
-        sdk = SdkCalls(client, self._session, service_clock)
-        if service == "sns":
-            return SnsClient(sdk)
-        if service == "s3":
-            return S3Client(sdk)
-        calls = self._calls(client, sdk, service_clock)
-        if service == "sqs":
-            return SqsClient(calls)
-        if service == "kinesis":
-            return KinesisClient(calls, sdk, service_clock)
-        return DynamoDBStreamsClient(calls, service_clock)
+            raise from_sdk(error, f"client of {service.name}") from error
+        return service.make_client(SdkConnection(client, self._session, self._clock, self._exits))
 
-    def _calls(self, client: Any, sdk: SdkCalls, service_clock: ServiceClock) -> Calls:  # noqa: ANN401 - the SDK's clients have no types
+
+class SdkConnection:
+    """Implements :class:`pollers.aws.api.Connection` on a client of the SDK."""
+
+    def __init__(self, client: Any, session: Session, clock: Clock, exits: AsyncExitStack) -> None:  # noqa: ANN401 - the SDK's clients have no types
+        self.sdk = SdkCalls(client, session, ServiceClock())
+        self._client = client
+        self._session = session
+        self._clock = clock
+        self._exits = exits
+
+    def direct(self) -> Calls:
+        """See :class:`pollers.aws.api.Connection`; the SDK's own calls where the environment asks for them."""
         if os.environ.get(PLAIN_SDK) == "1":
-            return sdk
-        direct = DirectCalls(client, self._session, self._clock, service_clock)
-        self._exits.push_async_callback(direct.aclose)
-        return direct
+            return self.sdk
+        calls = DirectCalls(self._client, self._session, self._clock, self.sdk.service_clock)
+        self._exits.push_async_callback(calls.aclose)
+        return calls
 
 
 def _sdk_config(endpoint_url: str | None) -> AioConfig:

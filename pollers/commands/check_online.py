@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
@@ -13,13 +13,14 @@ from pollers.aws.clients import AwsClients
 from pollers.clocks.skew import DOUBTFUL_SECONDS, REFUSED_SECONDS, clock_skews
 from pollers.commands.remote import on_terminal
 from pollers.doctor import Finding, Level, examine
+from pollers.sources.registry import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from config.models import Config, Mapping
+    from pollers.aws.api import AwsService
 
-SERVICES = {"sqs": "sqs", "kinesis": "kinesis", "dynamodb": "streams.dynamodb"}
 MARKS = {Level.OK: "ok   ", Level.NOTE: "note ", Level.FAULT: "FAULT"}
 STYLES = {Level.OK: ("✓", "green"), Level.NOTE: ("•", "yellow"), Level.FAULT: ("✗", "bold red")}
 
@@ -43,14 +44,13 @@ async def findings(config: Config) -> list[Finding]:
     async with AwsClients(config.aws) as aws:
         found = await examine(config, aws)
         enabled = [mapping for mapping in config.event_source_mappings.values() if mapping.enabled]
-        urls = sorted({_endpoint(mapping, aws) for mapping in enabled})
+        urls = sorted({_endpoint(service, one, aws) for one in enabled for service in kind_of(one).services})
         return [*found, *skew_findings(await clock_skews(urls))]
 
 
-def _endpoint(mapping: Mapping, aws: AwsClients) -> str:
-    arn = mapping.arn
-    known = aws.endpoint_url("dynamodbstreams" if arn.service == "dynamodb" else arn.service)
-    return known or f"https://{SERVICES[arn.service]}.{arn.region}.{domain_of(arn.region)}/"
+def _endpoint(service: AwsService[Any], mapping: Mapping, aws: AwsClients) -> str:
+    region = mapping.arn.region
+    return aws.endpoint_url(service) or f"https://{service.host}.{region}.{domain_of(region)}/"
 
 
 def skew_findings(skews: dict[str, float]) -> list[Finding]:

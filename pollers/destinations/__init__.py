@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from config.arns import parse_arn
+from pollers.aws import services
 from pollers.destinations.destination import Destination, DestinationUnusable
 from pollers.destinations.record import UNHANDLED, FailureRecord
 from pollers.destinations.s3 import BucketDestination, mapping_uuid
@@ -35,12 +36,14 @@ async def make_destination(arn: str, aws: Aws, *, mapping: str, event_source_arn
         raise DestinationUnusable(f"on-failure destination: {error}") from error
     match parsed.service:
         case "sqs":
-            return QueueDestination(parsed, await aws.sqs(parsed.region))
+            return QueueDestination(parsed, await aws.client(services.SQS, parsed.region))
         case "sns":
-            return TopicDestination(arn, await aws.sns(parsed.region))
+            return TopicDestination(arn, await aws.client(services.SNS, parsed.region))
         case "s3":
             region = parse_arn(event_source_arn).region
-            return BucketDestination(parsed, await aws.s3(region), mapping_uuid(mapping, event_source_arn))
+            return BucketDestination(
+                parsed, await aws.client(services.S3, region), mapping_uuid(mapping, event_source_arn)
+            )
         case other:
             raise DestinationUnusable(
                 f"{arn} is of {other}; an on-failure destination is an SQS queue, an SNS topic or an S3 bucket"

@@ -7,14 +7,14 @@ is imported. :mod:`pollers.sources.registry` knows every declaration.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from config.models import MappingBase
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
 
-    from pollers.aws.api import Aws
+    from pollers.aws.api import Aws, AwsService
     from pollers.checkpoints.store import CheckpointStore
     from pollers.engine.poller import Poller, Surroundings
     from pollers.filtering import RecordFilter, View
@@ -44,6 +44,8 @@ class SourceKind(Generic[M]):
 
     name: str
     """As the model of its mappings names it (``MappingBase.kind``)."""
+    services: tuple[AwsService[Any], ...]
+    """The services of AWS that its pollers call."""
     keeps_checkpoints: bool
     """Whether its mappings need a checkpoint store."""
     concurrency_limit: Callable[[M], int | None]

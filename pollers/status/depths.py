@@ -8,6 +8,7 @@ import anyio
 import structlog
 
 from config.models import SqsMapping
+from pollers.aws import services
 from pollers.aws.errors import AwsError
 from pollers.supervisor.mapping import MappingState
 from pollers.telemetry.facts import Depth
@@ -45,7 +46,7 @@ class Depths:
         arn = mapping.arn
         try:
             with anyio.move_on_after(ANSWER_SECONDS):
-                sqs = await self._aws.sqs(arn.region)
+                sqs = await self._aws.client(services.SQS, arn.region)
                 url = self._urls.get(mapping.event_source_arn) or await sqs.queue_url(arn.resource, arn.account)
                 self._urls[mapping.event_source_arn] = url
                 attributes = await sqs.attributes(url)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from config.models import Aws
+from pollers.aws import services
 from pollers.aws.clients import PLAIN_SDK, AwsClients
 from tests.contract.sqs_services import EmulatorSqs, InMemorySqs, SqsService
 from tests.contract.stream_services import EmulatedDynamoDB, EmulatedKinesis, InMemoryStream, StreamService
@@ -43,7 +44,7 @@ async def sqs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
         AwsClients(Aws(endpoint_url=emulator.endpoint_url)) as clients,
         plain_client(emulator, "sqs") as sdk,
     ):
-        api = await clients.sqs("us-east-1")
+        api = await clients.client(services.SQS, "us-east-1")
         yield EmulatorSqs(api, sdk, _SQS_DEPARTURES.get(name, frozenset()))
 
 
@@ -60,6 +61,6 @@ async def stream(request: pytest.FixtureRequest) -> AsyncIterator[StreamService]
         plain_client(emulator, kind) as sdk,
     ):
         if kind == "kinesis":
-            yield EmulatedKinesis(await clients.kinesis("us-east-1"), sdk)
+            yield EmulatedKinesis(await clients.client(services.KINESIS, "us-east-1"), sdk)
         else:
-            yield EmulatedDynamoDB(await clients.dynamodb_streams("us-east-1"), sdk)
+            yield EmulatedDynamoDB(await clients.client(services.DYNAMODB_STREAMS, "us-east-1"), sdk)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from config.models import Aws
+from pollers.aws import services
 from pollers.aws.api import StartAt
 from pollers.aws.clients import AwsClients
 from pollers.aws.errors import AwsError, ResourceInUse, Throttled, Unavailable
@@ -45,7 +46,7 @@ async def service() -> AsyncIterator[ScriptedService]:
 async def kinesis(service: ScriptedService) -> AsyncIterator[FanOutApi]:
     """Its Kinesis."""
     async with AwsClients(Aws(endpoint_url=service.url)) as clients:
-        yield await clients.kinesis("us-east-1")
+        yield await clients.client(services.KINESIS, "us-east-1")
 
 
 async def subscribed(kinesis: FanOutApi, start: StartAt | None = None) -> list[Pushed]:

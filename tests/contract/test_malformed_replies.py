@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from config.models import Aws
+from pollers.aws import services
 from pollers.aws.api import StartAt
 from pollers.aws.clients import PLAIN_SDK, AwsClients
 from pollers.aws.errors import AccessDenied, AwsError, CredentialsExpired, NotFound, Refused, Throttled, Unavailable
@@ -95,8 +96,8 @@ async def clients(way: str, service: ScriptedService) -> AsyncIterator[AwsClient
 
 async def calls(clients: AwsClients) -> dict[str, Callable[[], Awaitable[object]]]:
     """One call of each protocol."""
-    sqs, kinesis = await clients.sqs("us-east-1"), await clients.kinesis("us-east-1")
-    sns, s3 = await clients.sns("us-east-1"), await clients.s3("us-east-1")
+    sqs, kinesis = await clients.client(services.SQS, "us-east-1"), await clients.client(services.KINESIS, "us-east-1")
+    sns, s3 = await clients.client(services.SNS, "us-east-1"), await clients.client(services.S3, "us-east-1")
 
     async def subscribe() -> None:
         async with kinesis.subscribe(f"{STREAM}/consumer/c:1", "shard", StartAt("LATEST")) as events:
@@ -176,7 +177,7 @@ async def test_a_reply_that_is_not_whole_is_no_answer(
     clients: AwsClients, service: ScriptedService, answer: bytes
 ) -> None:
     """Success in its first line is not enough: it may be cut short, or of a proxy that has lost its service."""
-    sqs, kinesis = await clients.sqs("us-east-1"), await clients.kinesis("us-east-1")
+    sqs, kinesis = await clients.client(services.SQS, "us-east-1"), await clients.client(services.KINESIS, "us-east-1")
     for call in (
         lambda: sqs.receive(QUEUE, maximum=1, wait_seconds=0),
         lambda: sqs.delete(QUEUE, ["a"]),

@@ -14,6 +14,7 @@ import pytest
 import trustme
 
 from config.models import Aws, EndpointUrls
+from pollers.aws import services
 from pollers.aws.api import StartAt
 from pollers.aws.clients import PLAIN_SDK, AwsClients
 from pollers.aws.errors import AccessDenied, CredentialsExpired, NotFound, Refused, Throttled, Unavailable
@@ -60,7 +61,7 @@ async def clients(way: str, service: ScriptedService) -> AsyncIterator[AwsClient
 @pytest.fixture
 async def sqs(clients: AwsClients) -> SqsApi:
     """Its SQS."""
-    return await clients.sqs("us-east-1")
+    return await clients.client(services.SQS, "us-east-1")
 
 
 async def test_a_receive_asks_for_all_attributes(sqs: SqsApi, service: ScriptedService) -> None:
@@ -109,7 +110,7 @@ async def test_kinesis_data_stays_base64_and_timestamps_numbers(clients: AwsClie
     record = {"SequenceNumber": "49", "Data": "/wA=", "ApproximateArrivalTimestamp": ARRIVAL, "PartitionKey": "k"}
     answer = {"Records": [record], "NextShardIterator": "next", "MillisBehindLatest": 1500}
     service.script.append(reply(answer))
-    page = await (await clients.kinesis("us-east-1")).records(STREAM, "iterator", 100)
+    page = await (await clients.client(services.KINESIS, "us-east-1")).records(STREAM, "iterator", 100)
     assert page.records == [record]
     assert (page.next_iterator, page.behind_seconds, page.children) == ("next", 1.5, None)
     assert page.size_bytes == len(orjson.dumps(answer))
@@ -121,7 +122,7 @@ async def test_attribute_values_stay_typed(clients: AwsClients, service: Scripte
     names = {"eventID": "e", "eventName": "INSERT", "eventVersion": "1.1"}
     record = {**names, "dynamodb": change, "userIdentity": None}
     service.script.append(reply({"Records": [record]}))
-    streams = await clients.dynamodb_streams("us-east-1")
+    streams = await clients.client(services.DYNAMODB_STREAMS, "us-east-1")
     page = await streams.records("arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/x", "iterator", 100)
     assert page.records == [record]
     assert page.next_iterator is None
@@ -129,7 +130,7 @@ async def test_attribute_values_stay_typed(clients: AwsClients, service: Scripte
 
 async def test_children_are_told_from_none_and_from_silence(clients: AwsClients, service: ScriptedService) -> None:
     """A reply that lists no children differs from one that does not say."""
-    kinesis = await clients.kinesis("us-east-1")
+    kinesis = await clients.client(services.KINESIS, "us-east-1")
     child = {"ShardId": "shardId-2", "ParentShards": ["shardId-0", "shardId-1"], "HashKeyRange": {}}
     service.script.extend(reply({"Records": [], "ChildShards": children}) for children in ([child], [], None))
     pages = [await kinesis.records(STREAM, "iterator", 1) for _ in range(3)]
@@ -142,7 +143,10 @@ async def test_children_are_told_from_none_and_from_silence(clients: AwsClients,
 
 async def test_listings_are_read_over_all_their_pages(clients: AwsClients, service: ScriptedService) -> None:
     """Kinesis' next page is asked for by its token alone; DynamoDB's by the last shard."""
-    kinesis, streams = await clients.kinesis("us-east-1"), await clients.dynamodb_streams("us-east-1")
+    kinesis, streams = (
+        await clients.client(services.KINESIS, "us-east-1"),
+        await clients.client(services.DYNAMODB_STREAMS, "us-east-1"),
+    )
     shards = [{"ShardId": f"s{number}", "SequenceNumberRange": {"StartingSequenceNumber": "1"}} for number in range(3)]
     service.script.append(reply({"Shards": shards[:2], "NextToken": "more"}))
     service.script.append(reply({"Shards": shards[2:]}))
@@ -160,13 +164,13 @@ async def test_a_merged_shard_has_both_its_parents(clients: AwsClients, service:
     numbers = {"StartingSequenceNumber": "5", "EndingSequenceNumber": "9"}
     shard = {"ShardId": "c", "ParentShardId": "a", "AdjacentParentShardId": "b", "SequenceNumberRange": numbers}
     service.script.append(reply({"Shards": [shard]}))
-    [listing] = await (await clients.kinesis("us-east-1")).shards(STREAM)
+    [listing] = await (await clients.client(services.KINESIS, "us-east-1")).shards(STREAM)
     assert (listing.parent_ids, listing.started_at, listing.ended_at) == (("a", "b"), "5", "9")
 
 
 async def test_a_stream_made_again_has_another_identity(clients: AwsClients, service: ScriptedService) -> None:
     """Its ARN is the same, its creation time is not. A consumer's ARN stands for its stream."""
-    kinesis = await clients.kinesis("us-east-1")
+    kinesis = await clients.client(services.KINESIS, "us-east-1")
     for created in (1.5, 1.5, 2.5):
         summary = {
             "StreamARN": STREAM,
@@ -236,7 +240,7 @@ async def test_nobody_listening_is_unavailable(way: str) -> None:
     for url in (f"http://127.0.0.1:{port}", f"http://nowhere.invalid:{port}"):
         async with AwsClients(Aws(endpoint_url=url)) as clients:
             with pytest.raises(Unavailable):
-                await (await clients.sqs("us-east-1")).receive(QUEUE, maximum=1, wait_seconds=0)
+                await (await clients.client(services.SQS, "us-east-1")).receive(QUEUE, maximum=1, wait_seconds=0)
 
 
 async def test_entries_that_the_reply_does_not_mention_have_failed(sqs: SqsApi, service: ScriptedService) -> None:
@@ -285,7 +289,7 @@ async def test_a_reply_that_does_not_come_is_unavailable(
     monkeypatch.setattr(http1, "SWEEP_SECONDS", 0.05)
     service.silent = True
     async with AwsClients(Aws(endpoint_url=service.url)) as clients:
-        sqs = await clients.sqs("us-east-1")
+        sqs = await clients.client(services.SQS, "us-east-1")
         with anyio.fail_after(60), pytest.raises(Unavailable, match="ReplyTimeout"):
             await sqs.receive(QUEUE, maximum=1, wait_seconds=0)
 
@@ -295,7 +299,7 @@ async def test_an_idle_connection_is_closed(service: ScriptedService, monkeypatc
     monkeypatch.setattr(http1, "IDLE_SECONDS", 0.1)
     monkeypatch.setattr(http1, "SWEEP_SECONDS", 0.05)
     async with AwsClients(Aws(endpoint_url=service.url)) as clients:
-        sqs = await clients.sqs("us-east-1")
+        sqs = await clients.client(services.SQS, "us-east-1")
         await sqs.receive(QUEUE, maximum=1, wait_seconds=0)
         await until(lambda: service.closed == 1)
         await sqs.receive(QUEUE, maximum=1, wait_seconds=0)
@@ -328,7 +332,7 @@ async def test_refused_credentials_are_looked_up_again(
     file = tmp_path / "credentials"
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
     async with AwsClients(Aws(endpoint_url=service.url)) as clients:
-        sqs = await clients.sqs("us-east-1")
+        sqs = await clients.client(services.SQS, "us-east-1")
         with pytest.raises(CredentialsExpired):
             await sqs.receive(QUEUE, maximum=1, wait_seconds=0)
         assert service.requests == []
@@ -368,7 +372,7 @@ async def test_a_roles_credentials_refresh_themselves(
     config.write_text(f"[default]\ncredential_process = {sys.executable} {script}\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     async with AwsClients(Aws(endpoint_url=service.url)) as clients:
-        sqs = await clients.sqs("us-east-1")
+        sqs = await clients.client(services.SQS, "us-east-1")
         for _ in range(2):
             await sqs.receive(QUEUE, maximum=1, wait_seconds=0)
     used = [
@@ -390,11 +394,11 @@ async def test_tls_is_verified_against_the_configured_authorities(
     async with scripted_service(context) as service:
         async with AwsClients(Aws(endpoint_url=service.url)) as clients:
             with pytest.raises(Unavailable):
-                await (await clients.sqs("us-east-1")).receive(QUEUE, maximum=1, wait_seconds=0)
+                await (await clients.client(services.SQS, "us-east-1")).receive(QUEUE, maximum=1, wait_seconds=0)
         assert service.requests == []
         monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
         async with AwsClients(Aws(endpoint_url=service.url)) as clients:
-            sqs = await clients.sqs("us-east-1")
+            sqs = await clients.client(services.SQS, "us-east-1")
             assert await sqs.receive(QUEUE, maximum=1, wait_seconds=0) == []
             assert await sqs.receive(QUEUE, maximum=1, wait_seconds=0) == []
         assert len(service.requests) == 2
@@ -406,7 +410,7 @@ async def test_a_proxy_of_the_environment_is_used(service: ScriptedService, monk
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
     async with AwsClients(Aws(endpoint_url="http://sqs.example.test")) as clients:
-        await (await clients.sqs("us-east-1")).receive(QUEUE, maximum=1, wait_seconds=0)
+        await (await clients.client(services.SQS, "us-east-1")).receive(QUEUE, maximum=1, wait_seconds=0)
     [request] = service.requests
     assert request.line.startswith("POST http://sqs.example.test/ ")
 
@@ -414,7 +418,7 @@ async def test_a_proxy_of_the_environment_is_used(service: ScriptedService, monk
 async def test_a_path_of_the_endpoint_is_kept(way: str, service: ScriptedService) -> None:
     """An endpoint behind a gateway's prefix."""
     async with AwsClients(Aws(endpoint_url=service.url + "/aws/gate")) as clients:
-        await (await clients.sqs("us-east-1")).receive(QUEUE, maximum=1, wait_seconds=0)
+        await (await clients.client(services.SQS, "us-east-1")).receive(QUEUE, maximum=1, wait_seconds=0)
     assert service.requests[0].line.startswith("POST /aws/gate")
 
 
@@ -424,20 +428,22 @@ async def test_endpoints_of_services_and_of_the_environment(
     """A service's own URL goes before the general one; without either the SDK's environment decides."""
     general = "http://127.0.0.1:9"
     async with AwsClients(Aws(endpoint_url=general, endpoint_urls=EndpointUrls(sqs=service.url))) as clients:
-        await (await clients.sqs("us-east-1")).receive(QUEUE, maximum=1, wait_seconds=0)
+        await (await clients.client(services.SQS, "us-east-1")).receive(QUEUE, maximum=1, wait_seconds=0)
     service.script.append(reply({"Records": []}))
     async with AwsClients(Aws(endpoint_urls=EndpointUrls(dynamodb=service.url))) as clients:
-        await (await clients.dynamodb_streams("us-east-1")).records("arn", "iterator", 1)
+        await (await clients.client(services.DYNAMODB_STREAMS, "us-east-1")).records("arn", "iterator", 1)
     monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", service.url)
     async with AwsClients(Aws()) as clients:
-        await (await clients.sqs("eu-central-1")).receive(QUEUE, maximum=1, wait_seconds=0)
+        await (await clients.client(services.SQS, "eu-central-1")).receive(QUEUE, maximum=1, wait_seconds=0)
     assert len(service.requests) == 3
     assert "/eu-central-1/sqs/" in service.requests[-1].headers["authorization"]
 
 
 async def test_one_client_for_each_region(clients: AwsClients) -> None:
     """Asked for again it is the same; another region has its own."""
-    first, again, other = [await clients.sqs(region) for region in ("us-east-1", "us-east-1", "eu-west-1")]
+    first, again, other = [
+        await clients.client(services.SQS, region) for region in ("us-east-1", "us-east-1", "eu-west-1")
+    ]
     assert first is again
     assert first is not other
 
@@ -445,7 +451,7 @@ async def test_one_client_for_each_region(clients: AwsClients) -> None:
 async def test_a_timestamp_is_sent_with_its_fraction(clients: AwsClients, way: str, service: ScriptedService) -> None:
     """AT_TIMESTAMP starts where it was told to, not a second earlier."""
     service.script.append(reply({"ShardIterator": "i"}))
-    kinesis = await clients.kinesis("us-east-1")
+    kinesis = await clients.client(services.KINESIS, "us-east-1")
     assert await kinesis.iterator(STREAM, "shard", StartAt("AT_TIMESTAMP", timestamp=ARRIVAL)) == "i"
     sent = service.requests[0].json["Timestamp"]
     assert sent == pytest.approx(ARRIVAL, abs=0.001 if way == "direct" else 1.0)
@@ -454,7 +460,7 @@ async def test_a_timestamp_is_sent_with_its_fraction(clients: AwsClients, way: s
 async def test_kinesis_calls_go_where_the_sdks_rules_send_them() -> None:
     """On AWS a stream's endpoint depends on its account; the rules of the SDK are asked, not copied."""
     async with AwsClients(Aws()) as clients:
-        kinesis = await clients.kinesis("us-east-1")
+        kinesis = await clients.client(services.KINESIS, "us-east-1")
         assert isinstance(kinesis, KinesisClient)
         assert isinstance(kinesis._calls, DirectCalls)
         route = await kinesis._calls._find_route("GetRecords", {"StreamARN": STREAM, "ShardIterator": "i"}, STREAM)
@@ -473,4 +479,4 @@ async def test_a_missing_profile_is_told_when_a_client_is_made(way: str, monkeyp
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     async with AwsClients(Aws(endpoint_url="http://127.0.0.1:9")) as clients:
         with pytest.raises(CredentialsExpired, match="nobody"):
-            await clients.sqs("us-east-1")
+            await clients.client(services.SQS, "us-east-1")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from config.models import Aws as AwsModel
+from pollers.aws import services
 from pollers.aws.api import StartAt
 from pollers.aws.clients import AwsClients
 from pollers.aws.wire.plain_records import PlainRecord
@@ -63,7 +64,7 @@ async def test_sliced_records_give_the_same_events_numbers_times_and_keys(minist
     """Whatever the poller asks of a record has the same answer either way."""
     arn = await _changed_table(ministack)
     async with AwsClients(AwsModel(region="us-east-1", endpoint_url=ministack.endpoint_url)) as aws:
-        api = await aws.dynamodb_streams("us-east-1")
+        api = await aws.client(services.DYNAMODB_STREAMS, "us-east-1")
         whole_source, sliced_source = DynamoDBSource(arn, api), DynamoDBSource(arn, api, items_needed=False)
         whole, sliced = await _read(whole_source), await _read(sliced_source)
     encode = whole_source.encoder("shard")
@@ -89,7 +90,7 @@ async def test_plain_kinesis_records_give_the_same_events_numbers_times_and_keys
         ]
         await kinesis.put_records(StreamName=name, Records=entries)
     async with AwsClients(AwsModel(region="us-east-1", endpoint_url=kinesis_local.endpoint_url)) as aws:
-        api = await aws.kinesis("us-east-1")
+        api = await aws.client(services.KINESIS, "us-east-1")
         whole_source, plain_source = KinesisSource(arn, api), KinesisSource(arn, api, records_needed=False)
         whole, plain = await _read(whole_source), await _read(plain_source)
     assert all(isinstance(record, PlainRecord) for record in plain)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from config.models import DynamoDBMapping
+from pollers.aws import services
 from pollers.sources.dynamodb import filtering
 from pollers.sources.streams.kind import stream_kind
 
@@ -17,12 +18,13 @@ async def make_source(mapping: DynamoDBMapping, aws: Aws) -> StreamSource:
     """The mapping's stream."""
     from pollers.sources.dynamodb.source import DynamoDBSource
 
-    api = await aws.dynamodb_streams(mapping.arn.region)
+    api = await aws.client(services.DYNAMODB_STREAMS, mapping.arn.region)
     return DynamoDBSource(mapping.event_source_arn, api, items_needed=bool(mapping.filter_criteria.filters))
 
 
 DYNAMODB = stream_kind(
     DynamoDBMapping,
+    services=(services.DYNAMODB_STREAMS,),
     make_source=make_source,
     wire_view=filtering.wire_view,
     event_view=filtering.EVENT_VIEW,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from config.models import KinesisMapping
+from pollers.aws import services
 from pollers.sources.kinesis import filtering
 from pollers.sources.streams.kind import stream_kind
 
@@ -17,12 +18,13 @@ async def make_source(mapping: KinesisMapping, aws: Aws) -> StreamSource:
     """The mapping's stream."""
     from pollers.sources.kinesis.source import KinesisSource
 
-    api = await aws.kinesis(mapping.arn.region)
+    api = await aws.client(services.KINESIS, mapping.arn.region)
     return KinesisSource(mapping.event_source_arn, api, records_needed=bool(mapping.filter_criteria.filters))
 
 
 KINESIS = stream_kind(
     KinesisMapping,
+    services=(services.KINESIS,),
     make_source=make_source,
     wire_view=filtering.wire_view,
     event_view=filtering.EVENT_VIEW,

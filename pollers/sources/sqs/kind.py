@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from config.models import SqsMapping
+from pollers.aws import services
 from pollers.sources.kind import SourceKind
 from pollers.sources.sqs import filtering
 
@@ -28,7 +29,7 @@ async def make_poller(mapping: SqsMapping, resources: Resources) -> Poller:
     """See ``SourceKind.make_poller``."""
     from pollers.sources.sqs.poller import SqsPoller
 
-    api = await resources.aws.sqs(mapping.arn.region)
+    api = await resources.aws.client(services.SQS, mapping.arn.region)
     return SqsPoller(
         mapping,
         api,
@@ -40,6 +41,7 @@ async def make_poller(mapping: SqsMapping, resources: Resources) -> Poller:
 
 SQS = SourceKind(
     name=SqsMapping.kind,
+    services=(services.SQS,),
     keeps_checkpoints=False,
     concurrency_limit=concurrency_limit,
     make_poller=make_poller,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from config.models import StreamMapping
 from pollers.sources.kind import SourceKind
@@ -10,7 +10,7 @@ from pollers.sources.kind import SourceKind
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
 
-    from pollers.aws.api import Aws
+    from pollers.aws.api import Aws, AwsService
     from pollers.engine.poller import Poller
     from pollers.filtering import View
     from pollers.sources.kind import Resources
@@ -23,6 +23,7 @@ S = TypeVar("S", bound=StreamMapping)
 def stream_kind(
     model: type[S],
     *,
+    services: tuple[AwsService[Any], ...],
     make_source: Callable[[S, Aws], Awaitable[StreamSource]],
     wire_view: Callable[[S, Collection[str]], View],
     event_view: View,
@@ -35,6 +36,7 @@ def stream_kind(
 
     return SourceKind(
         name=model.kind,
+        services=services,
         keeps_checkpoints=True,
         concurrency_limit=lambda _: None,
         make_poller=make_poller,

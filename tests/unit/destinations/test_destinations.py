@@ -22,7 +22,7 @@ from pollers.errors import SourceUnusable
 from pollers.telemetry.facts import DiscardCondition
 
 if TYPE_CHECKING:
-    from pollers.aws.api import Aws
+    from pollers.aws.api import Aws, AwsService
     from pollers.destinations import Destination
 
 STREAM = "arn:aws:kinesis:us-east-2:123456789012:stream/mystream"
@@ -125,11 +125,9 @@ class Cloud:
     look: AwsError | None = None
     regions: list[str] = field(default_factory=list)
 
-    async def sqs(self, region: str) -> Cloud:
+    async def client(self, service: AwsService[Any], region: str) -> Cloud:
         self.regions.append(region)
         return self
-
-    sns = s3 = sqs
 
     def _check(self, look: bool = False) -> None:
         error = self.error or (self.look if look else None)

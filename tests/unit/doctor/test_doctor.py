@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from config.models import Config, DynamoDBMapping, KinesisMapping, PythonFunction, SqsMapping
+from pollers.aws import services
 from pollers.aws.errors import AccessDenied, CredentialsExpired, NotFound, Refused, Unavailable
 from pollers.clocks.skew import clock_skews
 from pollers.commands.check_online import skew_findings
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from config.models import Mapping
+    from pollers.aws.api import AwsService
     from pollers.aws.errors import AwsError
 
 DENIED = AccessDenied("AccessDenied", "not you", operation="TheCall")
@@ -41,20 +43,12 @@ class FakeAws:
     failing: dict[str, AwsError] = field(default_factory=dict)
     hanging: set[str] = field(default_factory=set)
 
-    async def sqs(self, region: str) -> Any:  # noqa: ANN401 - each client is wrapped
-        return Wrapped(self, MemorySqs(*self.queues))
-
-    async def kinesis(self, region: str) -> Any:  # noqa: ANN401
+    async def client(self, service: AwsService[Any], region: str) -> Any:  # noqa: ANN401 - each client is wrapped
+        if service is services.SQS:
+            return Wrapped(self, MemorySqs(*self.queues))
+        if service in (services.SNS, services.S3):
+            return Wrapped(self, self)
         return Wrapped(self, self.stream)
-
-    async def dynamodb_streams(self, region: str) -> Any:  # noqa: ANN401
-        return Wrapped(self, self.stream)
-
-    async def sns(self, region: str) -> Any:  # noqa: ANN401
-        return Wrapped(self, self)
-
-    async def s3(self, region: str) -> Any:  # noqa: ANN401
-        return Wrapped(self, self)
 
     async def check_topic(self, arn: str) -> None:
         if arn not in self.topics:

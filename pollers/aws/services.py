@@ -1,0 +1,49 @@
+"""The services of AWS that sources and destinations call. A kind of source may declare one of its own where it stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pollers.aws.api import AwsService
+
+if TYPE_CHECKING:
+    from pollers.aws.api import Connection, FanOutApi, S3Api, SnsApi, SqsApi, StreamApi
+
+
+def _sqs(connection: Connection) -> SqsApi:
+    from pollers.aws.sqs import SqsClient
+
+    return SqsClient(connection.direct())
+
+
+def _kinesis(connection: Connection) -> FanOutApi:
+    from pollers.aws.kinesis import KinesisClient
+
+    return KinesisClient(connection.direct(), connection.sdk, connection.sdk.service_clock)
+
+
+def _dynamodb_streams(connection: Connection) -> StreamApi:
+    from pollers.aws.dynamodb_streams import DynamoDBStreamsClient
+
+    return DynamoDBStreamsClient(connection.direct(), connection.sdk.service_clock)
+
+
+def _sns(connection: Connection) -> SnsApi:
+    from pollers.aws.sns import SnsClient
+
+    return SnsClient(connection.sdk)
+
+
+def _s3(connection: Connection) -> S3Api:
+    from pollers.aws.s3 import S3Client
+
+    return S3Client(connection.sdk)
+
+
+SQS: Final[AwsService[SqsApi]] = AwsService("sqs", "sqs", ("sqs",), _sqs)
+KINESIS: Final[AwsService[FanOutApi]] = AwsService("kinesis", "kinesis", ("kinesis",), _kinesis)
+DYNAMODB_STREAMS: Final[AwsService[StreamApi]] = AwsService(
+    "dynamodbstreams", "streams.dynamodb", ("dynamodbstreams", "dynamodb"), _dynamodb_streams
+)
+SNS: Final[AwsService[SnsApi]] = AwsService("sns", "sns", ("sns",), _sns)
+S3: Final[AwsService[S3Api]] = AwsService("s3", "s3", ("s3",), _s3)
