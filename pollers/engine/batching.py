@@ -10,40 +10,59 @@ from handlers.function import PAYLOAD_LIMIT_BYTES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_HEAD = b'{"Records":['
-_TAIL = b"]}"
 
-ENVELOPE_BYTES = len(_HEAD) + len(_TAIL)
-"""What an event weighs without any record."""
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What stands around the records of an event, which is the source's own: a JSON object, one member of which is their array.
+
+    ``head`` ends with the array's opening bracket, ``tail`` begins with its closing one. Between records stands a comma, since
+    they are JSON.
+    """
+
+    head: bytes
+    tail: bytes
+
+    @property
+    def size_bytes(self) -> int:
+        """What an event weighs without any record; it counts towards the payload limit."""
+        return len(self.head) + len(self.tail)
+
+    def with_members(self, *members: bytes) -> Envelope:
+        """This one with further members of the object (``"name":value``) behind the records."""
+        return Envelope(self.head, b"%b,%b}" % (self.tail[:-1], b",".join(members)))
 
 
-def join_event(records: Sequence[bytes]) -> bytes:
+RECORDS = Envelope(b'{"Records":[', b"]}")
+"""What SQS, Kinesis and DynamoDB Streams have around their records."""
+
+
+def join_event(records: Sequence[bytes], envelope: Envelope) -> bytes:
     """The event of encoded records: one join, nothing encoded again (docs/design, decision 2)."""
     if not records:
-        return _HEAD + _TAIL
+        return envelope.head + envelope.tail
     # Head and tail go into the join itself, so that megabytes are copied once and not three times.
     parts = list(records)
-    parts[0] = _HEAD + parts[0]
-    parts[-1] += _TAIL
+    parts[0] = envelope.head + parts[0]
+    parts[-1] += envelope.tail
     return b",".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What ends a batch. ``envelope_bytes`` is what the event weighs without records (more with a tumbling window)."""
+    """What ends a batch: so many records, so many seconds, or an event of so many bytes with its ``envelope``."""
 
     size: int
     window_seconds: float = 0.0
     payload_bytes: int = PAYLOAD_LIMIT_BYTES
-    envelope_bytes: int = ENVELOPE_BYTES
+    envelope: Envelope = RECORDS
 
     def deliverable(self, record_bytes: int) -> bool:
         """Whether a record of this length fits into an event at all, alone."""
-        return self.envelope_bytes + record_bytes <= self.payload_bytes
+        return self.envelope.size_bytes + record_bytes <= self.payload_bytes
 
     def leading(self, sizes: Iterable[int]) -> int:
         """How many of the leading records make one batch, by size and payload; 0 when the first alone is too large."""
-        count, total = 0, self.envelope_bytes - 1
+        count, total = 0, self.envelope.size_bytes - 1
         for record_bytes in sizes:
             total += record_bytes + 1
             if total > self.payload_bytes or count == self.size:
@@ -67,7 +86,7 @@ class Gather:
         self._opened_at: float | None = None
         self._refused = False
         self.count = 0
-        self.size_bytes = limits.envelope_bytes
+        self.size_bytes = limits.envelope.size_bytes
 
     def open(self, now: float) -> None:
         """Begin the window, unless it has begun."""

@@ -9,6 +9,7 @@ import orjson
 from msgspec import Raw
 
 from pollers.aws.api import SlicingApi
+from pollers.engine.batching import RECORDS
 from pollers.sources.dynamodb import events
 from pollers.sources.streams.pacing import Pace
 from pollers.sources.streams.positions import SEQUENCE_NUMBERS
@@ -32,6 +33,7 @@ class DynamoDBSource:
     kind: Literal["dynamodb"] = "dynamodb"
     pace = PACE
     positions = SEQUENCE_NUMBERS
+    envelope = RECORDS
     fan_out = False
     # The API's AT_TIMESTAMP is too new to rely on, and mappings do not offer it (docs/lambda 4.2).
     starts_at_timestamps = False

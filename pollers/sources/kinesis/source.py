@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pollers.aws.api import SlicingApi
 from pollers.aws.wire.plain_records import are_plain
+from pollers.engine.batching import RECORDS
 from pollers.sources.kinesis import events
 from pollers.sources.streams.pacing import Pace
 from pollers.sources.streams.positions import SEQUENCE_NUMBERS
@@ -38,6 +39,7 @@ class KinesisSource:
     kind: Literal["kinesis"] = "kinesis"
     pace = PACE
     positions = SEQUENCE_NUMBERS
+    envelope = RECORDS
     starts_at_timestamps = True
 
     def __init__(self, arn: str, api: FanOutApi, *, records_needed: bool = True) -> None:

@@ -9,7 +9,7 @@ import anyio
 
 from handlers.function import FunctionError, InfrastructureError, Payload, Throttle
 from pollers.engine.backoff import Backoff
-from pollers.engine.batching import join_event
+from pollers.engine.batching import RECORDS, join_event
 from pollers.engine.responses import failed_ids
 from pollers.sources.sqs.outcome import Outcome, SeenAgain
 from pollers.telemetry.facts import Doing, Invoked, Invoking, State
@@ -88,7 +88,7 @@ class Invoker:
 
     async def _invoke(self, batch: list[Held]) -> Outcome:
         """Until the function has run, or the batch's visibility timeout would have run out (docs/lambda 2.5)."""
-        event = join_event([message.record for message in batch])
+        event = join_event([message.record for message in batch], RECORDS)
         until = min(message.received_at for message in batch) + self._heartbeat.hold.timeout_seconds
         backoff = Backoff(self._random, initial=RETRY_SECONDS[0], maximum=RETRY_SECONDS[1])
         attempt = 1

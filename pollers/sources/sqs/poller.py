@@ -11,7 +11,7 @@ import structlog
 
 from pollers.aws.errors import AwsError
 from pollers.engine.backoff import Backoff
-from pollers.engine.batching import Limits
+from pollers.engine.batching import RECORDS, Limits
 from pollers.errors import SourceUnusable
 from pollers.sources.sqs.crew import Crew
 from pollers.sources.sqs.deleting import Deletes
@@ -184,7 +184,7 @@ class SqsPoller:
         """Make the parts and tie them together. Calls to SQS are the only thing that any of them waits for."""
         mapping, around, facts = self._mapping, self._surroundings, self._facts
         queue = Queue(self._api, self._url or "")
-        limits = Limits(mapping.batch_size, mapping.maximum_batching_window_in_seconds)
+        limits = Limits(mapping.batch_size, mapping.maximum_batching_window_in_seconds, envelope=RECORDS)
         holds, random = self._holds, around.random
         concurrency, pace = self._concurrency, Pace()
         self._spawn = work

@@ -11,7 +11,7 @@ import anyio
 from handlers.function import PAYLOAD_LIMIT_BYTES
 from pollers.aws.errors import AwsError, Throttled
 from pollers.engine.backoff import Backoff
-from pollers.engine.batching import ENVELOPE_BYTES
+from pollers.engine.batching import RECORDS
 from pollers.sources.sqs.message import Held, Phase
 from pollers.sources.sqs.outcome import Outcome, SeenAgain
 from pollers.sources.sqs.queue import is_hopeless
@@ -414,6 +414,6 @@ class Receiver:
 def oversized(messages: list[Held]) -> str:
     """Why messages can never be delivered."""
     return (
-        f"the event of one message would have {ENVELOPE_BYTES + len(messages[0].record):,} bytes, "
+        f"the event of one message would have {RECORDS.size_bytes + len(messages[0].record):,} bytes, "
         f"over the limit of {PAYLOAD_LIMIT_BYTES:,}: it can never be delivered"
     )

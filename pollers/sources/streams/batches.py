@@ -81,7 +81,7 @@ class Gathering:
         if (
             not window
             or queued >= limits.size
-            or self._queued_bytes + queued > limits.payload_bytes - limits.envelope_bytes
+            or self._queued_bytes + queued > limits.payload_bytes - limits.envelope.size_bytes
         ):
             return 0.0
         opened = self._window_began if self._first_came < self._window_began + window else self._first_came
@@ -96,7 +96,7 @@ class Gathering:
         limits = limits or self._limits
         queue = self._first(limits.size)
         records = queue if len(queue) <= limits.size else queue.part(0, limits.size)
-        if limits.envelope_bytes + records.events_bytes + len(records) > limits.payload_bytes:
+        if limits.envelope.size_bytes + records.events_bytes + len(records) > limits.payload_bytes:
             fit = limits.leading(map(len, records.events))
             batch = Batch(records.part(0, fit)) if fit else Batch(records.part(0, 1), oversized=True)
         else:

@@ -65,7 +65,8 @@ class StreamContext:
     @property
     def limits(self) -> Limits:
         """What ends a batch."""
-        return Limits(self.mapping.batch_size, float(self.mapping.maximum_batching_window_in_seconds))
+        seconds = float(self.mapping.maximum_batching_window_in_seconds)
+        return Limits(self.mapping.batch_size, seconds, envelope=self.source.envelope)
 
     @property
     def rules(self) -> Rules:

@@ -126,7 +126,7 @@ class Lane:
         if self._final:
             return Batch(Records())
         admitted = windows.admit(self._gathering.arrivals())
-        return self._gathering.take(Limits(admitted, envelope_bytes=windows.envelope_bytes()))
+        return self._gathering.take(Limits(admitted, envelope=windows.envelope(final=False)))
 
     # -- one batch -------------------------------------------------------------------------------------------------------
 
@@ -197,8 +197,8 @@ class Lane:
     def _event(self, records: Records) -> bytes:
         windows = self._shard.windows
         if windows is None or windows.open is None:
-            return join_event(records.events)
-        return windows.event(records.events, final=self._final)
+            return join_event(records.events, self._limits.envelope)
+        return join_event(records.events, windows.envelope(final=self._final))
 
     async def _invoke(self, work: Work, step: Invoke) -> None:
         event = self._event(step.records)

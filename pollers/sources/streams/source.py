@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from pollers.aws.api import Page, Pushed, ShardListing, StartAt, StreamDescription, Wire
     from pollers.clocks.service import ServiceClock
+    from pollers.engine.batching import Envelope
     from pollers.events.encoding import PageEncoder
     from pollers.sources.streams.pacing import Pace
     from pollers.sources.streams.positions import Positions
@@ -36,6 +37,10 @@ class StreamSource(Protocol):
     @property
     def positions(self) -> Positions:
         """How the positions of records compare."""
+
+    @property
+    def envelope(self) -> Envelope:
+        """What stands around the records in an event."""
 
     @property
     def fan_out(self) -> bool:

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING
 import orjson
 
 from pollers.checkpoints.store import OpenWindow
-from pollers.engine.batching import join_event
+from pollers.engine.batching import RECORDS
 from pollers.engine.responses import shortened
 from pollers.jsontext.members import member_texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pollers.engine.batching import Envelope
 
 STATE_LIMIT_BYTES = 1024 * 1024
 """A window whose state has become larger is terminated early."""
@@ -106,16 +108,12 @@ class Windows:
         """The wall-clock time at which the open window closes if no record comes."""
         return None if self.open is None else self.open.end + QUIET_SECONDS
 
-    def envelope_bytes(self) -> int:
-        """What an event of the open window weighs without records, at most."""
-        return len(self.event((), final=False))
-
-    def event(self, events: Sequence[bytes], *, final: bool) -> bytes:
-        """The event of encoded records in the open window."""
+    def envelope(self, *, final: bool) -> Envelope:
+        """What stands around the records of the open window. That of its ``final`` invocation is no longer than another."""
         window = self.open
         if window is None:
             raise RuntimeError("no window is open")
-        members = (
+        return RECORDS.with_members(
             b'"window":{"start":"%b","end":"%b"}' % (_timestamp(window.start), _timestamp(window.end)),
             b'"state":%b' % window.state,
             b'"shardId":%b' % self._shard,
@@ -123,7 +121,6 @@ class Windows:
             b'"isFinalInvokeForWindow":%b' % _json_bool(final),
             b'"isWindowTerminatedEarly":%b' % _json_bool(final and self.terminated_early),
         )
-        return b"%b,%b}" % (join_event(events)[:-1], b",".join(members))
 
     def accepted(self, state: bytes) -> None:
         """The function accepted records of the open window and returned its new state."""

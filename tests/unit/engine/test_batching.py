@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.function import PAYLOAD_LIMIT_BYTES
-from pollers.engine.batching import ENVELOPE_BYTES, Gather, Limits, join_event
+from pollers.engine.batching import RECORDS, Envelope, Gather, Limits, join_event
 
 sizes = st.lists(st.integers(min_value=2, max_value=60), max_size=60)
 limits = st.builds(
@@ -27,8 +27,18 @@ def encoded(size: int) -> bytes:
 
 def test_an_event_is_its_records_in_lambdas_envelope() -> None:
     """An event is valid JSON with the records as they were encoded."""
-    assert json.loads(join_event([b'{"a":1}', b'{"b":2}'])) == {"Records": [{"a": 1}, {"b": 2}]}
-    assert join_event([]) == b'{"Records":[]}'
+    assert json.loads(join_event([b'{"a":1}', b'{"b":2}'], RECORDS)) == {"Records": [{"a": 1}, {"b": 2}]}
+    assert join_event([], RECORDS) == b'{"Records":[]}'
+
+
+def test_the_envelope_is_the_sources_own() -> None:
+    """With members before and behind the records, and its whole size counted."""
+    envelope = Envelope(b'{"source":"docdb","events":[', b"]}").with_members(b'"a":1', b'"b":2')
+    event = join_event([b"1", b"22"], envelope)
+
+    assert json.loads(event) == {"source": "docdb", "events": [1, 22], "a": 1, "b": 2}
+    assert Limits(10, payload_bytes=len(event), envelope=envelope).leading([1, 2]) == 2
+    assert Limits(10, payload_bytes=len(event) - 1, envelope=envelope).leading([1, 2]) == 1
 
 
 @given(limits, sizes)
@@ -44,7 +54,7 @@ def test_a_gathered_batch_never_breaks_a_limit_and_its_size_is_exact(limits: Lim
         taken.append(size)
 
     assert len(taken) == gather.count <= limits.size
-    assert gather.size_bytes == len(join_event([encoded(size) for size in taken])) <= limits.payload_bytes
+    assert gather.size_bytes == len(join_event([encoded(size) for size in taken], RECORDS)) <= limits.payload_bytes
 
 
 @given(limits, sizes)
@@ -60,7 +70,7 @@ def test_leading_takes_as_many_as_gathering_does(limits: Limits, sizes: list[int
 
     assert limits.leading(fitting) == count
     if count < len(fitting):
-        longer = join_event([encoded(size) for size in fitting[: count + 1]])
+        longer = join_event([encoded(size) for size in fitting[: count + 1]], RECORDS)
         assert count == limits.size or len(longer) > limits.payload_bytes
 
 
@@ -82,8 +92,8 @@ def test_a_record_that_fits_no_event_is_not_deliverable() -> None:
     """The limit is on the whole event, envelope included."""
     limits = Limits(10)
 
-    assert limits.deliverable(PAYLOAD_LIMIT_BYTES - ENVELOPE_BYTES)
-    assert not limits.deliverable(PAYLOAD_LIMIT_BYTES - ENVELOPE_BYTES + 1)
+    assert limits.deliverable(PAYLOAD_LIMIT_BYTES - RECORDS.size_bytes)
+    assert not limits.deliverable(PAYLOAD_LIMIT_BYTES - RECORDS.size_bytes + 1)
     assert limits.leading([PAYLOAD_LIMIT_BYTES, 10]) == 0
 
 

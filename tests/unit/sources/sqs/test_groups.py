@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from pollers.engine.batching import ENVELOPE_BYTES, Limits
+from pollers.engine.batching import RECORDS, Limits
 from pollers.sources.sqs.groups import Lanes
 from pollers.sources.sqs.message import Held
 
@@ -80,7 +80,7 @@ def test_discarding_what_is_not_there_changes_nothing() -> None:
 
 def test_a_message_too_large_for_any_event_goes_alone_in_its_turn() -> None:
     """So that it fails where it stands."""
-    lanes = Lanes(Limits(10, payload_bytes=ENVELOPE_BYTES + 20))
+    lanes = Lanes(Limits(10, payload_bytes=RECORDS.size_bytes + 20))
     for message in (held("a", 1), held("a", 2, size=500), held("a", 3)):
         lanes.add(message, 0.0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pollers.engine.batching import ENVELOPE_BYTES, Limits
+from pollers.engine.batching import RECORDS, Limits
 from pollers.sources.sqs.message import Held
 from pollers.sources.sqs.waiting import Buffer
 
@@ -47,7 +47,7 @@ def test_what_came_behind_a_full_batch_begins_the_next_with_its_own_window() -> 
 
 def test_a_message_that_does_not_fit_ends_the_batch() -> None:
     """By payload; it begins the next."""
-    buffer = Buffer(Limits(10, window_seconds=10.0, payload_bytes=ENVELOPE_BYTES + 100))
+    buffer = Buffer(Limits(10, window_seconds=10.0, payload_bytes=RECORDS.size_bytes + 100))
     buffer.add(held(0, 60), 0.0)
     assert not buffer.ready(0.0)
     buffer.add(held(1, 60), 0.0)
@@ -77,7 +77,7 @@ def test_discarding_keeps_the_window_of_the_rest() -> None:
 )
 def test_every_message_leaves_once_in_order_within_the_limits(sizes: list[int], size: int, takes: list[bool]) -> None:
     """Whenever batches are taken between arrivals."""
-    limits = Limits(size, payload_bytes=ENVELOPE_BYTES + 100)
+    limits = Limits(size, payload_bytes=RECORDS.size_bytes + 100)
     buffer = Buffer(limits)
     batches = []
     for number, (length, take) in enumerate(zip(sizes, takes, strict=False)):

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.function import PAYLOAD_LIMIT_BYTES
-from pollers.engine.batching import ENVELOPE_BYTES, Limits, join_event
+from pollers.engine.batching import RECORDS, Limits, join_event
 from pollers.sources.streams.batches import Gathering
 from pollers.sources.streams.records import Records
 
-ROOM = PAYLOAD_LIMIT_BYTES - ENVELOPE_BYTES
+ROOM = PAYLOAD_LIMIT_BYTES - RECORDS.size_bytes
 
 
 def records_of(*sizes: int, first: int = 0) -> Records:
@@ -97,7 +97,7 @@ def test_the_payload_limit_is_exact() -> None:
     exact.add(records_of(1_000, ROOM - 1_001), 0.0)
     batch = exact.take()
     assert len(batch.records) == 2
-    assert len(join_event(batch.records.events)) == PAYLOAD_LIMIT_BYTES
+    assert len(join_event(batch.records.events, RECORDS)) == PAYLOAD_LIMIT_BYTES
     over = gathering(10)
     over.add(records_of(1_000, ROOM - 1_000), 0.0)
     assert len(over.take().records) == 1
@@ -154,7 +154,7 @@ def test_batches_are_the_queue_in_order_and_always_fit(reads: list[list[int]], s
         assert queue.lowest == len(seen)
         batch = queue.take()
         assert 1 <= len(batch.records) <= size
-        assert batch.oversized == (len(join_event(batch.records.events)) > limits.payload_bytes)
+        assert batch.oversized == (len(join_event(batch.records.events, RECORDS)) > limits.payload_bytes)
         seen += batch.records.offsets
     assert seen == list(range(offset))
     assert queue.lowest is None

@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from pollers.checkpoints.store import OpenWindow
+from pollers.engine.batching import join_event
 from pollers.sources.streams.windows import QUIET_SECONDS, STATE_LIMIT_BYTES, StateMissing, Windows, read_answer
 
 ARN = "arn:aws:kinesis:us-east-1:123456789012:stream/lambda-stream"
@@ -17,11 +18,16 @@ def windows(opened: OpenWindow | None = None) -> Windows:
     return Windows(120, "shardId-000000000006", ARN, opened)
 
 
+def event(one: Windows, records: list[bytes], *, final: bool) -> bytes:
+    """The event of these records in the open window."""
+    return join_event(records, one.envelope(final=final))
+
+
 def test_the_event_is_the_documented_one() -> None:
     """Member for member, with an empty state at first (4.11)."""
     one = windows()
     assert one.admit([START + 3.5]) == 1
-    assert orjson.loads(one.event([b'{"a":1}', b'{"b":2}'], final=False)) == {
+    assert orjson.loads(event(one, [b'{"a":1}', b'{"b":2}'], final=False)) == {
         "Records": [{"a": 1}, {"b": 2}],
         "window": {"start": "2020-12-09T07:04:00Z", "end": "2020-12-09T07:06:00Z"},
         "state": {},
@@ -37,8 +43,8 @@ def test_the_size_of_the_event_is_known_before_it_is_made() -> None:
     one = windows()
     one.admit([START])
     one.accepted(b'{"n":12345}')
-    assert one.envelope_bytes() + len(b"{},{}") == len(one.event([b"{}", b"{}"], final=False))
-    assert one.envelope_bytes() >= len(one.event([], final=True))
+    assert one.envelope(final=False).size_bytes + len(b"{},{}") == len(event(one, [b"{}", b"{}"], final=False))
+    assert one.envelope(final=False).size_bytes >= len(event(one, [], final=True))
 
 
 def test_records_of_one_window_go_together_and_the_next_ones_wait() -> None:
@@ -75,11 +81,11 @@ def test_the_state_goes_from_one_invocation_to_the_next_and_ends_with_the_window
     one = windows()
     one.admit([START])
     one.accepted(b'{"1":282}')
-    assert orjson.loads(one.event([], final=True))["state"] == {"1": 282}
-    assert orjson.loads(one.event([], final=True))["isFinalInvokeForWindow"] is True
+    assert orjson.loads(event(one, [], final=True))["state"] == {"1": 282}
+    assert orjson.loads(event(one, [], final=True))["isFinalInvokeForWindow"] is True
     one.closed()
     one.admit([START + 120.0])
-    assert orjson.loads(one.event([], final=False))["state"] == {}
+    assert orjson.loads(event(one, [], final=False))["state"] == {}
 
 
 def test_a_state_that_has_outgrown_its_limit_ends_the_window_early() -> None:
@@ -92,7 +98,7 @@ def test_a_state_that_has_outgrown_its_limit_ends_the_window_early() -> None:
     assert one.terminated_early
     assert one.must_close(START + 1, 0.0, at_tip=False, shard_ended=False)
     assert one.admit([START + 1]) == 0
-    final = orjson.loads(one.event([], final=True))
+    final = orjson.loads(event(one, [], final=True))
     assert (final["isFinalInvokeForWindow"], final["isWindowTerminatedEarly"]) == (True, True)
     one.closed()
     assert one.admit([START + 1]) == 1
@@ -128,7 +134,7 @@ def test_a_window_restored_from_a_checkpoint_goes_on() -> None:
     """With its bounds and its state."""
     one = windows(OpenWindow(START, START + 120.0, b'{"n":3}'))
     assert one.admit([START + 5.0]) == 1
-    assert orjson.loads(one.event([], final=False))["state"] == {"n": 3}
+    assert orjson.loads(event(one, [], final=False))["state"] == {"n": 3}
 
 
 def test_a_state_that_is_not_unicode_survives() -> None:
