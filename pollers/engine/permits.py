@@ -25,6 +25,10 @@ class Claim(Protocol):
         """How many it holds now."""
 
     @property
+    def available(self) -> int:
+        """How many :meth:`try_acquire` would take now, one after the other."""
+
+    @property
     def contended(self) -> bool:
         """Whether another mapping waits for a permit of the same function."""
 
@@ -127,6 +131,12 @@ class Share:
     def held(self) -> int:
         """How many it holds now."""
         return self._held
+
+    @property
+    def available(self) -> int:
+        """How many are free, up to this mapping's limit. None is free while anybody waits who could use it."""
+        permits = self._permits
+        return max(0, min(permits._concurrency - permits._held, self.limit - self._held))
 
     @property
     def contended(self) -> bool:

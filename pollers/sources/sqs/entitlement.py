@@ -1,4 +1,4 @@
-"""The permits of one SQS mapping: in hand for receives and batches, lent while it merely waits, spent on invocations."""
+"""The permits of one SQS mapping: reserved for receives and batches, lent while it merely waits, in use by invocations."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 class Entitlement:
     """Keeps count of permits, so that nothing is received that cannot be run (docs/design, decision 3).
 
-    A permit is taken before a receive, goes to the invocation of what the receive brings, and is given back when that ends.
-    A mapping that merely waits, in an idle long poll or for a window to end, *lends* its permit: it goes back to the function
-    so that other mappings do not starve, and is taken again, ahead of all who hold nothing, when there is a batch to run.
-    A mapping lends at most one, so it holds at most one receive or one unfinished batch without a permit.
+    The way of a permit: :meth:`reserve` takes it from the function before a receive, :meth:`start` turns it into a running
+    invocation of what the receive brought, :meth:`finish` gives it back when that ends. ``reserved`` and ``running`` count them.
+
+    A mapping that merely waits, in an idle long poll or for a window to end, lends its permit (:meth:`lend`): it goes back to the
+    function so that other mappings do not starve. It is taken again, ahead of all who hold nothing, when there is a batch to
+    start; if there is none, :meth:`end_loan` forgets it. ``lent`` is true meanwhile. A mapping lends at most one, so it has at most
+    one receive or one unfinished batch that no permit stands behind.
     """
 
     def __init__(self, claim: Claim, concurrency: Concurrency, wake: Callable[[], None]) -> None:
@@ -28,8 +31,8 @@ class Entitlement:
         self._wake = wake
         self._wanted = anyio.Event()
         self._urgent = False
-        self._waiting: anyio.CancelScope | None = None
-        self.in_hand = 0
+        self._acquiring: anyio.CancelScope | None = None
+        self.reserved = 0
         self.running = 0
         self.lent = False
 
@@ -49,59 +52,70 @@ class Entitlement:
         return self._claim.contended
 
     @property
-    def waits(self) -> bool:
-        """Whether a permit is waited for."""
+    def awaited(self) -> bool:
+        """Whether a permit is waited for in the background."""
         return self._wanted.is_set()
 
-    def obtain(self) -> bool:
-        """One more permit in hand, if there is a free one."""
-        if self.running + self.in_hand + self.lent >= self.allowed or not self._claim.try_acquire():
-            return False
-        self.in_hand += 1
-        return True
+    def obtainable(self, allowed: int) -> int:
+        """How many permits :meth:`reserve` could take now, when ``allowed`` are :attr:`allowed`."""
+        # The loan counts as one of ours: it is to be taken again.
+        room = allowed - self.running - self.reserved - self.lent
+        return max(0, min(room, self._claim.available))
 
-    def want(self, *, urgent: bool = False) -> None:
-        """Wait for a permit in the background; it comes into hand and the poller is woken."""
-        if self.running + self.in_hand >= self.allowed:
+    def reserve(self, count: int) -> None:
+        """Take ``count`` permits more, of those that are obtainable."""
+        for _ in range(count):
+            if not self._claim.try_acquire():
+                raise RuntimeError("a permit is reserved that is not obtainable")
+            self.reserved += 1
+
+    def await_one(self, *, urgent: bool = False) -> None:
+        """Wait for a permit in the background; it is then reserved and the poller is woken.
+
+        ``urgent``: messages that are held already wait for it. An urgent wish replaces one that was not.
+        """
+        if self.running + self.reserved >= self.allowed:
+            # One of our own has to come back first, and that wakes the poller.
             return
-        if urgent and not self._urgent and self._waiting is not None:
-            self._waiting.cancel()
+        if urgent and not self._urgent and self._acquiring is not None:
+            self._acquiring.cancel()
         self._urgent = self._urgent or urgent
         self._wanted.set()
 
     def lend(self) -> None:
-        """Give the permit in hand back while nothing but waiting is to be done."""
+        """Give a reserved permit back for as long as there is nothing to do but wait."""
         if not self.lent:
             self.lent = True
             self._release()
 
-    def recall(self) -> None:
-        """The wait is over and there is nothing to run: nothing is lent any more."""
+    def end_loan(self) -> None:
+        """The wait is over and brought nothing to run: nothing is lent any more."""
         self.lent = False
 
-    def spend(self) -> bool:
-        """Turn a permit into a running invocation; False when there is none (it is then waited for)."""
+    def start(self) -> bool:
+        """An invocation begins, on a reserved permit or one that is free; False when there is none (it is then waited for)."""
         if self.running >= self.allowed:
             return False
-        if not self.in_hand:
+        if not self.reserved:
             if not self._claim.try_acquire():
-                self.want(urgent=self.lent)
+                # A mapping that has lent its permit comes before those that never had one, or lending would cost it its turn.
+                self.await_one(urgent=self.lent)
                 return False
-            self.in_hand += 1
-        self.in_hand -= 1
+            self.reserved += 1
+        self.reserved -= 1
         self.running += 1
         self.lent = False
         return True
 
-    def ended(self) -> None:
-        """An invocation ended."""
+    def finish(self) -> None:
+        """An invocation ended: its permit goes back to the function."""
         self.running -= 1
         self._claim.release()
         self._wake()
 
     def keep(self, needed: int) -> None:
-        """Give back what is in hand beyond ``needed``."""
-        while self.in_hand > needed:
+        """Give back what is reserved beyond ``needed``."""
+        while self.reserved > needed:
             self._release()
 
     def close(self) -> None:
@@ -113,17 +127,18 @@ class Entitlement:
             self._claim.release()
 
     async def run(self) -> None:
-        """Fetch permits that are wanted, until cancelled."""
+        """Fetch permits that are waited for, until cancelled."""
         while True:
             await self._wanted.wait()
-            with anyio.CancelScope() as self._waiting:
+            # An urgent wish cancels the scope while ``_wanted`` stays set: the next turn acquires urgently.
+            with anyio.CancelScope() as self._acquiring:
                 await self._claim.acquire(urgent=self._urgent)
-                self.in_hand += 1
+                self.reserved += 1
                 self._wanted = anyio.Event()
                 self._urgent = False
                 self._wake()
-            self._waiting = None
+            self._acquiring = None
 
     def _release(self) -> None:
-        self.in_hand -= 1
+        self.reserved -= 1
         self._claim.release()

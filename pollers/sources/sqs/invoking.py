@@ -83,7 +83,7 @@ class Invoker:
             raise
         finally:
             del self._running[scope]
-            self._entitlement.ended()
+            self._entitlement.finish()
         await self._settling.settle(batch, outcome)
 
     async def _invoke(self, batch: list[Held]) -> Outcome:

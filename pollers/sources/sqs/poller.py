@@ -23,8 +23,9 @@ from pollers.sources.sqs.intake import Intake
 from pollers.sources.sqs.invoking import Invoker
 from pollers.sources.sqs.message import Phase
 from pollers.sources.sqs.outcome import Outcome, SeenAgain
+from pollers.sources.sqs.planning import BUSY_POLL_SECONDS
 from pollers.sources.sqs.queue import Queue, is_hopeless, unusable
-from pollers.sources.sqs.receiving import BUSY_POLL_SECONDS, LAPSED, LONG_POLL_SECONDS, Receiver
+from pollers.sources.sqs.receiving import LAPSED, LONG_POLL_SECONDS, Receiver
 from pollers.sources.sqs.returns import Returns
 from pollers.sources.sqs.scaling import Concurrency, Pace
 from pollers.sources.sqs.settling import STOPPING, Settling

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,6 +13,7 @@ from pollers.engine.backoff import Backoff
 from pollers.engine.batching import RECORDS
 from pollers.sources.sqs.message import Held, Phase
 from pollers.sources.sqs.outcome import Outcome, SeenAgain
+from pollers.sources.sqs.planning import Lend, NoReceive, NotNow, Situation, Terms, plan
 from pollers.sources.sqs.queue import is_hopeless
 from pollers.sources.sqs.scaling import RECEIVE_LIMIT, Pace, Receives
 from pollers.sources.sqs.settling import STOPPING
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pollers.sources.sqs.heartbeat import Heartbeat
     from pollers.sources.sqs.intake import Intake
     from pollers.sources.sqs.invoking import Invoker
+    from pollers.sources.sqs.planning import Receive
     from pollers.sources.sqs.queue import Queue
     from pollers.sources.sqs.settling import Settling
     from pollers.sources.sqs.waiting import Waiting
@@ -40,15 +41,8 @@ if TYPE_CHECKING:
 LONG_POLL_SECONDS = 20
 """ReceiveMessage waits at most this long; what one idle poll costs."""
 
-BUSY_POLL_SECONDS = 1
-"""Several receives at a time hold their permits, so they do not wait long. Not 0 without need: a short poll asks only some of the
-servers. Should it miss something, the idle long poll that follows finds it."""
-
 STOPPED_SECONDS = 1.3
 """So long after it was sent a receive is cut by a stop, once no invocation runs: one that is busy would have come back by then."""
-
-UNDELETED_AT_MOST = 1_000
-"""No more receives while so many messages wait for their delete, over and above two batches."""
 
 UNDELETED_LOOK_SECONDS = 0.1
 SIZE_WEIGHT = 0.2
@@ -59,15 +53,6 @@ OVER_LIMIT_SECONDS = 5.0
 """The queue has too many messages in flight: that passes with deletes, ours or others'."""
 
 LAPSED = "its visibility timeout ran out before it was started"
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One receive to make. ``lent``: it waits without a permit."""
-
-    maximum: int
-    wait_seconds: int
-    lent: bool
 
 
 class Receiver:
@@ -97,8 +82,8 @@ class Receiver:
         long_poll_seconds: int = LONG_POLL_SECONDS,
         careful: bool = False,
     ) -> None:
-        self._size = mapping.batch_size
-        self._windowed = mapping.maximum_batching_window_in_seconds > 0
+        windowed = mapping.maximum_batching_window_in_seconds > 0
+        self._terms = Terms(mapping.batch_size, windowed, long_poll_seconds, careful)
         self._queue = queue
         self._waiting = waiting
         self._entitlement = entitlement
@@ -112,8 +97,6 @@ class Receiver:
         self._facts = facts
         self._spawn = spawn
         self._fail = fail
-        self._long_poll_seconds = long_poll_seconds
-        self._careful = careful
         self._receives = Receives()
         self._backoff = Backoff(random, initial=BACKOFF_SECONDS[0], maximum=BACKOFF_SECONDS[1])
         self._resume_at = -math.inf
@@ -122,7 +105,7 @@ class Receiver:
         self._mean_bytes = 0.0
         self._flights: dict[anyio.CancelScope, float] = {}
         self._changed = anyio.Event()
-        self._said: tuple[State, str] | None = None
+        self._last_reported: tuple[State, str] | None = None
         self.stopping = False
         self._hurried = False
 
@@ -135,19 +118,18 @@ class Receiver:
         while not self.stopping:
             self._changed = anyio.Event()
             now = anyio.current_time()
-            self._receives.limit(self._entitlement.limit * -(-self._size // RECEIVE_LIMIT))
+            self._receives.limit(self._entitlement.limit * -(-self._terms.batch_size // RECEIVE_LIMIT))
             self._start_batches(now)
-            self._start_receives(now)
-            self._entitlement.keep(self._needed(now))
-            self._say_what(now)
-            await self._sleep(now)
+            why_not = self._start_receives(now)
+            self._report_activity(why_not, now)
+            await self._sleep(why_not, now)
         await self._wind_down()
 
     def stop(self, *, hurried: bool = False) -> None:
         """No receive and no batch any more. ``hurried``: do not wait for receives in flight."""
         self.stopping = True
         self._hurried |= hurried
-        self._say(State.STOPPING)
+        self._report(State.STOPPING)
         self.wake()
 
     async def _wind_down(self) -> None:
@@ -179,7 +161,7 @@ class Receiver:
         return next_at
 
     def _start_batches(self, now: float) -> None:
-        while self._waiting.ready(now) and self._entitlement.spend():
+        while self._waiting.ready(now) and self._entitlement.start():
             self._start_batch(self._waiting.take(now), now)
 
     def _start_batch(self, batch: list[Held], now: float) -> None:
@@ -191,7 +173,7 @@ class Receiver:
             self._spawn(self._settling.settle, batch, Outcome(failed=batch, reason=oversized(batch)))
             batch = []
         if not batch:
-            self._entitlement.ended()
+            self._entitlement.finish()
             return
         for message in batch:
             message.phase = Phase.RUNNING
@@ -207,108 +189,53 @@ class Receiver:
         gone = set(unsound)
         return [message for message in batch if message not in gone]
 
-    def _start_receives(self, now: float) -> None:
-        while self._in_flight < self._receives.target and (ask := self._next_ask(now)) is not None:
-            self._in_flight += 1
-            self._asked += ask.maximum
-            self._spawn(self._receive, ask)
-
-    def _next_ask(self, now: float) -> Ask | None:
-        """The next receive to make, or None when there is no reason or no room for one."""
-        if now < self._resume_at or self._waiting.ready(now) or self._undeleted:
-            return None
-        if self._windowed:
-            return self._ask_for_window(now)
-        if self._receives.idle:
-            return self._ask_idle(now)
-        return self._ask_busy(now)
-
-    @property
-    def _undeleted(self) -> bool:
-        """Whether so much waits for its delete that nothing more should be taken on."""
-        return self._deletes.backlog > UNDELETED_AT_MOST + 2 * self._size
-
-    def _ask_idle(self, now: float) -> Ask | None:
-        """One long poll, its permit lent."""
+    def _start_receives(self, now: float) -> NotNow:
+        """Carry out what is planned, until nothing more is to be asked for; why not."""
         entitlement = self._entitlement
-        if not self._entitle():
-            return None
-        room = max(1, entitlement.allowed - entitlement.running) * self._size + self._ahead(now)
-        return Ask(self._maximum(room, now), self._long_poll_seconds, lent=True)
+        while True:
+            step = plan(self._situation(now), now)
+            entitlement.reserve(step.reserve)
+            if isinstance(step, NoReceive):
+                entitlement.keep(step.keep)
+                if step.await_permit:
+                    entitlement.await_one()
+                return step.reason
+            if isinstance(step, Lend):
+                entitlement.lend()
+                self._waiting.open(now)
+            else:
+                self._in_flight += 1
+                self._asked += step.maximum
+                self._spawn(self._receive, step)
 
-    def _ask_busy(self, now: float) -> Ask | None:
-        """One of several receives: each has a permit of its own, and all they may bring can be run, now or within a second."""
-        entitlement, ahead = self._entitlement, self._ahead(now)
-        room = entitlement.in_hand * self._size + ahead - self._waiting.runnable - self._asked
-        while (room < RECEIVE_LIMIT or entitlement.in_hand <= self._in_flight) and entitlement.obtain():
-            room += self._size
-        if room < max(1, min(ahead, RECEIVE_LIMIT)) or entitlement.in_hand <= self._in_flight:
-            if not self._in_flight:
-                entitlement.want()
-            return None
-        return Ask(self._maximum(room, now), self._busy_seconds, lent=False)
+    def _situation(self, now: float) -> Situation:
+        """What the plan is made from."""
+        entitlement, waiting, settling = self._entitlement, self._waiting, self._settling
+        allowed = entitlement.allowed
+        return Situation(
+            self._terms,
+            self._receives.target,
+            self._in_flight,
+            self._asked,
+            self._resume_at,
+            waiting.count,
+            waiting.runnable,
+            waiting.ready(now),
+            waiting.due_at,
+            self._deletes.backlog,
+            self._mean_bytes,
+            entitlement.reserved,
+            entitlement.running,
+            entitlement.lent,
+            allowed,
+            entitlement.obtainable(allowed),
+            entitlement.contended,
+            self._pace.ahead(self._terms.batch_size, allowed),
+            settling.careful_until,
+            settling.careful_size,
+        )
 
-    @property
-    def _busy_seconds(self) -> int:
-        """How long a receive may wait that holds a permit: not at all while another mapping wants it."""
-        return 0 if self._entitlement.contended else min(BUSY_POLL_SECONDS, self._long_poll_seconds)
-
-    def _ask_for_window(self, now: float) -> Ask | None:
-        """One of the receives that a batch is gathered from. Its permit is lent until it goes; more permits make more room."""
-        if not self._entitlement.lent:
-            if not self._entitle():
-                return None
-            self._waiting.open(now)
-        size = min(self._size, self._fitting())
-        room = (1 + self._entitlement.in_hand) * size - self._waiting.count - self._asked
-        while room <= 0 and not self._receives.idle and self._entitlement.obtain():
-            room += size
-        if room <= 0:
-            return None
-        return Ask(min(RECEIVE_LIMIT, room), self._wait_in_window(now), lent=True)
-
-    def _fitting(self) -> int:
-        """How many messages of the size that they have of late make a full event: more need not be asked for."""
-        return max(RECEIVE_LIMIT, int(PAYLOAD_LIMIT_BYTES / self._mean_bytes) + 1) if self._mean_bytes else self._size
-
-    def _wait_in_window(self, now: float) -> int:
-        if not self._receives.idle:
-            return self._busy_seconds
-        if (due_at := self._waiting.due_at) is None:
-            return self._long_poll_seconds
-        return max(1, min(self._long_poll_seconds, math.ceil(due_at - now)))
-
-    def _entitle(self) -> bool:
-        """Have a permit, lent; else wait for one."""
-        entitlement = self._entitlement
-        if not entitlement.lent:
-            if not entitlement.in_hand and not entitlement.obtain():
-                entitlement.want()
-                return False
-            entitlement.lend()
-        return True
-
-    def _ahead(self, now: float) -> int:
-        return 0 if self._cautious(now) else self._pace.ahead(self._size, self._entitlement.allowed)
-
-    def _cautious(self, now: float) -> bool:
-        return self._careful or now < self._settling.careful_until
-
-    def _maximum(self, room: int, now: float) -> int:
-        if now < self._settling.careful_until:
-            room = min(room, self._settling.careful_size)
-        return min(RECEIVE_LIMIT, room, self._size if self._careful else room)
-
-    def _needed(self, now: float) -> int:
-        """Permits to keep in hand, for receives in flight and for what waits."""
-        if self._windowed:
-            beyond = self._waiting.count + self._asked - (self._size if self._entitlement.lent else 0)
-            return max(0, -(-beyond // self._size))
-        if self._entitlement.lent:
-            return 0
-        return max(self._in_flight, -(-(self._waiting.runnable + self._asked - self._ahead(now)) // self._size))
-
-    async def _receive(self, ask: Ask) -> None:
+    async def _receive(self, ask: Receive) -> None:
         """One ReceiveMessage. Only a stop cuts it: a reply that nobody reads is messages hidden for nothing."""
         sent_at = anyio.current_time()
         hidden_seconds = self._heartbeat.visibility_of_receive(ask.wait_seconds)
@@ -337,8 +264,8 @@ class Receiver:
             self._facts.emit(Polled("", len(wires)))
             if wires:
                 self._arrived(wires, sent_at, hidden_seconds, brief=brief)
-        if ask.lent and not self._waiting.count and not self._in_flight:
-            self._entitlement.recall()
+        if ask.on_loan and not self._waiting.count and not self._in_flight:
+            self._entitlement.end_loan()
         self.wake()
 
     def _arrived(self, wires: list[Wire], sent_at: float, hidden_seconds: int, *, brief: bool) -> None:
@@ -376,16 +303,17 @@ class Receiver:
         self._resume_at = now + pause
         self._receives.failed()
         self._facts.emit(PollFailed("", str(error), pause, throttled=isinstance(error, Throttled)))
-        self._say(State.BACKING_OFF, str(error), pause)
+        self._report(State.BACKING_OFF, str(error), pause)
 
-    async def _sleep(self, now: float) -> None:
+    async def _sleep(self, why_not: NotNow, now: float) -> None:
         """Until something changes, or the next moment that is known."""
         moments = []
         if self._resume_at > now:
             moments.append(self._resume_at)
         if (due_at := self._waiting.due_at) is not None and due_at > now:
             moments.append(due_at)
-        if self._undeleted:
+        if why_not is NotNow.UNDELETED:
+            # A delete that is through wakes nobody: it happens too often, and only here would it matter.
             moments.append(now + UNDELETED_LOOK_SECONDS)
         if not moments:
             await self._changed.wait()
@@ -393,21 +321,22 @@ class Receiver:
         with anyio.move_on_at(min(moments)):
             await self._changed.wait()
 
-    def _say_what(self, now: float) -> None:
+    def _report_activity(self, why_not: NotNow, now: float) -> None:
         if now < self._resume_at:
             return
         if self._in_flight:
-            self._say(State.POLLING)
-        elif self._entitlement.waits:
-            self._say(State.WAITING_FOR_PERMIT)
-        elif self._undeleted:
-            self._say(State.BACKING_OFF, "many messages wait for their delete")
+            self._report(State.POLLING)
+        elif self._entitlement.awaited:
+            self._report(State.WAITING_FOR_PERMIT)
+        elif why_not is NotNow.UNDELETED:
+            self._report(State.BACKING_OFF, "many messages wait for their delete")
         else:
-            self._say(State.INVOKING, "as many invocations run as are allowed")
+            self._report(State.INVOKING, "as many invocations run as are allowed")
 
-    def _say(self, state: State, detail: str = "", until_seconds: float | None = None) -> None:
-        if self._said != (state, detail):
-            self._said = (state, detail)
+    def _report(self, state: State, detail: str = "", until_seconds: float | None = None) -> None:
+        """Say what is being done, unless that was said last."""
+        if self._last_reported != (state, detail):
+            self._last_reported = (state, detail)
             self._facts.emit(Doing("receive", state, detail, until_seconds))
 
 

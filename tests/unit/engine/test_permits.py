@@ -28,6 +28,19 @@ def test_a_claim_takes_what_is_free_and_no_more() -> None:
     assert (one.held, two.held, permits.held) == (2, 1, 3)
 
 
+def test_what_is_available_is_what_could_be_taken_now() -> None:
+    """The least of what the function has free and what the mapping may still have."""
+    permits = Permits(4)
+    one, two = permits.claim(2), permits.claim()
+
+    assert (one.available, two.available) == (2, 4)
+    for _ in range(3):
+        assert two.try_acquire()
+    assert (one.available, two.available) == (1, 1)
+    assert one.try_acquire()
+    assert (one.available, two.available) == (0, 0)
+
+
 def test_a_permit_that_is_not_held_cannot_be_given_back() -> None:
     """Counting drifts nowhere unseen."""
     permits = Permits(1)

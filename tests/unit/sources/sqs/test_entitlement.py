@@ -1,8 +1,9 @@
-"""Permits of one mapping: in hand, lent, spent."""
+"""Permits of one mapping: reserved, lent, in use."""
 
 from __future__ import annotations
 
 import anyio
+import pytest
 
 from pollers.engine.permits import Permits
 from pollers.sources.sqs.entitlement import Entitlement
@@ -15,15 +16,19 @@ def make(permits: Permits, concurrency: Concurrency | None = None) -> Entitlemen
     return Entitlement(permits.claim(), concurrency or Concurrency(), lambda: None)
 
 
-def test_a_permit_in_hand_becomes_an_invocation_and_comes_back() -> None:
-    """Taken for the receive, spent on the batch, given back at its end."""
+def obtainable(entitlement: Entitlement) -> int:
+    return entitlement.obtainable(entitlement.allowed)
+
+
+def test_a_reserved_permit_becomes_an_invocation_and_comes_back() -> None:
+    """Reserved for the receive, in use by the batch, given back at its end."""
     permits = Permits(2)
     entitlement = make(permits)
 
-    assert entitlement.obtain()
-    assert entitlement.spend()
-    assert (entitlement.in_hand, entitlement.running, permits.held) == (0, 1, 1)
-    entitlement.ended()
+    entitlement.reserve(1)
+    assert entitlement.start()
+    assert (entitlement.reserved, entitlement.running, permits.held) == (0, 1, 1)
+    entitlement.finish()
 
     assert (entitlement.running, permits.held) == (0, 0)
 
@@ -32,54 +37,61 @@ def test_a_lent_permit_is_free_for_others_and_still_counts_as_ours() -> None:
     """So that a mapping lends one at most, and asks for no more than it may have."""
     permits = Permits(1)
     idle, busy = make(permits), make(permits)
-    assert idle.obtain()
+    idle.reserve(1)
     idle.lend()
 
     assert permits.held == 0
-    assert not idle.obtain()
-    assert busy.obtain()
-    assert busy.spend()
-    assert not idle.spend()
-    assert idle.waits
+    assert obtainable(idle) == 0
+    busy.reserve(1)
+    assert busy.start()
+    assert not idle.start()
+    assert idle.awaited
 
 
-def test_spending_uses_up_what_was_lent() -> None:
+def test_a_start_ends_the_loan() -> None:
     """The next wait needs a permit again."""
     entitlement = make(Permits(3))
-    assert entitlement.obtain()
+    entitlement.reserve(1)
     entitlement.lend()
 
-    assert entitlement.spend()
+    assert entitlement.start()
 
     assert not entitlement.lent
+
+
+def test_what_is_not_obtainable_cannot_be_reserved() -> None:
+    """The planner asks for what is free; more would be a fault of ours, which must not pass silently."""
+    permits = Permits(2)
+    entitlement = make(permits)
+
+    with pytest.raises(RuntimeError, match="not obtainable"):
+        entitlement.reserve(3)
 
 
 def test_what_is_not_needed_goes_back() -> None:
     """Nothing is kept for nothing."""
     permits = Permits(5)
     entitlement = make(permits)
-    while entitlement.obtain():
-        pass
+    entitlement.reserve(obtainable(entitlement))
 
     entitlement.keep(2)
-    assert (entitlement.in_hand, permits.held) == (2, 2)
+    assert (entitlement.reserved, permits.held) == (2, 2)
     entitlement.close()
 
     assert permits.held == 0
 
 
 def test_a_failing_function_is_allowed_fewer() -> None:
-    """Neither obtained nor spent beyond what is allowed."""
+    """Neither reserved nor started beyond what is allowed."""
     concurrency = Concurrency()
     entitlement = make(Permits(4), concurrency)
-    for _ in range(4):
-        assert entitlement.obtain()
+    entitlement.reserve(4)
     for _ in range(40):
         concurrency.failed(4)
 
-    assert entitlement.spend()
-    assert not entitlement.spend()
-    assert not entitlement.obtain()
+    assert entitlement.start()
+    assert not entitlement.start()
+    assert obtainable(entitlement) == 0
 
 
 @virtual_time.test
@@ -87,22 +99,22 @@ async def test_a_wanted_permit_comes_into_hand_when_one_is_free() -> None:
     """In turn, or first where messages wait for it; a later urgency overtakes an earlier wait."""
     permits = Permits(1)
     ours, other, holder = make(permits), make(permits), make(permits)
-    assert holder.obtain()
+    holder.reserve(1)
     async with anyio.create_task_group() as group:
         for entitlement in (ours, other):
             group.start_soon(entitlement.run)
-        other.want()
+        other.await_one()
         await settle()
-        ours.want()
+        ours.await_one()
         await settle()
-        ours.want(urgent=True)
+        ours.await_one(urgent=True)
         await settle()
         holder.close()
         await settle()
-        assert (ours.in_hand, other.in_hand) == (1, 0)
+        assert (ours.reserved, other.reserved) == (1, 0)
         ours.close()
         await settle()
-        assert (ours.in_hand, other.in_hand) == (0, 1)
+        assert (ours.reserved, other.reserved) == (0, 1)
         group.cancel_scope.cancel()
     other.close()
 

@@ -1,0 +1,234 @@
+"""What to ask the queue for now, or why not: how many messages, how long to wait, and what that takes of the permits.
+
+A decider. :func:`plan` decides one step; the receiver carries it out and asks again with what is then true, until the answer is
+:class:`NoReceive`. Permits come before receives (docs/design, decision 3), so each answer also says what is to become of them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple, TypeAlias
+
+from handlers.function import PAYLOAD_LIMIT_BYTES
+from pollers.sources.sqs.scaling import RECEIVE_LIMIT
+
+BUSY_POLL_SECONDS = 1
+"""Several receives at a time hold their permits, so they do not wait long. Not 0 without need: a short poll asks only some of the
+servers. Should it miss something, the idle long poll that follows finds it."""
+
+UNDELETED_AT_MOST = 1_000
+"""No more receives while so many messages wait for their delete, over and above two batches."""
+
+
+class NotNow(Enum):
+    """Why no receive is made now."""
+
+    UNDELETED = "too many messages wait for their delete"
+    BACKING_OFF = "a receive failed a moment ago"
+    BATCHES_FIRST = "a batch is ready and goes first"
+    ENOUGH_RECEIVES = "as many receives are under way as what they bring justifies"
+    NO_PERMIT = "no permit is free"
+    NO_ROOM = "what waits and what is asked for fills all permits"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for a poller's whole life. ``careful``: a message of this queue may be received so few times that none is to be
+    received without being run."""
+
+    batch_size: int
+    windowed: bool
+    long_poll_seconds: int
+    careful: bool = False
+
+
+class Situation(NamedTuple):
+    """Everything that :func:`plan` decides by. One is made for every decision, and a tuple costs a third of a frozen dataclass.
+
+    ``target`` receives are justified; ``in_flight`` are under way and asked for ``asked`` messages in all; none is made before
+    ``resume_at``. ``waiting`` messages are held and not started, ``runnable`` of them are in no busy group; ``ready``: a batch
+    could start, but for a permit; ``due_at`` is the end of the window. ``undeleted`` messages wait for their delete.
+    ``mean_bytes`` is the size that messages have had of late (0: not known yet).
+
+    ``reserved`` permits are in hand, ``running`` are in use, one may be ``lent``; ``allowed`` is the most of all these together.
+    ``obtainable`` more are free for us. ``contended``: another mapping waits for one. ``ahead`` messages may be received beyond
+    what the permits hold, as they would be started soon. Until ``careful_until`` a receive asks for at most ``careful_size``.
+    """
+
+    terms: Terms
+    target: int
+    in_flight: int
+    asked: int
+    resume_at: float
+    waiting: int
+    runnable: int
+    ready: bool
+    due_at: float | None
+    undeleted: int
+    mean_bytes: float
+    reserved: int
+    running: int
+    lent: bool
+    allowed: int
+    obtainable: int
+    contended: bool
+    ahead: int
+    careful_until: float
+    careful_size: int
+
+
+class Receive(NamedTuple):
+    """Make this receive, after ``reserve`` more permits are in hand. ``on_loan``: it waits without a permit of its own."""
+
+    maximum: int
+    wait_seconds: int
+    on_loan: bool
+    reserve: int = 0
+
+
+class Lend(NamedTuple):
+    """A wait begins: have ``reserve`` permits more, lend one for the time of the wait, then ask again."""
+
+    reserve: int
+
+
+class NoReceive(NamedTuple):
+    """Nothing more to ask for, until something changes.
+
+    Have ``reserve`` permits more in hand, keep at most ``keep`` of all; with ``await_permit`` wait for one in the background.
+    """
+
+    reason: NotNow
+    keep: int
+    reserve: int = 0
+    await_permit: bool = False
+
+
+Step: TypeAlias = Receive | Lend | NoReceive
+
+
+def plan(situation: Situation, now: float) -> Step:
+    """The next step: a receive, a permit to lend first, or no receive and why."""
+    if situation.undeleted > UNDELETED_AT_MOST + 2 * situation.terms.batch_size:
+        return _none(NotNow.UNDELETED, situation, now)
+    if now < situation.resume_at:
+        return _none(NotNow.BACKING_OFF, situation, now)
+    if situation.ready:
+        # It waits for a permit. More messages would only wait behind it, while their visibility timeouts run.
+        return _none(NotNow.BATCHES_FIRST, situation, now)
+    if situation.in_flight >= situation.target:
+        return _none(NotNow.ENOUGH_RECEIVES, situation, now)
+    if situation.terms.windowed:
+        return _plan_window(situation, now)
+    if situation.target == 1:
+        return _plan_idle(situation, now)
+    return _plan_busy(situation, now)
+
+
+def _plan_idle(situation: Situation, now: float) -> Step:
+    """One long poll. Its permit is lent: other mappings are not to starve for a queue that may stay empty."""
+    if not situation.lent:
+        return _lend(situation, now)
+    # Permits that others hold now may be free when the poll comes back, so the room is all that is not running. If they are not,
+    # what came waits with an urgent wish for one: at most one receive's worth, as there is no second poll.
+    room = max(1, situation.allowed - situation.running) * situation.terms.batch_size + _ahead(situation, now)
+    return Receive(_maximum(situation, room, now), situation.terms.long_poll_seconds, on_loan=True)
+
+
+def _plan_busy(situation: Situation, now: float) -> Step:
+    """One of several receives: each has a permit of its own, and all they may bring can be run, now or within a second."""
+    size, ahead = situation.terms.batch_size, _ahead(situation, now)
+    room = situation.reserved * size + ahead - situation.runnable - situation.asked
+    # Enough for a full receive, and for one permit a receive: the latter matters where batches are larger than a receive.
+    missing = max(-(-(RECEIVE_LIMIT - room) // size), situation.in_flight + 1 - situation.reserved, 0)
+    reserve = min(missing, situation.obtainable)
+    room += reserve * size
+    # While little of what may be read ahead is free, a receive would bring a message or two: a large one a little later is better.
+    too_small = room < max(1, min(ahead, RECEIVE_LIMIT))
+    if too_small or situation.reserved + reserve <= situation.in_flight:
+        # Receives under way bring work or wake the receiver, so only without any is a permit worth waiting for.
+        wanted = not situation.in_flight and situation.running + situation.reserved + reserve < situation.allowed
+        return _none(NotNow.NO_PERMIT, situation, now, reserve=reserve, await_permit=wanted)
+    return Receive(_maximum(situation, room, now), _busy_seconds(situation), on_loan=False, reserve=reserve)
+
+
+def _plan_window(situation: Situation, now: float) -> Step:
+    """One of the receives that a batch is gathered from. Its permit is lent until the batch goes; more permits make more room."""
+    if not situation.lent:
+        return _lend(situation, now)
+    size = _window_size(situation)
+    room = (1 + situation.reserved) * size - situation.waiting - situation.asked
+    reserve = 0
+    if room <= 0 and situation.target > 1:
+        # The batch is full of what waits and what is asked for. The queue brings more, so begin the next one now.
+        reserve = min(-room // size + 1, situation.obtainable)
+        room += reserve * size
+    if room <= 0:
+        return _none(NotNow.NO_ROOM, situation, now, reserve=reserve)
+    return Receive(min(RECEIVE_LIMIT, room), _wait_in_window(situation, now), on_loan=True, reserve=reserve)
+
+
+def _lend(situation: Situation, now: float) -> Step:
+    """Have a permit and lend it; wait for one if none is free."""
+    if situation.reserved:
+        return Lend(0)
+    if situation.obtainable:
+        return Lend(1)
+    return _none(NotNow.NO_PERMIT, situation, now, await_permit=situation.running < situation.allowed)
+
+
+def _window_size(situation: Situation) -> int:
+    """How many messages make a batch: no more than fill an event if they are as large as they were of late."""
+    size = situation.terms.batch_size
+    if not situation.mean_bytes:
+        return size
+    return min(size, max(RECEIVE_LIMIT, int(PAYLOAD_LIMIT_BYTES / situation.mean_bytes) + 1))
+
+
+def _wait_in_window(situation: Situation, now: float) -> int:
+    """A receive is not to outlast the window: the batch would go without what it brings, and its permit with it."""
+    if situation.target > 1:
+        return _busy_seconds(situation)
+    if situation.due_at is None:
+        return situation.terms.long_poll_seconds
+    return max(1, min(situation.terms.long_poll_seconds, math.ceil(situation.due_at - now)))
+
+
+def _busy_seconds(situation: Situation) -> int:
+    """How long a receive may wait that holds a permit: not at all while another mapping wants it."""
+    return 0 if situation.contended else min(BUSY_POLL_SECONDS, situation.terms.long_poll_seconds)
+
+
+def _ahead(situation: Situation, now: float) -> int:
+    """Nothing is read ahead where messages that go back unseen come nearer to the dead-letter queue."""
+    return 0 if situation.terms.careful or now < situation.careful_until else situation.ahead
+
+
+def _maximum(situation: Situation, room: int, now: float) -> int:
+    if now < situation.careful_until:
+        room = min(room, situation.careful_size)
+    if situation.terms.careful:
+        room = min(room, situation.terms.batch_size)
+    return min(RECEIVE_LIMIT, room)
+
+
+def _none(
+    reason: NotNow, situation: Situation, now: float, *, reserve: int = 0, await_permit: bool = False
+) -> NoReceive:
+    keep = _needed(situation, now)
+    # What is obtained and not kept would only change hands twice.
+    return NoReceive(reason, keep, max(0, min(reserve, keep - situation.reserved)), await_permit)
+
+
+def _needed(situation: Situation, now: float) -> int:
+    """Permits to keep in hand: for receives under way, as each may bring a batch, and for what waits."""
+    size = situation.terms.batch_size
+    if situation.terms.windowed:
+        # One batch starts on the permit that is lent.
+        beyond = situation.waiting + situation.asked - (size if situation.lent else 0)
+        return max(0, -(-beyond // size))
+    if situation.lent:
+        return 0
+    return max(situation.in_flight, -(-(situation.runnable + situation.asked - _ahead(situation, now)) // size))
