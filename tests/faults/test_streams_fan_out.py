@@ -11,7 +11,7 @@ from handlers.function import Payload, Result
 from pollers.aws.errors import Throttled, Unavailable
 from pollers.telemetry.facts import Checkpointed, Polled, PollFailed, ShardEnded
 from tests.worlds import virtual_time
-from tests.worlds.memory_streams import NoFaults
+from tests.worlds.call_faults import NoFaults
 from tests.worlds.stream_rig import Rig, eventually, failing_on
 
 if TYPE_CHECKING:

@@ -11,36 +11,11 @@ from pollers.aws.errors import AccessDenied, AwsError, CredentialsExpired, Itera
 from pollers.errors import SourceUnusable
 from pollers.telemetry.facts import DiscardCondition, Discarded, Doing, Polled, PollFailed, State
 from tests.worlds import virtual_time
-from tests.worlds.memory_streams import NoFaults
+from tests.worlds.call_faults import Failing
 from tests.worlds.stream_rig import Rig, eventually
 
 KINDS = ("kinesis", "dynamodb")
 Kind = Literal["kinesis", "dynamodb"]
-
-
-class Failing(NoFaults):
-    """Calls of some operations fail, each so many times."""
-
-    def __init__(self, error: AwsError, *operations: str, times: int = 1_000_000, lost: bool = False) -> None:
-        self.error = error
-        self.left = dict.fromkeys(operations, times)
-        self.lost = lost
-
-    async def before(self, operation: str) -> None:
-        """Fail before anything has happened."""
-        await super().before(operation)
-        if not self.lost:
-            self._fail(operation)
-
-    async def after(self, operation: str) -> None:
-        """Lose the reply."""
-        if self.lost:
-            self._fail(operation)
-
-    def _fail(self, operation: str) -> None:
-        if self.left.get(operation, 0):
-            self.left[operation] -= 1
-            raise self.error
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import anyio.lowlevel
 
 from pollers.aws.api import EntryFailed, Wire
 from pollers.aws.errors import NotFound, Refused, Throttled
+from tests.worlds.call_faults import AtOnce
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from tests.worlds.call_faults import Faults
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -64,7 +66,10 @@ class Redrive:
 
 
 class Queue:
-    """One queue and its messages. ``unlocks_early``: a group is released as soon as one of its messages is (as LocalStack does)."""
+    """One queue and its messages. ``unlocks_early``: a group is released as soon as one of its messages is (as LocalStack does).
+
+    ``on_deleted`` is told of each message that somebody deletes.
+    """
 
     def __init__(
         self,
@@ -96,6 +101,7 @@ class Queue:
         self._sent = 0
         self._handed = 0
         self.changed = anyio.Event()
+        self.on_deleted: Callable[[Message], None] = lambda message: None
 
     def put(
         self,
@@ -202,6 +208,7 @@ class Queue:
         if message.handle == handle:
             self._remove(message)
             message.deleted = True
+            self.on_deleted(message)
             self.wake()
         # On a standard queue the delete of a message that was received again since succeeds and deletes nothing.
         return None
@@ -315,10 +322,11 @@ def _wire(message: Message, fifo: bool) -> Wire:
 
 
 class MemorySqs:
-    """Every queue of one region: the :class:`pollers.aws.api.SqsApi` itself."""
+    """Every queue of one region: the :class:`pollers.aws.api.SqsApi` itself. ``faults`` may be set at any time."""
 
-    def __init__(self, *queues: Queue) -> None:
+    def __init__(self, *queues: Queue, faults: Faults | None = None) -> None:
         self.queues = {queue.url: queue for queue in queues}
+        self.faults: Faults = faults or AtOnce()
         self.receives = 0
 
     def add(self, queue: Queue) -> Queue:
@@ -328,22 +336,25 @@ class MemorySqs:
 
     async def queue_url(self, name: str, owner: str) -> str:
         """GetQueueUrl."""
-        await anyio.lowlevel.checkpoint()
+        await self.faults.before("queue_url")
         for queue in self.queues.values():
             if queue.name == name and owner == ACCOUNT:
+                await self.faults.after("queue_url")
                 return queue.url
         raise _no_queue("GetQueueUrl")
 
     async def attributes(self, url: str) -> dict[str, str]:
         """GetQueueAttributes."""
-        await anyio.lowlevel.checkpoint()
-        return self._queue(url, "GetQueueAttributes").attributes()
+        await self.faults.before("attributes")
+        attributes = self._queue(url, "GetQueueAttributes").attributes()
+        await self.faults.after("attributes")
+        return attributes
 
     async def receive(
         self, url: str, *, maximum: int, wait_seconds: int, visibility_seconds: int | None = None
     ) -> list[Wire]:
         """ReceiveMessage: returns as soon as there is anything, or empty when the wait is over."""
-        await anyio.lowlevel.checkpoint()
+        await self.faults.before("receive")
         if not 1 <= maximum <= RECEIVES_LIMIT or not 0 <= wait_seconds <= 20:
             raise Refused(
                 "InvalidParameterValue", f"{maximum=} {wait_seconds=}", status=400, operation="ReceiveMessage"
@@ -355,6 +366,7 @@ class MemorySqs:
             seconds = queue.visibility_seconds if visibility_seconds is None else visibility_seconds
             picked, now = queue.pick(maximum, seconds), anyio.current_time()
             if picked or now >= deadline:
+                await self.faults.after("receive")
                 return picked
             visible_at = queue.next_visible_at(now)
             until = deadline if visible_at is None else min(deadline, visible_at)
@@ -363,22 +375,27 @@ class MemorySqs:
 
     async def delete(self, url: str, handles: Sequence[str]) -> list[EntryFailed]:
         """DeleteMessageBatch."""
-        await anyio.lowlevel.checkpoint()
+        await self.faults.before("delete")
         queue = self._queue(url, "DeleteMessageBatch")
         _check_batch(len(handles), "DeleteMessageBatch")
-        return _failed([queue.delete(handle) for handle in handles])
+        failed = _failed([queue.delete(handle) for handle in handles])
+        await self.faults.after("delete")
+        return failed
 
     async def change_visibility(self, url: str, entries: Sequence[tuple[str, int]]) -> list[EntryFailed]:
         """ChangeMessageVisibilityBatch."""
-        await anyio.lowlevel.checkpoint()
+        await self.faults.before("change_visibility")
         queue = self._queue(url, "ChangeMessageVisibilityBatch")
         _check_batch(len(entries), "ChangeMessageVisibilityBatch")
-        return _failed([queue.change_visibility(handle, seconds) for handle, seconds in entries])
+        failed = _failed([queue.change_visibility(handle, seconds) for handle, seconds in entries])
+        await self.faults.after("change_visibility")
+        return failed
 
     async def send(self, url: str, body: str) -> None:
         """SendMessage."""
-        await anyio.lowlevel.checkpoint()
+        await self.faults.before("send")
         self._queue(url, "SendMessage").put(body)
+        await self.faults.after("send")
 
     def _queue(self, url: str, operation: str) -> Queue:
         if url not in self.queues:

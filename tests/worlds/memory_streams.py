@@ -13,41 +13,25 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import anyio
 
 from pollers.aws.api import Page, Pushed, ShardListing, StartAt, StreamDescription
 from pollers.aws.errors import IteratorExpired, NotFound, Refused, ResourceInUse, Trimmed
 from pollers.clocks.service import ServiceClock
+from tests.worlds.call_faults import NoFaults
 from tests.worlds.stream_records import Stored, wire_record
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
+    from tests.worlds.call_faults import Faults
+
 RANGE = 1 << 16
 ITERATOR_SECONDS = {"kinesis": 300.0, "dynamodb": 900.0}
 PAGE_RECORDS = {"kinesis": 10_000, "dynamodb": 1_000}
 SUBSCRIPTION_SECONDS = 300.0
-
-
-class Faults(Protocol):
-    """What happens around a call: awaited before it (may raise, may wait) and after it (may raise: the reply is lost)."""
-
-    async def before(self, operation: str) -> None: ...
-
-    async def after(self, operation: str) -> None: ...
-
-
-class NoFaults:
-    """Every call succeeds after a short while."""
-
-    async def before(self, operation: str) -> None:
-        """Take a little time."""
-        await anyio.sleep(0.005)
-
-    async def after(self, operation: str) -> None:
-        """Nothing is lost."""
 
 
 @dataclass(slots=True)
