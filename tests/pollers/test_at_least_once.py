@@ -1,0 +1,113 @@
+"""Every event is accepted by the function at least once, whatever happens to its poller."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from tests.pollers.function import accept, fails_at_first, fails_on
+from tests.pollers.trial import Trial
+from tests.pollers.worlds import each_world
+from tests.worlds import virtual_time
+
+if TYPE_CHECKING:
+    from tests.pollers.function import Behaviour
+    from tests.pollers.world import World
+
+EVENTS = 9
+
+
+def small(world: World, behaviour: Behaviour = accept) -> Trial:
+    """A trial of a few events with two keys on a new world of the same kind, in batches of two."""
+    trial = Trial(type(world)(), behaviour, batch_size=2, concurrency=2)
+    for number in range(EVENTS):
+        trial.put(f"event {number}", key="cd"[number % 2])
+    return trial
+
+
+@each_world()
+async def test_every_event_is_accepted_once_and_acknowledged_when_nothing_goes_wrong(world: World) -> None:
+    """And invoked once: repeating is for trouble only."""
+    trial = Trial(world, batch_size=3)
+    for number in range(20):
+        trial.put(f"event {number}", key=f"key {number % 4}")
+    async with trial.running():
+        await trial.finish()
+    assert sorted(trial.accepted) == sorted(trial.everything)
+    assert trial.ledger.received == 20
+
+
+@each_world()
+async def test_a_crash_at_any_step_loses_nothing(world: World) -> None:
+    """The next poller brings what the crashed one had not acknowledged, in order; permits are back and the books balance."""
+    for step in count(1):
+        trial = small(world)
+        everything_was_done = await trial.crash_at(step)
+        async with trial.running():
+            await trial.finish()
+        if everything_was_done:
+            assert step > 20
+            return
+
+
+@each_world()
+async def test_crash_after_crash_while_the_function_fails_loses_nothing(world: World) -> None:
+    """Each batch fails at first, and every life is short."""
+    for first in range(2, 80, 7):
+        trial = small(world, fails_at_first(1, lambda call: call.failed()))
+        for life in range(4):
+            await trial.crash_at(first + 11 * life)
+        async with trial.running():
+            await trial.finish()
+
+
+@each_world()
+async def test_a_crash_does_not_forget_what_was_acknowledged(world: World) -> None:
+    """What is acknowledged does not come again."""
+    trial = small(world)
+    async with trial.running():
+        await trial.finish()
+    trial.put("one more", key="c")
+    async with trial.running():
+        await trial.finish()
+    assert trial.invoked[-1] == ["one more"]
+    assert sorted(trial.accepted) == sorted(trial.everything)
+
+
+@pytest.mark.parametrize("hurry_after", [None, 0, 1, 4])
+@each_world()
+async def test_a_stop_at_any_step_loses_nothing_and_leaves_the_books_balanced(
+    world: World, hurry_after: int | None
+) -> None:
+    """In order or hurried, before the source is opened, between two calls or amid an invocation."""
+    loop = virtual_time.current_loop()
+    for step in range(1, 60):
+        trial = small(world)
+        poller = await trial.make_poller()
+        loop.at_step(loop.steps + step, trial.stop.request)
+        if hurry_after is not None:
+            loop.at_step(loop.steps + step + hurry_after, trial.stop.hurry)
+        await poller.run()
+        trial.check_stopped()
+        accepted = len(trial.accepted)
+        async with trial.running():
+            await trial.finish()
+        if hurry_after is None:
+            assert len(trial.accepted) == EVENTS, f"accepted {accepted} before a stop in order, and some of them again"
+
+
+@each_world()
+async def test_the_books_balance_at_every_moment(world: World) -> None:
+    """What the ledger says is in flight is what the poller says that it holds, with failures among it."""
+    trial = Trial(world, fails_on("event 3", times=2), batch_size=2, concurrency=2)
+    async with trial.running() as poller:
+        for number in range(10):
+            trial.put(f"event {number}", key=f"key {number % 3}")
+            await anyio.sleep(0.37)
+            assert trial.ledger.balances(poller.held())
+        while not trial.all_done:
+            assert trial.ledger.balances(poller.held())
+            await anyio.sleep(0.37)

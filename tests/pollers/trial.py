@@ -1,0 +1,267 @@
+"""A mapping under trial: a world, a function written in the test, a poller from the registry, and what must hold at any time.
+
+A violation is kept and fails the trial at its end, wherever it was met: a poller, or its supervisor, might survive an assertion.
+"""
+
+from __future__ import annotations
+
+import random
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+
+from config.models import Config, HttpFunction
+from pollers.engine.permits import Permits
+from pollers.engine.poller import Surroundings
+from pollers.engine.stop import Stop
+from pollers.supervisor.runtime import Runtime
+from pollers.telemetry.facts import Discarded, Fact, Facts, Filtered
+from pollers.telemetry.ledger import Ledger
+from tests.pollers.function import Call, TrialFunction, accept
+from tests.pollers.world import Order
+from tests.worlds import virtual_time
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from config.models import FunctionModel, MappingBase
+    from pollers.engine.poller import Poller
+    from pollers.supervisor.mapping import MappingRunner
+    from tests.pollers.function import Behaviour
+    from tests.pollers.world import World
+
+F = TypeVar("F")
+
+NAME = "trial"
+PATIENCE_SECONDS = 3_600.0
+"""Virtual time after which everything must be done once nothing is in its way."""
+
+
+class Trial:
+    """One mapping. Settings are the mapping's; it can run one poller after another on the same world."""
+
+    def __init__(
+        self,
+        world: World,
+        behaviour: Behaviour = accept,
+        *,
+        concurrency: int = 5,
+        timeout_seconds: float = 3.0,
+        **settings: Any,  # noqa: ANN401 - the mapping's own
+    ) -> None:
+        self.world = world
+        self.mapping = world.mapping(**settings)
+        self.function = TrialFunction(behaviour, concurrency, timeout_seconds, world.given, self._began, self._ended)
+        self.permits = Permits(concurrency)
+        self.stop = Stop()
+        self.ledger = Ledger()
+        self.facts: list[Fact] = []
+        self.poller: Poller | None = None
+        self.accepted: list[str] = []
+        self.acknowledged: list[str] = []
+        self.rejected: set[str] = set()
+        self.given_up: set[str] = set()
+        self._put: dict[str, list[str]] = {}
+        self._place: dict[str, tuple[str, int]] = {}
+        self._balances: Callable[[], bool] = lambda: True
+        world.on_acknowledged = self._acknowledged
+
+    # -- what a test does and asks ---------------------------------------------------------------------------------------
+
+    def put(self, *values: str, key: str = "k") -> None:
+        """Add events of one key."""
+        for value in values:
+            line = self._put.setdefault(key, [])
+            self._place[value] = key, len(line)
+            line.append(value)
+            self.world.put(value, key)
+
+    def of(self, kind: type[F]) -> list[F]:
+        """The facts of one kind."""
+        return [fact for fact in self.facts if isinstance(fact, kind)]
+
+    @property
+    def invoked(self) -> list[list[str]]:
+        """The values of every invocation, in the order that they began."""
+        return [call.values for call in self.function.calls]
+
+    @property
+    def everything(self) -> set[str]:
+        """All that was put."""
+        return set(self._place)
+
+    @property
+    def all_done(self) -> bool:
+        """Whether everything that was put was accepted, and is acknowledged."""
+        return set(self.accepted) >= self.everything and not self.world.left()
+
+    async def finish(self) -> None:
+        """Wait until everything that was put is done."""
+        await virtual_time.eventually(lambda: self.all_done, within=PATIENCE_SECONDS)
+
+    async def until_invoked(self, times: int = 1) -> None:
+        """Wait until so many invocations have begun."""
+        await virtual_time.eventually(lambda: len(self.function.calls) >= times, every=0.001)
+
+    # -- lives of pollers ------------------------------------------------------------------------------------------------
+
+    async def make_poller(self) -> Poller:
+        """A new poller, with a stop and books of its own."""
+        self.stop, self.ledger = Stop(), Ledger()
+        facts = Facts(NAME, [self.ledger, self._note])
+        clock = virtual_time.VirtualClock()
+        around = Surroundings(self.function, self.permits.claim(), facts, self.stop, clock, random.Random(7))
+        self.poller = poller = await self.world.make_poller(self.mapping, around)
+        self._balances = lambda: self.ledger.balances(poller.held())
+        return poller
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Poller]:
+        """A poller at work; asked to stop at the end, and then everything is handed back."""
+        poller = await self.make_poller()
+        async with anyio.create_task_group() as group:
+            group.start_soon(poller.run)
+            yield poller
+            self.stop.request()
+        self.check_stopped()
+
+    async def crash_at(self, step: int) -> bool:
+        """Run a poller that crashes so many turns of the loop from now. Whether it was all done before."""
+        loop, poller = virtual_time.current_loop(), await self.make_poller()
+        done_before = False
+        with anyio.CancelScope() as scope:
+
+            def crash() -> None:
+                nonlocal done_before
+                done_before = self.all_done
+                scope.cancel()
+
+            loop.at_step(loop.steps + step, crash)
+            await poller.run()
+        self._check(
+            self.ledger.balances(poller.held()), f"after a crash: {self.ledger.as_dict()}, held {poller.held()}"
+        )
+        self._check_idle()
+        return done_before
+
+    async def failure(self) -> Exception:
+        """Run a poller that fails by itself; its failure, with everything handed back."""
+        poller = await self.make_poller()
+        try:
+            await poller.run()
+        except Exception as failure:
+            self.check_stopped()
+            return failure
+        raise AssertionError("it did not fail")
+
+    @asynccontextmanager
+    async def supervised(self) -> AsyncIterator[Runtime]:
+        """The mapping under its real supervisor; stopped in order at the end, with exit code 0."""
+        runtime = Runtime(
+            self.configuration(self.mapping),
+            self._make_supervised,
+            lambda name, model: self.function,
+            has_store=True,
+            sinks=(self._note,),
+            clock=virtual_time.VirtualClock(),
+            seed=random.Random(7),
+        )
+        codes: list[int] = []
+
+        async def run() -> None:
+            codes.append(await runtime.run())
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(run)
+            await virtual_time.settle()
+            self._balances = lambda: self.runner(runtime).balanced
+            yield runtime
+            runtime.stop()
+        assert codes == [0]
+        self._check_idle()
+        self.check()
+
+    def configuration(self, mapping: MappingBase) -> Config:
+        """A configuration of this mapping and its function."""
+        function: FunctionModel = HttpFunction(
+            runtime="http",
+            url="http://127.0.0.1:9",
+            concurrency=self.function.concurrency,
+            timeout=self.function.timeout_seconds,
+        )
+        return Config(functions={NAME: function}).model_copy(update={"event_source_mappings": {NAME: mapping}})
+
+    @staticmethod
+    def runner(runtime: Runtime) -> MappingRunner:
+        """The supervisor of the mapping."""
+        return runtime.mappings[NAME]
+
+    async def _make_supervised(self, mapping: MappingBase, surroundings: Surroundings) -> Poller:
+        self.poller = await self.world.make_poller(mapping, surroundings)
+        self.mapping = mapping
+        return self.poller
+
+    # -- what must hold --------------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Nothing that must hold was broken so far."""
+        assert not self.function.violations, self.function.violations
+
+    def check_stopped(self) -> None:
+        """After a poller ended in order: nothing is held, nothing runs, and the books balance."""
+        assert self.poller is not None
+        self._check(self.poller.held() == 0, f"{self.poller.held()} are held after the end")
+        self._check(self.ledger.balances(0), f"the books do not balance after the end: {self.ledger.as_dict()}")
+        self._check_idle()
+        self.check()
+
+    def _check_idle(self) -> None:
+        assert self.poller is not None
+        self._check(not self.function.running, "an invocation runs after the end")
+        self._check(self.permits.held == 0, f"{self.permits.held} permits are held after the end")
+
+    def _check(self, holds: bool, otherwise: str) -> None:
+        if not holds:
+            self.function.violations.append(otherwise)
+
+    @property
+    def _done(self) -> set[str]:
+        return {*self.accepted, *self.rejected, *self.given_up}
+
+    def _began(self, call: Call) -> None:
+        function, values = self.function, call.values
+        elsewhere = {value for other in function.running for value in other.values}
+        self._check(len(set(values)) == len(values), f"a value twice in one batch: {values}")
+        self._check(elsewhere.isdisjoint(values), f"a value in two invocations at a time: {elsewhere & set(values)}")
+        self._check(len(values) <= self.mapping.batch_size, f"a batch of {len(values)}")
+        self._check(len(function.running) < function.concurrency, "more invocations than the function allows")
+        self._check(self.rejected.isdisjoint(values), "invoked with what the filter rejects")
+        self._check(self._balances(), "the books do not balance when an invocation begins")
+        if self.world.features.order is not Order.NONE:
+            self._check_order(call)
+
+    def _check_order(self, call: Call) -> None:
+        done, before = self._done, set[str]()
+        for given in call.given:
+            key, index = self._place[given.value]
+            self._check(key == given.key, f"{given.value} was put with key {key} and came with {given.key}")
+            waits = [one for one in self._put[key][:index] if one not in done and one not in before]
+            self._check(not waits, f"{given.value} begins before {waits} are done")
+            before.add(given.value)
+
+    def _ended(self, call: Call) -> None:
+        self._check(self._balances(), "the books do not balance when an invocation ends")
+        assert call.answer is not None
+        self.accepted += [value for value in call.values if value in call.answer.done]
+
+    def _acknowledged(self, value: str) -> None:
+        self._check(value in self._done, f"{value} is acknowledged and was not accepted")
+        self.acknowledged.append(value)
+
+    def _note(self, _mapping: str, fact: Fact) -> None:
+        self.facts.append(fact)
+        if isinstance(fact, Filtered):
+            self.rejected.update(self.world.value_of(fact.source, one) for one in fact.ids)
+        elif isinstance(fact, Discarded):
+            self.given_up.update(self.world.value_of(fact.source, one) for one in fact.ids)

@@ -1,0 +1,41 @@
+"""Every world of the suite, and the decorator that runs a test on those that have what it is about."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
+
+import pytest
+
+from tests.pollers.queues import FifoQueue, StandardQueue
+from tests.pollers.streams import FanOutConsumer, KinesisStream, TableStream
+from tests.worlds import virtual_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from tests.pollers.world import Features, World
+
+P = ParamSpec("P")
+
+WORLDS: tuple[type[World], ...] = (StandardQueue, FifoQueue, KinesisStream, FanOutConsumer, TableStream)
+
+
+def each_world(
+    having: Callable[[Features], object] = lambda features: True,
+) -> Callable[[Callable[Concatenate[World, P], Coroutine[None, None, None]]], Callable[..., None]]:
+    """Run a test on each world that has these features, made anew for each run, under virtual time."""
+    worlds = [world for world in WORLDS if having(world.features)]
+
+    def decorate(test: Callable[Concatenate[World, P], Coroutine[None, None, None]]) -> Callable[..., None]:
+        @pytest.mark.parametrize("world", worlds, ids=lambda world: world.name)
+        @functools.wraps(test)
+        def in_virtual_time(world: type[World], *arguments: P.args, **named: P.kwargs) -> None:
+            async def main() -> None:
+                await test(world(), *arguments, **named)
+
+            virtual_time.run(main)
+
+        return in_virtual_time
+
+    return decorate
