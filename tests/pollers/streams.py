@@ -114,8 +114,8 @@ class KinesisStream:
         return self._values[event_id]
 
     def held_at_most(self, mapping: MappingBase, concurrency: int) -> int:
-        """See ``World.held_at_most``: what may be read ahead."""
-        return READ_AHEAD_RECORDS
+        """See ``World.held_at_most``: what may be read ahead, and half of it more where shards are stuck (see ReadAhead)."""
+        return READ_AHEAD_RECORDS * 3 // 2
 
     def reshard(self) -> None:
         """Every shard is split."""
