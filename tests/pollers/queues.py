@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from config.models import SqsMapping
+from pollers.aws.services import SQS
 from pollers.sources.registry import make_poller
 from pollers.sources.sqs.scaling import RECEIVE_LIMIT
 from tests.pollers.world import Features, Given, Order, Oversized, Partial, Redelivery
@@ -94,7 +95,7 @@ class StandardQueue:
     async def make_poller(self, mapping: MappingBase, surroundings: Surroundings) -> Poller:
         """See ``World.make_poller``."""
         api = FaultySqs(self.sqs, Rates(entry_failed=self._half), random.Random(1)) if self._half else self.sqs
-        return await make_poller(mapping, MemoryAws(sqs=api), None, surroundings)
+        return await make_poller(mapping, MemoryAws({SQS.name: api}), None, surroundings)
 
     def given(self, event: dict[str, Any]) -> list[Given]:
         """See ``World.given``."""

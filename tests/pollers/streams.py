@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from config.models import DynamoDBMapping, KinesisMapping
+from pollers.aws.services import DYNAMODB_STREAMS, KINESIS, SQS
 from pollers.checkpoints import MemoryStore
 from pollers.sources.registry import make_poller
 from pollers.sources.streams.poller import READ_AHEAD_RECORDS
@@ -101,8 +102,8 @@ class KinesisStream:
 
     async def make_poller(self, mapping: MappingBase, surroundings: Surroundings) -> Poller:
         """See ``World.make_poller``."""
-        aws = MemoryAws(sqs=MemorySqs(self.failed), kinesis=self.stream, dynamodb_streams=self.stream)
-        return await make_poller(mapping, aws, self.store, surroundings)
+        services = {KINESIS.name: self.stream, DYNAMODB_STREAMS.name: self.stream, SQS.name: MemorySqs(self.failed)}
+        return await make_poller(mapping, MemoryAws(services), self.store, surroundings)
 
     def given(self, event: dict[str, Any]) -> list[Given]:
         """See ``World.given``."""

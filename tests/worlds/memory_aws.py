@@ -2,46 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, TypeVar, cast
 
 if TYPE_CHECKING:
-    from pollers.aws.api import FanOutApi, SqsApi, StreamApi
+    from collections.abc import Mapping
+
+    from pollers.aws.api import AwsService
+
+C = TypeVar("C")
 
 
 class MemoryAws:
-    """An :class:`pollers.aws.api.Aws` of the services that it is given. It has neither topics nor buckets."""
+    """An :class:`pollers.aws.api.Aws` of the services in memory that it is given, by the service's name."""
 
-    def __init__(
-        self,
-        *,
-        sqs: SqsApi | None = None,
-        kinesis: FanOutApi | None = None,
-        dynamodb_streams: StreamApi | None = None,
-    ) -> None:
-        self._sqs = sqs
-        self._kinesis = kinesis
-        self._dynamodb_streams = dynamodb_streams
+    def __init__(self, services: Mapping[str, object]) -> None:
+        self._services = services
 
-    async def sqs(self, region: str) -> SqsApi:
-        """Its queues."""
-        return self._sqs or _missing("queues")
-
-    async def kinesis(self, region: str) -> FanOutApi:
-        """Its Kinesis streams."""
-        return self._kinesis or _missing("Kinesis streams")
-
-    async def dynamodb_streams(self, region: str) -> StreamApi:
-        """Its tables' streams."""
-        return self._dynamodb_streams or _missing("tables' streams")
-
-    async def sns(self, region: str) -> NoReturn:
-        """No topics."""
-        _missing("topics")
-
-    async def s3(self, region: str) -> NoReturn:
-        """No buckets."""
-        _missing("buckets")
-
-
-def _missing(what: str) -> NoReturn:
-    raise LookupError(f"this world has no {what}")
+    async def client(self, service: AwsService[C], region: str) -> C:
+        """See ``Aws.client``. Raises LookupError for a service that this region has not."""
+        if service.name not in self._services:
+            raise LookupError(f"no {service.name} in this region")
+        return cast("C", self._services[service.name])
