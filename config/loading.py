@@ -23,7 +23,7 @@ from config.text.nodes import Entry, Scalar, Table, Unparsable, describe, is_nul
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from config.functions.reading import AnyFunction
+    from config.functions.registry import FunctionModel
     from config.options.shapes import Model
     from config.sources.mapping import Mapping as MappingModel
 
@@ -218,7 +218,7 @@ class _Loader:
         default = Runtime().sqlite_path
         return runtime.model_copy(update={"checkpoints": f"sqlite:{os.path.abspath(base / default)}"})
 
-    def _functions(self, members: dict[str, tuple[Source, Entry]]) -> dict[str, AnyFunction]:
+    def _functions(self, members: dict[str, tuple[Source, Entry]]) -> dict[str, FunctionModel]:
         found = {}
         for name, (source, entry) in members.items():
             path: Path = ("functions", name)

@@ -11,18 +11,15 @@ from typing import TypeAlias
 
 from pydantic import Field, SerializeAsAny
 
-from config.functions.models import (
-    FunctionBase,
-    FunctionModel,
-    HttpFunction,
-    InProcessFunction,
-    LambdaFunction,
-    LoggingConfig,
-    ProcessFunction,
-    ProvidedFunction,
-    PythonFunction,
-    Tls,
-)
+from config.functions.aws_lambda import LambdaFunction
+from config.functions.function import FunctionBase
+from config.functions.http import HttpFunction, Tls
+from config.functions.in_process import InProcessFunction
+from config.functions.logging_config import LoggingConfig
+from config.functions.processes import ProcessFunction
+from config.functions.provided import ProvidedFunction
+from config.functions.python import PythonFunction
+from config.functions.registry import FunctionModel
 from config.options.shapes import Model
 from config.settings import Aws, Console, EndpointUrls, Http, Runtime
 from config.sources.dynamodb import DynamoDBMapping

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from config.functions.reading import RUNTIMES
+from config.functions.registry import DEFAULT, RUNTIMES
 from config.models import Aws, Console, Runtime
 from config.options.shapes import (
     Either,
@@ -95,12 +95,12 @@ def _nested(option: Option, prefix: str) -> Iterator[tuple[str, ...]]:
 
 
 def _function_rows() -> Iterator[tuple[str, ...]]:
-    runtimes = {name: options_of(model) for name, model in RUNTIMES.items()}
+    runtimes = {name: options_of(runtime.model) for name, runtime in RUNTIMES.items()}
     names = " or ".join(f"`{name}`" for name in runtimes)
     meaning = "; ".join(f"{name}: {options['runtime'].description}" for name, options in runtimes.items())
-    yield ("`runtime`", names, "`python`", "", "all", meaning)
+    yield ("`runtime`", names, f"`{DEFAULT.name}`", "", "all", meaning)
     rest = {name: {o.name: o for o in options.values() if o.name != "runtime"} for name, options in runtimes.items()}
-    first = ("`code`", "`handler`", "`command`", "`function_arn`", "`qualifier`", "`url`", "`urls`")
+    first = list(dict.fromkeys(f"`{option}`" for runtime in RUNTIMES.values() for option in runtime.first))
     yield from sorted(_merged(rest), key=lambda row: first.index(row[0]) if row[0] in first else len(first))
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from config.functions.reading import NAME as FUNCTION_NAME
-from config.functions.reading import RUNTIMES
+from config.functions.registry import RUNTIMES
 from config.models import Aws, Config, Console, Runtime
 from config.options.shapes import (
     Either,
@@ -87,7 +87,7 @@ class _Writer:
         return {"anyOf": [self._section(model, pasted=False), _NOTHING]}
 
     def _function(self) -> Schema:
-        return {"anyOf": [self._section(model, pasted=False) for model in RUNTIMES.values()]}
+        return {"anyOf": [self._section(runtime.model, pasted=False) for runtime in RUNTIMES.values()]}
 
     def _mapping(self) -> Schema:
         """One object for mappings of every source; what a source does not take is refused by its ARN."""
