@@ -30,13 +30,13 @@ def make_function(
     where = where or world(aws)
     match model:
         case models.PythonFunction():
-            from handlers.workers.python import PythonFunctionRunner
+            from handlers.workers import WorkerFunction, prepare_python
 
-            return PythonFunctionRunner(name, model, world=where, metric_line=metric_line)
+            return WorkerFunction(name, model, prepare_python, world=where, metric_line=metric_line)
         case models.ProvidedFunction():
-            from handlers.workers.provided import ProvidedFunctionRunner
+            from handlers.workers import WorkerFunction, prepare_provided
 
-            return ProvidedFunctionRunner(name, model, world=where, metric_line=metric_line)
+            return WorkerFunction(name, model, prepare_provided, world=where, metric_line=metric_line)
         case models.InProcessFunction():
             from handlers.in_process.function import InProcessFunction
 

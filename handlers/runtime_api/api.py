@@ -78,8 +78,8 @@ class Caller(Protocol):
     def refuse_pending(self, response: Response) -> None: ...
 
 
-class Worker(Protocol):
-    """Who is told what the runtime did."""
+class RuntimeObserver(Protocol):
+    """Who is told what the runtime did: its worker."""
 
     def runtime_ready(self) -> None:
         """It asked for its next invocation and has none."""
@@ -97,8 +97,8 @@ class Worker(Protocol):
 class RuntimeApi:
     """The state of one worker's runtime, and its answers."""
 
-    def __init__(self, worker: Worker, allows: Callable[[Caller], bool] = lambda _: True) -> None:
-        self._worker = worker
+    def __init__(self, observer: RuntimeObserver, allows: Callable[[Caller], bool] = lambda _: True) -> None:
+        self._observer = observer
         self._allows = allows
         self._waiting: Caller | None = None
         self._delivery: Delivery | None = None
@@ -140,7 +140,7 @@ class RuntimeApi:
         """A connection is gone."""
         if connection is self._waiting:
             self._waiting = None
-            self._worker.runtime_left()
+            self._observer.runtime_left()
 
     def handle(self, request: Request, connection: Caller) -> Response | None:
         """Answer a request; None if it is answered when an invocation comes."""
@@ -171,7 +171,7 @@ class RuntimeApi:
         if before is not None and before is not connection:
             before.close()
         self.state = RuntimeState.READY
-        self._worker.runtime_ready()
+        self._observer.runtime_ready()
         return None
 
     def _about_invocation(self, request: Request, rest: bytes) -> Response:
@@ -218,13 +218,13 @@ class RuntimeApi:
 
     def _respond(self, result: Result) -> None:
         self.state = RuntimeState.RESPONSE_SENT
-        self._worker.runtime_responded(result)
+        self._observer.runtime_responded(result)
 
     def _init_error(self, request: Request) -> Response:
         if self.state is not RuntimeState.STARTED:
             return self._forbidden("InitError")
         self.state = RuntimeState.INIT_ERROR
-        self._worker.runtime_failed_to_initialise(error_documents.init_failed(request.body))
+        self._observer.runtime_failed_to_initialise(error_documents.init_failed(request.body))
         return _ACCEPTED
 
     def _forbidden(self, wanted: str) -> Response:

@@ -14,6 +14,7 @@ _OLDEST = (3, 10)  # for which AWS still makes its client
 
 def main() -> None:
     """Take the settings from the command line, clean up, and hand over to awslambdaric."""
+    _forget_own_folder()
     import json
 
     settings = json.loads(sys.argv[1])
@@ -36,6 +37,12 @@ def main() -> None:
         if "Failed to get next" not in str(told):
             raise
         sys.exit(0)  # told to exit in place of an invocation: the client has no other way to take it
+
+
+def _forget_own_folder() -> None:
+    """Take this file's folder off ``sys.path``, before anything is imported: a file beside this one must not hide a module."""
+    folder = __file__.rpartition("/")[0]
+    sys.path[:] = [entry for entry in sys.path if entry != folder]
 
 
 def _check_log_descriptor() -> None:

@@ -43,13 +43,15 @@ _KEEPER = Path(__file__).with_name("keeper.py")
 class Launch:
     """What to run. ``command``'s first part is looked for in the environment's ``PATH`` or relative to ``cwd``.
 
-    ``scratch`` is the folder that is removed by the keeper if Headrace dies and cannot do so itself.
+    ``scratch`` is the folder that is removed by the keeper if Headrace dies and cannot do so itself. ``framed``: its runtime client
+    writes AWS's frames (:mod:`handlers.logs.frames`) if it is given a descriptor for them.
     """
 
     command: Sequence[str]
     cwd: Path
     environment: Mapping[str, str]
     scratch: Path
+    framed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

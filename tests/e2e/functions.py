@@ -13,8 +13,7 @@ import anyio
 
 from config.models import ProvidedFunction, PythonFunction
 from handlers.environment.world import World
-from handlers.workers.provided import ProvidedFunctionRunner
-from handlers.workers.python import PythonFunctionRunner
+from handlers.workers import WorkerFunction, prepare_provided, prepare_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,26 +36,25 @@ def python_function(
     /,
     metric_line: Callable[[str], None] | None = None,
     **settings: Any,  # noqa: ANN401 - a model's own
-) -> PythonFunctionRunner:
+) -> WorkerFunction:
     """A Python function whose module ``app`` is ``source`` and whose handler is ``app.handler``."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "app.py").write_text(textwrap.dedent(source))
     model = PythonFunction(**{"code": folder, "handler": "app.handler", "timeout": TIMEOUT_SECONDS, **settings})
-    return PythonFunctionRunner(
-        "orders", model, world=World(headrace_environment(), "us-east-1"), metric_line=metric_line
+    return WorkerFunction(
+        "orders", model, prepare_python, world=World(headrace_environment(), "us-east-1"), metric_line=metric_line
     )
 
 
-def provided_function(folder: Path, bootstrap: str, /, **settings: Any) -> ProvidedFunctionRunner:  # noqa: ANN401 - as above
+def provided_function(folder: Path, bootstrap: str, /, **settings: Any) -> WorkerFunction:  # noqa: ANN401 - as above
     """A function whose executable ``bootstrap`` is this script."""
     folder.mkdir(parents=True, exist_ok=True)
     script = folder / "bootstrap"
     script.write_text(textwrap.dedent(bootstrap))
     script.chmod(0o755)
     defaults = {"runtime": "provided", "code": folder, "command": ["./bootstrap"], "timeout": TIMEOUT_SECONDS}
-    return ProvidedFunctionRunner(
-        "shell", ProvidedFunction(**{**defaults, **settings}), world=World(headrace_environment(), "us-east-1")
-    )
+    model = ProvidedFunction(**{**defaults, **settings})
+    return WorkerFunction("shell", model, prepare_provided, world=World(headrace_environment(), "us-east-1"))
 
 
 def headrace_environment() -> dict[str, str]:

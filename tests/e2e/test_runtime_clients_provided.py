@@ -12,7 +12,7 @@ from config.models import ProvidedFunction
 from handlers.environment.world import World
 from handlers.errors import FunctionUnusable
 from handlers.function import FunctionError, InfrastructureError, Invocation, Payload
-from handlers.workers.provided import ProvidedFunctionRunner
+from handlers.workers import WorkerFunction, prepare_provided
 from pollers.emulators.cache import installed
 from tests.e2e.functions import REPOSITORY, TIMEOUTS, alive, headrace_environment, provided_function, until
 from tests.node_client import NodeClient, executable
@@ -20,7 +20,6 @@ from tests.node_client import NodeClient, executable
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from handlers.workers.function import WorkerFunction
 
 SHELL_EXAMPLE = REPOSITORY / "examples" / "bootstrap_shell"
 BOOTSTRAP = [str(SHELL_EXAMPLE / "bootstrap")]
@@ -39,14 +38,11 @@ def failed(invocation: Invocation) -> FunctionError:
     return invocation.result
 
 
-def shell_example(**settings: object) -> ProvidedFunctionRunner:
+def shell_example(**settings: object) -> WorkerFunction:
     """The shell bootstrap of the examples."""
-    model = {"runtime": "provided", "command": ["./bootstrap"], "code": SHELL_EXAMPLE, "handler": "function.handle"}
-    return ProvidedFunctionRunner(
-        "shell",
-        ProvidedFunction.model_validate({**model, **settings}),
-        world=World(headrace_environment(), "us-east-1"),
-    )
+    options = {"runtime": "provided", "command": ["./bootstrap"], "code": SHELL_EXAMPLE, "handler": "function.handle"}
+    model = ProvidedFunction.model_validate({**options, **settings})
+    return WorkerFunction("shell", model, prepare_provided, world=World(headrace_environment(), "us-east-1"))
 
 
 def shell_code(folder: Path, source: str) -> Path:
@@ -225,12 +221,11 @@ def node_client() -> Path:
     return executable(installed(NodeClient()))
 
 
-def node_function(client: Path, code: Path, handler: str = "app.handler", **settings: object) -> ProvidedFunctionRunner:
+def node_function(client: Path, code: Path, handler: str = "app.handler", **settings: object) -> WorkerFunction:
     """A Node.js function."""
-    model = {"runtime": "provided", "command": ["node", str(client), handler], "code": code, "timeout": 5}
-    return ProvidedFunctionRunner(
-        "node", ProvidedFunction.model_validate({**model, **settings}), world=World(headrace_environment(), "us-east-1")
-    )
+    options = {"runtime": "provided", "command": ["node", str(client), handler], "code": code, "timeout": 5}
+    model = ProvidedFunction.model_validate({**options, **settings})
+    return WorkerFunction("node", model, prepare_provided, world=World(headrace_environment(), "us-east-1"))
 
 
 @pytest.mark.timeout(900, func_only=False)

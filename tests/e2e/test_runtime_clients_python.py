@@ -36,7 +36,7 @@ from tests.e2e.functions import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from handlers.workers.python import PythonFunctionRunner
+    from handlers.workers import WorkerFunction
 
 ECHO = "def handler(event, context): return event\n"
 
@@ -68,7 +68,7 @@ def failed(invocation: Invocation) -> FunctionError:
     return error
 
 
-async def run(function: PythonFunctionRunner, event: object = None, request_id: str = "r-1") -> Invocation:
+async def run(function: WorkerFunction, event: object = None, request_id: str = "r-1") -> Invocation:
     """Run it once."""
     return await function.invoke(json.dumps(event).encode(), request_id=request_id)
 
@@ -634,9 +634,10 @@ async def test_strangers_that_leave_at_once_cannot_harm_a_worker(tmp_path: Path)
     """
     async with python_function(tmp_path / "code", source) as function:
         pid, address = value(await run(function))
-        (worker,) = function._living
+        assert function._pool is not None
+        (worker,) = function._pool._living
         await until(lambda: worker.available)
-        before = set(worker._connections)
+        before = set(worker._endpoint._connections)
         host, port = address.split(":")
         for call in (b"GET /2018-06-01/runtime/invocation/next", b"POST /2018-06-01/runtime/init/error"):
             for _ in range(20):
@@ -647,7 +648,7 @@ async def test_strangers_that_leave_at_once_cannot_harm_a_worker(tmp_path: Path)
             async with one:
                 assert (await one.receive()).startswith(b"HTTP/1.1 403 ")
         assert value(await run(function)) == [pid, address]
-        assert set(worker._connections) == before, "the worker had to connect again, which few clients do"
+        assert set(worker._endpoint._connections) == before, "the worker had to connect again, which few clients do"
 
 
 async def test_garbage_and_floods_of_output_do_no_harm(tmp_path: Path) -> None:
@@ -772,11 +773,11 @@ _PARENT = """
 import asyncio, json, os, sys
 from pathlib import Path
 from config.models import PythonFunction
-from handlers.workers.python import PythonFunctionRunner
+from handlers.workers import WorkerFunction, prepare_python
 
 async def main() -> None:
     model = PythonFunction(code=Path(sys.argv[1]), handler="app.handler", timeout=600)
-    async with PythonFunctionRunner("orders", model) as function:
+    async with WorkerFunction("orders", model, prepare_python) as function:
         await function.invoke(json.dumps(sys.argv[2]).encode(), request_id="r")
 
 asyncio.run(main())

@@ -1,0 +1,73 @@
+"""The invocation that a worker runs, or ran last: what becomes of it, and what is reported of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from handlers import error_documents
+from handlers.workers.report import Report
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from handlers.function import FunctionError, Result
+    from handlers.workers.output import InvocationLog
+
+
+@dataclass(slots=True)
+class Assignment:
+    """One invocation. Its times are ``perf_counter``'s: uvloop's clock counts whole milliseconds."""
+
+    request_id: str
+    result: asyncio.Future[Result]
+    started_at: float
+    log: InvocationLog
+    verdict: FunctionError | None = None
+    """What became of it if the worker did not answer."""
+    ended_at: float = 0.0
+
+    @property
+    def open(self) -> bool:
+        """Whether nobody has answered it yet."""
+        return not self.result.done()
+
+    @property
+    def duration_seconds(self) -> float:
+        """How long it took; only once it has ended."""
+        return self.ended_at - self.started_at
+
+    def answer(self, result: Result) -> None:
+        """The worker answered."""
+        self.ended_at = perf_counter()
+        self.result.set_result(result)
+
+    def time_out(self, timeout_seconds: float) -> None:
+        """Its time is over. The result is given once the worker is dead."""
+        self.ended_at = perf_counter()
+        self.verdict = error_documents.timed_out(timeout_seconds, self.request_id)
+
+    def end_with_worker(self, reason: str | None) -> None:
+        """The worker is dead: the verdict so far, or how the worker ended."""
+        if not self.ended_at:
+            self.ended_at = perf_counter()
+        if self.verdict is None:
+            self.verdict = error_documents.exited(self.request_id, reason)
+        self.result.set_result(self.verdict)
+
+    def report(self, memory_size_mib: int, max_memory_used_mib: int, init_seconds: float | None) -> Report:
+        """What Lambda's REPORT line says of it."""
+        status = error_type = None
+        if self.verdict is not None:
+            timed_out = self.verdict.error_type == error_documents.TIMED_OUT
+            status, error_type = ("timeout", None) if timed_out else ("error", self.verdict.error_type)
+        return Report(
+            self.request_id,
+            self.duration_seconds,
+            memory_size_mib,
+            max_memory_used_mib,
+            init_seconds,
+            status,
+            error_type,
+        )
