@@ -13,9 +13,9 @@ import structlog
 from handlers.errors import FunctionUnusable
 from pollers.aws.errors import AwsError
 from pollers.clocks.clock import Clock, SystemClock
+from pollers.engine.failures import Failure, is_ours, taken_apart
 from pollers.engine.poller import Poller, Surroundings
 from pollers.engine.stop import Stop
-from pollers.errors import SourceUnusable
 from pollers.sources.registry import concurrency_limit
 from pollers.telemetry.board import MAPPING_TASK
 from pollers.telemetry.facts import Doing, Facts, Removed, State
@@ -86,7 +86,7 @@ class MappingRunner:
         self._changed = anyio.Event()
         self._life = anyio.CancelScope()
         self._failures = 0
-        self._reported: str | None = None
+        self._reported: set[str] = set()
         self._log = log.bind(mapping=model.name)
 
     @property
@@ -181,10 +181,10 @@ class MappingRunner:
             await self._once()
         except Exception as problem:
             if anyio.current_time() - began > SOUND_SECONDS:
-                self._failures, self._reported = 0, None
-            await self._failed(_single(problem))
+                self._failures, self._reported = 0, set()
+            await self._failed(taken_apart(problem))
         else:
-            self._failures, self._reported = 0, None
+            self._failures, self._reported = 0, set()
 
     async def _once(self) -> None:
         self._enter(MappingState.STARTING)
@@ -240,31 +240,32 @@ class MappingRunner:
             self._log.error("books do not balance", held=held, **self.ledger.as_dict())
         self.unbalanced = self.ledger.in_flight
 
-    async def _failed(self, problem: Exception) -> None:
+    async def _failed(self, failure: Failure) -> None:
         self.restarts += 1
-        unusable = isinstance(problem, SourceUnusable | FunctionUnusable | AwsError)
-        first, longest = UNUSABLE_SECONDS if unusable else RESTART_SECONDS
+        first, longest = RESTART_SECONDS if failure.ours else UNUSABLE_SECONDS
         delay = min(longest, first * 2 ** min(self._failures, 16)) * self._random.uniform(0.5, 1.0)
         self._failures += 1
-        self._report(problem, unusable=unusable, delay=delay)
+        self._report(failure, delay)
         self._changed = anyio.Event()
         if not self._ending:
             with anyio.move_on_after(delay):
                 await self._changed.wait()
 
-    def _report(self, problem: Exception, *, unusable: bool, delay: float) -> None:
-        self.problem = str(problem) or type(problem).__name__
+    def _report(self, failure: Failure, delay: float) -> None:
+        self.problem = failure.text
         self._enter(MappingState.BACKING_OFF)
         self._say(State.BACKING_OFF, self.problem, delay)
-        if not unusable:
-            self._log.error("mapping broke down and starts again", retry_seconds=round(delay, 1), exc_info=problem)
-        elif self._reported != _kind(problem):
-            self._log.error(
-                "mapping cannot run and is tried again slowly", error=self.problem, retry_seconds=round(delay, 1)
-            )
+        reported, self._reported = self._reported, {_kind(error) for error in (failure.cause, *failure.siblings)}
+        seconds = round(delay, 1)
+        if failure.ours:
+            self._log.error("mapping broke down and starts again", retry_seconds=seconds, exc_info=failure.cause)
+        elif _kind(failure.cause) not in reported:
+            self._log.error("mapping cannot run and is tried again slowly", error=self.problem, retry_seconds=seconds)
         else:
-            self._log.debug("mapping still cannot run", error=self.problem, retry_seconds=round(delay, 1))
-        self._reported = _kind(problem)
+            self._log.debug("mapping still cannot run", error=self.problem, retry_seconds=seconds)
+        for error in failure.siblings:
+            if is_ours(error):
+                self._log.error("another task of the mapping broke down with it", exc_info=error)
 
     def _say(self, state: State, detail: str, until: float | None = None) -> None:
         self._facts.emit(Doing(MAPPING_TASK, state, detail, until))
@@ -274,10 +275,3 @@ def _kind(problem: Exception) -> str:
     """What is wrong, whichever call met it first: AWS's own code where there is one."""
     cause = problem if isinstance(problem, AwsError) else problem.__cause__
     return cause.code if isinstance(cause, AwsError) else str(problem)
-
-
-def _single(problem: Exception) -> Exception:
-    """The one exception inside nested groups, where there is just one."""
-    while isinstance(problem, ExceptionGroup) and len(problem.exceptions) == 1:
-        problem = problem.exceptions[0]
-    return problem

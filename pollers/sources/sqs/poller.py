@@ -12,6 +12,7 @@ import structlog
 from pollers.aws.errors import AwsError
 from pollers.engine.backoff import Backoff
 from pollers.engine.batching import RECORDS, Limits
+from pollers.engine.failures import Failures
 from pollers.errors import SourceUnusable
 from pollers.sources.sqs.crew import Crew
 from pollers.sources.sqs.deleting import Deletes
@@ -86,7 +87,7 @@ class SqsPoller:
         self._holds = Holds()
         self._concurrency = Concurrency()
         self._entitlement = Entitlement(surroundings.claim, self._concurrency, self._wake)
-        self._failure: Exception | None = None
+        self._failures = Failures(self._meaning)
         self._url: str | None = None
 
     def held(self) -> int:
@@ -116,8 +117,7 @@ class SqsPoller:
         finally:
             self._entitlement.close()
             self._facts.emit(Doing("receive", State.ENDED))
-        if self._failure is not None:
-            raise self._failure
+        self._failures.raise_found()
 
     async def _prepare(self) -> dict[str, str] | None:
         """The queue's URL and attributes, tried until they come; None when the stop came first."""
@@ -258,17 +258,19 @@ class SqsPoller:
 
     def _fail(self, error: Exception) -> None:
         """Stop because of ``error``. Running invocations may finish if it is only the source that is unusable."""
-        while isinstance(error, ExceptionGroup):
-            error = error.exceptions[0]
-        if isinstance(error, AwsError) and is_hopeless(error):
-            refused = unusable(self._mapping.event_source_arn, error)
-            refused.__cause__ = error
-            error = refused
-        if self._failure is None:
-            self._failure = error
-        self._receiver.stop(hurried=not isinstance(error, SourceUnusable))
-        if not isinstance(error, SourceUnusable):
+        failure = self._failures.add(error)
+        hurried = not isinstance(failure.cause, SourceUnusable)
+        self._receiver.stop(hurried=hurried)
+        if hurried:
             self._invoker.hurry()
+
+    def _meaning(self, error: Exception) -> Exception:
+        """A refusal that no retry cures makes the source unusable."""
+        if not isinstance(error, AwsError) or not is_hopeless(error):
+            return error
+        refused = unusable(self._mapping.event_source_arn, error)
+        refused.__cause__ = error
+        return refused
 
     async def _watch(self) -> None:
         await self._stop.until_requested()

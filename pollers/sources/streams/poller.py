@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from pollers.aws.errors import AwsError
+from pollers.engine.failures import Failures
 from pollers.engine.stop import Stop
 from pollers.sources.streams.checkpointing import CheckpointWriter
 from pollers.sources.streams.context import RecordMatcher, StreamContext
@@ -55,7 +56,7 @@ class StreamPoller:
         self._stopping = Stop()
         self._discovery: Discovery | None = None
         self._shards: Shards | None = None
-        self._failure: Exception | None = None
+        self._failures = Failures()
 
     def held(self) -> int:
         """See ``Poller.held``."""
@@ -83,8 +84,7 @@ class StreamPoller:
             tasks.start_soon(self._watch_hurry)
             await self._guarded(lambda: self._poll(tasks))
             tasks.cancel_scope.cancel()
-        if self._failure is not None:
-            raise self._failure
+        self._failures.raise_found()
 
     async def _poll(self, tasks: TaskGroup) -> None:
         patience = Patience(self._source, self._surroundings, self._stopping)
@@ -168,8 +168,5 @@ class StreamPoller:
             self._fail(failure)
 
     def _fail(self, failure: Exception) -> None:
-        while isinstance(failure, ExceptionGroup) and len(failure.exceptions) == 1:
-            failure = failure.exceptions[0]
-        if self._failure is None:
-            self._failure = failure
+        self._failures.add(failure)
         self._stop()
