@@ -83,7 +83,7 @@ async def engine(
         aws = await stack.enter_async_context(AwsClients(models.Aws(endpoint_url=endpoint_url)))
         store = await stack.enter_async_context(SqliteStore(folder / "checkpoints.db"))
         await stack.enter_async_context(function)
-        surroundings = Surroundings(function, Permits(2).claim(), Facts("bench", [ledger, *sinks]), stop)
+        surroundings = Surroundings(function, Permits(2).claim(), Facts("bench", [ledger, *sinks]), bytes, stop)
         stream = await _source(source, arn, aws, decoding)
         tune_gc()
         yield Engine(StreamPoller(mapping, stream, store, None, surroundings), stop, ledger, decoding)

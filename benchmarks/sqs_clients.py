@@ -25,6 +25,7 @@ from pollers.aws.clients import AwsClients
 from pollers.aws.wire.collector import tune_gc
 from pollers.engine.permits import Permits
 from pollers.engine.poller import Surroundings
+from pollers.sources.sqs.kind import SQS
 from pollers.sources.sqs.poller import SqsPoller
 from pollers.telemetry.facts import Deleted, Fact, Facts
 
@@ -71,7 +72,9 @@ async def headrace(port: int, seconds: float) -> None:
         clients = await stack.enter_async_context(AwsClients(Aws(endpoint_url=f"http://127.0.0.1:{port}")))
         function = await stack.enter_async_context(InProcess("noop", "arn:aws:lambda:us-east-1:0:function:noop", model))
         claim = Permits(RECEIVES).claim()
-        surroundings = Surroundings(function=function, claim=claim, facts=Facts("orders", [measured]))
+        surroundings = Surroundings(
+            function=function, claim=claim, facts=Facts("orders", [measured]), first_payload=SQS.first_payload
+        )
         poller = SqsPoller(mapping, await clients.client(services.SQS, "us-east-1"), surroundings)
         tune_gc()
         async with anyio.create_task_group() as tasks:

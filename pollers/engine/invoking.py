@@ -16,7 +16,6 @@ import anyio
 from handlers.function import FunctionError, Payload, Throttle
 from pollers.engine.responses import SUCCESS, Verdict
 from pollers.telemetry.facts import NOT_RUN, Invoked, Invoking, Outcome
-from pollers.telemetry.payloads import first_payload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from handlers.function import Invocation
     from pollers.engine.poller import Surroundings
     from pollers.engine.stop import Stop
+    from pollers.telemetry.payloads import PayloadStart
 
     Judge: TypeAlias = Callable[[bytes], Verdict]
     """Reads what a function returned, which decides only when the function ran and did not fail."""
@@ -114,7 +114,8 @@ async def invoke(attempt: Attempt, judge: Judge, surroundings: Surroundings, sto
             ended = _judged(invocation, attempt.ids, judge)
     finally:
         ended.took_seconds = anyio.current_time() - began
-        facts.emit(_invoked(attempt, ended, ended.took_seconds if invocation is None else invocation.duration_seconds))
+        seconds = ended.took_seconds if invocation is None else invocation.duration_seconds
+        facts.emit(_invoked(attempt, ended, seconds, surroundings.first_payload))
     return ended
 
 
@@ -134,7 +135,7 @@ def _judged(invocation: Invocation, ids: Sequence[str], judge: Judge) -> Ended:
     return Ended(outcome, request_id, ids, result.message, retry_after_seconds=result.retry_after_seconds)
 
 
-def _invoked(attempt: Attempt, ended: Ended, seconds: float) -> Invoked:
+def _invoked(attempt: Attempt, ended: Ended, seconds: float, first_payload: PayloadStart) -> Invoked:
     payload = b""
     if ended.failed_ids and attempt.records:
         payload = first_payload(attempt.records[attempt.ids.index(ended.failed_ids[0])])

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from handlers.function import Function
     from pollers.engine.permits import Claim
     from pollers.telemetry.facts import Facts
+    from pollers.telemetry.payloads import PayloadStart
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +21,13 @@ class Surroundings:
     """What every poller works with, whatever its source.
 
     ``claim`` is this mapping's share of the function's concurrency (see :mod:`pollers.engine.permits`): each
-    invocation holds one permit.
+    invocation holds one permit. ``first_payload``: what a person is shown of an encoded record, as the kind of source declares it.
     """
 
     function: Function
     claim: Claim
     facts: Facts
+    first_payload: PayloadStart
     stop: Stop = field(default_factory=Stop)
     clock: Clock = field(default_factory=SystemClock)
     random: random.Random = field(default_factory=random.Random)

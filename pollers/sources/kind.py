@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pollers.checkpoints.store import CheckpointStore
     from pollers.engine.poller import Poller, Surroundings
     from pollers.filtering import RecordFilter, View
+    from pollers.telemetry.payloads import PayloadStart
 
 M = TypeVar("M", bound=MappingBase)
 """The model of a kind's mappings."""
@@ -52,6 +53,8 @@ class SourceKind(Generic[M]):
     """How many invocations the mapping itself allows at a time; None: as many as its function."""
     make_poller: Callable[[M, Resources], Awaitable[Poller]]
     """A new poller of a mapping. Every client that it needs is made here, before polling starts."""
+    first_payload: PayloadStart
+    """What a person is shown of an encoded event record."""
     wire_view: Callable[[M, Collection[str]], View]
     """What a mapping's patterns see of a record as its service sends it; told the paths that they look at."""
     event_view: View

@@ -16,7 +16,7 @@ from pollers.clocks.clock import Clock, SystemClock
 from pollers.engine.failures import Failure, is_ours, taken_apart
 from pollers.engine.poller import Poller, Surroundings
 from pollers.engine.stop import Stop
-from pollers.sources.registry import concurrency_limit
+from pollers.sources.registry import concurrency_limit, kind_of
 from pollers.telemetry.board import MAPPING_TASK
 from pollers.telemetry.facts import Doing, Facts, Removed, State
 
@@ -198,7 +198,9 @@ class MappingRunner:
         if function is None:
             return
         claim = self.host.permits.claim(concurrency_limit(self.model))
-        surroundings = Surroundings(function, claim, self._facts, stop, self._clock, self._random)
+        surroundings = Surroundings(
+            function, claim, self._facts, kind_of(self.model).first_payload, stop, self._clock, self._random
+        )
         try:
             # Making clients may ask for credentials, and nobody knows how long that takes.
             self.poller = await stop.unless_requested(lambda: self._make_poller(self.model, surroundings))

@@ -1,35 +1,63 @@
-"""The start of what an event carries, for people who look at a failure: its payload, without the handles around it."""
+"""The start of what an event carries, for people who look at a failure: its payload, without the handles around it.
+
+Each kind of source declares which of these reads its encoded event records. Quotes inside a record are escaped, so no text that a
+record carries looks like one of its members.
+"""
 
 from __future__ import annotations
 
 import binascii
 import re
+from typing import TYPE_CHECKING, TypeAlias
 
 import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LIMIT_BYTES = 512
 """How much of a payload is kept."""
 _JSON_BYTES = 2 * LIMIT_BYTES
-_BODY = re.compile(rb'"body":"((?:[^"\\]|\\.){0,%d})' % _JSON_BYTES, re.DOTALL)
-_DATA = re.compile(rb'"data":"([A-Za-z0-9+/]{0,%d})' % (LIMIT_BYTES // 3 * 4))
-_CHANGE = re.compile(rb'"dynamodb":(.{0,%d})' % LIMIT_BYTES, re.DOTALL)
 _ESCAPE_BYTES = 12
 """The longest escape (a pair of surrogates), which the cut may have split."""
 
+PayloadStart: TypeAlias = "Callable[[bytes], bytes]"
+"""Up to :data:`LIMIT_BYTES` of what an encoded Lambda event record carries; of the record itself where it lacks that member."""
 
-def first_payload(record: bytes) -> bytes:
-    """Up to :data:`LIMIT_BYTES` of what an encoded Lambda event record carries: an SQS body, Kinesis data, a DynamoDB change.
 
-    Its quotes being escaped, no text inside a record looks like one of its members.
-    """
-    if (body := _BODY.search(record)) is not None:
-        return _unescaped(body[1])[:LIMIT_BYTES]
-    if (data := _DATA.search(record)) is not None:
-        text = data[1]
-        return binascii.a2b_base64(text + b"=" * (-len(text) % 4))
-    if (change := _CHANGE.search(record)) is not None:
-        return change[1]
-    return record[:LIMIT_BYTES]
+def text_member(name: str) -> PayloadStart:
+    """Of a member that is a text: the text, its escapes undone."""
+    pattern = re.compile(rb'"%b":"((?:[^"\\]|\\.){0,%d})' % (name.encode(), _JSON_BYTES), re.DOTALL)
+
+    def start(record: bytes) -> bytes:
+        found = pattern.search(record)
+        return (record if found is None else _unescaped(found[1]))[:LIMIT_BYTES]
+
+    return start
+
+
+def base64_member(name: str) -> PayloadStart:
+    """Of a member that is base64: the bytes that it stands for."""
+    pattern = re.compile(rb'"%b":"([A-Za-z0-9+/]{0,%d})' % (name.encode(), LIMIT_BYTES // 3 * 4))
+
+    def start(record: bytes) -> bytes:
+        found = pattern.search(record)
+        if found is None:
+            return record[:LIMIT_BYTES]
+        return binascii.a2b_base64(found[1] + b"=" * (-len(found[1]) % 4))
+
+    return start
+
+
+def json_member(name: str) -> PayloadStart:
+    """Of a member that is a JSON value: its text."""
+    pattern = re.compile(rb'"%b":(.{0,%d})' % (name.encode(), LIMIT_BYTES), re.DOTALL)
+
+    def start(record: bytes) -> bytes:
+        found = pattern.search(record)
+        return record[:LIMIT_BYTES] if found is None else found[1]
+
+    return start
 
 
 def _unescaped(text: bytes) -> bytes:

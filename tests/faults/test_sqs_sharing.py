@@ -11,6 +11,7 @@ import anyio
 from pollers.engine.permits import Permits
 from pollers.engine.poller import Surroundings
 from pollers.engine.stop import Stop
+from pollers.sources.sqs.kind import SQS
 from pollers.sources.sqs.poller import SqsPoller
 from pollers.telemetry.facts import Facts
 from tests.worlds import virtual_time
@@ -37,7 +38,7 @@ async def mappings(function: ScriptedFunction, *served: tuple[Queue, SqsMapping]
             stops.append(stop)
             claim = permits.claim(mapping.scaling_config.maximum_concurrency)
             facts = Facts(mapping.name)
-            around = Surroundings(function, claim, facts, stop, VirtualClock(), random.Random(1))
+            around = Surroundings(function, claim, facts, SQS.first_payload, stop, VirtualClock(), random.Random(1))
             group.start_soon(SqsPoller(mapping, api, around).run)
         yield permits
         for stop in stops:

@@ -15,6 +15,7 @@ from config.models import Config, HttpFunction
 from pollers.engine.permits import Permits
 from pollers.engine.poller import Surroundings
 from pollers.engine.stop import Stop
+from pollers.sources.registry import kind_of
 from pollers.supervisor.runtime import Runtime
 from pollers.telemetry.facts import Discarded, Fact, Facts, Filtered
 from pollers.telemetry.ledger import Ledger
@@ -111,7 +112,8 @@ class Trial:
         self.stop, self.ledger = Stop(), Ledger()
         facts = Facts(NAME, [self.ledger, self._note])
         clock = virtual_time.VirtualClock()
-        around = Surroundings(self.function, self.permits.claim(), facts, self.stop, clock, random.Random(7))
+        shown = kind_of(self.mapping).first_payload
+        around = Surroundings(self.function, self.permits.claim(), facts, shown, self.stop, clock, random.Random(7))
         self.poller = poller = await self.world.make_poller(self.mapping, around)
         self._balances = lambda: self.ledger.balances(poller.held())
         return poller

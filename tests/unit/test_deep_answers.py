@@ -21,8 +21,9 @@ from pollers.engine.responses import failed_ids
 from pollers.filtering import Pattern
 from pollers.jsontext import members
 from pollers.jsontext.numbers import decode
+from pollers.sources.dynamodb.kind import DYNAMODB
+from pollers.sources.sqs.kind import SQS
 from pollers.sources.streams.windows import StateMissing, read_answer
-from pollers.telemetry.payloads import first_payload
 from tests.run_logging import as_run_logs
 
 LEVELS = (200, 260, 900, 980, 1_000, 1_023, 1_030, 100_000)
@@ -268,8 +269,8 @@ def test_the_sample_of_a_deep_record_is_its_start(levels: int, opens: bytes, clo
     """For the console and the flight recorder."""
     body = nested(levels, opens, closes)
 
-    assert first_payload(b'{"messageId":"m","body":%b}' % json.dumps(body.decode()).encode()).startswith(body[:50])
-    assert first_payload(b'{"eventID":"e","dynamodb":%b}' % body).startswith(body[:50])
+    assert SQS.first_payload(b'{"messageId":"m","body":%b}' % json.dumps(body.decode()).encode()).startswith(body[:50])
+    assert DYNAMODB.first_payload(b'{"eventID":"e","dynamodb":%b}' % body).startswith(body[:50])
 
 
 @deep

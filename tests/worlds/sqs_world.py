@@ -16,6 +16,7 @@ from handlers.function import Function, FunctionError, FunctionStatus, Invocatio
 from pollers.engine.permits import Permits
 from pollers.engine.poller import Surroundings
 from pollers.engine.stop import Stop
+from pollers.sources.sqs.kind import SQS
 from pollers.sources.sqs.poller import SqsPoller
 from pollers.telemetry.facts import Fact, Facts, Sink
 from pollers.telemetry.ledger import Ledger
@@ -155,6 +156,7 @@ class World:
             self.function,
             self.permits.claim(self.mapping.scaling_config.maximum_concurrency),
             Facts(self.mapping.name, [self.ledger, lambda _, fact: self.facts.append(fact), *self.sinks], self.traced),
+            SQS.first_payload,
             self.stop,
             VirtualClock(),
             random.Random(self.seed),

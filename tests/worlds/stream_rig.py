@@ -18,7 +18,7 @@ from pollers.engine.poller import Surroundings
 from pollers.engine.stop import Stop
 from pollers.sources.dynamodb.source import DynamoDBSource
 from pollers.sources.kinesis.source import KinesisSource
-from pollers.sources.registry import compile_patterns
+from pollers.sources.registry import compile_patterns, kind_of
 from pollers.sources.streams.poller import StreamPoller
 from pollers.telemetry.facts import Doing, Fact, Facts, State
 from pollers.telemetry.ledger import Ledger
@@ -229,6 +229,7 @@ class Rig:
             self.function,
             self.permits.claim(),
             Facts("rig", [self.ledger, lambda _mapping, fact: self.facts.append(fact)]),
+            kind_of(self.mapping).first_payload,
             self.stop,
             self.clock,
             random.Random(7),

@@ -14,6 +14,7 @@ from pollers.engine.poller import Surroundings
 from pollers.engine.stop import Stop
 from pollers.sources.dynamodb.source import DynamoDBSource
 from pollers.sources.kinesis.source import KinesisSource
+from pollers.sources.registry import kind_of
 from pollers.sources.streams.poller import StreamPoller
 from pollers.telemetry.facts import Facts
 from pollers.telemetry.ledger import Ledger
@@ -169,7 +170,8 @@ class Simulation:
         permits = Permits(self.random.choice((1, 2, 5)))
         facts = Facts("simulated", [ledger, self.world.note])
         function = SimulatedFunction(self.world, permits.concurrency)
-        surroundings = Surroundings(function, permits.claim(), facts, stop, self.clock, self.random)
+        first_payload = kind_of(self.mapping).first_payload
+        surroundings = Surroundings(function, permits.claim(), facts, first_payload, stop, self.clock, self.random)
         destination = SimulatedDestination(self.world) if self.mapping.on_failure else None
         record_filter = SimulatedFilter(self.world) if self.world.filters else None
         self.poller = StreamPoller(self.mapping, self._source(), self.store, destination, surroundings, record_filter)

@@ -8,6 +8,7 @@ from config.models import DynamoDBMapping
 from pollers.aws import services
 from pollers.sources.dynamodb import filtering
 from pollers.sources.streams.kind import stream_kind
+from pollers.telemetry.payloads import json_member
 
 if TYPE_CHECKING:
     from pollers.aws.api import Aws
@@ -26,6 +27,7 @@ DYNAMODB = stream_kind(
     DynamoDBMapping,
     services=(services.DYNAMODB_STREAMS,),
     make_source=make_source,
+    first_payload=json_member("dynamodb"),
     wire_view=filtering.wire_view,
     event_view=filtering.EVENT_VIEW,
 )

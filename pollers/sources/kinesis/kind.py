@@ -8,6 +8,7 @@ from config.models import KinesisMapping
 from pollers.aws import services
 from pollers.sources.kinesis import filtering
 from pollers.sources.streams.kind import stream_kind
+from pollers.telemetry.payloads import base64_member
 
 if TYPE_CHECKING:
     from pollers.aws.api import Aws
@@ -26,6 +27,7 @@ KINESIS = stream_kind(
     KinesisMapping,
     services=(services.KINESIS,),
     make_source=make_source,
+    first_payload=base64_member("data"),
     wire_view=filtering.wire_view,
     event_view=filtering.EVENT_VIEW,
 )

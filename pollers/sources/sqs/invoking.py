@@ -11,10 +11,10 @@ from handlers.function import FunctionError, InfrastructureError, Payload, Throt
 from pollers.engine.backoff import Backoff
 from pollers.engine.batching import RECORDS, join_event
 from pollers.engine.responses import failed_ids
+from pollers.sources.sqs.kind import SQS
 from pollers.sources.sqs.outcome import Outcome, SeenAgain
 from pollers.telemetry.facts import Doing, Invoked, Invoking, State
 from pollers.telemetry.facts import Outcome as Became
-from pollers.telemetry.payloads import first_payload
 
 if TYPE_CHECKING:
     from random import Random
@@ -178,7 +178,7 @@ class Invoker:
         )
 
     def _sample(self, failed: list[Held]) -> bytes:
-        return first_payload(failed[0].record)
+        return SQS.first_payload(failed[0].record)
 
     async def _may_retry(self, batch: list[Held], attempt: int, message: str, pause: float) -> bool:
         """Wait before the next attempt; False when the poller is stopping instead."""

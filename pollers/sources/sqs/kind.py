@@ -8,6 +8,7 @@ from config.models import SqsMapping
 from pollers.aws import services
 from pollers.sources.kind import SourceKind
 from pollers.sources.sqs import filtering
+from pollers.telemetry.payloads import text_member
 
 if TYPE_CHECKING:
     from pollers.engine.poller import Poller
@@ -45,6 +46,7 @@ SQS = SourceKind(
     keeps_checkpoints=False,
     concurrency_limit=concurrency_limit,
     make_poller=make_poller,
+    first_payload=text_member("body"),
     wire_view=filtering.wire_view,
     event_view=filtering.EVENT_VIEW,
 )

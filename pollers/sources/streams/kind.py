@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pollers.filtering import View
     from pollers.sources.kind import Resources
     from pollers.sources.streams.source import StreamSource
+    from pollers.telemetry.payloads import PayloadStart
 
 S = TypeVar("S", bound=StreamMapping)
 """The model of a kind's mappings."""
@@ -25,6 +26,7 @@ def stream_kind(
     *,
     services: tuple[AwsService[Any], ...],
     make_source: Callable[[S, Aws], Awaitable[StreamSource]],
+    first_payload: PayloadStart,
     wire_view: Callable[[S, Collection[str]], View],
     event_view: View,
 ) -> SourceKind[S]:
@@ -40,6 +42,7 @@ def stream_kind(
         keeps_checkpoints=True,
         concurrency_limit=lambda _: None,
         make_poller=make_poller,
+        first_payload=first_payload,
         wire_view=wire_view,
         event_view=event_view,
     )

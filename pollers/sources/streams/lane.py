@@ -17,7 +17,6 @@ from pollers.sources.streams.records import Records
 from pollers.sources.streams.retries import Discard, Invoke, Wait, Work
 from pollers.sources.streams.windows import StateMissing, read_answer
 from pollers.telemetry.facts import Invoked, Invoking, Outcome, State
-from pollers.telemetry.payloads import first_payload
 
 if TYPE_CHECKING:
     from handlers.function import Invocation, Result
@@ -260,7 +259,7 @@ class Lane:
                 error=error,
                 first_payload=b""
                 if outcome is Outcome.SUCCESS or not len(records)
-                else first_payload(records.events[0]),
+                else self._surroundings.first_payload(records.events[0]),
             )
         )
 

@@ -15,6 +15,7 @@ from pollers.engine.poller import Surroundings
 from pollers.engine.responses import SUCCESS, Verdict, failed_ids
 from pollers.engine.stop import Stop
 from pollers.telemetry.facts import Fact, Facts, Invoked, Invoking, Outcome
+from pollers.telemetry.payloads import text_member
 from tests.worlds import virtual_time
 from tests.worlds.virtual_time import settle
 
@@ -52,6 +53,7 @@ class Bench:
             function=cast("Function", self),
             claim=cast("Claim", None),
             facts=Facts("m", [lambda _, fact: self.told.append(fact)]),
+            first_payload=text_member("body"),
             random=random.Random(1),
         )
         attempt = Attempt("shard-1", IDS, RECORDS, b"[1,2,3]", 2, trace_headers=("t",), **told)

@@ -26,6 +26,7 @@ from handlers.function import InfrastructureError, Result, Throttle
 from pollers.engine.permits import Permits
 from pollers.engine.poller import Surroundings
 from pollers.engine.stop import Stop
+from pollers.sources.sqs.kind import SQS
 from pollers.sources.sqs.poller import SqsPoller
 from pollers.telemetry.facts import Doing, Facts, Invoked, Invoking, Outcome, Removed, Returned, State
 from pollers.telemetry.trace_headers import TraceContext, parsed, trace_header
@@ -184,7 +185,13 @@ async def polling(told: Collected, queue: Queue, results: list[Result]) -> Async
 
     stop = Stop()
     around = Surroundings(
-        ScriptedFunction(answer), Permits(5).claim(), told.facts, stop, virtual_time.VirtualClock(), random.Random(1)
+        ScriptedFunction(answer),
+        Permits(5).claim(),
+        told.facts,
+        SQS.first_payload,
+        stop,
+        virtual_time.VirtualClock(),
+        random.Random(1),
     )
     async with anyio.create_task_group() as group:
         group.start_soon(SqsPoller(sqs_mapping(queue), MemorySqs(queue), around).run)
