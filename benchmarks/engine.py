@@ -10,7 +10,7 @@ import config.models as models
 from benchmarks.canned_streams import STREAM_ARNS
 from handlers.factory import make_function
 from pollers.aws import services
-from pollers.aws.clients import AwsClients, tune_gc
+from pollers.aws.services.clients import AwsClients, tune_gc
 from pollers.checkpoints import SqliteStore
 from pollers.engine.permits import Permits
 from pollers.engine.poller import Surroundings

@@ -21,7 +21,7 @@ from aiobotocore.session import get_session
 from config.models import Aws, InProcessFunction, SqsMapping
 from handlers.in_process.function import InProcessFunction as InProcess
 from pollers.aws import services
-from pollers.aws.clients import AwsClients
+from pollers.aws.services.clients import AwsClients
 from pollers.aws.wire.collector import tune_gc
 from pollers.engine.permits import Permits
 from pollers.engine.poller import Surroundings

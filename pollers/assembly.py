@@ -13,7 +13,7 @@ from anyio import to_thread
 from handlers.environment.profile import read_profile
 from handlers.environment.world import source_regions, world
 from handlers.factory import make_function
-from pollers.aws.clients import AwsClients
+from pollers.aws.services.clients import AwsClients
 from pollers.aws.wire.collector import tune_gc
 from pollers.checkpoints import open_store
 from pollers.server.app import Parts, make_app

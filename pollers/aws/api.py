@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from pollers.aws.wire.calls import Calls, SdkCalls
     from pollers.clocks.service import ServiceClock
 
 Wire: TypeAlias = dict[str, Any]
@@ -178,11 +177,35 @@ class S3Api(Protocol):
         """Raises NotFound or AccessDenied when the bucket cannot be used (HeadBucket)."""
 
 
+class Calls(Protocol):
+    """One JSON service, in one region, at one endpoint."""
+
+    async def call(
+        self, operation: str, parameters: Mapping[str, Any], *, about: str = "", wait_seconds: float = 0
+    ) -> bytes:
+        """Make one call, once: nothing is tried again in here. Raises :class:`pollers.aws.errors.AwsError`.
+
+        ``about`` is the ARN that the call is about, for services whose endpoint depends on it; ``wait_seconds`` how long
+        the service itself may wait before it answers (a long poll).
+        """
+
+
+class RepliedCalls(Calls, Protocol):
+    """Calls through the SDK, that give whole replies: streams of events, and the service's time."""
+
+    @property
+    def service_clock(self) -> ServiceClock:
+        """What time it is for the service, by its replies."""
+
+    async def reply(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """The SDK's reply, whatever it holds. Raises :class:`pollers.aws.errors.AwsError`."""
+
+
 class Connection(Protocol):
     """What the client of a service is made on: one region, one endpoint."""
 
     @property
-    def sdk(self) -> SdkCalls:
+    def sdk(self) -> RepliedCalls:
         """Calls through the SDK, which can do everything."""
 
     def direct(self) -> Calls:

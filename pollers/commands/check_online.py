@@ -9,7 +9,7 @@ import anyio
 import click
 
 from config.arns import domain_of
-from pollers.aws.clients import AwsClients
+from pollers.aws.services.clients import AwsClients
 from pollers.clocks.skew import DOUBTFUL_SECONDS, REFUSED_SECONDS, clock_skews
 from pollers.commands.remote import on_terminal
 from pollers.doctor import Finding, Level, examine

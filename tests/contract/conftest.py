@@ -8,7 +8,7 @@ import pytest
 
 from config.models import Aws
 from pollers.aws import services
-from pollers.aws.clients import PLAIN_SDK, AwsClients
+from pollers.aws.services.clients import PLAIN_SDK, AwsClients
 from tests.contract.sqs_services import EmulatorSqs, InMemorySqs, SqsService
 from tests.contract.stream_services import EmulatedDynamoDB, EmulatedKinesis, InMemoryStream, StreamService
 from tests.emulators import plain_client

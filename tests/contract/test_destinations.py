@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from config.models import Aws as AwsModel
-from pollers.aws.clients import AwsClients
+from pollers.aws.services.clients import AwsClients
 from pollers.destinations import (
     Destination,
     DestinationUnusable,

@@ -9,8 +9,8 @@ import pytest
 from config.models import Aws
 from pollers.aws import services
 from pollers.aws.api import StartAt
-from pollers.aws.clients import AwsClients
 from pollers.aws.errors import AwsError, ResourceInUse, Throttled, Unavailable
+from pollers.aws.services.clients import AwsClients
 from tests.contract.scripted import ScriptedService, chunked, event, refusal, scripted_service
 
 if TYPE_CHECKING:

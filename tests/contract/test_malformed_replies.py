@@ -11,8 +11,8 @@ import pytest
 from config.models import Aws
 from pollers.aws import services
 from pollers.aws.api import StartAt
-from pollers.aws.clients import PLAIN_SDK, AwsClients
 from pollers.aws.errors import AccessDenied, AwsError, CredentialsExpired, NotFound, Refused, Throttled, Unavailable
+from pollers.aws.services.clients import PLAIN_SDK, AwsClients
 from pollers.aws.wire import credentials as live
 from pollers.aws.wire import http1_reply, passthrough
 from tests.contract.scripted import DROP, ScriptedService, event, reply, scripted_service

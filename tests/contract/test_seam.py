@@ -16,9 +16,9 @@ import trustme
 from config.models import Aws, EndpointUrls
 from pollers.aws import services
 from pollers.aws.api import StartAt
-from pollers.aws.clients import PLAIN_SDK, AwsClients
 from pollers.aws.errors import AccessDenied, CredentialsExpired, NotFound, Refused, Throttled, Unavailable
-from pollers.aws.kinesis import KinesisClient
+from pollers.aws.services.clients import PLAIN_SDK, AwsClients
+from pollers.aws.services.kinesis import KinesisClient
 from pollers.aws.wire import credentials as live
 from pollers.aws.wire import http1
 from pollers.aws.wire.direct import DirectCalls

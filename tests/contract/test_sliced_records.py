@@ -10,7 +10,7 @@ import anyio
 from config.models import Aws as AwsModel
 from pollers.aws import services
 from pollers.aws.api import StartAt
-from pollers.aws.clients import AwsClients
+from pollers.aws.services.clients import AwsClients
 from pollers.aws.wire.plain_records import PlainRecord
 from pollers.sources.dynamodb.source import DynamoDBSource
 from pollers.sources.kinesis.source import KinesisSource

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
-from pollers.aws.sqs import SqsClient
+from pollers.aws.services.sqs import SqsClient
 from tests.worlds.sqs_simulation import Simulation
 from tests.worlds.wire_transport import Transport
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class WireSqs:
-    """The calls of an :class:`pollers.aws.api.SqsApi` as its JSON; implements :class:`pollers.aws.wire.calls.Calls`."""
+    """The calls of an :class:`pollers.aws.api.SqsApi` as its JSON; implements :class:`pollers.aws.api.Calls`."""
 
     def __init__(self, api: SqsApi, transport: Transport) -> None:
         self._api = api

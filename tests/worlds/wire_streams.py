@@ -7,9 +7,9 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from pollers.aws.api import StartAt
-from pollers.aws.dynamodb_streams import DynamoDBStreamsClient
 from pollers.aws.errors import AwsError
-from pollers.aws.kinesis import KinesisClient
+from pollers.aws.services.dynamodb_streams import DynamoDBStreamsClient
+from pollers.aws.services.kinesis import KinesisClient
 from pollers.aws.wire.passthrough import STREAM
 from pollers.sources.dynamodb.source import DynamoDBSource
 from pollers.sources.kinesis.source import KinesisSource
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class WireStream:
-    """The calls of a stream in memory as its service's JSON; stands for the SDK (:class:`pollers.aws.wire.calls.Calls`)."""
+    """The calls of a stream in memory as its service's JSON; stands for the SDK (:class:`pollers.aws.api.Calls`)."""
 
     def __init__(self, stream: MemoryStream, transport: Transport) -> None:
         self._stream = stream

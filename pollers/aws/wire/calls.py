@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -22,19 +22,6 @@ READ_SECONDS = 30.0
 """How long a reply may take, beyond what the call itself asks the service to wait."""
 
 
-class Calls(Protocol):
-    """One JSON service, in one region, at one endpoint."""
-
-    async def call(
-        self, operation: str, parameters: Mapping[str, Any], *, about: str = "", wait_seconds: float = 0
-    ) -> bytes:
-        """Make one call, once: nothing is tried again in here. Raises :class:`pollers.aws.errors.AwsError`.
-
-        ``about`` is the ARN that the call is about, for services whose endpoint depends on it; ``wait_seconds`` how long
-        the service itself may wait before it answers (a long poll).
-        """
-
-
 class SdkCalls:
     """Through a client of the SDK: whatever the SDK can do, at the SDK's price."""
 
@@ -47,13 +34,13 @@ class SdkCalls:
     async def call(
         self, operation: str, parameters: Mapping[str, Any], *, about: str = "", wait_seconds: float = 0
     ) -> bytes:
-        """See :class:`Calls`."""
+        """See :class:`pollers.aws.api.Calls`."""
         reply = await self.reply(operation, parameters)
         body: bytes = reply[BODY]
         return body
 
     async def reply(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """The SDK's reply, whatever it holds."""
+        """See :class:`pollers.aws.api.RepliedCalls`."""
         try:
             reply: dict[str, Any] = await getattr(self._client, self._methods[operation])(**parameters)
         except Exception as error:

@@ -78,7 +78,7 @@ class DirectCalls:
     async def call(
         self, operation: str, parameters: Mapping[str, Any], *, about: str = "", wait_seconds: float = 0
     ) -> bytes:
-        """See :class:`pollers.aws.wire.calls.Calls`."""
+        """See :class:`pollers.aws.api.Calls`."""
         try:
             route = self._routes[operation, about]
         except KeyError:

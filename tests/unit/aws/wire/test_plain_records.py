@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pollers.aws.kinesis import KinesisClient
+from pollers.aws.services.kinesis import KinesisClient
 from pollers.aws.wire.plain_records import PlainRecord, plain_page
 from pollers.sources.kinesis.source import KinesisSource
 
@@ -47,7 +47,7 @@ class Replies:
     async def call(
         self, operation: str, parameters: Mapping[str, Any], *, about: str = "", wait_seconds: float = 0
     ) -> bytes:
-        """See :class:`pollers.aws.wire.calls.Calls`."""
+        """See :class:`pollers.aws.api.Calls`."""
         return self.body
 
 

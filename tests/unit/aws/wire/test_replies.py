@@ -10,10 +10,10 @@ import orjson
 import pytest
 
 from pollers.aws.api import StartAt
-from pollers.aws.dynamodb_streams import DynamoDBStreamsClient
 from pollers.aws.errors import AwsError, Unavailable
-from pollers.aws.kinesis import KinesisClient, _pushed
-from pollers.aws.sqs import SqsClient
+from pollers.aws.services.dynamodb_streams import DynamoDBStreamsClient
+from pollers.aws.services.kinesis import KinesisClient, _pushed
+from pollers.aws.services.sqs import SqsClient
 from pollers.aws.wire.plain_records import are_plain
 from pollers.aws.wire.replies import REPLIES
 from pollers.sources.dynamodb.events import encoder as dynamodb_encoder
@@ -96,7 +96,7 @@ class Replies:
     async def call(
         self, operation: str, parameters: Mapping[str, Any], *, about: str = "", wait_seconds: float = 0
     ) -> bytes:
-        """See :class:`pollers.aws.wire.calls.Calls`."""
+        """See :class:`pollers.aws.api.Calls`."""
         return self.body
 
 

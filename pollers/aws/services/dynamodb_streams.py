@@ -14,7 +14,7 @@ from pollers.clocks.service import ServiceClock
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pollers.aws.wire.calls import Calls
+    from pollers.aws.api import Calls
 
 _IMAGE = (dict, type(None))
 RETENTION_SECONDS = 24 * 3600.0

@@ -11,31 +11,31 @@ if TYPE_CHECKING:
 
 
 def _sqs(connection: Connection) -> SqsApi:
-    from pollers.aws.sqs import SqsClient
+    from pollers.aws.services.sqs import SqsClient
 
     return SqsClient(connection.direct())
 
 
 def _kinesis(connection: Connection) -> FanOutApi:
-    from pollers.aws.kinesis import KinesisClient
+    from pollers.aws.services.kinesis import KinesisClient
 
     return KinesisClient(connection.direct(), connection.sdk, connection.sdk.service_clock)
 
 
 def _dynamodb_streams(connection: Connection) -> StreamApi:
-    from pollers.aws.dynamodb_streams import DynamoDBStreamsClient
+    from pollers.aws.services.dynamodb_streams import DynamoDBStreamsClient
 
     return DynamoDBStreamsClient(connection.direct(), connection.sdk.service_clock)
 
 
 def _sns(connection: Connection) -> SnsApi:
-    from pollers.aws.sns import SnsClient
+    from pollers.aws.services.sns import SnsClient
 
     return SnsClient(connection.sdk)
 
 
 def _s3(connection: Connection) -> S3Api:
-    from pollers.aws.s3 import S3Client
+    from pollers.aws.services.s3 import S3Client
 
     return S3Client(connection.sdk)
 

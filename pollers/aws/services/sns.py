@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from pollers.aws.wire.replies import checked
 
 if TYPE_CHECKING:
-    from pollers.aws.wire.calls import SdkCalls
+    from pollers.aws.api import RepliedCalls
 
 
 class SnsClient:
     """Implements :class:`pollers.aws.api.SnsApi`."""
 
-    def __init__(self, calls: SdkCalls) -> None:
+    def __init__(self, calls: RepliedCalls) -> None:
         self._calls = calls
 
     async def publish(self, topic_arn: str, message: str) -> None:

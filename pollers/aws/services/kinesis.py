@@ -17,7 +17,7 @@ from pollers.clocks.service import ServiceClock
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from pollers.aws.wire.calls import Calls, SdkCalls
+    from pollers.aws.api import Calls, RepliedCalls
 
 _MILLISECONDS = 1000
 
@@ -25,7 +25,7 @@ _MILLISECONDS = 1000
 class KinesisClient:
     """Implements :class:`pollers.aws.api.FanOutApi`. ``Data`` stays base64 and timestamps numbers."""
 
-    def __init__(self, calls: Calls, sdk: SdkCalls, service_clock: ServiceClock | None = None) -> None:
+    def __init__(self, calls: Calls, sdk: RepliedCalls, service_clock: ServiceClock | None = None) -> None:
         self.service_clock = service_clock or ServiceClock()
         self._calls = calls
         self._sdk = sdk

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import anyio
 from aiobotocore.config import AioConfig
 
-from pollers.aws.wire.calls import READ_SECONDS, Calls, SdkCalls
+from pollers.aws.wire.calls import READ_SECONDS, SdkCalls
 from pollers.aws.wire.classify import from_sdk
 from pollers.aws.wire.collector import tune_gc
 from pollers.aws.wire.direct import DirectCalls
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from config.models import Aws as AwsModel
-    from pollers.aws.api import AwsService, ClientT
+    from pollers.aws.api import AwsService, Calls, ClientT
 
 __all__ = ["AwsClients", "tune_gc"]
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from pollers.aws.wire.replies import invalid
 
 if TYPE_CHECKING:
-    from pollers.aws.wire.calls import SdkCalls
+    from pollers.aws.api import RepliedCalls
 
 
 class S3Client:
     """Implements :class:`pollers.aws.api.S3Api`."""
 
-    def __init__(self, calls: SdkCalls) -> None:
+    def __init__(self, calls: RepliedCalls) -> None:
         self._calls = calls
 
     async def put(self, bucket: str, key: str, body: bytes) -> None:

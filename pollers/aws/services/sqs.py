@@ -13,7 +13,7 @@ from pollers.aws.wire.replies import believed, invalid
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pollers.aws.wire.calls import Calls
+    from pollers.aws.api import Calls
 
 ENTRIES_AT_MOST = 10
 """In one batch call."""
