@@ -22,7 +22,7 @@ from pollers.server.guard import Access
 from pollers.server.making_tokens import token_kept
 from pollers.server.serve import serving
 from pollers.server.token_files import MadeToken
-from pollers.sources.registry import LONG_POLL_SECONDS, keeps_checkpoints, make_poller
+from pollers.sources.registry import LONG_POLL_SECONDS, keeps_checkpoints, make_poller, traced
 from pollers.status.depths import Depths
 from pollers.status.gauges import Gauges
 from pollers.status.loop_monitor import LoopMonitor
@@ -91,7 +91,7 @@ async def assembled(
         telemetry = Telemetry(Board(), Recorder(), Metrics(), Troubles(), LoopMonitor())
         traces = stack.enter_context(tracer())
         if traces is not None:
-            sinks = (*sinks, Traces(traces, lambda name: runtime.mappings[name].model))
+            sinks = (*sinks, Traces(traces, lambda name: traced(runtime.mappings[name].model)))
         profile = await to_thread.run_sync(read_profile)
         metric_line = stack.enter_context(on_stdout()) if config.runtime.embedded_metrics == "stdout" else None
         runtime = _runtime(config, aws, store, profile, (*telemetry.sinks, *sinks), long_poll_seconds, metric_line)

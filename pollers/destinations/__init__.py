@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from config.arns import parse_arn
 from pollers.aws import services
 from pollers.destinations.destination import Destination, DestinationUnusable
-from pollers.destinations.record import UNHANDLED, FailureRecord
+from pollers.destinations.record import UNHANDLED, BatchInfoForm, FailureRecord
 from pollers.destinations.s3 import BucketDestination, mapping_uuid
 from pollers.destinations.sns import TopicDestination
 from pollers.destinations.sqs import QueueDestination
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UNHANDLED",
+    "BatchInfoForm",
     "Destination",
     "DestinationUnusable",
     "FailureRecord",

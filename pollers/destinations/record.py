@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 from pollers.telemetry.facts import DiscardCondition
 
 UNHANDLED = "Unhandled"
 """``functionError`` of an invocation that raised, timed out or crashed."""
 
-_BATCH_INFO = {"kinesis": "KinesisBatchInfo", "dynamodb": "DDBStreamBatchInfo"}
+
+@dataclass(frozen=True, slots=True)
+class BatchInfoForm:
+    """How the records of a kind of stream tell of a batch. ``spell_arrival``: how they spell when a record arrived."""
+
+    member: str
+    spell_arrival: Callable[[float], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +34,7 @@ class FailureRecord:
     the invocation failed and None when the function returned and its response failed the batch.
     """
 
-    source: Literal["kinesis", "dynamodb"]
+    form: BatchInfoForm
     stream_arn: str
     shard_id: str
     start_sequence_number: str
@@ -57,8 +66,8 @@ class FailureRecord:
                 "functionError": self.function_error,
             }
         record["version"] = "1.0"
-        record["timestamp"] = _milliseconds(self.timestamp)
-        record[_BATCH_INFO[self.source]] = {
+        record["timestamp"] = milliseconds(self.timestamp)
+        record[self.form.member] = {
             "shardId": self.shard_id,
             "startSequenceNumber": self.start_sequence_number,
             "endSequenceNumber": self.end_sequence_number,
@@ -76,12 +85,14 @@ class FailureRecord:
     def _arrival(self, seconds: float | None) -> str | None:
         if seconds is None:
             return None
-        return _milliseconds(seconds) if self.source == "kinesis" else _whole_seconds(seconds)
+        return self.form.spell_arrival(seconds)
 
 
-def _milliseconds(seconds: float) -> str:
+def milliseconds(seconds: float) -> str:
+    """A time since the epoch in ISO 8601, cut to milliseconds."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
-def _whole_seconds(seconds: float) -> str:
+def whole_seconds(seconds: float) -> str:
+    """A time since the epoch in ISO 8601, cut to seconds."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

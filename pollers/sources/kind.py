@@ -53,6 +53,10 @@ class SourceKind(Generic[M]):
     """How many invocations the mapping itself allows at a time; None: as many as its function."""
     make_poller: Callable[[M, Resources], Awaitable[Poller]]
     """A new poller of a mapping. Every client that it needs is made here, before polling starts."""
+    trace_system: str
+    """OpenTelemetry's word for the service (``messaging.system``)."""
+    source_name: Callable[[M], str]
+    """The source's own name: the queue's, the stream's, the table's."""
     first_payload: PayloadStart
     """What a person is shown of an encoded event record."""
     wire_view: Callable[[M, Collection[str]], View]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pollers.checkpoints.store import CheckpointStore
     from pollers.engine.poller import Poller, Surroundings
     from pollers.filtering import RecordFilter
+    from pollers.telemetry.tracing import Traced
 
 AnyKind: TypeAlias = SourceKind[Any]
 """A kind whose model the reader does not know."""
@@ -64,6 +65,14 @@ def compile_patterns(mapping: MappingBase) -> RecordFilter | None:
     Raises :class:`pollers.filtering.PatternError` for what :func:`check_patterns` calls a fault.
     """
     return compile_filters(mapping.filter_criteria, partial(kind_of(mapping).wire_view, mapping))
+
+
+def traced(mapping: MappingBase) -> Traced:
+    """The mapping as its spans name it."""
+    from pollers.telemetry.tracing import Traced
+
+    kind, region = kind_of(mapping), mapping.arn.region
+    return Traced(mapping.name, mapping.function_name, kind.trace_system, kind.source_name(mapping), region)
 
 
 def concurrency_limit(mapping: MappingBase) -> int | None:

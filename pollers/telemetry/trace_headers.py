@@ -1,13 +1,9 @@
-"""Trace contexts that messages carry: X-Ray's ``AWSTraceHeader`` and W3C's ``traceparent``, read from what was received."""
+"""Trace contexts as headers spell them: X-Ray's ``AWSTraceHeader`` and W3C's ``traceparent``."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pollers.aws.api import Wire
 
 _XRAY_ROOT = re.compile(r"1-([0-9a-f]{8})-([0-9a-f]{24})")
 _SPAN = re.compile(r"[0-9a-f]{16}")
@@ -21,14 +17,6 @@ class TraceContext:
     trace_id: int
     span_id: int
     sampled: bool
-
-
-def trace_header(wire: Wire) -> str | None:
-    """The trace context of a received SQS message: its sender's own ``traceparent`` before X-Ray's."""
-    own = (wire.get("MessageAttributes") or {}).get("traceparent")
-    if own is not None and own.get("StringValue"):
-        return str(own["StringValue"])
-    return (wire.get("Attributes") or {}).get("AWSTraceHeader")
 
 
 def parsed(header: str) -> TraceContext | None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import Link, Span, Tracer
 
-    from config.models import Mapping
     from pollers.telemetry.facts import Fact, Routes
 
 log = structlog.stdlib.get_logger(__name__)
@@ -28,7 +28,6 @@ log = structlog.stdlib.get_logger(__name__)
 ASKED_FOR = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 SWITCH = "HEADRACE_OTEL"
 """1: trace, also with the exporter's default endpoint; 0: do not, whatever else is set."""
-SYSTEMS = {"sqs": "aws_sqs", "kinesis": "aws_kinesis", "dynamodb": "aws_dynamodb_streams"}
 LAST_TRACES_SECONDS = 0.2
 """How long the last spans may take to be exported when the process stops."""
 """Outcomes after which the same batch is invoked again: its span goes on."""
@@ -77,19 +76,31 @@ def tracer() -> Iterator[Tracer | None]:
         last.join(LAST_TRACES_SECONDS)
 
 
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A mapping as its spans name it: ``system`` is OpenTelemetry's word for the source's service, ``source`` the queue's,
+    stream's or table's own name."""
+
+    mapping: str
+    function: str
+    system: str
+    source: str
+    region: str
+
+
 class Traces:
-    """The sink. ``model`` gives a mapping's settings. What is open is bounded: one span for each batch with the function."""
+    """The sink. ``named`` gives a mapping's names. What is open is bounded: one span for each batch with the function."""
 
     wants_trace_headers = True
 
-    def __init__(self, tracer: Tracer, model: Callable[[str], Mapping], clock: Clock | None = None) -> None:
+    def __init__(self, tracer: Tracer, named: Callable[[str], Traced], clock: Clock | None = None) -> None:
         self._tracer = tracer
-        self._model = model
+        self._named = named
         self._clock = clock or SystemClock()
 
     def routes(self, mapping: str) -> Routes:
         """See :class:`pollers.telemetry.facts.RoutedSink`."""
-        batches = Batches(self._tracer, self._model(mapping), self._clock)
+        batches = Batches(self._tracer, self._named(mapping), self._clock)
         return {
             Invoking: batches.invoking,
             Invoked: batches.invoked,
@@ -107,7 +118,7 @@ class Traces:
 class Batches:
     """The spans of one mapping's batches."""
 
-    def __init__(self, tracer: Tracer, model: Mapping, clock: Clock) -> None:
+    def __init__(self, tracer: Tracer, named: Traced, clock: Clock) -> None:
         from opentelemetry import trace
 
         self._trace = trace
@@ -115,16 +126,15 @@ class Batches:
         self._time = clock.time
         self._open: dict[tuple[str, str], Span] = {}
         self._invocations: dict[str, tuple[Span, Span, tuple[str, str]]] = {}
-        arn = model.arn
         self._attributes: dict[str, Any] = {
-            "messaging.system": SYSTEMS[arn.service],
+            "messaging.system": named.system,
             "messaging.operation.type": "process",
-            "messaging.destination.name": arn.resource.removeprefix("stream/").removeprefix("table/"),
-            "headrace.mapping": model.name,
-            "cloud.region": arn.region,
+            "messaging.destination.name": named.source,
+            "headrace.mapping": named.mapping,
+            "cloud.region": named.region,
         }
-        self._function = model.function_name
-        self._name = f"process {model.name}"
+        self._function = named.function
+        self._name = f"process {named.mapping}"
 
     def invoking(self, fact: Invoking) -> None:
         """A batch begins, or goes to the function again."""

@@ -17,6 +17,7 @@ from pollers.destinations import (
     make_destination,
     mapping_uuid,
 )
+from pollers.sources.kinesis.source import BATCH_INFO
 from pollers.telemetry.facts import DiscardCondition
 from tests.emulators import plain_client, unique
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/clicks"
 EVENT = json.dumps({"Records": [{"kinesis": {"partitionKey": '"ключ"', "data": "eA=="}}]}).encode()
 FAILURE = FailureRecord(
-    source="kinesis",
+    form=BATCH_INFO,
     stream_arn=STREAM,
     shard_id="shardId-000000000001",
     start_sequence_number="1",

@@ -27,6 +27,8 @@ DYNAMODB = stream_kind(
     DynamoDBMapping,
     services=(services.DYNAMODB_STREAMS,),
     make_source=make_source,
+    trace_system="aws_dynamodb_streams",
+    source_name=lambda mapping: mapping.arn.resource.removeprefix("table/"),
     first_payload=json_member("dynamodb"),
     wire_view=filtering.wire_view,
     event_view=filtering.EVENT_VIEW,

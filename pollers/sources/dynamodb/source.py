@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import orjson
 from msgspec import Raw
 
 from pollers.aws.api import SlicingApi
+from pollers.destinations.record import BatchInfoForm, whole_seconds
 from pollers.engine.batching import RECORDS
 from pollers.sources.dynamodb import events
 from pollers.sources.streams.pacing import Pace
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pollers.clocks.service import ServiceClock
     from pollers.events.encoding import PageEncoder
 
+BATCH_INFO = BatchInfoForm("DDBStreamBatchInfo", whole_seconds)
 PACE = Pace(idle_seconds=0.25, behind_seconds=0.05, page_records=1_000)
 
 
@@ -30,7 +32,7 @@ class DynamoDBSource:
     ``items_needed``: something (a filter) looks into the items. Otherwise they stay the text that the service sent.
     """
 
-    kind: Literal["dynamodb"] = "dynamodb"
+    batch_info = BATCH_INFO
     pace = PACE
     positions = SEQUENCE_NUMBERS
     envelope = RECORDS

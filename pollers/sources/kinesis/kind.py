@@ -27,6 +27,8 @@ KINESIS = stream_kind(
     KinesisMapping,
     services=(services.KINESIS,),
     make_source=make_source,
+    trace_system="aws_kinesis",
+    source_name=lambda mapping: mapping.arn.resource.removeprefix("stream/"),
     first_payload=base64_member("data"),
     wire_view=filtering.wire_view,
     event_view=filtering.EVENT_VIEW,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pollers.aws.api import SlicingApi
 from pollers.aws.wire.plain_records import are_plain
+from pollers.destinations.record import BatchInfoForm, milliseconds
 from pollers.engine.batching import RECORDS
 from pollers.sources.kinesis import events
 from pollers.sources.streams.pacing import Pace
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pollers.clocks.service import ServiceClock
     from pollers.events.encoding import PageEncoder
 
+BATCH_INFO = BatchInfoForm("KinesisBatchInfo", milliseconds)
 MIB = 1024 * 1024
 PACE = Pace(
     idle_seconds=1.0,
@@ -36,7 +38,7 @@ class KinesisSource:
     ``records_needed``: something (a filter) looks into the records, which must then be the JSON that the service sent.
     """
 
-    kind: Literal["kinesis"] = "kinesis"
+    batch_info = BATCH_INFO
     pace = PACE
     positions = SEQUENCE_NUMBERS
     envelope = RECORDS

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pollers.sources.sqs.message import Held, Phase
+from pollers.sources.sqs.trace_header import trace_header
 from pollers.telemetry.facts import Expired, Filtered, Received
-from pollers.telemetry.trace_headers import trace_header
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -88,7 +88,7 @@ def failure_record(shard: Shard, step: Discard) -> FailureRecord:
     numbers = records.sequence_numbers or [shard.last_done or context.source.positions.before_first]
     too_old = DiscardCondition.RECORD_AGE_EXCEEDED
     return FailureRecord(
-        source=context.source.kind,
+        form=context.source.batch_info,
         stream_arn=context.source.arn,
         shard_id=shard.shard_id,
         start_sequence_number=numbers[0],

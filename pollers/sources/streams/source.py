@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from pollers.aws.api import Page, Pushed, ShardListing, StartAt, StreamDescription, Wire
     from pollers.clocks.service import ServiceClock
+    from pollers.destinations import BatchInfoForm
     from pollers.engine.batching import Envelope
     from pollers.events.encoding import PageEncoder
     from pollers.sources.streams.pacing import Pace
@@ -23,8 +24,8 @@ class StreamSource(Protocol):
     """
 
     @property
-    def kind(self) -> Literal["kinesis", "dynamodb"]:
-        """What on-failure records call it."""
+    def batch_info(self) -> BatchInfoForm:
+        """How on-failure records tell of its batches."""
 
     @property
     def arn(self) -> str:

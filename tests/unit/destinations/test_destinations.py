@@ -19,6 +19,8 @@ from pollers.destinations import (
 )
 from pollers.destinations.s3 import object_key
 from pollers.errors import SourceUnusable
+from pollers.sources.dynamodb import source as dynamodb
+from pollers.sources.kinesis import source as kinesis
 from pollers.telemetry.facts import DiscardCondition
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ BUCKET = "arn:aws:s3:::failed"
 EVENT = '{"Records":[{"kinesis":{"partitionKey":"\\"ключ\\" \\u0000"}}]}'.encode()
 
 KINESIS = FailureRecord(
-    source="kinesis",
+    form=kinesis.BATCH_INFO,
     stream_arn=STREAM,
     shard_id="shardId-000000000001",
     start_sequence_number="49601189658422359378836298521827638475320189012309704722",
@@ -49,7 +51,7 @@ KINESIS = FailureRecord(
 )
 DYNAMODB = replace(
     KINESIS,
-    source="dynamodb",
+    form=dynamodb.BATCH_INFO,
     stream_arn="arn:aws:dynamodb:us-east-2:123456789012:table/mytable/stream/2019-11-14T00:09:16.226",
     first_arrival=1573690399.0,
     last_arrival=1573690399.9,

@@ -26,10 +26,12 @@ from handlers.function import InfrastructureError, Result, Throttle
 from pollers.engine.permits import Permits
 from pollers.engine.poller import Surroundings
 from pollers.engine.stop import Stop
+from pollers.sources.registry import traced
 from pollers.sources.sqs.kind import SQS
 from pollers.sources.sqs.poller import SqsPoller
+from pollers.sources.sqs.trace_header import trace_header
 from pollers.telemetry.facts import Doing, Facts, Invoked, Invoking, Outcome, Removed, Returned, State
-from pollers.telemetry.trace_headers import TraceContext, parsed, trace_header
+from pollers.telemetry.trace_headers import TraceContext, parsed
 from pollers.telemetry.tracing import Traces, tracer, wanted
 from tests.worlds import virtual_time
 from tests.worlds.memory_sqs import MemorySqs, Queue
@@ -61,7 +63,7 @@ class Collected:
         self._exporter = InMemorySpanExporter()
         self.provider = TracerProvider(shutdown_on_exit=False)
         self.provider.add_span_processor(SimpleSpanProcessor(self._exporter))
-        self.sink = Traces(self.provider.get_tracer("test"), lambda _: mapping)
+        self.sink = Traces(self.provider.get_tracer("test"), lambda _: traced(mapping))
         self.facts = Facts(mapping.name, [self.sink], traced=True)
 
     @property
@@ -246,7 +248,7 @@ def test_spans_reach_a_collector_before_the_end(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv("OTEL_SERVICE_NAME", "orders-headrace")
         with tracer() as made:
             assert made is not None
-            facts = Facts("orders", [Traces(made, lambda _: QUEUE)])
+            facts = Facts("orders", [Traces(made, lambda _: traced(QUEUE))])
             facts.emit(Invoking("", ["1"], "r-1", 1))
             facts.emit(Invoked("", ["1"], "r-1", Outcome.SUCCESS, 0.1))
         last_traces_are_out()

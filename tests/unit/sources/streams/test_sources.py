@@ -41,7 +41,7 @@ def change(**members: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
 def test_both_are_stream_sources() -> None:
     """The engine knows nothing else of them."""
     sources: list[StreamSource] = [kinesis(), dynamodb()]
-    assert [source.kind for source in sources] == ["kinesis", "dynamodb"]
+    assert [source.batch_info.member for source in sources] == ["KinesisBatchInfo", "DDBStreamBatchInfo"]
 
 
 def test_a_consumers_arn_means_enhanced_fan_out() -> None:
