@@ -9,6 +9,7 @@ import anyio
 import orjson
 
 from handlers.function import PAYLOAD_LIMIT_BYTES, FunctionError, FunctionStatus, Invocation, Payload, Result
+from tests.pollers.world import Partial
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -33,6 +34,7 @@ class Call:
 
     event: dict[str, Any]
     given: list[Given]
+    partial: Partial
     began: float
     ended: float | None = None
     answer: Answer | None = None
@@ -50,11 +52,13 @@ class Call:
         """Nothing is done."""
         return Answer(result)
 
-    def named(self, failed: Iterable[str], done: Iterable[str]) -> Answer:
+    def named(self, failed: Iterable[str]) -> Answer:
         """A partial response that names these values as failed."""
-        ids = [one.id for one in self.given if one.value in set(failed)]
-        body = {"batchItemFailures": [{"itemIdentifier": one} for one in ids]}
-        return Answer(Payload(orjson.dumps(body)), frozenset(done))
+        named = set(failed)
+        body = {"batchItemFailures": [{"itemIdentifier": one.id} for one in self.given if one.value in named]}
+        first = next(index for index, one in enumerate(self.given) if one.value in named)
+        done = self.values if self.partial is Partial.THE_NAMED else self.values[:first]
+        return Answer(Payload(orjson.dumps(body)), frozenset(done) - named)
 
 
 Behaviour: TypeAlias = "Callable[[Call], Awaitable[Answer]]"
@@ -112,6 +116,7 @@ class TrialFunction:
     concurrency: int
     timeout_seconds: float
     read: Callable[[dict[str, Any]], list[Given]]
+    partial: Partial
     began: Callable[[Call], None]
     ended: Callable[[Call], None]
     problem: Exception | None = None
@@ -125,7 +130,7 @@ class TrialFunction:
     async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
         """See ``Function.invoke``."""
         parsed = orjson.loads(event)
-        call = Call(parsed, self.read(parsed), anyio.current_time())
+        call = Call(parsed, self.read(parsed), self.partial, anyio.current_time())
         if len(event) > PAYLOAD_LIMIT_BYTES:
             self.violations.append(f"an event of {len(event)} bytes")
         self.began(call)

@@ -88,9 +88,9 @@ class StandardQueue:
         """See ``World.mapping``."""
         return SqsMapping(name="trial", event_source_arn=self.queue.arn, function_name="trial", **settings)
 
-    def keeping(self, prefix: str) -> dict[str, Any]:
-        """See ``World.keeping``."""
-        return {"filters": [{"pattern": f'{{"body": [{{"prefix": "{prefix}"}}]}}'}]}
+    def filter_criteria(self) -> dict[str, Any]:
+        """See ``World.filter_criteria``."""
+        return {"filters": [{"pattern": '{"body": {"want": ["yes"]}}'}]}
 
     async def make_poller(self, mapping: MappingBase, surroundings: Surroundings) -> Poller:
         """See ``World.make_poller``."""

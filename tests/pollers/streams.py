@@ -96,9 +96,9 @@ class KinesisStream:
         destination = {"on_failure": {"destination": self.failed.arn}}
         return {**named, "starting_position": "TRIM_HORIZON", "destination_config": destination, **settings}
 
-    def keeping(self, prefix: str) -> dict[str, Any]:
-        """See ``World.keeping``."""
-        return {"filters": [{"pattern": f'{{"data": [{{"prefix": "{prefix}"}}]}}'}]}
+    def filter_criteria(self) -> dict[str, Any]:
+        """See ``World.filter_criteria``."""
+        return {"filters": [{"pattern": '{"data": {"want": ["yes"]}}'}]}
 
     async def make_poller(self, mapping: MappingBase, surroundings: Surroundings) -> Poller:
         """See ``World.make_poller``."""
@@ -156,9 +156,9 @@ class TableStream(KinesisStream):
         """See ``World.mapping``."""
         return DynamoDBMapping(**self._settings(settings))
 
-    def keeping(self, prefix: str) -> dict[str, Any]:
-        """See ``World.keeping``."""
-        pattern = {"dynamodb": {"NewImage": {"value": {"S": [{"prefix": prefix}]}}}}
+    def filter_criteria(self) -> dict[str, Any]:
+        """See ``World.filter_criteria``."""
+        pattern = {"dynamodb": {"NewImage": {"value": {"S": [{"prefix": '{"want":"yes"'}]}}}}
         return {"filters": [{"pattern": json.dumps(pattern)}]}
 
     def reshard(self) -> None:

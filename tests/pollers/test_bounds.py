@@ -12,8 +12,6 @@ from tests.pollers.worlds import each_world
 from tests.worlds import virtual_time
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from tests.pollers.function import Answer, Call
     from tests.pollers.world import World
 
@@ -85,7 +83,7 @@ async def test_caught_up_is_true_only_when_nothing_is_left(world: World) -> None
         await virtual_time.eventually(lambda: len(trial.function.running) == 1)
         assert not await poller.caught_up()
         await trial.finish()
-        await becomes_true(poller.caught_up)
+        await trial.until_caught_up()
         trial.stop.request()
     trial.check_stopped()
     assert answers == [False] * 4
@@ -95,8 +93,8 @@ async def test_caught_up_is_true_only_when_nothing_is_left(world: World) -> None
 async def test_an_empty_source_is_caught_up_soon(world: World) -> None:
     """``--until-idle`` ends on it."""
     trial = Trial(world)
-    async with trial.running() as poller:
-        await becomes_true(poller.caught_up)
+    async with trial.running():
+        await trial.until_caught_up()
 
 
 @each_world(lambda features: features.batching_window)
@@ -126,15 +124,6 @@ async def test_a_source_that_pushes_is_not_polled(world: World) -> None:
     calls = world.stream.calls  # type: ignore[attr-defined] # of worlds that have the feature
     assert "records" not in calls
     assert calls["subscribe"] > 2
-
-
-async def becomes_true(ask: Callable[[], Awaitable[bool]]) -> None:
-    """Within a minute."""
-    for _ in range(120):
-        if await ask():
-            return
-        await anyio.sleep(0.5)
-    raise AssertionError("not within a minute")
 
 
 def at_a_time(calls: list[Call]) -> list[int]:

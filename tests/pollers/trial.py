@@ -37,6 +37,8 @@ F = TypeVar("F")
 NAME = "trial"
 PATIENCE_SECONDS = 3_600.0
 """Virtual time after which everything must be done once nothing is in its way."""
+CAUGHT_UP_SECONDS = 60.0
+"""In which a poller whose source has nothing left says so."""
 
 
 class Trial:
@@ -53,7 +55,9 @@ class Trial:
     ) -> None:
         self.world = world
         self.mapping = world.mapping(**settings)
-        self.function = TrialFunction(behaviour, concurrency, timeout_seconds, world.given, self._began, self._ended)
+        self.function = TrialFunction(
+            behaviour, concurrency, timeout_seconds, world.given, world.features.partial, self._began, self._ended
+        )
         self.permits = Permits(concurrency)
         self.stop = Stop()
         self.ledger = Ledger()
@@ -100,6 +104,13 @@ class Trial:
     async def finish(self) -> None:
         """Wait until everything that was put is done."""
         await virtual_time.eventually(lambda: self.all_done, within=PATIENCE_SECONDS)
+
+    async def until_caught_up(self) -> None:
+        """Wait until the poller says that the source has nothing left."""
+        assert self.poller is not None
+        with anyio.fail_after(CAUGHT_UP_SECONDS):
+            while not await self.poller.caught_up():
+                await anyio.sleep(0.5)
 
     async def until_invoked(self, times: int = 1) -> None:
         """Wait until so many invocations have begun."""
@@ -160,6 +171,28 @@ class Trial:
     @asynccontextmanager
     async def supervised(self) -> AsyncIterator[Runtime]:
         """The mapping under its real supervisor; stopped in order at the end, with exit code 0."""
+        runtime, codes = self._runtime(), list[int]()
+
+        async def run() -> None:
+            codes.append(await runtime.run())
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(run)
+            await virtual_time.settle()
+            yield runtime
+            runtime.stop()
+        assert codes == [0]
+        self._check_idle()
+        self.check()
+
+    async def until_idle(self, quiet_seconds: float) -> int:
+        """Run the mapping under its real supervisor until it is idle for so long; the exit code."""
+        code = await self._runtime().run(until_idle=quiet_seconds)
+        self._check_idle()
+        self.check()
+        return code
+
+    def _runtime(self) -> Runtime:
         runtime = Runtime(
             self.configuration(self.mapping),
             self._make_supervised,
@@ -169,20 +202,8 @@ class Trial:
             clock=virtual_time.VirtualClock(),
             seed=random.Random(7),
         )
-        codes: list[int] = []
-
-        async def run() -> None:
-            codes.append(await runtime.run())
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(run)
-            await virtual_time.settle()
-            self._balances = lambda: self.runner(runtime).balanced
-            yield runtime
-            runtime.stop()
-        assert codes == [0]
-        self._check_idle()
-        self.check()
+        self._balances = lambda: self.runner(runtime).balanced
+        return runtime
 
     def configuration(self, mapping: MappingBase) -> Config:
         """A configuration of this mapping and its function."""
@@ -219,7 +240,6 @@ class Trial:
         self.check()
 
     def _check_idle(self) -> None:
-        assert self.poller is not None
         self._check(not self.function.running, "an invocation runs after the end")
         self._check(self.permits.held == 0, f"{self.permits.held} permits are held after the end")
 

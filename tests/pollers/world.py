@@ -73,6 +73,16 @@ class Given:
     value: str
 
 
+def wanted(number: int) -> str:
+    """A value that the filter of every world keeps."""
+    return f'{{"want":"yes","number":{number}}}'
+
+
+def unwanted(number: int) -> str:
+    """A value that the filter of every world rejects."""
+    return f'{{"want":"no","number":{number}}}'
+
+
 class World(Protocol):
     """One source in memory, of one kind. It is made while the loop of its test runs."""
 
@@ -103,8 +113,8 @@ class World(Protocol):
     def mapping(self, **settings: Any) -> MappingBase:  # noqa: ANN401 - a mapping's settings as in its file
         """A mapping of the source, named "trial", to the function "trial"."""
 
-    def keeping(self, prefix: str) -> dict[str, Any]:
-        """Filter criteria that reject every value without this prefix."""
+    def filter_criteria(self) -> dict[str, Any]:
+        """What keeps :func:`wanted` values and rejects :func:`unwanted` ones."""
 
     async def make_poller(self, mapping: MappingBase, surroundings: Surroundings) -> Poller:
         """A poller as the registry makes it."""

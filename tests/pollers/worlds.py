@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 import pytest
+import structlog
 
 from tests.pollers.queues import FifoQueue, StandardQueue
 from tests.pollers.streams import FanOutConsumer, KinesisStream, TableStream
@@ -24,7 +25,7 @@ WORLDS: tuple[type[World], ...] = (StandardQueue, FifoQueue, KinesisStream, FanO
 def each_world(
     having: Callable[[Features], object] = lambda features: True,
 ) -> Callable[[Callable[Concatenate[World, P], Coroutine[None, None, None]]], Callable[..., None]]:
-    """Run a test on each world that has these features, made anew for each run, under virtual time."""
+    """Run a test on each world that has these features, made anew for each run, under virtual time. What is logged is not shown."""
     worlds = [world for world in WORLDS if having(world.features)]
 
     def decorate(test: Callable[Concatenate[World, P], Coroutine[None, None, None]]) -> Callable[..., None]:
@@ -34,7 +35,8 @@ def each_world(
             async def main() -> None:
                 await test(world(), *arguments, **named)
 
-            virtual_time.run(main)
+            with structlog.testing.capture_logs():
+                virtual_time.run(main)
 
         return in_virtual_time
 
