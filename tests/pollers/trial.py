@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 
 from config.models import Config, HttpFunction
+from pollers.engine.failures import taken_apart
 from pollers.engine.permits import Permits
 from pollers.engine.poller import Surroundings
 from pollers.engine.stop import Stop
@@ -159,13 +160,13 @@ class Trial:
         return done_before
 
     async def failure(self) -> Exception:
-        """Run a poller that fails by itself; its failure, with everything handed back."""
+        """Run a poller that fails by itself; the cause, with everything handed back."""
         poller = await self.make_poller()
         try:
             await poller.run()
         except Exception as failure:
             self.check_stopped()
-            return failure
+            return taken_apart(failure).cause
         raise AssertionError("it did not fail")
 
     @asynccontextmanager
