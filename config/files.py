@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from config.faults import Fault, Place
+from config.faults import Fault
 from config.text.interpolation import interpolate
 from config.text.json_text import parse_json
 from config.text.nodes import Table, Unparsable, describe
+from config.text.places import Place
 from config.text.yaml_text import parse_yaml
 
 if TYPE_CHECKING:

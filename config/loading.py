@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from config.faults import ConfigError, Fault, Note, Path, Place, dotted
+from config.faults import ConfigError, Fault, Note, Report
 from config.files import Source, fault_of, find_files, read_source
 from config.functions.reading import read_function
 from config.models import Aws, Config, Console, Http, Runtime
 from config.options.reader import Reader
 from config.options.shapes import options_of
 from config.options.spelling import suggestion
-from config.report import Report
 from config.sources.reading import MappingReader
 from config.text.nodes import Entry, Scalar, Table, Unparsable, describe, is_null, quoted, walk
+from config.text.places import Path, Place, dotted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

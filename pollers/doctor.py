@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from config.arns import parse_arn
+from config import parse_arn
 from config.models import DynamoDBMapping, KinesisMapping, Mapping, SqsMapping
 from pollers.aws import services
 from pollers.aws.api import StartAt

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from config.arns import parse_arn
 from config.faults import Finding
 from config.functions.function import FunctionBase
 from config.functions.runtime import FunctionRuntime
 from config.options.shapes import Kind
+from config.text.arns import parse_arn
 from config.text.nodes import quoted
 
 if TYPE_CHECKING:

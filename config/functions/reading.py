@@ -13,11 +13,11 @@ from config.text.nodes import Node, Scalar, Table, describe, is_null, quoted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from config.faults import Path
+    from config.faults import Report
     from config.functions.registry import FunctionModel
     from config.functions.runtime import FunctionRuntime
     from config.options.reader import Reader
-    from config.report import Report
+    from config.text.places import Path
 
 NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 """Lambda's rule for function names."""

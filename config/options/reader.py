@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path as FolderPath
 
-    from config.faults import Path
+    from config.faults import Report
     from config.options.shapes import Model
-    from config.report import Report
+    from config.text.places import Path
 
 
 @dataclass(frozen=True, slots=True)

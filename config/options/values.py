@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from config.arns import parse_arn
 from config.options.shapes import Existing, Flag, Instant, Kind, Number, OneOf, Shape, Text
+from config.text.arns import parse_arn
 from config.text.nodes import JSON_NUMBER, Node, Scalar
 
 REFUSED: Final = object()

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
-    from config.arns import Arn
     from config.faults import Finding
     from config.options.reader import Reading
     from config.sources.mapping import Mapping as MappingModel
+    from config.text.arns import Arn
     from config.text.nodes import Node
 
 

@@ -10,7 +10,7 @@ from config.sources.kind import ArnForm, SourceConfig
 from config.sources.streams import StreamMapping
 
 if TYPE_CHECKING:
-    from config.arns import Arn
+    from config.text.arns import Arn
 
 
 class KinesisMapping(StreamMapping):

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from config.arns import Arn, parse_arn
 from config.options.shapes import Kind, Model, Spellings
+from config.text.arns import Arn, parse_arn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

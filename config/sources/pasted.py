@@ -11,9 +11,9 @@ from config.text.nodes import Node, Scalar, Table, describe, is_null, is_unset
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from config.faults import Path
-    from config.report import Report
+    from config.faults import Report
     from config.sources.kind import EventSource, SourceConfig
+    from config.text.places import Path
 
 RESOURCE_TYPE = "AWS::Lambda::EventSourceMapping"
 _RESOURCE_REST = (

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from config.faults import Finding, Path, Place
+from config.faults import Finding
 from config.options.reader import Faulty, Reader, Reading
 from config.options.shapes import OneOf, Text
 from config.options.spelling import recognise, suggestion
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from config.options.shapes import Option
     from config.sources.kind import EventSource
     from config.sources.mapping import Mapping as MappingModel
+    from config.text.places import Path, Place
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _FUNCTION = re.compile(

@@ -10,21 +10,21 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from config.arns import parse_arn
 from config.options.shapes import options_of
 from config.sources.dynamodb import DYNAMODB
 from config.sources.kind import EventSource, SourceConfig
 from config.sources.kinesis import KINESIS
 from config.sources.sqs import SQS
 from config.sources.unread import NO_SOURCES, UNREAD, UnreadKind
+from config.text.arns import parse_arn
 from config.text.nodes import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from config.arns import Arn
     from config.options.shapes import Option
     from config.sources.kind import Family
+    from config.text.arns import Arn
 
 KINDS: tuple[SourceConfig, ...] = (SQS, KINESIS, DYNAMODB)
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from config.arns import Arn
     from config.options.reader import Reading
+    from config.text.arns import Arn
 
 FIFO_BATCH_LIMIT = 10
 UNWINDOWED_BATCH_LIMIT = 10

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from config.arns import parse_arn
 from config.faults import Finding
 from config.options.shapes import Model, Refused, Spellings
 from config.sources.kind import EventSource, Family, Words
 from config.sources.mapping import Mapping
+from config.text.arns import parse_arn
 from config.text.nodes import Node, Scalar, describe, quoted
 
 if TYPE_CHECKING:

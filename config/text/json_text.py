@@ -7,7 +7,6 @@ import re
 from bisect import bisect_right
 from typing import NoReturn
 
-from config.faults import Place
 from config.text.nodes import (
     JSON_NUMBER,
     MAXIMUM_DEPTH,
@@ -20,6 +19,7 @@ from config.text.nodes import (
     Table,
     Unparsable,
 )
+from config.text.places import Place
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*"')

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from config.faults import Path, Place
+    from config.text.places import Path, Place
 
 MAXIMUM_DEPTH = 100
 """Nesting beyond this is refused; it keeps every walk over a tree far from Python's recursion limit."""

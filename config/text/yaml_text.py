@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import yaml
 
-from config.faults import Place
 from config.text.nodes import MAXIMUM_DEPTH, MAXIMUM_NODES, SURROGATE, Entry, Node, Scalar, Sequence, Table, Unparsable
+from config.text.places import Place
 from config.text.yaml_depth import line_beyond
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from config.arns import partition_of
+from config import partition_of
 from handlers.environment.aws_variables import Profile, headrace_variables
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError
 
-from config.arns import parse_arn
+from config import parse_arn
 from handlers import error_documents
 from handlers.errors import FunctionUnusable
 from handlers.function import (

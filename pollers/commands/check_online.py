@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import click
 
-from config.arns import domain_of
+from config import domain_of
 from pollers.aws.services.clients import AwsClients
 from pollers.clocks.skew import DOUBTFUL_SECONDS, REFUSED_SECONDS, clock_skews
 from pollers.commands.remote import on_terminal

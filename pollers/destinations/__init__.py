@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from config.arns import parse_arn
+from config import parse_arn
 from pollers.aws import services
 from pollers.destinations.destination import Destination, DestinationUnusable
 from pollers.destinations.record import UNHANDLED, BatchInfoForm, FailureRecord

@@ -14,7 +14,7 @@ from pollers.aws.errors import AccessDenied, NotFound, Refused
 from pollers.destinations.destination import DestinationUnusable
 
 if TYPE_CHECKING:
-    from config.arns import Arn
+    from config import Arn
     from pollers.aws.api import S3Api
     from pollers.destinations.record import FailureRecord
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from config.arns import domain_of
+from config import domain_of
 from pollers.aws.errors import AccessDenied, NotFound, Refused
 from pollers.destinations.destination import DestinationUnusable
 
 if TYPE_CHECKING:
-    from config.arns import Arn
+    from config import Arn
     from pollers.aws.api import SqsApi
     from pollers.destinations.record import FailureRecord
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore.loaders import create_loader
 
-from config.arns import domain_of, partition_of
+from config import domain_of, partition_of
 
 PARTITIONS = create_loader().load_data("partitions")["partitions"]
 

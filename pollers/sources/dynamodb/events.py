@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from msgspec import Raw
 
-from config.arns import parse_arn
+from config import parse_arn
 from pollers.events.encoding import RecordEncoder, ShardEncoder, json_bytes
 
 if TYPE_CHECKING:

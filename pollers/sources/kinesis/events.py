@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from config.arns import parse_arn
+from config import parse_arn
 from pollers.aws.wire.plain_records import PlainRecord, are_plain
 from pollers.events.encoding import PageEncoder, RecordEncoder, ShardEncoder, json_bytes
 from pollers.sources.kinesis.identity import identity_arn

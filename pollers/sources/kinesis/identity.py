@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from config.arns import parse_arn
+from config import parse_arn
 
 
 def identity_arn(event_source_arn: str) -> str:

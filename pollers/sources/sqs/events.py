@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 if TYPE_CHECKING:
-    from config.arns import Arn
+    from config import Arn
     from pollers.aws.api import Wire
 
 _LIST: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.arns import parse_arn
+from config import parse_arn
 from pollers.sources.dynamodb.kind import DYNAMODB
 from pollers.sources.kinesis.kind import KINESIS
 from pollers.sources.registry import kinds

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.arns import parse_arn
+from config import parse_arn
 from pollers.sources.sqs.events import SqsEncoder
 
 ARN = parse_arn("arn:aws:sqs:us-east-2:123456789012:my-queue")

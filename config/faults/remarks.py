@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Path: TypeAlias = tuple[str | int, ...]
-"""The way to an option: names of options and numbers of list items, in the models' own (snake_case) spelling."""
-
+    from config.text.places import Path
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """What would break a line or a terminal; keys of a file may hold it."""
-
-
-class Place(NamedTuple):
-    """A line of a file; the first line is 1."""
-
-    file: str
-    line: int
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -75,14 +63,3 @@ class ConfigError(Exception):
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = sorted(set(faults))
         super().__init__("\n".join(map(str, self.faults)))
-
-
-def dotted(path: Path) -> str:
-    """A path as text: ``filters[0].pattern``."""
-    text = ""
-    for step in path:
-        if isinstance(step, int):
-            text += f"[{step}]"
-        else:
-            text += f".{step}" if text else step
-    return text

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from config.faults import Fault, Note, Path, Place, Remark, dotted
+from config.faults.remarks import Fault, Note, Remark
 from config.text.nodes import Node, Scalar, Sequence, Table
+from config.text.places import Path, Place, dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
