@@ -1,4 +1,4 @@
-"""The README has one set of speed figures, which the benchmarks' page repeats to the digit."""
+"""The README is short, and has one set of speed figures, which the benchmarks' page repeats to the digit."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+WORDS_AT_MOST = 1_100
+"""Without examples and pictures. What is longer belongs into a document of its own."""
 BEGIN, END = "<!-- figures:begin -->", "<!-- figures:end -->"
 SPEED = re.compile(r"\d\s?(?:µs|ms)\b|\d x\b|\bCPU-second|\d (?:messages|records|invocations)[\w ]* a second")
 
@@ -15,6 +17,20 @@ def around(file: Path) -> tuple[str, str]:
     before, rest = file.read_text(encoding="utf-8").split(BEGIN)
     figures, after = rest.split(END)
     return figures, before + after
+
+
+def test_the_readme_is_short() -> None:
+    """It once had four thousand words, and nobody read it."""
+    prose = re.sub(r"```.*?```", "", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert len(re.findall(r"[\w'-]+", prose)) <= WORDS_AT_MOST
+
+
+def test_the_readme_begins_with_two_commands_that_the_makefile_has() -> None:
+    """Everything else can be found from there."""
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    commands = re.findall(r"^make (\w+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert commands == ["demo", "test"]
+    assert set(commands) <= set(targets)
 
 
 def test_both_pages_have_the_same_figures() -> None:
