@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from config import Loaded
-    from config.models import Config
-    from handlers.function import Function, Invocation
+    from config.models import Config, FunctionModel
+    from handlers.function import Invocation
+    from pollers.functions.host import FunctionMaker
 
 EXIT_FAILED = 1
 
@@ -63,9 +64,10 @@ def command(function: str, config: Path, event_file: BinaryIO | None) -> None:
     event = _event(event_file)
     loaded = load_or_exit(config)
     model = _defined(function, loaded.config)
+    make = _maker(function, loaded.config)
     _say_what_is_wrong(function, loaded)
     try:
-        invocation = anyio.run(partial(_invoke, model, event), backend_options=backend_options())
+        invocation = anyio.run(partial(_invoke, function, model, make, event), backend_options=backend_options())
     except FunctionUnusable as unusable:
         _unusable(str(unusable))
     _show_log(invocation, Console(stderr=True, highlight=False, soft_wrap=True))
@@ -92,19 +94,24 @@ def _event(file: BinaryIO | None) -> bytes:
     return text.encode()
 
 
-def _defined(name: str, config: Config) -> Function:
-    """The function of that name, made but not entered."""
-    from handlers.environment.profile import read_profile
-    from handlers.environment.world import source_regions, world
-    from handlers.factory import make_function
-
+def _defined(name: str, config: Config) -> FunctionModel:
+    """The function of that name."""
     model = config.functions.get(name)
     if model is None:
         close = get_close_matches(name, config.functions, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else f" (defined: {', '.join(config.functions) or 'none'})"
         _unusable(f"no function {name!r} in the configuration{hint}")
+    return model
+
+
+def _maker(name: str, config: Config) -> FunctionMaker:
+    """What makes the function as ``headrace run`` would."""
+    from handlers.environment.profile import read_profile
+    from handlers.environment.world import source_regions, world
+    from handlers.factory import make_function
+
     where = world(config.aws, profile=read_profile(), sources=source_regions(config, name))
-    return make_function(name, model, aws=config.aws, where=where)
+    return partial(make_function, aws=config.aws, where=where)
 
 
 def _say_what_is_wrong(name: str, loaded: Loaded) -> None:
@@ -119,9 +126,23 @@ def _say_what_is_wrong(name: str, loaded: Loaded) -> None:
         sys.exit(EXIT_UNUSABLE)
 
 
-async def _invoke(function: Function, event: bytes) -> Invocation:
-    async with function as entered:
-        return await entered.invoke(event, request_id=str(uuid.uuid4()))
+async def _invoke(name: str, model: FunctionModel, make: FunctionMaker, event: bytes) -> Invocation:
+    """Through the door that every caller of a function uses (docs/design, decision 11)."""
+    from pollers.functions import Functions
+
+    functions = Functions(make)
+    answer: Invocation | Exception
+    async with anyio.create_task_group() as group:
+        functions.start(group, {name: model})
+        try:
+            with functions[name].caller() as caller:
+                answer = await caller.invoke(event, request_id=str(uuid.uuid4()))
+        except Exception as problem:
+            answer = problem  # raised below: what leaves a task group comes wrapped in a group
+        functions.close()
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def _silence_functions() -> None:

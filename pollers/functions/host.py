@@ -1,41 +1,64 @@
-"""One function's life inside the runtime: entered before its first mapping needs it, left after its last one has stopped."""
+"""One function's life: entered when its first caller asks for it, left when the configuration or the process ends it."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 import structlog
 
 from handlers.errors import FunctionUnusable
+from pollers.engine.permits import Permits
+from pollers.functions.caller import Caller
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from config.models import FunctionModel
     from handlers.function import Function
-    from pollers.engine.permits import Permits
 
     FunctionMaker: TypeAlias = Callable[[str, FunctionModel], Function]
 
 log = structlog.stdlib.get_logger(__name__)
 
 
-class FunctionHost:
-    """Owns a function and its permits; several mappings may share it.
+class FunctionState(StrEnum):
+    """What a function is doing as a whole::
 
-    A function that cannot be used is reported to whoever asks for it and tried again at the next asking, so that repairing the
-    code on disk is enough; one that breaks down takes its mappings with it (``broken``), which then ask anew.
+        not used yet --get()--> starting --entered--> running --close()--> stopped
+                                  |  ^                   |
+                          failed  v  | get()     broke   v
+                                unusable <---------------+
+
+    Callers drive it by asking; the configuration and the end of the process close it from any state.
     """
 
-    def __init__(self, name: str, model: FunctionModel, make: FunctionMaker, permits: Permits) -> None:
+    UNUSED = "not used yet"
+    STARTING = "starting"
+    RUNNING = "running"
+    UNUSABLE = "unusable"
+    STOPPED = "stopped"
+
+
+class FunctionHost:
+    """Owns a function and its permits; several callers may share it.
+
+    A function that cannot be used is reported to whoever asks for it and tried again at the next asking, so that repairing the
+    code on disk is enough; one that breaks down takes its callers with it (``broken``), which then ask anew.
+    """
+
+    def __init__(self, name: str, model: FunctionModel, make: FunctionMaker) -> None:
         self.name = name
         self.model = model
-        self.permits = permits
+        self.permits = Permits(model.concurrency)
         self.broken = anyio.Event()
+        self.finished = anyio.Event()
         self._make = make
         self._function: Function | None = None
         self._problem: Exception | None = None
+        self._callers: set[Caller] = set()
+        self._retired = False
         self._asked = anyio.Event()
         self._answered = anyio.Event()
         self._closing = anyio.Event()
@@ -51,6 +74,34 @@ class FunctionHost:
         """Why there is no function, if that is known."""
         return str(self._problem) if self._problem is not None else None
 
+    @property
+    def state(self) -> FunctionState:
+        """What it is doing as a whole."""
+        if self._closing.is_set():
+            return FunctionState.STOPPED
+        if self._function is not None:
+            return FunctionState.RUNNING
+        if self._asked.is_set():
+            return FunctionState.STARTING
+        return FunctionState.UNUSED if self._problem is None else FunctionState.UNUSABLE
+
+    @property
+    def called(self) -> bool:
+        """Whether anybody has a claim to it."""
+        return bool(self._callers)
+
+    def caller(self, maximum: int | None = None) -> Caller:
+        """A new caller, with at most ``maximum`` invocations at a time; to be left at its end (``with``)."""
+        caller = Caller(self, maximum)
+        self._callers.add(caller)
+        return caller
+
+    def left(self, caller: Caller) -> None:
+        """The caller has left."""
+        self._callers.discard(caller)
+        if self._retired and not self._callers:
+            self.close()
+
     async def get(self) -> Function:
         """The function, entered. Raises FunctionUnusable, or whatever else broke it, when it cannot be had."""
         if self._function is None:
@@ -64,8 +115,14 @@ class FunctionHost:
             )
         return self._function
 
+    def retire(self) -> None:
+        """Close once the last caller has left."""
+        self._retired = True
+        if not self._callers:
+            self.close()
+
     def close(self) -> None:
-        """Leave the function; :meth:`run` returns when everything that it started has stopped.
+        """Leave the function; it is ``finished`` when everything that it started has stopped.
 
         One that is still being entered, because its code takes long to load, is not waited for.
         """
@@ -76,19 +133,23 @@ class FunctionHost:
 
     async def run(self) -> None:
         """Hold the function until :meth:`close`."""
-        while not self._closing.is_set():
-            await self._asked.wait()
-            if self._closing.is_set():
-                break
-            try:
-                with anyio.CancelScope() as self._entering:
-                    await self._hold()
-            except Exception as problem:
-                self._fail(problem)
-        self._answered.set()
+        try:
+            while not self._closing.is_set():
+                await self._asked.wait()
+                if self._closing.is_set():
+                    break
+                try:
+                    with anyio.CancelScope() as self._entering:
+                        await self._hold()
+                except Exception as problem:
+                    self._fail(problem)
+            self._answered.set()
+        finally:
+            self.finished.set()
 
     async def _hold(self) -> None:
         async with self._make(self.name, self.model) as function:
+            # From here on it is left in order: its workers are running.
             self._entering = None
             self._function, self._problem = function, None
             self._answered.set()
@@ -101,6 +162,7 @@ class FunctionHost:
         if not isinstance(problem, FunctionUnusable):
             log.error("function broke down", function=self.name, exc_info=problem)
         self._problem = problem
+        # Whoever asks from now on waits for the next try; whoever waits now is answered with this problem.
         self._asked = anyio.Event()
         answered, self._answered = self._answered, anyio.Event()
         answered.set()

@@ -156,7 +156,10 @@ def _schemas() -> dict[str, Any]:
             ready=flag,
             stopping=flag,
             mappings={"type": "array", "items": _object(name=text, source=text, state=text, sentence=text)},
-            functions={"type": "array", "items": _object(name=text, runtime=text, concurrency={"type": "integer"})},
+            functions={
+                "type": "array",
+                "items": _object(name=text, runtime=text, state=text, concurrency={"type": "integer"}),
+            },
         ),
         "Explanation": _object(
             id=text,

@@ -147,7 +147,7 @@ class Gauges(Collector):
         yield drawn(SHARDS, lambda _, board: sum(not s.ended for s in board.shards.values()) if board.shards else None)
 
     def _functions(self) -> Iterable[Metric]:
-        hosts = self._runtime.hosts
+        hosts = self._runtime.functions
         states = {name: host.function.status() for name, host in hosts.items() if host.function is not None}
         yield gauge(WORKERS, {name: state.workers for name, state in states.items()})
         yield gauge(WORKERS_BUSY, {name: state.busy for name, state in states.items()})

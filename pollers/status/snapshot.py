@@ -95,7 +95,7 @@ class Status:
             "ready": not ready,
             "problems": [asdict(problem) for problem in ready],
             "loop_lag_seconds": round(self._monitor.lag(anyio.current_time()), 4),
-            "functions": [_function(host) for host in self._runtime.hosts.values()],
+            "functions": [_function(host) for host in self._runtime.functions.values()],
         }
 
     def mappings(self, *, series: bool = False) -> Iterator[dict[str, Any]]:
@@ -185,6 +185,7 @@ def _function(host: FunctionHost) -> dict[str, Any]:
     return {
         "name": host.name,
         "runtime": getattr(host.model, "runtime", "python"),
+        "state": host.state.value,
         "concurrency": host.model.concurrency,
         "permits_held": host.permits.held,
         "workers": status.workers if status is not None else 0,

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from config.models import Mapping
-    from pollers.functions.host import FunctionHost
+    from handlers.function import Function
+    from pollers.functions import Caller, FunctionHost
     from pollers.telemetry.ledger import Ledger
 
     PollerMaker: TypeAlias = Callable[[Mapping, Surroundings], Awaitable[Poller]]
@@ -75,14 +76,14 @@ class MappingRunner:
         self.poller: Poller | None = None
         self.started_at: float | None = None
         self.unbalanced = 0
+        self.finished = anyio.Event()
         self._make_poller = make_poller
         self._facts = facts
         self._clock = clock or SystemClock()
         self._random = seed or random.Random()  # noqa: S311 - jitter, not secrets
+        self._end = Stop()
         self._stop: Stop | None = None
         self._wanted = model.enabled
-        self._ending = False
-        self._hurried = False
         self._changed = anyio.Event()
         self._life = anyio.CancelScope()
         self._failures = 0
@@ -116,18 +117,16 @@ class MappingRunner:
 
     def end(self) -> None:
         """Stop in order, for good: :meth:`run` returns once nothing is held any more."""
-        self._ending = True
-        self._interrupt()
+        self._end.request()
+        self._changed.set()
 
     def hurry(self) -> None:
         """Stop without waiting for running invocations."""
-        self._ending = True
-        self._hurried = True
-        self._interrupt()
+        self._end.hurry()
+        self._changed.set()
 
     def abandon(self) -> None:
         """End as by a crash: nothing is acknowledged any more, and what is held comes back by itself."""
-        self._ending = True
         self._life.cancel()
 
     @property
@@ -138,7 +137,9 @@ class MappingRunner:
     def pause(self) -> None:
         """Stop in order and stay stopped until :meth:`resume`."""
         self._wanted = False
-        self._interrupt()
+        self._changed.set()
+        if self._stop is not None:
+            self._stop.request()
 
     def resume(self) -> None:
         """Poll again after :meth:`pause`, or at once while waiting after a failure."""
@@ -149,23 +150,22 @@ class MappingRunner:
         """Say that nothing more comes of this mapping: it is out of the configuration."""
         self._facts.emit(Removed())
 
-    def _interrupt(self) -> None:
-        self._changed.set()
-        if self._stop is not None:
-            if self._hurried:
-                self._stop.hurry()
-            else:
-                self._stop.request()
+    @property
+    def _ending(self) -> bool:
+        return self._end.requested or self.abandoned
 
     async def run(self) -> None:
         """Run until :meth:`end`. Never raises for what a source or a function does."""
-        with self._life:
-            while not self._ending:
-                if self._wanted:
-                    await self._attempt()
-                else:
-                    await self._rest()
-        self._enter(MappingState.STOPPED)
+        try:
+            with self._life:
+                while not self._ending:
+                    if self._wanted:
+                        await self._attempt()
+                    else:
+                        await self._rest()
+            self._enter(MappingState.STOPPED)
+        finally:
+            self.finished.set()
 
     async def _rest(self) -> None:
         self._enter(MappingState.PAUSED if self.model.enabled else MappingState.DISABLED)
@@ -187,20 +187,22 @@ class MappingRunner:
             self._failures, self._reported = 0, set()
 
     async def _once(self) -> None:
+        """One life of a poller: from asking for its function to the last of its acknowledgements."""
         self._enter(MappingState.STARTING)
-        self._say(State.STARTING, "")
-        self._stop = stop = Stop()
-        if self._ending or not self._wanted:
+        self._report_doing(State.STARTING, "")
+        # Made before anything is awaited: whoever pauses or ends the mapping from here on finds it.
+        self._stop = stop = self._end.child()
+        if stop.requested or not self._wanted:
             return
-        broken = self.host.broken
-        # Loading its code may take minutes.
-        function = await stop.unless_requested(self.host.get)
-        if function is None:
-            return
-        claim = self.host.permits.claim(concurrency_limit(self.model))
-        surroundings = Surroundings(
-            function, claim, self._facts, kind_of(self.model).first_payload, stop, self._clock, self._random
-        )
+        with self.host.caller(concurrency_limit(self.model)) as caller:
+            # Loading its code may take minutes.
+            function = await stop.unless_requested(caller.function)
+            if function is not None:
+                await self._poll(function, caller, stop)
+
+    async def _poll(self, function: Function, caller: Caller, stop: Stop) -> None:
+        first_payload = kind_of(self.model).first_payload
+        surroundings = Surroundings(function, caller.claim, self._facts, first_payload, stop, self._clock, self._random)
         try:
             # Making clients may ask for credentials, and nobody knows how long that takes.
             self.poller = await stop.unless_requested(lambda: self._make_poller(self.model, surroundings))
@@ -208,18 +210,17 @@ class MappingRunner:
                 return
             self._enter(MappingState.RUNNING)
             self.problem, self.started_at = None, self._clock.time()
-            self._say(State.ENDED, "")
+            self._report_doing(State.ENDED, "")
             if not self._failures:
                 self._log.info("mapping started", source=self.model.event_source_arn, function=self.host.name)
             async with anyio.create_task_group() as group:
-                group.start_soon(self._watch, stop, broken)
+                group.start_soon(self._watch, stop, caller.broken)
                 await self.poller.run()
                 group.cancel_scope.cancel()
-            if broken.is_set():
+            if caller.broken.is_set():
                 raise FunctionUnusable(self.host.problem or f"function {self.host.name} broke down")
         finally:
             self._close_books()
-            claim.close()
             self._stop = None
 
     async def _watch(self, stop: Stop, broken: anyio.Event) -> None:
@@ -256,7 +257,7 @@ class MappingRunner:
     def _report(self, failure: Failure, delay: float) -> None:
         self.problem = failure.text
         self._enter(MappingState.BACKING_OFF)
-        self._say(State.BACKING_OFF, self.problem, delay)
+        self._report_doing(State.BACKING_OFF, self.problem, delay)
         reported, self._reported = self._reported, {_kind(error) for error in (failure.cause, *failure.siblings)}
         seconds = round(delay, 1)
         if failure.ours:
@@ -269,7 +270,7 @@ class MappingRunner:
             if is_ours(error):
                 self._log.error("another task of the mapping broke down with it", exc_info=error)
 
-    def _say(self, state: State, detail: str, until: float | None = None) -> None:
+    def _report_doing(self, state: State, detail: str, until: float | None = None) -> None:
         self._facts.emit(Doing(MAPPING_TASK, state, detail, until))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,8 +10,7 @@ import structlog
 
 from handlers.environment.world import source_regions
 from pollers.clocks.clock import Clock, SystemClock
-from pollers.engine.permits import Permits
-from pollers.functions.host import FunctionHost
+from pollers.functions import Functions
 from pollers.sources.registry import keeps_checkpoints
 from pollers.supervisor.idleness import Idleness
 from pollers.supervisor.mapping import MappingRunner
@@ -23,7 +21,7 @@ from pollers.telemetry.facts import Facts, Sink
 from pollers.telemetry.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from anyio.abc import TaskGroup
 
@@ -64,7 +62,7 @@ class Runtime:
     ) -> None:
         self.config = config
         self.mappings: dict[str, MappingRunner] = {}
-        self.hosts: dict[str, FunctionHost] = {}
+        self.functions = Functions(make_function)
         self.url: str | None = None
         self.console: str | None = None
         self.exit_code = 0
@@ -73,14 +71,11 @@ class Runtime:
         self.on_ending: Callable[[float], None] = lambda seconds: None
         self._make_poller = make_poller
         self._has_store = has_store
-        self._make_function = make_function
         self._sinks = sinks
         self._clock = clock or SystemClock()
         self._random = seed or random.Random()  # noqa: S311 - jitter, not secrets
         self._idleness = Idleness()
         self._group: TaskGroup | None = None
-        self._finished: dict[str, anyio.Event] = {}
-        self._host_finished: dict[str, anyio.Event] = {}
         self._stop_asked = anyio.Event()
         self._hurry_asked = anyio.Event()
         self._reloading = anyio.Lock()
@@ -93,6 +88,7 @@ class Runtime:
                 unreachable = Unreachable()
                 self._sinks = (*self._sinks, unreachable)
                 group.start_soon(self._end_when_idle, until_idle, unreachable)
+            self.functions.start(group, self.config.functions)
             self._start_all()
             group.start_soon(self._log_ledgers)
             await self._stop_asked.wait()
@@ -117,9 +113,10 @@ class Runtime:
     # -- starting and reloading ------------------------------------------------------------------------------------------
 
     def _start_all(self) -> None:
-        for mapping in self.config.event_source_mappings.values():
+        mappings = self.config.event_source_mappings
+        for mapping in mappings.values():
             self._add(mapping)
-        log.info("headrace started", mappings=len(self.mappings), functions=len(self.hosts))
+        log.info("headrace started", mappings=len(mappings), functions=len(_called(self.config)))
 
     def _add(self, mapping: Mapping) -> None:
         ledger = Ledger()
@@ -131,7 +128,7 @@ class Runtime:
         facts = Facts(mapping.name, [ledger, self._idleness, *self._sinks], traced)
         runner = MappingRunner(
             mapping,
-            self._host(mapping.function_name),
+            self.functions[mapping.function_name],
             self._make_poller,
             facts,
             ledger,
@@ -141,33 +138,14 @@ class Runtime:
         if paused:
             runner.pause()
         self.mappings[mapping.name] = runner
-        finished = self._finished[mapping.name] = anyio.Event()
-        self._spawn(partial(self._run_mapping, runner), finished)
+        if self._group is None:
+            raise RuntimeError("the runtime is not running")
+        self._group.start_soon(self._run_mapping, runner)
 
     async def _run_mapping(self, runner: MappingRunner) -> None:
         await runner.run()
         if self.stopping and not runner.abandoned:
             log.info("shutdown 5: all that was held is acknowledged or handed back", mapping=runner.name)
-
-    def _host(self, name: str) -> FunctionHost:
-        if name not in self.hosts:
-            model = self.config.functions[name]
-            host = FunctionHost(name, model, self._make_function, Permits(model.concurrency))
-            self.hosts[name] = host
-            finished = self._host_finished[name] = anyio.Event()
-            self._spawn(host.run, finished)
-        return self.hosts[name]
-
-    def _spawn(self, run: Callable[[], Awaitable[None]], finished: anyio.Event) -> None:
-        async def task() -> None:
-            try:
-                await run()
-            finally:
-                finished.set()
-
-        if self._group is None:
-            raise RuntimeError("the runtime is not running")
-        self._group.start_soon(task)
 
     async def reload(self, config: Config) -> dict[str, list[str]]:
         """Apply a changed configuration: only added, removed and changed mappings stop or start. Says what it did.
@@ -191,12 +169,7 @@ class Runtime:
 
     async def _apply(self, config: Config) -> dict[str, list[str]]:
         old, new = self.config.event_source_mappings, config.event_source_mappings
-        functions = {
-            name
-            for name in self.hosts
-            if config.functions.get(name) != self.config.functions.get(name)
-            or source_regions(config, name) != source_regions(self.config, name)  # workers are told of it
-        }
+        functions = self._changed_functions(config)
         removed = [name for name in old if name not in new]
         changed = [
             name for name in old if name in new and (old[name] != new[name] or new[name].function_name in functions)
@@ -205,9 +178,9 @@ class Runtime:
         for name in [*removed, *changed]:
             self.mappings[name].end()
         for name in [*removed, *changed]:
-            await self._finished[name].wait()
-        still_used = {m.function_name for m in new.values()}
-        await self._close_hosts([name for name in self.hosts if name in functions or name not in still_used])
+            await self.mappings[name].finished.wait()
+        # Those that no mapping names any more are left too: their workers would idle until somebody calls again.
+        await self.functions.apply(config.functions, functions | (_called(self.config) - _called(config)))
         if self.stopping:
             raise ReloadRefused("shutting down")
         self.config = config
@@ -221,15 +194,15 @@ class Runtime:
     def _remove(self, name: str) -> None:
         runner = self.mappings.pop(name)
         runner.forget()
-        del self._finished[name]
-        self._say_books("mapping removed: ledger", runner)
+        self._log_books("mapping removed: ledger", runner)
 
-    async def _close_hosts(self, names: list[str]) -> None:
-        for name in names:
-            self.hosts[name].close()
-        for name in names:
-            await self._host_finished[name].wait()
-            del self.hosts[name]
+    def _changed_functions(self, config: Config) -> set[str]:
+        return {
+            name
+            for name, model in self.config.functions.items()
+            if config.functions.get(name) != model
+            or source_regions(config, name) != source_regions(self.config, name)  # workers are told of it
+        }
 
     # -- watching --------------------------------------------------------------------------------------------------------
 
@@ -252,9 +225,7 @@ class Runtime:
     async def _shut_down(self) -> None:
         """docs/design, decisions 9 and 16; step 7 is ours."""
         self.stopping = True
-        shutdown = Shutdown(
-            self.mappings, self._finished, self.hosts, self._host_finished, self._hurry_asked, self.on_ending
-        )
+        shutdown = Shutdown(self.mappings, self.functions, self._hurry_asked, self.on_ending)
         if not await shutdown.run(self.config.runtime.shutdown_grace):
             self.exit_code = 1
         self._final_ledger()
@@ -262,11 +233,16 @@ class Runtime:
 
     def _final_ledger(self) -> None:
         for runner in self.mappings.values():
-            self._say_books("shutdown 7: ledger", runner)
+            self._log_books("shutdown 7: ledger", runner)
 
-    def _say_books(self, event: str, runner: MappingRunner) -> None:
+    def _log_books(self, event: str, runner: MappingRunner) -> None:
         balanced = runner.ledger.balances(0)
         if not balanced:
             self.exit_code = 1
-        say = log.info if balanced else log.error
-        say(event, mapping=runner.name, balanced=balanced, **runner.ledger.as_dict())
+        log_it = log.info if balanced else log.error
+        log_it(event, mapping=runner.name, balanced=balanced, **runner.ledger.as_dict())
+
+
+def _called(config: Config) -> set[str]:
+    """The functions that mappings name."""
+    return {mapping.function_name for mapping in config.event_source_mappings.values()}

@@ -12,9 +12,9 @@ import structlog
 from pollers.supervisor.ending import LAST_LINES_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from pollers.functions.host import FunctionHost
+    from pollers.functions import FunctionHost, Functions
     from pollers.supervisor.mapping import MappingRunner
 
 log = structlog.stdlib.get_logger(__name__)
@@ -104,7 +104,7 @@ class Countdown:
 
 
 class Shutdown:
-    """Carries it out: mappings first, then functions. Both are given as what sets their ``finished`` events.
+    """Carries it out: mappings first, then functions, since a mapping acknowledges what its function still answers.
 
     ``second_signal`` is set by a second signal. ``within`` is told in how many seconds the process is to be gone, and again when
     that changes: nothing that hangs may hold it up, be it this task itself.
@@ -113,20 +113,16 @@ class Shutdown:
     def __init__(
         self,
         mappings: Mapping[str, MappingRunner],
-        finished: Mapping[str, anyio.Event],
-        hosts: Mapping[str, FunctionHost],
-        hosts_finished: Mapping[str, anyio.Event],
+        functions: Functions,
         second_signal: anyio.Event,
         within: Callable[[float], None],
     ) -> None:
         self._mappings = mappings
-        self._finished = finished
-        self._hosts = hosts
-        self._hosts_finished = hosts_finished
+        self._functions = functions
         self._second_signal = second_signal
         self._within = within
         self._gone_at = math.inf
-        self._said_at = anyio.current_time() + STILL_SECONDS[0] - STILL_SECONDS[1]
+        self._last_logged = anyio.current_time() + STILL_SECONDS[0] - STILL_SECONDS[1]
 
     async def run(self, grace_seconds: float) -> bool:
         """Steps 1 to 6. Whether everything that was held is acknowledged or handed back; waiting for it has no use otherwise."""
@@ -135,7 +131,7 @@ class Shutdown:
         countdown = Countdown(grace_seconds, anyio.current_time())
         for runner in self._mappings.values():
             runner.end()
-        while not _all(self._finished):
+        while left := self._unfinished():
             running, second = self._running(), self._second_signal.is_set()
             step = countdown.look(anyio.current_time(), running=bool(running), second_signal=second)
             self._be_gone_at(countdown.gone_at(running=bool(running)))
@@ -144,8 +140,8 @@ class Shutdown:
                 break
             if step is Step.HURRY:
                 self._hurry(running, second=second, grace_seconds=grace_seconds)
-            self._say_what_is_waited_for()
-            await _wait(self._finished)
+            self._log_what_is_waited_for()
+            await _wait(left)
         await self._stop_functions()
         return in_order
 
@@ -157,22 +153,26 @@ class Shutdown:
     async def _stop_functions(self) -> None:
         log.info("shutdown 6: workers stop")
         self._be_gone_at(min(self._gone_at, anyio.current_time() + END_SECONDS))
-        for host in self._hosts.values():
-            host.close()
+        self._functions.close()
         until = self._gone_at - CLOSING_SECONDS - LAST_LINES_SECONDS[0]
-        while anyio.current_time() < until and not self._second_signal.is_set() and not _all(self._hosts_finished):
-            await _wait(self._hosts_finished)
-        left = [name for name, finished in self._hosts_finished.items() if not finished.is_set()]
+        while (
+            (left := self._functions.unfinished) and anyio.current_time() < until and not self._second_signal.is_set()
+        ):
+            await _wait(left)
         if left:
-            log.warning("functions did not stop in time: what is left of them is killed", functions=left)
+            log.warning(
+                "functions did not stop in time: what is left of them is killed", functions=[host.name for host in left]
+            )
+
+    def _unfinished(self) -> list[MappingRunner]:
+        return [runner for runner in self._mappings.values() if not runner.finished.is_set()]
 
     def _running(self) -> dict[str, int]:
         """Invocations that run, by mapping: those of which the function knows; a worker that is just starting runs none."""
         return {
-            name: runner.poller.running()
-            for name, runner in self._mappings.items()
+            runner.name: runner.poller.running()
+            for runner in self._unfinished()
             if runner.poller is not None
-            and not self._finished[name].is_set()
             and runner.poller.running()
             and (function := runner.host.function) is not None
             and function.status().busy
@@ -196,45 +196,40 @@ class Shutdown:
 
     async def _leave(self) -> bool:
         """As a crash would: nothing is acknowledged that is not, and whatever is held comes back by itself. Whether nothing was."""
-        left = [runner for name, runner in self._mappings.items() if not self._finished[name].is_set()]
+        left = self._unfinished()
         held = any(runner.poller is not None and runner.poller.held() for runner in left)
-        say = log.error if held else log.warning
-        say("shutdown 5: not everything was handed back in time", mappings=self._waiting())
+        log_it = log.error if held else log.warning
+        log_it("shutdown 5: not everything was handed back in time", mappings=self._waiting())
         for runner in left:
             runner.abandon()
-        await _wait(self._finished)
+        await _wait(left)
         return not held
 
-    def _say_what_is_waited_for(self) -> None:
+    def _log_what_is_waited_for(self) -> None:
         """Nobody is to wonder whether the signal was heard."""
         now = anyio.current_time()
-        if now >= self._said_at + STILL_SECONDS[1]:
-            self._said_at = now
+        if now >= self._last_logged + STILL_SECONDS[1]:
+            self._last_logged = now
             log.info("shutdown 2 to 5: waiting", waiting=self._waiting())
 
     def _waiting(self) -> dict[str, str]:
         """What each mapping that has not finished waits for."""
         waiting = {}
-        for name, runner in self._mappings.items():
-            if not self._finished[name].is_set():
-                poller = runner.poller
-                running, held = (poller.running(), poller.held()) if poller is not None else (0, 0)
-                waiting[name] = (
-                    f"{running} invocations, {held} events held"
-                    if running
-                    else f"{held} events to be acknowledged or handed back"
-                    if held
-                    else "calls that have not come back"
-                )
+        for runner in self._unfinished():
+            poller = runner.poller
+            running, held = (poller.running(), poller.held()) if poller is not None else (0, 0)
+            waiting[runner.name] = (
+                f"{running} invocations, {held} events held"
+                if running
+                else f"{held} events to be acknowledged or handed back"
+                if held
+                else "calls that have not come back"
+            )
         return waiting
 
 
-async def _wait(finished: Mapping[str, anyio.Event]) -> None:
+async def _wait(left: Iterable[MappingRunner] | Iterable[FunctionHost]) -> None:
     """Until all have finished, or it is time to look again."""
     with anyio.move_on_after(LOOK_SECONDS):
-        for one in list(finished.values()):
-            await one.wait()
-
-
-def _all(finished: Mapping[str, anyio.Event]) -> bool:
-    return all(one.is_set() for one in finished.values())
+        for one in left:
+            await one.finished.wait()

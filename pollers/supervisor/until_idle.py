@@ -70,7 +70,7 @@ class UntilIdle:
         self._idleness = idleness
         self._unreachable = unreachable
         self._stopping = stopping
-        self._said_at = anyio.current_time()
+        self._last_logged = anyio.current_time()
 
     async def wait(self, quiet_seconds: float) -> bool | None:
         """Return when nothing more comes: whether every source is caught up. None when stopped before.
@@ -89,10 +89,10 @@ class UntilIdle:
             match judge(sights, anyio.current_time()):
                 case Verdict.BUSY:
                     self._idleness.mark()
-                    self._say_what_is_left(sights)
+                    self._log_what_is_left(sights)
                 case Verdict.TROUBLED:
                     pause = ASK_AGAIN_SECONDS
-                    self._say_what_is_left(sights)
+                    self._log_what_is_left(sights)
                 case Verdict.CAUGHT_UP:
                     log.info("every source is caught up", quiet_seconds=quiet_seconds)
                     return True
@@ -115,10 +115,10 @@ class UntilIdle:
                 break  # the others need not be asked
         return sights
 
-    def _say_what_is_left(self, sights: Sequence[Sight]) -> None:
-        if anyio.current_time() - self._said_at < SAY_SECONDS:
+    def _log_what_is_left(self, sights: Sequence[Sight]) -> None:
+        if anyio.current_time() - self._last_logged < SAY_SECONDS:
             return
-        self._said_at = anyio.current_time()
+        self._last_logged = anyio.current_time()
         for sight in sights:
             if sight.busy:
                 log.info("until idle: still waiting", mapping=sight.mapping, why=sight.busy)

@@ -173,7 +173,7 @@ async def test_metrics_have_lambdas_names_and_balanced_books(tmp_path: Path) -> 
 async def test_metrics_tell_of_functions_output(tmp_path: Path) -> None:
     """Lines that were dropped, and metrics in the embedded format."""
     async with rig(tmp_path) as at:
-        (name,) = at.runtime.hosts
+        (name,) = at.runtime.functions
         text = await (await at.session.get("/metrics")).text()
         assert f'headrace_log_lines_dropped_total{{function="{name}"}} 3.0' in text
         assert f'headrace_embedded_metrics_total{{function="{name}"}} 2.0' in text

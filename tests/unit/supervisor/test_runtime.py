@@ -84,6 +84,26 @@ async def test_a_function_is_shared_by_its_mappings(tmp_path: Path) -> None:
 
 
 @virtual_time.test
+async def test_a_function_that_no_mapping_names_is_there_and_is_not_loaded(tmp_path: Path) -> None:
+    """Only ``headrace invoke`` may use it; the line of the start counts the functions that mappings use."""
+    functions = list[FakeFunction]()
+    runtime = make_runtime(config(tmp_path, mapping("a"), spare={}), Bench(), functions)
+    with structlog.testing.capture_logs() as lines:
+        async with running(runtime):
+            states = {name: host.state.value for name, host in runtime.functions.items()}
+            assert states == {"orders": "running", "spare": "not used yet"}
+            await runtime.reload(config(tmp_path, mapping("a"), mapping("b", "spare"), spare={}))
+            await virtual_time.settle()
+            assert [function.name for function in functions] == ["orders", "spare"]
+            await runtime.reload(config(tmp_path, mapping("a")))
+            assert list(runtime.functions) == ["orders"]
+            assert [function.left for function in functions] == [0, 1]
+            runtime.stop()
+    [started] = [line for line in lines if line["event"] == "headrace started"]
+    assert started["functions"] == 1
+
+
+@virtual_time.test
 async def test_one_mappings_failure_never_stops_another(tmp_path: Path) -> None:
     """A mapping that breaks down restarts with back-off while its neighbour keeps its one poller."""
     bench = Bench(failures={"bad": [RuntimeError("boom"), RuntimeError("boom")]})
