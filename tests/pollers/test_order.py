@@ -26,16 +26,24 @@ def ordered(features: Features) -> bool:
 async def test_events_of_one_key_are_invoked_in_order_with_several_keys_at_a_time(world: World) -> None:
     """However many invocations may run, and whatever they take."""
 
-    async def uneven(call: Call) -> Answer:
-        await anyio.sleep(0.01 + hash_of(call.values[0]) % 7 / 5)
-        return call.accepted()
-
     trial = Trial(world, uneven, batch_size=3)
     async with trial.running():
         for number in range(60):
             trial.put(f"event {number}", key=f"key {number % 7}")
             if number % 10 == 9:
                 await anyio.sleep(0.5)
+        await trial.finish()
+
+
+@each_world(lambda features: features.checkpoints)
+async def test_order_is_kept_with_several_batches_of_a_shard_at_a_time_and_across_crashes(world: World) -> None:
+    """By key. Where positions cannot be compared there is one batch at a time, and nothing else is different."""
+    trial = Trial(world, uneven, batch_size=2, parallelization_factor=4)
+    for number in range(60):
+        trial.put(f"event {number}", key=f"key {number % 9}")
+    for step in (20, 45, 70):
+        await trial.crash_at(step)
+    async with trial.running():
         await trial.finish()
 
 
@@ -91,6 +99,7 @@ async def test_order_is_kept_across_resharding(world: World) -> None:
         await trial.finish()
 
 
-def hash_of(text: str) -> int:
-    """A number that is the same in every run."""
-    return sum(text.encode())
+async def uneven(call: Call) -> Answer:
+    """Accept everything, after a time that differs from batch to batch and is the same in every run."""
+    await anyio.sleep(0.01 + sum(call.values[0].encode()) % 7 / 5)
+    return call.accepted()

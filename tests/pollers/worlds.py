@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from tests.pollers.queues import FifoQueue, StandardQueue
-from tests.pollers.streams import FanOutConsumer, KinesisStream, TableStream
+from tests.pollers.streams import FanOutConsumer, Feed, KinesisStream, TableStream
 from tests.worlds import virtual_time
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
-WORLDS: tuple[type[World], ...] = (StandardQueue, FifoQueue, KinesisStream, FanOutConsumer, TableStream)
+WORLDS: tuple[type[World], ...] = (StandardQueue, FifoQueue, KinesisStream, FanOutConsumer, TableStream, Feed)
 
 
 def each_world(

@@ -125,7 +125,7 @@ class Lane:
         if self._final:
             return Batch(Records())
         admitted = windows.admit(self._gathering.arrivals())
-        return self._gathering.take(Limits(admitted, envelope=windows.envelope(final=False)))
+        return self._gathering.take(Limits(admitted, envelope=windows.envelope(self._limits.envelope, final=False)))
 
     # -- one batch -------------------------------------------------------------------------------------------------------
 
@@ -197,7 +197,7 @@ class Lane:
         windows = self._shard.windows
         if windows is None or windows.open is None:
             return join_event(records.events, self._limits.envelope)
-        return join_event(records.events, windows.envelope(final=self._final))
+        return join_event(records.events, windows.envelope(self._limits.envelope, final=self._final))
 
     async def _invoke(self, work: Work, step: Invoke) -> None:
         event = self._event(step.records)

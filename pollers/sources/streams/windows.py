@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import orjson
 
 from pollers.checkpoints.store import OpenWindow
-from pollers.engine.batching import RECORDS
 from pollers.engine.responses import shortened
 from pollers.jsontext.members import member_texts
 
@@ -108,12 +107,12 @@ class Windows:
         """The wall-clock time at which the open window closes if no record comes."""
         return None if self.open is None else self.open.end + QUIET_SECONDS
 
-    def envelope(self, *, final: bool) -> Envelope:
-        """What stands around the records of the open window. That of its ``final`` invocation is no longer than another."""
+    def envelope(self, around: Envelope, *, final: bool) -> Envelope:
+        """``around`` (the source's own) with what says which window is open. That of its ``final`` invocation is no longer."""
         window = self.open
         if window is None:
             raise RuntimeError("no window is open")
-        return RECORDS.with_members(
+        return around.with_members(
             b'"window":{"start":"%b","end":"%b"}' % (_timestamp(window.start), _timestamp(window.end)),
             b'"state":%b' % window.state,
             b'"shardId":%b' % self._shard,

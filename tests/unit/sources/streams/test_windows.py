@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from pollers.checkpoints.store import OpenWindow
-from pollers.engine.batching import join_event
+from pollers.engine.batching import RECORDS, join_event
 from pollers.sources.streams.windows import QUIET_SECONDS, STATE_LIMIT_BYTES, StateMissing, Windows, read_answer
 
 ARN = "arn:aws:kinesis:us-east-1:123456789012:stream/lambda-stream"
@@ -20,7 +20,7 @@ def windows(opened: OpenWindow | None = None) -> Windows:
 
 def event(one: Windows, records: list[bytes], *, final: bool) -> bytes:
     """The event of these records in the open window."""
-    return join_event(records, one.envelope(final=final))
+    return join_event(records, one.envelope(RECORDS, final=final))
 
 
 def test_the_event_is_the_documented_one() -> None:
@@ -43,8 +43,8 @@ def test_the_size_of_the_event_is_known_before_it_is_made() -> None:
     one = windows()
     one.admit([START])
     one.accepted(b'{"n":12345}')
-    assert one.envelope(final=False).size_bytes + len(b"{},{}") == len(event(one, [b"{}", b"{}"], final=False))
-    assert one.envelope(final=False).size_bytes >= len(event(one, [], final=True))
+    assert one.envelope(RECORDS, final=False).size_bytes + len(b"{},{}") == len(event(one, [b"{}", b"{}"], final=False))
+    assert one.envelope(RECORDS, final=False).size_bytes >= len(event(one, [], final=True))
 
 
 def test_records_of_one_window_go_together_and_the_next_ones_wait() -> None:

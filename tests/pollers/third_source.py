@@ -1,0 +1,135 @@
+"""A third kind of stream, made up for this suite: what whoever adds a kind of source must write, and that it is enough.
+
+Its positions are resume tokens without an order, its one shard never ends, and its events have another envelope than
+``{"Records": [...]}``. Neither the stream engine nor the supervisor was told of any of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+import orjson
+
+from config.models import StreamMapping
+from pollers.aws.api import AwsService
+from pollers.destinations.record import BatchInfoForm, whole_seconds
+from pollers.engine.batching import Envelope
+from pollers.filtering.views import RecordShape, View, own_member
+from pollers.sources.streams.kind import stream_kind
+from pollers.sources.streams.pacing import Pace
+from pollers.telemetry.payloads import json_member
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pollers.aws.api import Aws, Connection, Page, ShardListing, StartAt, StreamDescription, Wire
+    from pollers.clocks.service import ServiceClock
+    from pollers.events.encoding import PageEncoder
+    from tests.worlds.memory_feed import MemoryFeed
+
+
+class FeedMapping(StreamMapping):
+    """A change feed to a function."""
+
+    kind: ClassVar[str] = "feed"
+
+
+class Tokens:
+    """Resume tokens: nobody but the service knows which is later; implements ``Positions``."""
+
+    ordered = False
+    before_first = ""
+
+    def valid(self, text: str) -> bool:
+        """See ``Positions.valid``."""
+        return bool(text)
+
+    def order(self, position: str) -> None:
+        """See ``Positions.order``."""
+
+
+class FeedSource:
+    """A change feed; implements ``StreamSource``."""
+
+    batch_info = BatchInfoForm("ChangeFeedBatchInfo", whole_seconds)
+    pace = Pace(idle_seconds=1.0, behind_seconds=0.1, page_records=1_000)
+    positions = Tokens()
+    fan_out = False
+    starts_at_timestamps = False
+
+    def __init__(self, arn: str, feed: MemoryFeed) -> None:
+        self.arn = arn
+        self._feed = feed
+        source = b'{"eventSourceArn":%b,"eventSource":"aws:feed","events":[' % orjson.dumps(arn)
+        self.envelope = Envelope(source, b"]}")
+
+    @property
+    def service_clock(self) -> ServiceClock:
+        """See ``StreamSource.service_clock``."""
+        return self._feed.service_clock
+
+    async def describe(self) -> StreamDescription:
+        """See ``StreamSource.describe``."""
+        return await self._feed.describe()
+
+    async def shards(self) -> list[ShardListing]:
+        """See ``StreamSource.shards``."""
+        return await self._feed.shards()
+
+    async def iterator(self, shard_id: str, start: StartAt) -> str:
+        """See ``StreamSource.iterator``."""
+        return await self._feed.iterator(start)
+
+    async def records(self, iterator: str, limit: int) -> Page:
+        """See ``StreamSource.records``."""
+        return await self._feed.records(iterator, limit)
+
+    def subscribe(self, shard_id: str, start: StartAt) -> NoReturn:
+        """Feeds push nothing."""
+        raise NotImplementedError("a feed cannot be subscribed to")
+
+    def encoder(self, shard_id: str) -> PageEncoder:
+        """See ``StreamSource.encoder``."""
+        return lambda records: [orjson.dumps({"event": record}) for record in records]
+
+    def sequence_numbers(self, records: Sequence[Wire]) -> list[str]:
+        """See ``StreamSource.sequence_numbers``."""
+        return [record["_id"]["_data"] for record in records]
+
+    def arrivals(self, records: Sequence[Wire], now: float) -> list[float]:
+        """See ``StreamSource.arrivals``."""
+        return [record.get("wallTime", now) for record in records]
+
+    def keys(self, records: Sequence[Wire]) -> list[bytes]:
+        """See ``StreamSource.keys``."""
+        return [orjson.dumps(record["documentKey"]) for record in records]
+
+
+def _client(connection: Connection) -> MemoryFeed:
+    raise NotImplementedError("there is no such service")
+
+
+FEEDS: AwsService[MemoryFeed] = AwsService("feeds", "feeds", (), _client)
+SHAPE = RecordShape("event", frozenset({"event"}), unseen={}, text_is_tested=False)
+
+
+async def make_source(mapping: FeedMapping, aws: Aws) -> FeedSource:
+    """The mapping's feed."""
+    return FeedSource(mapping.event_source_arn, await aws.client(FEEDS, mapping.arn.region))
+
+
+def wire_view(mapping: FeedMapping, paths: Any) -> View:  # noqa: ANN401 - whatever the patterns look at
+    """What patterns see of a change as it comes."""
+    return View(SHAPE, {"event": lambda record: record}, None)
+
+
+FEED = stream_kind(
+    FeedMapping,
+    services=(FEEDS,),
+    make_source=make_source,
+    trace_system="feed",
+    source_name=lambda mapping: mapping.arn.resource,
+    first_payload=json_member("fullDocument"),
+    wire_view=wire_view,
+    event_view=View(SHAPE, {"event": own_member("event")}, None),
+)
