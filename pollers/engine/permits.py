@@ -1,4 +1,10 @@
-"""Permits: the right to one concurrent invocation of a function, shared fairly by its mappings (docs/design, decision 3)."""
+"""Permits: the right to one concurrent invocation of a function, shared fairly by its callers (docs/design, decision 3).
+
+A permit comes before the work that it is for: nothing is received that cannot be run. Permits are counted, not objects. Who
+holds one has to give it back on every way out, also when it is cancelled; the owner of a :class:`Share` closes it at its end,
+which gives back what a task that died has left behind. Everything here runs on one event loop, and nothing between two lines
+of it is awaited unless an ``await`` stands there.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +16,15 @@ import anyio
 
 
 class Claim(Protocol):
-    """One mapping's end of a function's permits.
+    """One caller's end of a function's permits.
 
-    A mapping never holds more than its own limit (maximum concurrency), all mappings of a function together never more than
-    the function's concurrency. Waiting mappings are served in turn.
+    A caller never holds more than its own limit (a mapping's maximum concurrency), all callers of a function together never
+    more than the function's concurrency. Waiting callers are served in turn.
     """
 
     @property
     def limit(self) -> int:
-        """How many permits this mapping may hold at most now."""
+        """How many permits this caller may hold at most."""
 
     @property
     def held(self) -> int:
@@ -30,7 +36,7 @@ class Claim(Protocol):
 
     @property
     def contended(self) -> bool:
-        """Whether another mapping waits for a permit of the same function."""
+        """Whether another caller waits for a permit of the same function."""
 
     async def acquire(self, *, urgent: bool = False) -> None:
         """Wait for a permit. ``urgent`` goes before all who wait without it: for work that is already held."""
@@ -50,10 +56,10 @@ class _Waiter:
 
 
 class Permits:
-    """One function's permits. Each mapping that invokes the function takes a :class:`Share` of them.
+    """One function's permits. Each caller of the function takes a :class:`Share` of them.
 
-    A free permit goes to an urgent waiter before any other; among equals to the mapping that holds the fewest, and then to who
-    waits longest. So mappings that all want more end up with equal shares, whatever their invocations take. A mapping that urgent
+    A free permit goes to an urgent waiter before any other; among equals to the caller that holds the fewest, and then to who
+    waits longest. So callers that all want more end up with equal shares, whatever their invocations take. A caller that urgent
     waiters were preferred to ``PATIENCE`` times in a row comes next all the same: urgency never starves anybody.
     """
 
@@ -73,16 +79,11 @@ class Permits:
 
     @property
     def held(self) -> int:
-        """How many all mappings hold together."""
+        """How many all callers hold together."""
         return self._held
 
-    def resize(self, concurrency: int) -> None:
-        """Change how many permits there are. With fewer, those that are held stay so until they are given back."""
-        self._concurrency = concurrency
-        self._hand_out()
-
     def claim(self, maximum: int | None = None) -> Share:
-        """A mapping's claim to permits, at most ``maximum`` at a time (its maximum concurrency)."""
+        """A new caller's claim to permits, at most ``maximum`` at a time."""
         share = Share(self, maximum)
         self._shares.append(share)
         return share
@@ -92,28 +93,37 @@ class Permits:
         share._held += 1
 
     def _hand_out(self) -> None:
-        """Grant what can be granted. Afterwards no permit is free, or who waits is at its own limit."""
+        """Grant what can be granted. Afterwards no permit is free, or who waits is at its own limit.
+
+        Called after everything that frees a permit or takes a waiter away. ``try_acquire`` rests on it: as long as this holds,
+        a free permit is one that no waiter could use, so nobody is overtaken by taking it.
+        """
         while self._held < self._concurrency and (share := self._next()) is not None:
             waiter = share._pop()
+            # Counted for the waiter before its task runs: until then, others would see the permit as free and take it.
             self._take(share)
             waiter.granted.set()
 
     def _next(self) -> Share | None:
+        """Whose first waiter is granted the next permit."""
         waiting = [share for share in self._shares if share._waiting and share._held < share.limit]
         if not waiting:
             return None
+        # A share's urgent waiters stand before its others, so its first one says whether it has any.
         urgent = [share for share in waiting if share._waiting[0].urgent]
         patient = [share for share in waiting if not share._waiting[0].urgent]
         if urgent and patient and self._passed_over < self.PATIENCE:
             self._passed_over += 1
         else:
+            # Nobody is passed over, or the patient ones have been for long enough and are served now.
             self._passed_over = 0
             urgent = urgent if not patient else []
+        # The fewest held comes before the longest wait: with long invocations, turns alone would keep whatever shares there were.
         return min(urgent or patient, key=lambda share: (share._held, share._waiting[0].since))
 
 
 class Share:
-    """One mapping's :class:`Claim` to the permits of a function."""
+    """One caller's :class:`Claim` to the permits of a function."""
 
     def __init__(self, permits: Permits, maximum: int | None) -> None:
         self._permits = permits
@@ -123,7 +133,7 @@ class Share:
 
     @property
     def limit(self) -> int:
-        """How many permits this mapping may hold at most now."""
+        """How many permits this caller may hold at most."""
         concurrency = self._permits._concurrency
         return concurrency if self._maximum is None else min(self._maximum, concurrency)
 
@@ -134,13 +144,13 @@ class Share:
 
     @property
     def available(self) -> int:
-        """How many are free, up to this mapping's limit. None is free while anybody waits who could use it."""
+        """How many are free, up to this caller's limit. None is free while anybody waits who could use it."""
         permits = self._permits
         return max(0, min(permits._concurrency - permits._held, self.limit - self._held))
 
     @property
     def contended(self) -> bool:
-        """Whether another mapping waits for a permit of the same function, and not for one of its own to come back."""
+        """Whether another caller waits for a permit of the same function, and not for one of its own to come back."""
         return any(share._waiting and share._held < share.limit for share in self._permits._shares if share is not self)
 
     async def acquire(self, *, urgent: bool = False) -> None:
@@ -153,6 +163,8 @@ class Share:
         try:
             await waiter.granted.wait()
         except BaseException:
+            # The grant and the cancellation may come in the same turn of the loop. A permit that was granted and is not used
+            # goes on to the next waiter; one that was not leaves the queue, behind which others may now be first.
             if waiter.granted.is_set():
                 self.release()
             else:
@@ -170,13 +182,14 @@ class Share:
     def release(self) -> None:
         """Give one back, to who is next."""
         if self._held <= 0:
+            # Silently, the count would drift below the truth, and more would run than the function allows.
             raise RuntimeError("a permit is given back that is not held")
         self._held -= 1
         self._permits._held -= 1
         self._permits._hand_out()
 
     def close(self) -> None:
-        """Leave: whatever is still held goes back. For when the mapping ends."""
+        """Leave: whatever is still held goes back. For when the caller ends."""
         if self in self._permits._shares:
             self._permits._shares.remove(self)
             self._permits._held -= self._held

@@ -151,25 +151,6 @@ async def test_a_mapping_at_its_own_limit_does_not_block_the_others() -> None:
 
 
 @virtual_time.test
-async def test_more_concurrency_is_handed_out_at_once() -> None:
-    """A reload that raises the limit serves who waits; one that lowers it takes nothing away."""
-    permits = Permits(1)
-    claim = permits.claim()
-    assert claim.try_acquire()
-    order: list[str] = []
-    async with anyio.create_task_group() as group:
-        group.start_soon(_wait, claim, order, "second")
-        await settle()
-        permits.resize(2)
-        await settle()
-        assert order == ["second"]
-        permits.resize(1)
-        assert claim.held == 2
-        claim.release()
-        assert not claim.try_acquire()
-
-
-@virtual_time.test
 async def test_a_mapping_that_leaves_gives_everything_back() -> None:
     """Also when it died with permits in hand."""
     permits = Permits(2)
