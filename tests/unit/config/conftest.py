@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from config.models import Mapping
+    from config.models import FunctionModel, Mapping
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -50,6 +50,16 @@ class Folder:
         with pytest.raises(ConfigError) as raised:
             self.load(text, name)
         return [str(fault).replace(f"{self.path}/", "") for fault in raised.value.faults]
+
+    def function(self, settings: str) -> FunctionModel:
+        """The function ``f`` with these settings, in YAML's flow style."""
+        return self.load(f"functions:\n  f: {{{settings}}}\n").config.functions["f"]
+
+    def function_faults(self, settings: str) -> list[str]:
+        """The faults of such a function, without file, line and its own path."""
+        prefix = "headrace.yaml:2: functions.f"
+        found = self.faults(f"functions:\n  f: {{{settings}}}\n")
+        return [fault.removeprefix(prefix).removeprefix(".").removeprefix(": ") for fault in found]
 
     def mapping(self, text: str) -> Mapping:
         """The mapping called ``m`` whose settings are ``text``, with a function ``orders`` beside it."""
