@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 import orjson
 
-from config.models import StreamMapping
 from config.options.spelling import suggestion
+from config.sources.registry import source_of
 from pollers.aws.api import StartAt
 from pollers.checkpoints.errors import CheckpointError, StoreDamaged
 from pollers.checkpoints.inspection import FileFound, MappingFound, ShardFound, inspect, reset
 from pollers.checkpoints.lock import owner_of
 from pollers.commands.loading import EXIT_UNUSABLE, load_or_exit
+from pollers.sources.registry import keeps_checkpoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,7 +131,7 @@ def _remembered(path: Path) -> list[MappingFound]:
 
 
 def _stream_mappings(config: Config) -> list[str]:
-    names = [name for name, one in config.event_source_mappings.items() if isinstance(one, StreamMapping)]
+    names = [name for name, one in config.event_source_mappings.items() if keeps_checkpoints(one)]
     if not names:
         _refuse("the configuration has no stream mapping: there are no checkpoints to reset")
     return names
@@ -141,10 +142,11 @@ def _require_known(names: list[str], config: Config, found: list[MappingFound]) 
     remembered = {one.name for one in found}
     for name in names:
         one = config.event_source_mappings.get(name)
-        if isinstance(one, StreamMapping) or name in remembered:
+        if name in remembered or (one is not None and keeps_checkpoints(one)):
             continue
         if one is not None:
-            _refuse(f"{name} reads a queue: only stream mappings have checkpoints")
+            noun = source_of(one.event_source_arn).kind.family.noun
+            _refuse(f"{name} reads a {noun}: only stream mappings have checkpoints")
         known = [*config.event_source_mappings, *remembered]
         _refuse(f"there is no mapping {name!r}{suggestion(name, known)}")
 

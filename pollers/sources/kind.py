@@ -7,7 +7,8 @@ is imported. :mod:`pollers.sources.registry` knows every declaration.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from config.models import MappingBase
 
@@ -18,10 +19,25 @@ if TYPE_CHECKING:
     from pollers.checkpoints.store import CheckpointStore
     from pollers.engine.poller import Poller, Surroundings
     from pollers.filtering import RecordFilter, View
+    from pollers.telemetry.facts import Depth
     from pollers.telemetry.payloads import PayloadStart
+
+
+class Backlog(StrEnum):
+    """What tells how far a mapping is from the end of its source. Values are names of the status document's series."""
+
+    DEPTH = "depth"
+    """How many messages wait in it."""
+    ITERATOR_AGE = "iterator_age"
+    """How old the record is that was read last; read from shards, of which each tells its own."""
+
 
 M = TypeVar("M", bound=MappingBase)
 """The model of a kind's mappings."""
+
+
+DepthSampler: TypeAlias = "Callable[[], Awaitable[Depth]]"
+"""How much one source holds now. Raises :class:`pollers.aws.errors.AwsError`, or ValueError for a reply that is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +59,8 @@ class Resources:
 class SourceKind(Generic[M]):
     """One kind of source. Functions that are given a mapping are given one of this kind's model."""
 
-    name: str
-    """As the model of its mappings names it (``MappingBase.kind``)."""
+    model: type[M]
+    """The model of its mappings, which has the kind's name (``kind``)."""
     services: tuple[AwsService[Any], ...]
     """The services of AWS that its pollers call."""
     keeps_checkpoints: bool
@@ -57,9 +73,21 @@ class SourceKind(Generic[M]):
     """OpenTelemetry's word for the service (``messaging.system``)."""
     source_name: Callable[[M], str]
     """The source's own name: the queue's, the stream's, the table's."""
+    form: Callable[[M], str]
+    """Which form of the kind a mapping's source has, as the status document names it (``sqs-fifo``)."""
+    label: Callable[[M], str]
+    """The same for people."""
+    backlog: Backlog
+    depth: Callable[[M, Aws], DepthSampler] | None
+    """What asks a mapping's source how much it holds; None where nothing can be asked."""
     first_payload: PayloadStart
     """What a person is shown of an encoded event record."""
     wire_view: Callable[[M, Collection[str]], View]
     """What a mapping's patterns see of a record as its service sends it; told the paths that they look at."""
     event_view: View
     """What patterns see of an event record as functions get it."""
+
+    @property
+    def name(self) -> str:
+        """The kind's name."""
+        return self.model.kind

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pollers.sources.kind import Backlog
 from pollers.supervisor.mapping import MappingState
 from pollers.telemetry.board import MAPPING_TASK, shortened
 from pollers.telemetry.durations import age
@@ -22,11 +23,11 @@ class Surrounding:
     """
 
     state: MappingState
+    backlog: Backlog
     problem: str | None = None
     busy: int = 0
     concurrency: int = 0
     places: str = "workers"
-    stream: bool = False
 
 
 _TELLING = (State.WAITING_FOR_WRITE, State.DELIVERING, State.RETRYING, State.BACKING_OFF, State.WAITING_FOR_PERMIT)
@@ -63,7 +64,7 @@ def _running(board: MappingBoard, around: Surrounding, now: float) -> str:
             return _of_task(state, min(tasks, key=lambda task: task.since), len(tasks), around, now)
     if board.flights:
         return f"invoking: {_batches(board)}, the oldest for {age(board.oldest_flight(now) or 0.0)}"
-    return _reading(board, now) if around.stream else _receiving(board)
+    return _reading(board, now) if around.backlog is Backlog.ITERATOR_AGE else _receiving(board)
 
 
 def _has_wrong_end(shard: Shard) -> bool:
@@ -85,7 +86,7 @@ def _of_task(state: State, task: Task, count: int, around: Surrounding, now: flo
         return f"{state.value} for {age(now - task.since)}: {detail}{_others(count)}"
     if state is State.BACKING_OFF:
         return f"backing off after {detail or 'a failure'}{_next_try(task, now)}{_others(count)}"
-    where = f" (on {task.doing.task})" if around.stream else ""
+    where = f" (on {task.doing.task})" if around.backlog is Backlog.ITERATOR_AGE else ""
     return f"{state.value} {detail}{where}{_others(count)}".rstrip()
 
 

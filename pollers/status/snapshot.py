@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from config.models import ProvidedFunction, PythonFunction, SqsMapping
+from config.models import ProvidedFunction, PythonFunction
 from pollers.clocks.clock import Clock, SystemClock
+from pollers.sources.registry import kind_of
 from pollers.status.health import Problem, Vitals, stalls, unready
 from pollers.status.sentences import Surrounding, sentence
 from pollers.supervisor.mapping import MappingRunner, MappingState
@@ -113,11 +114,13 @@ class Status:
     def _mapping(self, runner: MappingRunner, *, series: bool) -> dict[str, Any]:
         now = anyio.current_time()
         board = self._board.of(runner.name)
-        model = runner.model
+        model, kind = runner.model, kind_of(runner.model)
         return {
             "name": runner.name,
             "source": model.event_source_arn,
-            "kind": model.arn.service if not isinstance(model, SqsMapping) else ("sqs-fifo" if model.fifo else "sqs"),
+            "kind": kind.form(model),
+            "label": kind.label(model),
+            "backlog": kind.backlog.value,
             "function": runner.host.name,
             "state": runner.state.value,
             "sentence": self.sentence(runner),
@@ -138,11 +141,11 @@ class Status:
         """Why the mapping is idle, or what it is busy with."""
         around = Surrounding(
             runner.state,
+            kind_of(runner.model).backlog,
             runner.problem,
             runner.host.permits.held,
             runner.host.model.concurrency,
             "workers" if isinstance(runner.host.model, PythonFunction | ProvidedFunction) else "invocations",
-            stream=not isinstance(runner.model, SqsMapping),
         )
         return sentence(self._board.of(runner.name), around, anyio.current_time())
 

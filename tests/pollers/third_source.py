@@ -127,6 +127,7 @@ FEED = stream_kind(
     FeedMapping,
     services=(FEEDS,),
     make_source=make_source,
+    label="FEED",
     trace_system="feed",
     source_name=lambda mapping: mapping.arn.resource,
     first_payload=json_member("fullDocument"),

@@ -5,12 +5,16 @@ import { lineage } from "./lineage.js";
 
 export const cards = new Map();
 const TONES = { running: "good", paused: "wait", starting: "wait", stopping: "wait", "backing off": "bad" };
-const KINDS = { sqs: "SQS", "sqs-fifo": "SQS FIFO", kinesis: "KINESIS", dynamodb: "DYNAMODB" };
+// What tells how far a mapping is from the end of its source: title, spelling, scale, and its value now.
+const BACKLOGS = {
+  depth: ["queue depth", brief, { least: 10 }, (mapping) => mapping.depth && mapping.depth.visible],
+  iterator_age: ["iterator age", span, {}, (mapping) => mapping.iterator_age_seconds],
+};
 const BOOKS = [["deleted", "done"], ["checkpointed", "done"], ["discarded", "bad"], ["returned", "wait"], ["expired", "lilac"], ["in_flight", "water"]];
 const FIGURES = ["received", "done", "in flight", "failed", "p50", "p95", "p99"];
 
 function card(mapping, act) {
-  const name = mapping.name, queue = mapping.kind.startsWith("sqs");
+  const name = mapping.name, [backlog, spelled, scale] = BACKLOGS[mapping.backlog];
   const parts = {
     state: element("span", { class: "pill" }), sentence: element("p", { class: "sentence" }), source: element("div", { class: "source" }),
     figures: new Map(), books: element("div", { class: "books", "aria-hidden": "true" }), legend: element("div", { class: "legend" }),
@@ -20,7 +24,7 @@ function card(mapping, act) {
     open: element("button", { type: "button", text: "Details", "aria-expanded": "false", onclick: () => unfold(name) }),
     throughput: chart("throughput", [["in", "water"], ["done", "done"]], rate),
     latency: chart("latency", [["p95", "lilac"], ["p50", "soft"]], span, { plain: true, least: 0.001 }),
-    lag: queue ? chart("queue depth", [["queue depth", "wait"]], brief, { least: 10 }) : chart("iterator age", [["iterator age", "wait"]], span),
+    lag: chart(backlog, [[backlog, "wait"]], spelled, scale),
     flying: chart("in flight", [["in flight", "water"]], brief, { least: 10 }),
     batches: chart("batches", [["batches", "done"]], rate),
     failed: chart("failures", [["failed", "bad"]], brief, { barred: true, least: 5 }),
@@ -36,7 +40,7 @@ function card(mapping, act) {
     element("section", {}, parts.balance, parts.books, parts.legend), parts.shardsPart, element("section", {}, element("h3", { text: "Last failures" }), parts.failures));
   parts.open.setAttribute("aria-controls", parts.details.id);
   parts.root = element("article", { class: "mapping", tabindex: "0", "data-name": name, "aria-label": `mapping ${name}` },
-    element("div", { class: "top" }, element("h2", { text: name }), element("span", { class: "kind", text: KINDS[mapping.kind] || mapping.kind }), parts.state,
+    element("div", { class: "top" }, element("h2", { text: name }), element("span", { class: "kind", text: mapping.label }), parts.state,
       element("div", { class: "actions" }, parts.toggle, parts.open)),
     parts.source, parts.sentence, list, element("div", { class: "charts" }, ...[parts.throughput, parts.latency, parts.failed, parts.lag, parts.flying, parts.batches].map((one) => one.figure)), parts.details);
   $("mappings").append(parts.root);
@@ -71,8 +75,7 @@ export function show(mapping, act) {
   put(parts.figures.get("failed"), "class", ledger.failed ? "bad" : "");
   parts.throughput.draw([series.received, series.done], [mapping.received_per_second, mapping.done_per_second]);
   parts.latency.draw([series.p95, series.p50], [latency.p95, latency.p50]);
-  if (mapping.kind.startsWith("sqs")) parts.lag.draw([series.depth], [mapping.depth && mapping.depth.visible]);
-  else parts.lag.draw([series.iterator_age], [mapping.iterator_age_seconds]);
+  parts.lag.draw([series[mapping.backlog]], [BACKLOGS[mapping.backlog][3](mapping)]);
   parts.flying.draw([series.in_flight], [ledger.in_flight]);
   parts.batches.draw([series.batches], [mapping.batches_per_second]);
   parts.failed.draw([series.failed], [mapping.failed_recently]);

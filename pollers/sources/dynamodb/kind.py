@@ -29,6 +29,7 @@ DYNAMODB = stream_kind(
     make_source=make_source,
     trace_system="aws_dynamodb_streams",
     source_name=lambda mapping: mapping.arn.resource.removeprefix("table/"),
+    label="DYNAMODB",
     first_payload=json_member("dynamodb"),
     wire_view=filtering.wire_view,
     event_view=filtering.EVENT_VIEW,

@@ -29,6 +29,7 @@ KINESIS = stream_kind(
     make_source=make_source,
     trace_system="aws_kinesis",
     source_name=lambda mapping: mapping.arn.resource.removeprefix("stream/"),
+    label="KINESIS",
     first_payload=base64_member("data"),
     wire_view=filtering.wire_view,
     event_view=filtering.EVENT_VIEW,

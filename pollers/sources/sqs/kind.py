@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from config.models import SqsMapping
 from pollers.aws import services
-from pollers.sources.kind import SourceKind
+from pollers.sources.kind import Backlog, SourceKind
 from pollers.sources.sqs import filtering
 from pollers.telemetry.payloads import text_member
 
 if TYPE_CHECKING:
+    from pollers.aws.api import Aws
     from pollers.engine.poller import Poller
-    from pollers.sources.kind import Resources
+    from pollers.sources.kind import DepthSampler, Resources
 
 INVOCATIONS_PER_PROVISIONED_POLLER = 10
 """docs/lambda 2.3: a provisioned poller serves at most 10 concurrent invocations."""
@@ -40,14 +41,25 @@ async def make_poller(mapping: SqsMapping, resources: Resources) -> Poller:
     )
 
 
+def depth_sampler(mapping: SqsMapping, aws: Aws) -> DepthSampler:
+    """See ``SourceKind.depth``."""
+    from pollers.sources.sqs.depth import QueueDepth
+
+    return QueueDepth(mapping.arn, aws)
+
+
 SQS = SourceKind(
-    name=SqsMapping.kind,
+    model=SqsMapping,
     services=(services.SQS,),
     keeps_checkpoints=False,
     concurrency_limit=concurrency_limit,
     make_poller=make_poller,
     trace_system="aws_sqs",
     source_name=lambda mapping: mapping.arn.resource,
+    form=lambda mapping: "sqs-fifo" if mapping.fifo else "sqs",
+    label=lambda mapping: "SQS FIFO" if mapping.fifo else "SQS",
+    backlog=Backlog.DEPTH,
+    depth=depth_sampler,
     first_payload=text_member("body"),
     wire_view=filtering.wire_view,
     event_view=filtering.EVENT_VIEW,

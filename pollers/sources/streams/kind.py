@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from config.models import StreamMapping
-from pollers.sources.kind import SourceKind
+from pollers.sources.kind import Backlog, SourceKind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -28,6 +28,7 @@ def stream_kind(
     make_source: Callable[[S, Aws], Awaitable[StreamSource]],
     trace_system: str,
     source_name: Callable[[S], str],
+    label: str,
     first_payload: PayloadStart,
     wire_view: Callable[[S, Collection[str]], View],
     event_view: View,
@@ -39,13 +40,17 @@ def stream_kind(
         return await _make_poller(mapping, source, resources)
 
     return SourceKind(
-        name=model.kind,
+        model=model,
         services=services,
         keeps_checkpoints=True,
         concurrency_limit=lambda _: None,
         make_poller=make_poller,
         trace_system=trace_system,
         source_name=source_name,
+        form=lambda _: model.kind,
+        label=lambda _: label,
+        backlog=Backlog.ITERATOR_AGE,
+        depth=None,
         first_payload=first_payload,
         wire_view=wire_view,
         event_view=event_view,

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pollers.demo.mapping_counts import CountsSink
+from pollers.sources.kind import Backlog
 from pollers.status.sentences import Surrounding, sentence
 from pollers.supervisor.idleness import Idleness
 from pollers.supervisor.mapping import MappingState
@@ -51,7 +52,8 @@ class Telling:
         return self
 
     def sentence(self, now: float, *, stream: bool = False, state: MappingState = MappingState.RUNNING) -> str:
-        around = Surrounding(state, "AccessDenied", 4, 4, stream=stream)
+        backlog = Backlog.ITERATOR_AGE if stream else Backlog.DEPTH
+        around = Surrounding(state, backlog, "AccessDenied", 4, 4)
         return sentence(self.board.of("m"), around, now)
 
 
