@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from pollers.sources.sqs.message import Held
 
 
-class Settlement:
-    """The deletes of a batch that somebody waits for."""
+class BatchDeletes:
+    """The messages of one batch that are being deleted, for one who waits until all of them are through."""
 
     __slots__ = ("_left", "_over", "undeleted")
 
@@ -22,13 +22,13 @@ class Settlement:
         self._over = anyio.Event()
         self.undeleted: list[Held] = []
         for message in messages:
-            message.settlement = self
+            message.batch_deletes = self
         if not messages:
             self._over.set()
 
-    def settled(self, message: Held, *, deleted: bool) -> None:
-        """One of them is through."""
-        message.settlement = None
+    def note(self, message: Held, *, deleted: bool) -> None:
+        """One of them is deleted, or never will be by us."""
+        message.batch_deletes = None
         if not deleted:
             self.undeleted.append(message)
         self._left -= 1
@@ -36,6 +36,6 @@ class Settlement:
             self._over.set()
 
     async def wait(self) -> list[Held]:
-        """Wait for all of them; those that could not be deleted."""
+        """Wait until all are through; those that could not be deleted."""
         await self._over.wait()
         return self.undeleted

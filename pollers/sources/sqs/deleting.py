@@ -16,17 +16,11 @@ from pollers.sources.sqs.visibility import BRIEF_MARGIN_SECONDS
 from pollers.telemetry.facts import Deleted, DeleteRetried, Expired
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from random import Random
-    from typing import TypeAlias
+    from collections.abc import Iterable, Sequence
 
     from pollers.aws.api import EntryFailed
+    from pollers.sources.sqs.context import QueueContext, Spawn
     from pollers.sources.sqs.heartbeat import Heartbeat
-    from pollers.sources.sqs.queue import Queue
-    from pollers.sources.sqs.visibility import Holds
-    from pollers.telemetry.facts import Facts
-
-    Spawn: TypeAlias = Callable[..., None]
 
 CALLS_AT_MOST = 16
 """Deletes in flight at a time. When they are all busy, what is done gathers into full tens."""
@@ -43,30 +37,20 @@ LAST_RETRY_SECONDS = 0.3
 
 
 class Deletes:
-    """The queue of messages to delete. ``prompt``: never linger (a FIFO group waits for its deletes).
+    """The messages that are done and to be deleted. ``spawn`` starts a call, in a task that may outlive the work on messages.
 
     A message is confirmed as deleted only when the service said so before its visibility timeout ran out: after that a delete
     that "succeeds" may have deleted nothing, so the message is counted as expired.
     """
 
-    def __init__(
-        self,
-        queue: Queue,
-        holds: Holds,
-        heartbeat: Heartbeat,
-        facts: Facts,
-        random: Random,
-        spawn: Spawn,
-        *,
-        prompt: bool,
-    ) -> None:
-        self._queue = queue
-        self._holds = holds
+    def __init__(self, context: QueueContext, heartbeat: Heartbeat, spawn: Spawn) -> None:
+        self._queue = context.queue
+        self._held = context.held
         self._heartbeat = heartbeat
-        self._facts = facts
-        self._random = random
+        self._facts = context.facts
+        self._random = context.random
         self._spawn = spawn
-        self._prompt = prompt
+        self._prompt = context.mapping.fifo
         self._pending: deque[Held] = deque()
         self._calls = 0
         self._in_calls = 0
@@ -94,6 +78,7 @@ class Deletes:
         """Send what is fewer than ten and has nothing to wait for, until cancelled."""
         while True:
             await self._work.wait()
+            # A FIFO group waits for its deletes, so there nothing lingers.
             if not (self._prompt or self._closing):
                 await anyio.sleep(LINGER_SECONDS)
             self._work = anyio.Event()
@@ -121,19 +106,19 @@ class Deletes:
             await self._delete_all(messages)
         except Exception:
             self._abandon([message for message in messages if message.phase is Phase.DELETING])
-            self._next()
+            self._call_ended()
             raise
-        self._next()
+        self._call_ended()
 
     def _abandon(self, messages: Sequence[Held]) -> None:
         """A fault of ours, which stops the poller: nobody is to wait for these. They are still held, and handed back at the end."""
         self._in_calls -= len(messages)
         for message in messages:
-            if message.settlement is not None:
-                message.settlement.settled(message, deleted=False)
+            if message.batch_deletes is not None:
+                message.batch_deletes.note(message, deleted=False)
 
-    def _next(self) -> None:
-        """A call is through."""
+    def _call_ended(self) -> None:
+        """Start the next one, or say that there is none."""
         self._calls -= 1
         self._start(1 if self._closing or self._prompt else ENTRIES_AT_MOST)
         if self._pending:
@@ -165,7 +150,7 @@ class Deletes:
 
     async def _attempt(self, messages: list[Held]) -> list[Held]:
         """One call; what is to be tried again."""
-        await self._heartbeat.quiet(messages)
+        await self._heartbeat.until_not_beating(messages)
         handles = [message.handle for message in messages]
         for message in messages:
             message.in_call = True
@@ -197,10 +182,12 @@ class Deletes:
         for index, message in enumerate(messages):
             failure = failures.get(index)
             if message.handle != handles[index]:
+                # Received again while the call was under way: only the newest handle deletes it.
                 received_anew.append(message)
             elif failure is not None and not is_stale(failure):
                 again.append(message)
             elif failure is not None or message.lost or message.deadline <= now:
+                # A standard queue answers with success for an expired handle and deletes nothing.
                 expired.append(message)
             else:
                 deleted.append(message)
@@ -232,6 +219,6 @@ class Deletes:
         self._in_calls -= len(messages)
         for message in messages:
             message.phase = Phase.GONE
-            self._holds.remove(message)
-            if message.settlement is not None:
-                message.settlement.settled(message, deleted=deleted)
+            self._held.remove(message)
+            if message.batch_deletes is not None:
+                message.batch_deletes.note(message, deleted=deleted)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from pollers.sources.sqs.scaling import Concurrency
 
+if TYPE_CHECKING:
     from pollers.engine.permits import Claim
-    from pollers.sources.sqs.scaling import Concurrency
+    from pollers.sources.sqs.context import WakeUp
 
 
 class Entitlement:
@@ -25,10 +25,10 @@ class Entitlement:
     one receive or one unfinished batch that no permit stands behind.
     """
 
-    def __init__(self, claim: Claim, concurrency: Concurrency, wake: Callable[[], None]) -> None:
+    def __init__(self, claim: Claim, wake_up: WakeUp) -> None:
         self._claim = claim
-        self._concurrency = concurrency
-        self._wake = wake
+        self._concurrency = Concurrency()
+        self._wake_up = wake_up
         self._wanted = anyio.Event()
         self._urgent = False
         self._acquiring: anyio.CancelScope | None = None
@@ -111,7 +111,15 @@ class Entitlement:
         """An invocation ended: its permit goes back to the function."""
         self.running -= 1
         self._claim.release()
-        self._wake()
+        self._wake_up.ring()
+
+    def invocation_succeeded(self) -> None:
+        """An invocation did what it should: one more is allowed at a time, up to the limit."""
+        self._concurrency.succeeded()
+
+    def invocation_failed(self) -> None:
+        """An invocation failed or could not be run: a tenth fewer are allowed at a time."""
+        self._concurrency.failed(self._claim.limit)
 
     def keep(self, needed: int) -> None:
         """Give back what is reserved beyond ``needed``."""
@@ -136,7 +144,7 @@ class Entitlement:
                 self.reserved += 1
                 self._wanted = anyio.Event()
                 self._urgent = False
-                self._wake()
+                self._wake_up.ring()
             self._acquiring = None
 
     def _release(self) -> None:

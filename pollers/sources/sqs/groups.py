@@ -14,8 +14,8 @@ HIDDEN_AT_MOST = 1_000
 """Failed groups that are remembered before those are forgotten whose messages can be seen again."""
 
 
-class Lanes:
-    """A lane for each message group, and one line over all of them in the order of arrival.
+class MessageGroups:
+    """What waits in each message group, and one line over all groups in the order of arrival.
 
     A batch takes messages from the front of the line whose group is not busy, several groups together. Their groups are then busy
     until each is released, which happens when its messages are deleted, or returned with all that stood behind them.
@@ -49,7 +49,7 @@ class Lanes:
         """No window."""
 
     def add(self, message: Held, now: float) -> None:
-        """To its place in its lane, which is the end."""
+        """To the end of the line; of its group it is the last, or nearly always."""
         group = message.group or ""
         self._line[message.id] = message
         self._waiting[group] = self._waiting.get(group, 0) + 1
@@ -152,11 +152,11 @@ class Lanes:
 
     def _sort(self, group: str) -> None:
         """SQS never shows a group out of order; some emulators do when a part of it went back."""
-        lane = sorted(
+        members = sorted(
             (message for message in self._line.values() if (message.group or "") == group),
             key=lambda message: message.sequence,
         )
-        self._last[group] = lane[-1].sequence
-        places = iter(lane)
+        self._last[group] = members[-1].sequence
+        places = iter(members)
         line = [next(places) if (message.group or "") == group else message for message in self._line.values()]
         self._line = {message.id: message for message in line}

@@ -15,13 +15,11 @@ from pollers.telemetry.facts import Extended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from random import Random
 
     from pollers.aws.api import EntryFailed
+    from pollers.sources.sqs.context import QueueContext
     from pollers.sources.sqs.message import Held
-    from pollers.sources.sqs.queue import Queue
-    from pollers.sources.sqs.visibility import Hold, Holds
-    from pollers.telemetry.facts import Facts
+    from pollers.sources.sqs.visibility import Hold
 
 CALLS_AT_MOST = 8
 """Extensions in flight at a time, when more than ten messages are due."""
@@ -38,33 +36,23 @@ class Heartbeat:
     """Watches the deadlines. Without a heartbeat (``enabled`` false) it only notices those that have passed, and lengthens brief
     visibilities once. ``denied``: the service does not let us change any.
 
-    ``lapsed`` is given the messages whose claim is over, so that those not yet started are dropped.
+    ``needed``: without extensions messages would be seen again while they are handled, so a poller that is denied them must stop.
     """
 
-    def __init__(
-        self,
-        queue: Queue,
-        holds: Holds,
-        hold: Hold,
-        facts: Facts,
-        random: Random,
-        lapsed: Callable[[Sequence[Held]], None],
-        *,
-        enabled: bool,
-    ) -> None:
+    def __init__(self, context: QueueContext, hold: Hold, *, needed: bool) -> None:
         self.hold = hold
-        self.enabled = enabled
-        self.needed = False
+        self.enabled = context.mapping.visibility.heartbeat
+        self.needed = needed
         self.denied = False
-        self._queue = queue
-        self._holds = holds
-        self._facts = facts
-        self._lapsed = lapsed
-        self._backoff = Backoff(random, initial=RETRY_SECONDS[0], maximum=RETRY_SECONDS[1])
+        self._queue = context.queue
+        self._held = context.held
+        self._facts = context.facts
+        self._backoff = Backoff(context.random, initial=RETRY_SECONDS[0], maximum=RETRY_SECONDS[1])
         self._failed = False
         self._changed = anyio.Event()
         self._beats = 0
         self._beat_over = anyio.Event()
+        self._lapsed: Callable[[Sequence[Held]], None] = _ignore
 
     def visibility_of_receive(self, wait_seconds: int) -> int:
         """For how long a receive that waits ``wait_seconds`` is to hide what it brings."""
@@ -74,11 +62,18 @@ class Heartbeat:
         """Look again: something is due earlier than what was known."""
         self._changed.set()
 
-    async def run(self) -> None:
-        """Beat until cancelled."""
+    def follow(self, hold: Hold, *, needed: bool) -> None:
+        """The queue's visibility timeout was changed."""
+        self.hold = hold
+        self.needed = needed
+        self.wake()
+
+    async def run(self, lapsed: Callable[[Sequence[Held]], None]) -> None:
+        """Beat until cancelled. ``lapsed`` is given messages whose claim is over, so that those not yet started are dropped."""
+        self._lapsed = lapsed
         while True:
             self._changed = anyio.Event()
-            look = self._holds.look(anyio.current_time(), self.hold.hold_seconds, heartbeat=self.enabled)
+            look = self._held.look(anyio.current_time(), self.hold.hold_seconds, heartbeat=self.enabled)
             if look.lapsed:
                 self._give_up(look.lapsed)
             if look.extend and not self.denied:
@@ -87,8 +82,12 @@ class Heartbeat:
             else:
                 await self._sleep(look.again_at)
 
-    async def quiet(self, messages: Iterable[Held]) -> None:
-        """Wait until no extension of these messages is under way, so that it cannot overtake their delete or return."""
+    async def until_not_beating(self, messages: Iterable[Held]) -> None:
+        """Wait until no extension of these messages is under way.
+
+        Calls may overtake each other. An extension that arrives after the return would overwrite its retry delay, one that
+        arrives after the delete would be refused and look like a lost claim.
+        """
         if not self._beats:
             return
         messages = list(messages)
@@ -111,7 +110,7 @@ class Heartbeat:
         if self._failed:
             self._failed = False
             hold_seconds = (
-                min(self.hold.hold_seconds, BRIEF_SECONDS) if self._holds.any_brief else self.hold.hold_seconds
+                min(self.hold.hold_seconds, BRIEF_SECONDS) if self._held.any_brief else self.hold.hold_seconds
             )
             await anyio.sleep(min(self._backoff.next(), hold_seconds / 8))
         else:
@@ -130,6 +129,7 @@ class Heartbeat:
 
     async def _beat(self, messages: Sequence[Held]) -> None:
         """One call, for those of ten that still want it."""
+        # Asked again for each of ten: since the look a message may have been done, and none is extended before its delete.
         sent_at = anyio.current_time()
         due = [(m, seconds) for m in messages if (seconds := extension(m, sent_at, self.hold.hold_seconds)) is not None]
         if not due:
@@ -167,11 +167,12 @@ class Heartbeat:
         gone = []
         for index, (message, seconds) in enumerate(due):
             if message.handle != entries[index][0]:
+                # Received again meanwhile: this reply is about a handle that no longer counts.
                 continue
             if (failure := failures.get(index)) is None:
                 until = extended_until(message, sent_at, seconds, self.hold.hold_seconds)
                 message.extended = message.extended or not message.brief
-                self._holds.moved(message, until)
+                self._held.moved(message, until)
             elif is_stale(failure):
                 gone.append(message)
             else:
@@ -189,3 +190,7 @@ class Heartbeat:
             self.enabled = False
             self.denied = True
             _log.warning("no heartbeat: sqs:ChangeMessageVisibility is denied", queue=self._queue.url, error=str(error))
+
+
+def _ignore(messages: Sequence[Held]) -> None:
+    """Nobody is told before :meth:`Heartbeat.run` says who."""

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import anyio
+
+from pollers.sources.sqs.events import SqsEncoder
 from pollers.sources.sqs.message import Held, Phase
+from pollers.sources.sqs.outcome import oversized
 from pollers.sources.sqs.trace_header import trace_header
 from pollers.telemetry.facts import Expired, Filtered, Received
 
@@ -13,11 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pollers.aws.api import Wire
-    from pollers.engine.batching import Limits
     from pollers.filtering import RecordFilter
-    from pollers.sources.sqs.events import SqsEncoder
-    from pollers.sources.sqs.visibility import Holds
-    from pollers.telemetry.facts import Facts
+    from pollers.sources.sqs.context import QueueContext
+    from pollers.sources.sqs.deleting import Deletes
+    from pollers.sources.sqs.heartbeat import Heartbeat
+    from pollers.sources.sqs.settling import Settling
+    from pollers.sources.sqs.waiting import Waiting
 
 
 @dataclass(slots=True)
@@ -41,41 +46,68 @@ class Intake:
 
     def __init__(
         self,
-        encoder: SqsEncoder,
-        holds: Holds,
-        limits: Limits,
+        context: QueueContext,
         event_filter: RecordFilter | None,
-        facts: Facts,
-        *,
-        fifo: bool,
+        waiting: Waiting,
+        heartbeat: Heartbeat,
+        deletes: Deletes,
+        settling: Settling,
     ) -> None:
-        self._encode = encoder.encode
-        self._holds = holds
-        self._limits = limits
+        mapping = context.mapping
+        self._encode = SqsEncoder(mapping.arn, window_seconds=mapping.maximum_batching_window_in_seconds).encode
+        self._fifo = mapping.fifo
+        self._context = context
+        self._held = context.held
+        self._facts = context.facts
+        self._limits = context.limits
         self._filter = event_filter
-        self._facts = facts
-        self._fifo = fifo
+        self._waiting = waiting
+        self._heartbeat = heartbeat
+        self._deletes = deletes
+        self._settling = settling
 
-    def take(self, wires: Sequence[Wire], received_at: float, hidden_seconds: int, *, brief: bool = False) -> Arrivals:
-        """Hold these messages, hidden for ``hidden_seconds`` from ``received_at``; see :attr:`Held.brief`."""
+    def take(self, wires: Sequence[Wire], hidden_from: float, hidden_seconds: int, *, brief: bool = False) -> None:
+        """Hold these messages, hidden for ``hidden_seconds`` from ``hidden_from``, and hand them on; see :attr:`Held.brief`."""
+        arrivals = self._sort(wires, hidden_from, hidden_seconds, brief=brief)
+        self._context.observed.received(len(wires), arrivals.size_bytes)
+        if arrivals.look:
+            self._heartbeat.wake()
+        if arrivals.filtered:
+            self._deletes.put(arrivals.filtered)
+        if arrivals.oversized:
+            self._context.spawn(self._settling.fail, arrivals.oversized, oversized(arrivals.oversized))
+        self._queue_up(arrivals.fresh)
+
+    def _queue_up(self, fresh: Sequence[Held]) -> None:
+        now = anyio.current_time()
+        overtaking = []
+        for message in fresh:
+            if (until := self._waiting.overtakes(message, now)) is None:
+                self._waiting.add(message, now)
+            else:
+                overtaking.append((message, until))
+        if overtaking:
+            self._context.spawn(self._settling.hand_back_overtaking, overtaking)
+
+    def _sort(self, wires: Sequence[Wire], hidden_from: float, hidden_seconds: int, *, brief: bool) -> Arrivals:
         arrivals = Arrivals()
         again = []
         counts = []
         for wire in wires:
             record = self._encode(wire)
             arrivals.size_bytes += len(record)
-            message = self._message(wire, record, received_at, received_at + hidden_seconds)
+            message = self._message(wire, record, hidden_from, hidden_from + hidden_seconds)
             message.brief = brief
             counts.append(message.receive_count)
-            known = self._holds.get(message.id)
+            known = self._held.get(message.id)
             if known is not None:
                 again.append(message.id)
             if known is not None and not self._has_gone_back(known):
                 self._adopt(known, message)
                 arrivals.look = True
             else:
-                arrivals.look |= self._holds.add(message)
-                self._sort(message, wire, arrivals)
+                arrivals.look |= self._held.add(message)
+                self._sort_one(message, wire, arrivals)
         self._facts.emit(Received("", [wire["MessageId"] for wire in wires], arrivals.size_bytes, counts))
         if again:
             self._facts.emit(Expired(again, "received again while held: the newest receipt handle counts"))
@@ -97,7 +129,7 @@ class Intake:
             trace_header(wire) if self._facts.traced else None,
         )
 
-    def _sort(self, message: Held, wire: Wire, arrivals: Arrivals) -> None:
+    def _sort_one(self, message: Held, wire: Wire, arrivals: Arrivals) -> None:
         if self._filter is not None and not self._filter.matches(wire):
             arrivals.filtered.append(message)
         elif self._fifo or self._limits.deliverable(len(message.record)):
@@ -112,7 +144,7 @@ class Intake:
             return False
         known.phase = Phase.GONE
         known.record = b""
-        self._holds.remove(known)
+        self._held.remove(known)
         return True
 
     def _adopt(self, known: Held, newest: Held) -> None:
@@ -125,4 +157,4 @@ class Intake:
         if known.phase is Phase.WAITING and len(known.record) == len(newest.record):
             # Of another length it could burst a batch that has been counted already.
             known.record = newest.record
-        self._holds.moved(known, newest.deadline, brief=newest.brief)
+        self._held.moved(known, newest.deadline, brief=newest.brief)

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pollers.sources.sqs.batch_deletes import Settlement
+    from pollers.sources.sqs.batch_deletes import BatchDeletes
 
 
 class Phase(Enum):
@@ -50,4 +50,4 @@ class Held:
     in_call: bool = False
     beating: bool = False
     brief: bool = False
-    settlement: Settlement | None = None
+    batch_deletes: BatchDeletes | None = None

@@ -15,13 +15,10 @@ from pollers.telemetry.facts import Expired, Returned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from random import Random
 
     from pollers.aws.api import EntryFailed
+    from pollers.sources.sqs.context import QueueContext
     from pollers.sources.sqs.heartbeat import Heartbeat
-    from pollers.sources.sqs.queue import Queue
-    from pollers.sources.sqs.visibility import Holds
-    from pollers.telemetry.facts import Facts
 
 CALLS_AT_MOST = 8
 TRIES = 4
@@ -35,23 +32,24 @@ _log = structlog.get_logger(__name__)
 class Returns:
     """Gives messages back. Whatever fails here costs time, never a message: they all come back by themselves."""
 
-    def __init__(self, queue: Queue, holds: Holds, heartbeat: Heartbeat, facts: Facts, random: Random) -> None:
-        self._queue = queue
-        self._holds = holds
+    def __init__(self, context: QueueContext, heartbeat: Heartbeat) -> None:
+        self._queue = context.queue
+        self._held = context.held
         self._heartbeat = heartbeat
-        self._facts = facts
-        self._random = random
+        self._facts = context.facts
+        self._random = context.random
 
-    async def back(
+    async def hand_back(
         self, messages: Sequence[Held], seconds: Mapping[str, int | None], reason: str, *, in_order: bool
     ) -> None:
-        """Hand back; ``seconds`` says for each id when it is to be seen again (None: leave its visibility alone).
+        """Return messages; ``seconds`` says for each id when it is to be seen again (None: leave its visibility alone).
 
         ``in_order``: one call after the other, as the messages of a FIFO group must not overtake each other.
         """
         for message in messages:
             message.phase = Phase.RETURNING
-        await self._heartbeat.quiet(messages)
+        await self._heartbeat.until_not_beating(messages)
+        # While that was waited for, a message may have been received again, and is then a message like any other.
         messages = [message for message in messages if message.phase is Phase.RETURNING]
         self._leave([message for message in messages if seconds[message.id] is None], reason)
         slices = iter(tens([message for message in messages if seconds[message.id] is not None]))
@@ -84,6 +82,7 @@ class Returns:
             left = [message for message in left if message.phase is Phase.RETURNING]
             if not left:
                 return
+            # The delay counts from the end of the invocation, however many tries it takes to say so.
             late = int(now - began)
             entries = [(message.handle, max(0, (seconds[message.id] or 0) - late)) for message in left]
             try:
@@ -130,4 +129,4 @@ class Returns:
         for message in messages:
             message.phase = Phase.GONE
             message.record = b""
-            self._holds.remove(message)
+            self._held.remove(message)

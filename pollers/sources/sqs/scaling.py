@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import ClassVar
+
 RECEIVE_LIMIT = 10
 """ReceiveMessage returns at most this many messages."""
 
@@ -15,8 +18,11 @@ AHEAD_SECONDS = 1.0
 """Messages may be received ahead of a permit if they will have been started within this time."""
 
 
-class Receives:
-    """How many receives run at a time: one when idle; one more for each that comes back full; half as many once one is empty."""
+class ReceiveTarget:
+    """How many receives are to run at a time.
+
+    One when idle; one more for each that comes back full; half as many once one is empty.
+    """
 
     def __init__(self, at_most: int = RECEIVES_AT_MOST) -> None:
         self._at_most = at_most
@@ -104,3 +110,29 @@ class Pace:
         if self._mean * most <= AHEAD_SECONDS * concurrency * batch_size:
             return most
         return int(AHEAD_SECONDS / self._mean * concurrency * batch_size)
+
+
+@dataclass(slots=True)
+class Observed:
+    """What a poller has seen of its queue and function, and what the planner therefore considers.
+
+    ``mean_bytes`` is what messages weigh of late (0: none came yet). Until ``careful_until`` receives ask for no more than
+    ``careful_size`` messages.
+    """
+
+    SIZE_WEIGHT: ClassVar[float] = 0.2
+
+    pace: Pace = field(default_factory=Pace)
+    mean_bytes: float = 0.0
+    careful_until: float = 0.0
+    careful_size: int = 1
+
+    def received(self, messages: int, size_bytes: int) -> None:
+        """A receive brought so many messages, of this size together."""
+        weight = self.SIZE_WEIGHT if self.mean_bytes else 1.0
+        self.mean_bytes += (size_bytes / messages - self.mean_bytes) * weight
+
+    def be_careful(self, size: int, until: float) -> None:
+        """Messages of FIFO groups went back without being run; read no further than that for a while."""
+        self.careful_until = until
+        self.careful_size = size

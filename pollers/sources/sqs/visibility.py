@@ -131,7 +131,7 @@ class Look:
     again_at: float | None = None
 
 
-class Holds:
+class HeldMessages:
     """Everything that is held, by message id, in order of deadline: a look costs what is due, not what is held."""
 
     def __init__(self) -> None:

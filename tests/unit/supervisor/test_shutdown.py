@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pollers.sources.sqs.receiving import STOPPED_SECONDS
+from pollers.sources.sqs.receive_calls import STOPPED_SECONDS
 from pollers.supervisor.shutdown import (
     ACKNOWLEDGING_SECONDS,
     END_SECONDS,

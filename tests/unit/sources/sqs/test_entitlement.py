@@ -6,14 +6,14 @@ import anyio
 import pytest
 
 from pollers.engine.permits import Permits
+from pollers.sources.sqs.context import WakeUp
 from pollers.sources.sqs.entitlement import Entitlement
-from pollers.sources.sqs.scaling import Concurrency
 from tests.worlds import virtual_time
 from tests.worlds.virtual_time import settle
 
 
-def make(permits: Permits, concurrency: Concurrency | None = None) -> Entitlement:
-    return Entitlement(permits.claim(), concurrency or Concurrency(), lambda: None)
+def make(permits: Permits) -> Entitlement:
+    return Entitlement(permits.claim(), WakeUp())
 
 
 def obtainable(entitlement: Entitlement) -> int:
@@ -83,11 +83,10 @@ def test_what_is_not_needed_goes_back() -> None:
 
 def test_a_failing_function_is_allowed_fewer() -> None:
     """Neither reserved nor started beyond what is allowed."""
-    concurrency = Concurrency()
-    entitlement = make(Permits(4), concurrency)
+    entitlement = make(Permits(4))
     entitlement.reserve(4)
     for _ in range(40):
-        concurrency.failed(4)
+        entitlement.invocation_failed()
 
     assert entitlement.start()
     assert not entitlement.start()

@@ -5,85 +5,85 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pollers.sources.sqs.scaling import RECEIVE_LIMIT, STREAK, Concurrency, Pace, Receives
+from pollers.sources.sqs.scaling import RECEIVE_LIMIT, STREAK, Concurrency, Pace, ReceiveTarget
 
 
-class TestReceives:
+class TestReceiveTarget:
     """From one long poll when idle to as many as the backlog justifies, and back."""
 
     def test_idle_is_one(self) -> None:
         """Whatever number of empty replies come."""
-        receives = Receives()
+        target = ReceiveTarget()
         for _ in range(5):
-            receives.returned(10, 0)
+            target.returned(10, 0)
 
-        assert receives.idle
-        assert receives.target == 1
+        assert target.idle
+        assert target.target == 1
 
     def test_full_replies_double_it_each_round(self) -> None:
         """Each full reply justifies one more."""
-        receives = Receives(at_most=16)
+        target = ReceiveTarget(at_most=16)
         rounds = 0
-        while receives.target < 16:
-            for _ in range(receives.target):
-                receives.returned(10, 10)
+        while target.target < 16:
+            for _ in range(target.target):
+                target.returned(10, 10)
             rounds += 1
 
         assert rounds == 4
 
     def test_a_trickle_is_served_by_one(self) -> None:
         """A message now and then fills no receive."""
-        receives = Receives()
+        target = ReceiveTarget()
         for _ in range(STREAK - 1):
-            receives.returned(10, 1)
-        receives.returned(10, 0)
+            target.returned(10, 1)
+        target.returned(10, 0)
 
-        assert receives.idle
+        assert target.idle
 
     def test_many_small_replies_in_a_row_grow_slowly(self) -> None:
         """Receives of a large queue are often short."""
-        receives = Receives()
+        target = ReceiveTarget()
         for _ in range(10 * STREAK):
-            receives.returned(10, 2)
+            target.returned(10, 2)
 
-        assert receives.target == 11
+        assert target.target == 11
 
     def test_an_empty_queue_is_noticed_at_once(self) -> None:
         """Each empty reply halves it."""
-        receives = Receives(at_most=32)
+        target = ReceiveTarget(at_most=32)
         for _ in range(40):
-            receives.returned(10, 10)
+            target.returned(10, 10)
         for _ in range(5):
-            receives.returned(10, 0)
+            target.returned(10, 0)
 
-        assert receives.idle
+        assert target.idle
 
     def test_permits_limit_it(self) -> None:
         """A mapping with one permit does not need many empty replies to be idle again."""
-        receives = Receives()
-        receives.limit(1)
+        target = ReceiveTarget()
+        target.limit(1)
         for _ in range(40):
-            receives.returned(10, 10)
+            target.returned(10, 10)
 
-        assert receives.target == 2
+        assert target.target == 2
 
     def test_a_failure_leaves_one_to_try(self) -> None:
         """Not all at once."""
-        receives = Receives()
+        target = ReceiveTarget()
         for _ in range(40):
-            receives.returned(10, 10)
+            target.returned(10, 10)
 
-        receives.failed()
+        target.failed()
 
-        assert receives.target == 1
+        assert target.target == 1
 
     @given(st.lists(st.tuples(st.integers(1, 10), st.integers(0, 10)), max_size=200), st.integers(1, 50))
     def test_it_stays_within_its_bounds(self, replies: list[tuple[int, int]], at_most: int) -> None:
         """At least one, at most what was said."""
-        receives = Receives(at_most)
+        target = ReceiveTarget(at_most)
         for asked, got in replies:
-            receives.returned(asked, min(asked, got))
-            assert 1 <= receives.target <= at_most
+            target.returned(asked, min(asked, got))
+            assert 1 <= target.target <= at_most
 
 
 class TestConcurrency:

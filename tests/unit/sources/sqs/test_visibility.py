@@ -12,8 +12,8 @@ from config.models import RetryDelay
 from pollers.sources.sqs.message import Held, Phase
 from pollers.sources.sqs.visibility import (
     LIMIT_SECONDS,
+    HeldMessages,
     Hold,
-    Holds,
     effective_hold,
     extension,
     in_order_of_group,
@@ -162,7 +162,7 @@ class TestHolds:
 
     def test_only_what_is_due_is_looked_at(self) -> None:
         """Half of the hold is left when a message is extended."""
-        holds = Holds()
+        holds = HeldMessages()
         for number in range(5):
             holds.add(held(str(number), received_at=number, deadline=30.0 + number))
 
@@ -174,7 +174,7 @@ class TestHolds:
 
     def test_without_a_heartbeat_only_lapses_are_seen(self) -> None:
         """At their deadlines."""
-        holds = Holds()
+        holds = HeldMessages()
         holds.add(held("0", deadline=30.0))
         holds.add(held("1", deadline=31.0))
 
@@ -185,7 +185,7 @@ class TestHolds:
 
     def test_a_deadline_before_the_others_wakes_the_sleeper(self) -> None:
         """As when the queue's timeout was lowered."""
-        holds = Holds()
+        holds = HeldMessages()
         assert holds.add(held("0", deadline=300.0))
         assert not holds.add(held("1", deadline=301.0))
         assert holds.add(held("2", deadline=30.0))
@@ -194,7 +194,7 @@ class TestHolds:
 
     def test_what_cannot_be_extended_is_looked_at_when_it_lapses(self) -> None:
         """It neither hides what stands behind it nor keeps the watch spinning."""
-        holds = Holds()
+        holds = HeldMessages()
         returning, running = held("0", phase=Phase.RETURNING), held("1", deadline=30.5)
         holds.add(returning)
         holds.add(running)
@@ -206,7 +206,7 @@ class TestHolds:
 
     def test_a_moved_deadline_takes_its_place_in_the_order(self) -> None:
         """An extended message stands behind those that are due earlier."""
-        holds = Holds()
+        holds = HeldMessages()
         first, second = held("0", deadline=30.0), held("1", deadline=31.0)
         holds.add(first)
         holds.add(second)
@@ -219,7 +219,7 @@ class TestHolds:
     @given(st.lists(st.tuples(st.floats(min_value=0, max_value=100), st.booleans()), max_size=30))
     def test_nothing_due_is_ever_overlooked(self, moves: list[tuple[float, bool]]) -> None:
         """In whatever order deadlines come and go, the look finds what a full search finds."""
-        holds = Holds()
+        holds = HeldMessages()
         messages: list[Held] = []
         for number, (deadline, moved) in enumerate(moves):
             if moved and messages:
