@@ -436,9 +436,9 @@ async def test_a_functions_own_modules_of_our_names_are_the_ones_it_gets(tmp_pat
     (code / "handlers" / "function.py").write_text("WHOSE = 'handlers of the function'\n")
     (code / "pollers" / "poller.py").write_text("WHOSE = 'pollers of the function'\n")
     source = """
-        import config, pollers.engine.poller
+        import config, pollers.poller
         from handlers.function import WHOSE
-        def handler(event, context): return [config.WHOSE, WHOSE, pollers.engine.poller.WHOSE]
+        def handler(event, context): return [config.WHOSE, WHOSE, pollers.poller.WHOSE]
     """
     async with python_function(code, source) as function:
         assert value(await run(function)) == [f"{name} of the function" for name in ("config", "handlers", "pollers")]
