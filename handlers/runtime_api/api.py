@@ -1,6 +1,6 @@
 """Lambda's Runtime API for one worker: what AWS's service does with each call, in each state (docs/lambda 8.4).
 
-No I/O of its own: it is handed requests by :mod:`handlers.runtime_api.http` and tells its worker what happened.
+No I/O of its own: it is handed requests by :mod:`handlers.runtime_api.connection` and tells its worker what happened.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import orjson
 
 from handlers import error_documents
 from handlers.function import FunctionError, Payload, Result
-from handlers.runtime_api.http import Response
+from handlers.runtime_api.responses import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from handlers.runtime_api.http import Request
+    from handlers.runtime_api.requests import Request
 
 RESPONSE_LIMIT_BYTES = 6 * 1024 * 1024 + 100
 """The largest response that Lambda takes: the 6,291,556 bytes that its own error text names."""

@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from handlers.runtime_api.api import RESPONSE_LIMIT_BYTES
-from handlers.runtime_api.http import Connection
+from handlers.runtime_api.connection import Connection
 
 if TYPE_CHECKING:
     from handlers.runtime_api.api import RuntimeApi

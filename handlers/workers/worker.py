@@ -24,7 +24,7 @@ from anyio import CancelScope, to_thread
 from handlers import error_documents
 from handlers.function import FunctionError, InfrastructureError, Invocation, Result
 from handlers.runtime_api.api import RuntimeApi, RuntimeState
-from handlers.runtime_api.http import Connection
+from handlers.runtime_api.connection import Connection
 from handlers.runtime_api.peers import is_workers_own
 from handlers.system.descriptor_limit import require_room
 from handlers.workers.assignment import Assignment

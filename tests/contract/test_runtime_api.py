@@ -12,9 +12,9 @@ import orjson
 import pytest
 
 from handlers.function import FunctionError, Payload, Result
-from handlers.runtime_api import http as runtime_api_http
+from handlers.runtime_api import connection as runtime_api_connection
 from handlers.runtime_api.api import RESPONSE_LIMIT_BYTES, Delivery, RuntimeApi
-from handlers.runtime_api.http import Connection
+from handlers.runtime_api.connection import Connection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -273,7 +273,7 @@ async def test_garbage_is_answered_and_the_connection_closed(garbage: bytes) -> 
 
 async def test_a_request_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A half-sent request or body holds its connection only for so long."""
-    monkeypatch.setattr(runtime_api_http, "REQUEST_SECONDS", 0.05)
+    monkeypatch.setattr(runtime_api_connection, "REQUEST_SECONDS", 0.05)
     async with serve(Endpoint()) as endpoint, connect(endpoint) as client:
         await running(endpoint, client)
         await client.send(f"POST {BASE}/invocation/r1/response HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf".encode())

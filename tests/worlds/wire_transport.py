@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from handlers.http1 import Malformed
 from pollers.aws.errors import AwsError, Unavailable
 from pollers.aws.wire.direct import answer
-from pollers.aws.wire.http1_reply import MalformedReply, ReplyReader
+from pollers.aws.wire.http1_reply import ReplyReader
 from tests.worlds.wire_mutations import HTML, WHOLE, Mutation, mutated
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Transport:
         reader = ReplyReader()
         try:
             reply = (reader.feed(data) if data else None) or reader.end()
-        except MalformedReply as error:
+        except Malformed as error:
             raise Unavailable("ConnectionLost", str(error), operation=operation) from error
         if reply is None:
             raise Unavailable("ConnectionLost", "the connection ended before the reply did", operation=operation)

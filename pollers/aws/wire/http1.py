@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import anyio
 from aiohappyeyeballs import start_connection
 
+from handlers.http1 import Malformed
 from handlers.system.descriptor_limit import require_room
 from pollers.aws.wire.connection_line import Line
 from pollers.aws.wire.exchange_errors import (
@@ -29,7 +30,7 @@ from pollers.aws.wire.exchange_errors import (
     ReplyTimeout,
     Unanswered,
 )
-from pollers.aws.wire.http1_reply import MalformedReply, Reply, ReplyReader
+from pollers.aws.wire.http1_reply import Reply, ReplyReader
 
 if TYPE_CHECKING:
     import ssl
@@ -299,7 +300,7 @@ class _Connection(asyncio.BufferedProtocol):
         self._heard = True
         try:
             reply = self._reader.filled(nbytes)
-        except MalformedReply as error:
+        except Malformed as error:
             self._fail(ConnectionLost(str(error)))
             self.abort()
             return

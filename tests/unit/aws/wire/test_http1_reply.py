@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handlers.http1 import Malformed
 from pollers.aws.wire.http1_reply import (
     BODY_LIMIT_BYTES,
     HEAD_LIMIT_BYTES,
     INTERIMS_AT_MOST,
-    MalformedReply,
     Reply,
     ReplyReader,
 )
@@ -96,7 +96,7 @@ def test_a_long_body_is_received_in_few_pieces() -> None:
 @pytest.mark.parametrize("digits", [str(BODY_LIMIT_BYTES + 1), "1" + "0" * 12, "9" * 5_000])
 def test_a_body_of_absurd_length_is_refused_by_its_head(digits: str) -> None:
     """No room is made for it, and no number is read that Python would not read."""
-    with pytest.raises(MalformedReply, match="more than"):
+    with pytest.raises(Malformed, match="more than"):
         ReplyReader().feed(f"HTTP/1.1 200 OK\r\nContent-Length: {digits}\r\n\r\nabc".encode())
 
 
@@ -134,14 +134,14 @@ def refused(reader: ReplyReader, piece: bytes) -> bool:
     """Whether the reader has had enough."""
     try:
         assert reader.feed(piece) is None
-    except MalformedReply:
+    except Malformed:
         return True
     return False
 
 
 def test_many_interim_replies_in_one_piece_are_no_recursion() -> None:
     """Five thousand at once are refused like any other nonsense."""
-    with pytest.raises(MalformedReply, match="interim"):
+    with pytest.raises(Malformed, match="interim"):
         ReplyReader().feed(b"HTTP/1.1 100 Continue\r\n\r\n" * 5_000)
 
 
@@ -252,5 +252,5 @@ def test_a_connection_is_kept_as_http_says(head: bytes, kept: bool) -> None:
 )
 def test_what_is_no_reply_is_refused(data: bytes) -> None:
     """Nothing is guessed: the connection is out of step."""
-    with pytest.raises(MalformedReply):
+    with pytest.raises(Malformed):
         ReplyReader().feed(data)

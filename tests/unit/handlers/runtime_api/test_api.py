@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 import orjson
 import pytest
 
 from handlers.function import FunctionError, Payload, Result
 from handlers.runtime_api.api import RESPONSE_LIMIT_BYTES, Delivery, RuntimeApi, RuntimeState
-from handlers.runtime_api.http import Request, Response
+from handlers.runtime_api.requests import Request
+
+if TYPE_CHECKING:
+    from handlers.runtime_api.responses import Response
 
 DELIVERY = Delivery(
     request_id="8476a536-e9f4-11e8-9739-2dfe598c3fcd",

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.runtime_api import http as runtime_api_http
-from handlers.runtime_api.http import BadRequest, Request, RequestParser, Response
+from handlers.runtime_api import requests
+from handlers.runtime_api.requests import BadRequest, Request, RequestReader
 
 LIMIT = 1000
 NEXT = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: 127.0.0.1:9001\r\nUser-Agent: x\r\n\r\n"
@@ -29,11 +29,11 @@ def post(body: bytes, *, chunks: int = 0) -> bytes:
 
 def feed_all(pieces: list[bytes]) -> list[Request]:
     """What a fresh parser makes of the pieces."""
-    parser = RequestParser(LIMIT)
+    parser = RequestReader(LIMIT)
     return [request for piece in pieces for request in parser.feed(piece)]
 
 
-def feed_repeatedly(parser: RequestParser, piece: bytes, times: int) -> None:
+def feed_repeatedly(parser: RequestReader, piece: bytes, times: int) -> None:
     """The same piece again and again."""
     for _ in range(times):
         parser.feed(piece)
@@ -86,8 +86,8 @@ def test_an_enormous_body_is_refused_by_its_length_without_being_read() -> None:
 
 def test_an_endless_chunked_body_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A body without an announced length is thrown away up to a bound only."""
-    monkeypatch.setattr(runtime_api_http, "DISCARD_LIMIT_BYTES", 5000)
-    parser = RequestParser(LIMIT)
+    monkeypatch.setattr(requests, "DISCARD_LIMIT_BYTES", 5000)
+    parser = RequestReader(LIMIT)
     parser.feed(b"POST /response HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
     chunk = b"400\r\n" + b"x" * 1024 + b"\r\n"
     with pytest.raises(BadRequest) as caught:
@@ -97,7 +97,7 @@ def test_an_endless_chunked_body_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_head_without_end_is_given_up() -> None:
     """A request's head is bounded."""
-    parser = RequestParser(LIMIT)
+    parser = RequestReader(LIMIT)
     with pytest.raises(BadRequest) as caught:
         feed_repeatedly(parser, b"x" * 100_000, 40)
     assert caught.value.status is HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
@@ -126,6 +126,10 @@ def test_an_error_cause_of_a_mebibyte_in_a_header_is_taken() -> None:
         b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n",
         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nX: a\nContent-Length: 3\r\n\r\n",
+        b"POST / HTTP/1.1\r\nX: a\rContent-Length: 3\r\n\r\n",
+        b"GET / HTTP/1.1\nHost: h\n\n",
         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n",
     ],
 )
@@ -160,18 +164,9 @@ def test_connections_are_kept_as_their_client_wishes(line: bytes, kept: bool) ->
 
 def test_a_client_that_asks_before_it_sends_is_told_to_go_on() -> None:
     """``Expect: 100-continue`` is seen while the body has not come, and not any more once it has."""
-    parser = RequestParser(LIMIT)
+    parser = RequestReader(LIMIT)
     parser.feed(b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
     assert parser.wants_continue
     (request,) = parser.feed(b"abc")
     assert request.body == b"abc"
     assert not parser.wants_continue
-
-
-def test_a_response_says_when_the_connection_ends() -> None:
-    """The bytes of a response, with and without keep-alive."""
-    response = Response(HTTPStatus.ACCEPTED, b"{}")
-    assert response.encode(keep_alive=True) == (
-        b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
-    )
-    assert b"\r\nConnection: close\r\n" in response.encode(keep_alive=False)

@@ -1,0 +1,171 @@
+"""A client's connection to a worker's Runtime API: an asyncio protocol, bounded everywhere.
+
+Written for this one job: AWS's answers byte for byte, a body that is too large read to its end so that its client sees the
+413, strangers refused before they say anything, a listening socket a worker at no cost, and two requests an invocation a
+little cheaper than through aiohttp.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Protocol, cast
+
+from handlers.runtime_api.requests import BadRequest, RequestReader
+from handlers.runtime_api.responses import Response
+
+if TYPE_CHECKING:
+    from handlers.runtime_api.requests import Request
+
+REQUEST_SECONDS = 60.0
+"""How long a request may take from its first byte to its last."""
+
+CONNECTION_LIMIT = 64
+"""Open connections of one worker; one more takes another's place."""
+
+_PIPELINE_LIMIT = 16
+_JOIN_LIMIT_BYTES = 256 * 1024
+
+
+class Application(Protocol):
+    """What serves the requests of a worker's connections."""
+
+    def handle(self, request: Request, connection: Connection) -> Response | None:
+        """Answer at once, or return None and call :meth:`Connection.answer` later."""
+
+    def allows(self, connection: Connection) -> bool:
+        """Whether whoever connected may speak at all."""
+
+    def closed(self, connection: Connection) -> None:
+        """The connection is gone; a request of its that waits will not be answered."""
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection: its requests are answered one after another."""
+
+    def __init__(self, application: Application, body_limit_bytes: int, open_connections: set[Connection]) -> None:
+        self._application = application
+        self._reader = RequestReader(body_limit_bytes)
+        self._open = open_connections
+        self._transport: asyncio.Transport | None = None
+        self._queue: deque[Request] = deque()
+        self._pending: Request | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether an answer can still be sent."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def peer(self) -> tuple[tuple[str, int] | None, tuple[str, int] | None]:
+        """The client's address and ours; None where it is gone already."""
+        if self._transport is None:
+            return None, None
+        return self._transport.get_extra_info("peername"), self._transport.get_extra_info("sockname")
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's does not derive from asyncio's
+        # Strangers take no room among the open connections: they could crowd out the worker's own.
+        if self._application.allows(self):
+            while len(self._open) >= CONNECTION_LIMIT:
+                self._open.pop().abort()
+            self._open.add(self)
+        else:
+            body = b'{"errorMessage":"This Runtime API belongs to another worker","errorType":"Forbidden"}'
+            self._transport.write(Response(HTTPStatus.FORBIDDEN, body).encode(keep_alive=False))
+            transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        if not self.usable:
+            return
+        try:
+            self._queue.extend(self._reader.feed(data))
+            if len(self._queue) > _PIPELINE_LIMIT:
+                raise BadRequest(HTTPStatus.BAD_REQUEST, "too many requests at once")
+        except BadRequest as error:
+            self._refuse(error)
+            return
+        if self._reader.wants_continue:
+            self._reader.wants_continue = False
+            self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._watch_for_slowness()
+        self._serve()
+
+    def eof_received(self) -> bool:
+        """A client that closes its side has gone: nobody shuts half a connection here and waits."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_watching()
+        self._open.discard(self)
+        self._queue.clear()
+        self._pending = None
+        self._transport = None
+        self._application.closed(self)
+
+    def answer(self, head: bytes, body: bytes) -> None:
+        """Answer the request that waits with bytes that are already encoded."""
+        pending, self._pending = self._pending, None
+        if len(body) <= _JOIN_LIMIT_BYTES:
+            self._write(head + body)
+        else:
+            self._write(head)
+            self._write(body)
+        self._after_answer(pending)
+        self._serve()
+
+    def refuse_pending(self, response: Response) -> None:
+        """Answer the request that waits with an error and close."""
+        self._pending = None
+        self._write(response.encode(keep_alive=False))
+        self.close()
+
+    def close(self) -> None:
+        """Close once what was written has been sent."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _serve(self) -> None:
+        while self._queue and self._pending is None and self.usable:
+            request = self._queue.popleft()
+            self._pending = request
+            response = self._application.handle(request, self)
+            if response is not None:
+                self._pending = None
+                self._write(response.encode(keep_alive=request.keep_alive))
+                self._after_answer(request)
+
+    def _after_answer(self, request: Request | None) -> None:
+        if request is not None and not request.keep_alive:
+            self.close()
+
+    def _refuse(self, error: BadRequest) -> None:
+        body = b'{"errorMessage":"%s","errorType":"InvalidRequest"}' % error.message.encode()
+        self._write(Response(error.status, body).encode(keep_alive=False))
+        self.close()
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _watch_for_slowness(self) -> None:
+        if not self._reader.in_request:
+            self._stop_watching()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(REQUEST_SECONDS, self._too_slow)
+
+    def _stop_watching(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _too_slow(self) -> None:
+        self._timer = None
+        self._refuse(BadRequest(HTTPStatus.REQUEST_TIMEOUT, "the request did not come to its end in time"))
