@@ -9,10 +9,11 @@ import anyio
 import click
 
 from config import domain_of
+from pollers.aws.findings import Finding, Level
 from pollers.aws.services.clients import AwsClients
 from pollers.clocks.skew import DOUBTFUL_SECONDS, REFUSED_SECONDS, clock_skews
 from pollers.commands.remote import on_terminal
-from pollers.doctor import Finding, Level, examine
+from pollers.sources.checking import examine
 from pollers.sources.registry import kind_of
 
 if TYPE_CHECKING:

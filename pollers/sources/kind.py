@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 from config.models import MappingBase
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
     from pollers.aws.api import Aws, AwsService
+    from pollers.aws.findings import Finding
     from pollers.checkpoints.store import CheckpointStore
     from pollers.engine.poller import Poller, Surroundings
     from pollers.filtering import RecordFilter, View
@@ -73,6 +74,11 @@ class SourceKind(Generic[M]):
     """OpenTelemetry's word for the service (``messaging.system``)."""
     source_name: Callable[[M], str]
     """The source's own name: the queue's, the stream's, the table's."""
+    examine: Callable[[M, float, Aws], AsyncIterator[Finding]]
+    """Asks AWS, by calls that change nothing, whether a mapping can do its work; told its function's timeout in seconds.
+
+    What it raises (:class:`pollers.aws.errors.AwsError`) is a finding, too, after those before it.
+    """
     form: Callable[[M], str]
     """Which form of the kind a mapping's source has, as the status document names it (``sqs-fifo``)."""
     label: Callable[[M], str]

@@ -12,6 +12,7 @@ import orjson
 
 from config.models import StreamMapping
 from pollers.aws.api import AwsService
+from pollers.aws.findings import Finding, Level
 from pollers.destinations.record import BatchInfoForm, whole_seconds
 from pollers.engine.batching import Envelope
 from pollers.filtering.views import RecordShape, View, own_member
@@ -20,7 +21,7 @@ from pollers.sources.streams.pacing import Pace
 from pollers.telemetry.payloads import json_member
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from pollers.aws.api import Aws, Connection, Page, ShardListing, StartAt, StreamDescription, Wire
     from pollers.clocks.service import ServiceClock
@@ -118,6 +119,12 @@ async def make_source(mapping: FeedMapping, aws: Aws) -> FeedSource:
     return FeedSource(mapping.event_source_arn, await aws.client(FEEDS, mapping.arn.region))
 
 
+async def examine(mapping: FeedMapping, aws: Aws) -> AsyncIterator[Finding]:
+    """Whether the feed is there."""
+    await (await aws.client(FEEDS, mapping.arn.region)).describe()
+    yield Finding(mapping.name, Level.OK, "the feed is there")
+
+
 def wire_view(mapping: FeedMapping, paths: Any) -> View:  # noqa: ANN401 - whatever the patterns look at
     """What patterns see of a change as it comes."""
     return View(SHAPE, {"event": lambda record: record}, None)
@@ -127,6 +134,7 @@ FEED = stream_kind(
     FeedMapping,
     services=(FEEDS,),
     make_source=make_source,
+    examine=examine,
     label="FEED",
     trace_system="feed",
     source_name=lambda mapping: mapping.arn.resource,

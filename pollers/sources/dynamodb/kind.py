@@ -11,7 +11,10 @@ from pollers.sources.streams.kind import stream_kind
 from pollers.telemetry.payloads import json_member
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from pollers.aws.api import Aws
+    from pollers.aws.findings import Finding
     from pollers.sources.streams.source import StreamSource
 
 
@@ -23,10 +26,18 @@ async def make_source(mapping: DynamoDBMapping, aws: Aws) -> StreamSource:
     return DynamoDBSource(mapping.event_source_arn, api, items_needed=bool(mapping.filter_criteria.filters))
 
 
+def examine(mapping: DynamoDBMapping, aws: Aws) -> AsyncIterator[Finding]:
+    """See ``stream_kind``."""
+    from pollers.sources.dynamodb import checking
+
+    return checking.examine(mapping, aws)
+
+
 DYNAMODB = stream_kind(
     DynamoDBMapping,
     services=(services.DYNAMODB_STREAMS,),
     make_source=make_source,
+    examine=examine,
     trace_system="aws_dynamodb_streams",
     source_name=lambda mapping: mapping.arn.resource.removeprefix("table/"),
     label="DYNAMODB",

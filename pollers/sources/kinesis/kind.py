@@ -11,7 +11,10 @@ from pollers.sources.streams.kind import stream_kind
 from pollers.telemetry.payloads import base64_member
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from pollers.aws.api import Aws
+    from pollers.aws.findings import Finding
     from pollers.sources.streams.source import StreamSource
 
 
@@ -23,10 +26,18 @@ async def make_source(mapping: KinesisMapping, aws: Aws) -> StreamSource:
     return KinesisSource(mapping.event_source_arn, api, records_needed=bool(mapping.filter_criteria.filters))
 
 
+def examine(mapping: KinesisMapping, aws: Aws) -> AsyncIterator[Finding]:
+    """See ``stream_kind``."""
+    from pollers.sources.kinesis import checking
+
+    return checking.examine(mapping, aws)
+
+
 KINESIS = stream_kind(
     KinesisMapping,
     services=(services.KINESIS,),
     make_source=make_source,
+    examine=examine,
     trace_system="aws_kinesis",
     source_name=lambda mapping: mapping.arn.resource.removeprefix("stream/"),
     label="KINESIS",

@@ -11,7 +11,10 @@ from pollers.sources.sqs import filtering
 from pollers.telemetry.payloads import text_member
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from pollers.aws.api import Aws
+    from pollers.aws.findings import Finding
     from pollers.engine.poller import Poller
     from pollers.sources.kind import DepthSampler, Resources
 
@@ -41,6 +44,13 @@ async def make_poller(mapping: SqsMapping, resources: Resources) -> Poller:
     )
 
 
+def examine(mapping: SqsMapping, timeout_seconds: float, aws: Aws) -> AsyncIterator[Finding]:
+    """See ``SourceKind.examine``."""
+    from pollers.sources.sqs import checking
+
+    return checking.examine(mapping, timeout_seconds, aws)
+
+
 def depth_sampler(mapping: SqsMapping, aws: Aws) -> DepthSampler:
     """See ``SourceKind.depth``."""
     from pollers.sources.sqs.depth import QueueDepth
@@ -56,6 +66,7 @@ SQS = SourceKind(
     make_poller=make_poller,
     trace_system="aws_sqs",
     source_name=lambda mapping: mapping.arn.resource,
+    examine=examine,
     form=lambda mapping: "sqs-fifo" if mapping.fifo else "sqs",
     label=lambda mapping: "SQS FIFO" if mapping.fifo else "SQS",
     backlog=Backlog.DEPTH,

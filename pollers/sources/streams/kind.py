@@ -8,9 +8,10 @@ from config.models import StreamMapping
 from pollers.sources.kind import Backlog, SourceKind
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
     from pollers.aws.api import Aws, AwsService
+    from pollers.aws.findings import Finding
     from pollers.engine.poller import Poller
     from pollers.filtering import View
     from pollers.sources.kind import Resources
@@ -26,6 +27,7 @@ def stream_kind(
     *,
     services: tuple[AwsService[Any], ...],
     make_source: Callable[[S, Aws], Awaitable[StreamSource]],
+    examine: Callable[[S, Aws], AsyncIterator[Finding]],
     trace_system: str,
     source_name: Callable[[S], str],
     label: str,
@@ -33,11 +35,20 @@ def stream_kind(
     wire_view: Callable[[S, Collection[str]], View],
     event_view: View,
 ) -> SourceKind[S]:
-    """A kind whose mappings are of ``model`` and whose streams ``make_source`` gives to the stream engine."""
+    """A kind whose mappings are of ``model`` and whose streams ``make_source`` gives to the stream engine.
+
+    ``examine`` asks AWS about a mapping's stream; its on-failure destination is asked about here.
+    """
 
     async def make_poller(mapping: S, resources: Resources) -> Poller:
         source = await make_source(mapping, resources.aws)
         return await _make_poller(mapping, source, resources)
+
+    async def examine_all(mapping: S, _timeout_seconds: float, aws: Aws) -> AsyncIterator[Finding]:
+        async for finding in examine(mapping, aws):
+            yield finding
+        if mapping.on_failure is not None:
+            yield await _examine_destination(mapping, mapping.on_failure, aws)
 
     return SourceKind(
         model=model,
@@ -47,6 +58,7 @@ def stream_kind(
         make_poller=make_poller,
         trace_system=trace_system,
         source_name=source_name,
+        examine=examine_all,
         form=lambda _: model.kind,
         label=lambda _: label,
         backlog=Backlog.ITERATOR_AGE,
@@ -70,3 +82,9 @@ async def _make_poller(mapping: StreamMapping, source: StreamSource, resources: 
             mapping.on_failure, resources.aws, mapping=mapping.name, event_source_arn=arn
         )
     return StreamPoller(mapping, source, resources.store, destination, resources.surroundings, resources.record_filter)
+
+
+async def _examine_destination(mapping: StreamMapping, arn: str, aws: Aws) -> Finding:
+    from pollers.destinations.checking import examine_destination
+
+    return await examine_destination(arn, aws, mapping=mapping.name, event_source_arn=mapping.event_source_arn)

@@ -13,9 +13,10 @@ from aiohttp.test_utils import TestServer
 from config.models import Config, DynamoDBMapping, KinesisMapping, PythonFunction, SqsMapping
 from pollers.aws import services
 from pollers.aws.errors import AccessDenied, CredentialsExpired, NotFound, Refused, Unavailable
+from pollers.aws.findings import Finding, Level
 from pollers.clocks.skew import clock_skews
 from pollers.commands.check_online import skew_findings
-from pollers.doctor import Finding, Level, examine
+from pollers.sources.checking import examine
 from tests.worlds import virtual_time
 from tests.worlds.memory_sqs import MemorySqs, Queue, Redrive
 from tests.worlds.memory_streams import MemoryStream
