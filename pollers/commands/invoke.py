@@ -65,7 +65,7 @@ def command(function: str, config: Path, event_file: BinaryIO | None) -> None:
     loaded = load_or_exit(config)
     model = _defined(function, loaded.config)
     make = _maker(function, loaded.config)
-    _say_what_is_wrong(function, loaded)
+    _report_faults(function, loaded)
     try:
         invocation = anyio.run(partial(_invoke, function, model, make, event), backend_options=backend_options())
     except FunctionUnusable as unusable:
@@ -114,7 +114,7 @@ def _maker(name: str, config: Config) -> FunctionMaker:
     return partial(make_function, aws=config.aws, where=where)
 
 
-def _say_what_is_wrong(name: str, loaded: Loaded) -> None:
+def _report_faults(name: str, loaded: Loaded) -> None:
     """What can be seen without running it: notes, or the faults that end it here."""
     from pollers.commands.inspecting import exit_for_environment, inspected
 

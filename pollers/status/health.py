@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pollers.supervisor.mapping import MappingState
-from pollers.telemetry.board import MAPPING_TASK
 from pollers.telemetry.durations import age
-from pollers.telemetry.facts import State
+from pollers.telemetry.facts import MAPPING_TASK, RECEIVE_TASK, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,7 +142,7 @@ def _overdue(board: MappingBoard, task: Task, vitals: Vitals, now: float) -> str
 def _place(task: Task) -> str:
     if task.doing.task == MAPPING_TASK:
         return "the mapping"
-    return "the queue" if task.doing.task == "receive" else task.doing.task
+    return "the queue" if task.doing.task == RECEIVE_TASK else task.doing.task
 
 
 def unready(board: MappingBoard, vitals: Vitals) -> Iterator[Problem]:

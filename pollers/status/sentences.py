@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from pollers.sources.kind import Backlog
 from pollers.supervisor.mapping import MappingState
-from pollers.telemetry.board import MAPPING_TASK, shortened
+from pollers.telemetry.board import shortened
 from pollers.telemetry.durations import age
-from pollers.telemetry.facts import State
+from pollers.telemetry.facts import MAPPING_TASK, State
 
 if TYPE_CHECKING:
     from pollers.telemetry.board import MappingBoard, Shard, Task

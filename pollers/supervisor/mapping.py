@@ -17,8 +17,7 @@ from pollers.engine.failures import Failure, is_ours, taken_apart
 from pollers.engine.poller import Poller, Surroundings
 from pollers.engine.stop import Stop
 from pollers.sources.registry import concurrency_limit, kind_of
-from pollers.telemetry.board import MAPPING_TASK
-from pollers.telemetry.facts import Doing, Facts, Removed, State
+from pollers.telemetry.facts import MAPPING_TASK, Doing, Facts, Removed, State
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -6,9 +6,18 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from pollers.clocks.clock import loop_time
-from pollers.sources.streams.opening import TASK as STREAM_TASK
-from pollers.telemetry.board import MAPPING_TASK
-from pollers.telemetry.facts import Doing, Fact, Listed, Polled, Removed, ShardEnded, State
+from pollers.telemetry.facts import (
+    MAPPING_TASK,
+    OPENING_TASK,
+    RECEIVE_TASK,
+    Doing,
+    Fact,
+    Listed,
+    Polled,
+    Removed,
+    ShardEnded,
+    State,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +48,7 @@ class Unreachable:
         return {
             Doing: partial(self._doing, troubles),
             Polled: partial(_answered, troubles),
-            Listed: lambda _: _forget(troubles, STREAM_TASK),
+            Listed: lambda _: _forget(troubles, OPENING_TASK),
             ShardEnded: partial(_answered, troubles),
             Removed: lambda _: troubles.clear(),
         }
@@ -58,13 +67,13 @@ class Unreachable:
         if fact.state is State.BACKING_OFF:
             known = troubles.get(fact.task)
             troubles[fact.task] = Trouble(known.since if known else self._now(), fact.detail)
-        elif fact.state is State.ENDED and fact.task not in (MAPPING_TASK, STREAM_TASK):  # they say so before each try
+        elif fact.state is State.ENDED and fact.task not in (MAPPING_TASK, OPENING_TASK):  # they say so before each try
             troubles.pop(fact.task, None)
 
 
 def _answered(troubles: dict[str, Trouble], fact: Polled | ShardEnded) -> None:
     if troubles:
-        _forget(troubles, fact.source or "receive")
+        _forget(troubles, fact.source or RECEIVE_TASK)
 
 
 def _forget(troubles: dict[str, Trouble], task: str) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pollers.clocks.clock import Clock, SystemClock, loop_time
 from pollers.telemetry.facts import (
+    MAPPING_TASK,
     Checkpointed,
     Deleted,
     Depth,
@@ -48,8 +49,6 @@ ENDED_SHARDS_KEPT = 64
 ERROR_KEPT = 500
 """Characters of an error that are shown: a function may raise megabytes."""
 BATCH_AGE_SECONDS = 30.0
-MAPPING_TASK = "mapping"
-"""What the supervisor calls a mapping as a whole when it says what that is doing."""
 
 
 @dataclass(slots=True)

@@ -261,9 +261,17 @@ class State(StrEnum):
     ENDED = "ended"
 
 
+MAPPING_TASK = "mapping"
+"""The task of :class:`Doing` that is the mapping as a whole: starting, or waiting after it broke down."""
+RECEIVE_TASK = "receive"
+"""The task that asks a queue, whose polls name no source. A stream has one task for each shard, with the shard's id."""
+OPENING_TASK = "stream"
+"""The task that opens a stream and lists its shards: it ends after each wait, whatever came of it."""
+
+
 @dataclass(slots=True)
 class Doing:
-    """What ``task`` ("receive", a shard id, ...) does from now on, said when it changes; the input of "why is it idle".
+    """What ``task`` (:data:`RECEIVE_TASK`, a shard id, ...) does from now on, said when it changes; the input of "why is it idle".
 
     ``detail`` completes the sentence: "AccessDenied, next try in 20 s", "parent shard-1", "a batch of 40, attempt 5, ...".
     ``until_seconds`` is how long it will take from now, where that is known. ENDED removes the task.

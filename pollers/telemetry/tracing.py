@@ -12,8 +12,19 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from pollers.clocks.clock import Clock, SystemClock
-from pollers.telemetry.board import MAPPING_TASK, shortened
-from pollers.telemetry.facts import NOT_RUN, Doing, Expired, Invoked, Invoking, Outcome, Removed, Returned, State
+from pollers.telemetry.board import shortened
+from pollers.telemetry.facts import (
+    MAPPING_TASK,
+    NOT_RUN,
+    Doing,
+    Expired,
+    Invoked,
+    Invoking,
+    Outcome,
+    Removed,
+    Returned,
+    State,
+)
 from pollers.telemetry.trace_headers import parsed
 
 if TYPE_CHECKING:

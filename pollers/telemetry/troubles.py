@@ -10,7 +10,18 @@ import structlog
 
 from pollers.clocks.clock import loop_time
 from pollers.telemetry.board import shortened
-from pollers.telemetry.facts import Doing, Fact, Invoked, Outcome, Polled, Removed, State
+from pollers.telemetry.facts import (
+    MAPPING_TASK,
+    OPENING_TASK,
+    RECEIVE_TASK,
+    Doing,
+    Fact,
+    Invoked,
+    Outcome,
+    Polled,
+    Removed,
+    State,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,14 +32,8 @@ log = structlog.stdlib.get_logger(__name__)
 
 REPEAT_SECONDS = 60.0
 """A mapping's trouble of one kind is said at most this often, however many shards or batches have it."""
-SUPERVISED = "mapping"
-"""The task of the mapping's supervisor, which says itself what went wrong, but not that it is over."""
 ERRORS_A_MINUTE = 10
 """So many different errors of a mapping's batches are said in a minute."""
-RECEIVE = "receive"
-"""The task of a queue's receives, whose polls name no source."""
-OPENING = "stream"
-"""The task that opens a stream and lists its shards: it ends after each wait, whatever came of it."""
 
 _WORDS = {
     State.BACKING_OFF: "waiting before another try",
@@ -80,7 +85,7 @@ class Troubles:
             self._removed(mapping, fact)
 
     def _doing(self, mapping: str, fact: Doing) -> None:
-        if fact.task == SUPERVISED:
+        if fact.task == MAPPING_TASK:
             if fact.state is State.BACKING_OFF:
                 self._failing.setdefault(mapping, set())
                 self._since.setdefault(mapping, self._now())
@@ -88,7 +93,7 @@ class Troubles:
         words = _WORDS.get(fact.state)
         if words is not None:
             self._trouble(mapping, fact, words)
-        elif fact.state is State.ENDED and mapping in self._failing and fact.task not in (RECEIVE, OPENING):
+        elif fact.state is State.ENDED and mapping in self._failing and fact.task not in (RECEIVE_TASK, OPENING_TASK):
             self._failing[mapping].discard(fact.task)
 
     def _trouble(self, mapping: str, fact: Doing, words: str) -> None:
@@ -132,7 +137,7 @@ class Troubles:
         if failing is None:
             return
         # Whoever reads a shard has got its stream opened.
-        failing -= {fact.source or RECEIVE, OPENING}
+        failing -= {fact.source or RECEIVE_TASK, OPENING_TASK}
         if not failing:
             del self._failing[mapping]
             since = self._since.pop(mapping, None)

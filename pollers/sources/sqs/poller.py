@@ -21,7 +21,7 @@ from pollers.sources.sqs.outcome import STOPPING
 from pollers.sources.sqs.parts import Parts, make_parts
 from pollers.sources.sqs.queue import Queue, is_hopeless, unusable
 from pollers.sources.sqs.visibility import HeldMessages
-from pollers.telemetry.facts import Doing, PollFailed, State
+from pollers.telemetry.facts import RECEIVE_TASK, Doing, PollFailed, State
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -96,7 +96,7 @@ class SqsPoller:
             await self._find_and_work()
         finally:
             self._entitlement.close()
-            self._facts.emit(Doing("receive", State.ENDED))
+            self._facts.emit(Doing(RECEIVE_TASK, State.ENDED))
         self._failures.raise_found()
 
     async def _find_and_work(self) -> None:
@@ -121,7 +121,7 @@ class SqsPoller:
                     raise unusable(self._mapping.event_source_arn, error) from error
                 pause = backoff.next()
                 self._facts.emit(PollFailed("", str(error), pause))
-                self._facts.emit(Doing("receive", State.BACKING_OFF, str(error), pause))
+                self._facts.emit(Doing(RECEIVE_TASK, State.BACKING_OFF, str(error), pause))
                 await self._stop.sleep(pause)
         return None
 

@@ -8,7 +8,7 @@ import anyio
 
 from pollers.sources.sqs.planning import Lend, NoReceive, NotNow, Situation, Terms, plan
 from pollers.sources.sqs.scaling import RECEIVE_LIMIT
-from pollers.telemetry.facts import Doing, State
+from pollers.telemetry.facts import RECEIVE_TASK, Doing, State
 
 if TYPE_CHECKING:
     from pollers.sources.sqs.context import QueueContext
@@ -159,4 +159,4 @@ class Receiver:
         """Say what is being done, unless that was said last."""
         if self._last_reported != (state, detail):
             self._last_reported = (state, detail)
-            self._facts.emit(Doing("receive", state, detail, until_seconds))
+            self._facts.emit(Doing(RECEIVE_TASK, state, detail, until_seconds))

@@ -13,8 +13,8 @@ from pollers.checkpoints.errors import StoreUnwritable
 from pollers.engine.backoff import Backoff
 from pollers.sources.streams.ending import Sight
 from pollers.sources.streams.lineage import Lineage
-from pollers.sources.streams.opening import TASK, refuse
-from pollers.telemetry.facts import Listed, PollFailed, ShardSeen, State
+from pollers.sources.streams.opening import refuse
+from pollers.telemetry.facts import OPENING_TASK, Listed, PollFailed, ShardSeen, State
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -114,7 +114,7 @@ class Discovery:
             listing = await self._context.source.shards()
             self._looked_at = begun
             self._backoff.reset()
-            self._context.doing(TASK, State.ENDED)
+            self._context.doing(OPENING_TASK, State.ENDED)
             new = self.lineage.listing(listing, anyio.current_time())
             self._say_seen(new)
             if self.lineage.suspects():
@@ -149,6 +149,6 @@ class Discovery:
         if isinstance(error, NotFound | AccessDenied):
             refuse(self._context.source, error)
         wait = self._backoff.next()
-        self._context.surroundings.facts.emit(PollFailed(TASK, str(error), wait))
-        self._context.doing(TASK, State.BACKING_OFF, str(error), wait)
+        self._context.surroundings.facts.emit(PollFailed(OPENING_TASK, str(error), wait))
+        self._context.doing(OPENING_TASK, State.BACKING_OFF, str(error), wait)
         return wait

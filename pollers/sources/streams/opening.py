@@ -13,7 +13,7 @@ from pollers.clocks.clock import loop_time
 from pollers.engine.backoff import Backoff
 from pollers.errors import SourceUnusable
 from pollers.sources.streams.starting import configured_start, first_checkpoints
-from pollers.telemetry.facts import Doing, State
+from pollers.telemetry.facts import OPENING_TASK, Doing, State
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 log = structlog.stdlib.get_logger(__name__)
 
-TASK = "stream"
-"""What facts call the task that opens the stream and lists its shards."""
 COMING_SECONDS = 2.0
 """How often a stream that is being created is asked about."""
 WRONG_SECONDS = 30.0
@@ -64,9 +62,9 @@ class Patience:
 
     async def wait(self, why: str, seconds: float) -> None:
         """Say why, and wait."""
-        self.surroundings.facts.emit(Doing(TASK, State.BACKING_OFF, why, seconds))
+        self.surroundings.facts.emit(Doing(OPENING_TASK, State.BACKING_OFF, why, seconds))
         await self.stopping.sleep(seconds)
-        self.surroundings.facts.emit(Doing(TASK, State.ENDED))
+        self.surroundings.facts.emit(Doing(OPENING_TASK, State.ENDED))
 
 
 def refuse(source: StreamSource, error: AwsError) -> None:

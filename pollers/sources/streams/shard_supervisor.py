@@ -11,10 +11,9 @@ import structlog
 
 from pollers.checkpoints.errors import LeaseLost, StoreUnwritable
 from pollers.checkpoints.store import ShardCheckpoint
-from pollers.sources.streams.opening import TASK
 from pollers.sources.streams.shard import Shard
 from pollers.sources.streams.starting import later_checkpoints
-from pollers.telemetry.facts import EndRevoked, ShardEnded, State
+from pollers.telemetry.facts import OPENING_TASK, EndRevoked, ShardEnded, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -85,7 +84,7 @@ class Shards:
                 if not self._stopping and not self._shards.keys() >= set(self._lineage.unfinished()):
                     await self._start()
             except StoreUnwritable as error:
-                self._context.doing(TASK, State.BACKING_OFF, str(error))
+                self._context.doing(OPENING_TASK, State.BACKING_OFF, str(error))
                 self._discovery.expect()
             self._say_waiting()
 
