@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pollers.commands.inspecting import load_runnable_or_exit
+from pollers.commands.configuration import load_runnable_or_exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ from pollers.aws.api import StartAt
 from pollers.checkpoints.errors import CheckpointError, StoreDamaged
 from pollers.checkpoints.inspection import FileFound, MappingFound, ShardFound, inspect, reset
 from pollers.checkpoints.lock import owner_of
-from pollers.commands.loading import EXIT_UNUSABLE, load_or_exit
+from pollers.commands.configuration import EXIT_UNUSABLE, load_or_exit
 from pollers.sources.registry import keeps_checkpoints
 
 if TYPE_CHECKING:

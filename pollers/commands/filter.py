@@ -91,7 +91,7 @@ def _chosen(pattern: str | None, config: Path | None, mapping: str | None) -> tu
         return _patterns_of(pattern), None
     if pattern is not None or config is None or mapping is None:
         raise click.UsageError("give either --pattern, or both -c and --mapping")
-    from pollers.commands.loading import load_or_exit
+    from pollers.commands.configuration import load_or_exit
 
     mappings = load_or_exit(config).config.event_source_mappings
     if mapping not in mappings:

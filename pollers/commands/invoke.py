@@ -16,7 +16,7 @@ import click
 
 from handlers.errors import FunctionUnusable
 from handlers.function import PAYLOAD_LIMIT_BYTES, FunctionError, Payload
-from pollers.commands.loading import EXIT_UNUSABLE, load_or_exit
+from pollers.commands.configuration import EXIT_UNUSABLE, exit_for_environment, load_or_exit
 from pollers.commands.run import backend_options
 
 if TYPE_CHECKING:
@@ -116,10 +116,10 @@ def _maker(name: str, config: Config) -> FunctionMaker:
 
 def _report_faults(name: str, loaded: Loaded) -> None:
     """What can be seen without running it: notes, or the faults that end it here."""
-    from pollers.commands.inspecting import exit_for_environment, inspected
+    from pollers.supervisor.loading import inspect_functions
 
     exit_for_environment()
-    faults, notes = inspected(loaded, [name])
+    faults, notes = inspect_functions(loaded, [name])
     for remark in [*notes, *faults]:
         click.echo(remark if remark in faults else f"note: {remark}", err=True)
     if faults:

@@ -43,7 +43,7 @@ def command(config: Path, until_idle: float | None) -> None:
     # Only now, as these take most of the start.
     from handlers.system.descriptor_limit import raise_descriptor_limit
     from handlers.system.memory_privacy import keep_memory_private
-    from pollers.commands.inspecting import load_runnable_or_exit
+    from pollers.commands.configuration import load_runnable_or_exit
     from pollers.telemetry.logging import configure_logging
     from pollers.telemetry.output import take_over
 
@@ -100,9 +100,9 @@ async def _run_and_leave(path: Path, loaded: Loaded, until_idle: float | None) -
     from pollers.assembly import AddressTaken, assembled
     from pollers.checkpoints import CheckpointError
     from pollers.supervisor.ending import LAST_LINES_SECONDS, Ending
-    from pollers.supervisor.reloading import say_notes
+    from pollers.supervisor.reloading import log_notes
 
-    say_notes(loaded.notes)
+    log_notes(loaded.notes)
     asyncio.get_running_loop().set_exception_handler(_without_traceback_for_want_of_descriptors)
     ending = None
     # Around everything that is opened, so that signals are heard until all of it is closed.

@@ -9,7 +9,7 @@ import structlog
 from anyio import to_thread
 
 from config import ConfigError
-from pollers.commands.inspecting import load_runnable
+from pollers.supervisor.loading import load_runnable
 from pollers.supervisor.runtime import ReloadRefused, Runtime
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ async def reload_from(runtime: Runtime, path: Path) -> Reloaded:
     try:
         loaded = await to_thread.run_sync(load_runnable, path)
         done = Reloaded(**await runtime.reload(loaded.config))
-        say_notes(loaded.notes)
+        log_notes(loaded.notes)
         return done
     except ConfigError as error:
         faults = [str(fault) for fault in error.faults]
@@ -46,8 +46,8 @@ async def reload_from(runtime: Runtime, path: Path) -> Reloaded:
     return Reloaded(faults=faults)
 
 
-def say_notes(notes: Iterable[Note]) -> None:
-    """Log what there is to say of a configuration that can be used. What is said of a function will make it fail."""
+def log_notes(notes: Iterable[Note]) -> None:
+    """Log the notes on a configuration that can be used. Those on functions are warnings: such a function will fail."""
     for note in notes:
-        say = log.warning if note.path.startswith("functions.") else log.info
-        say("configuration note", note=str(note))
+        log_line = log.warning if note.path.startswith("functions.") else log.info
+        log_line("configuration note", note=str(note))

@@ -1,9 +1,7 @@
-"""``headrace check`` and ``headrace schema``, as the user sees them."""
+"""``headrace check``, and what a command says of a configuration that cannot be used, as the user sees it."""
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import sys
 import textwrap
@@ -164,34 +162,6 @@ def test_check_fills_in_the_environment(folder: Folder, monkeypatch: pytest.Monk
     file = folder.write("aws: {region: '${HEADRACE_TEST_REGION}'}\n")
 
     assert run("check", str(file)).exit_code == 0
-
-
-def test_schema_prints_the_schema() -> None:
-    """As JSON."""
-    result = run("schema")
-
-    assert result.exit_code == 0
-    assert json.loads(result.stdout)["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-
-
-@pytest.mark.parametrize("module", ["config", "config.schema"])
-def test_importing_config_does_not_import_the_aws_sdk(module: str) -> None:
-    """Nor anything else that takes its time."""
-    code = (
-        f"import {module}, sys; print([m for m in ('aiobotocore', 'botocore', 'aiohttp', 'anyio', 'pollers') if m in "
-        "sys.modules])"
-    )
-
-    found = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONWARNINGS": ""},
-        timeout=60,
-    )
-
-    assert found.stdout.strip() == "[]"
 
 
 def test_check_finds_what_is_wrong_inside_a_pattern(folder: Folder) -> None:
