@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 import structlog
@@ -16,14 +16,36 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from random import Random
 
-    from pollers.checkpoints.store import MappingCheckpoints, ShardCheckpoint
-    from pollers.sources.streams.shard import Shard
+    from pollers.checkpoints.store import Lease, MappingCheckpoints, ShardCheckpoint
+    from pollers.sources.streams.progress import Step
+    from pollers.sources.streams.shard_states import ShardLife
 
 log = structlog.stdlib.get_logger(__name__)
 
 LAST_SECONDS = 2.0
 """For how long a store that refuses is asked again when the poller ends."""
 LAST_TRY_SECONDS = 0.25
+
+
+class CheckpointedShard(Protocol):
+    """A shard whose checkpoint is written. ``saving`` is held from the reading of what is done until the write is booked."""
+
+    lease: Lease
+    life: ShardLife
+    kept: ShardCheckpoint
+    saving: anyio.Lock
+
+    def checkpoint(self) -> tuple[Step, ShardCheckpoint] | None:
+        """The checkpoint as it can be written now, or None when that would change nothing."""
+
+    def saved(self, step: Step, checkpoint: ShardCheckpoint) -> None:
+        """That checkpoint has been written."""
+
+    def nothing_to_write(self) -> None:
+        """What has been finished changes no checkpoint."""
+
+    def lose(self) -> None:
+        """Another owner has the shard."""
 
 
 class CheckpointWriter:
@@ -37,36 +59,36 @@ class CheckpointWriter:
     def __init__(
         self,
         checkpoints: MappingCheckpoints,
-        stopping: Stop,
+        stop: Stop,
         random: Random,
         report: Callable[[str | None, float | None], None],
         interval_seconds: float = 0.0,
     ) -> None:
         self._checkpoints = checkpoints
-        self._stopping = stopping
+        self._stop = stop
         self._backoff = Backoff(random, initial=0.5, maximum=10.0)
         self._report = report
         self._ending = Stop()
         self.interval_seconds = interval_seconds
         self.problem: str | None = None
-        self._dirty: dict[Shard, None] = {}
-        self._news = anyio.Event()
+        self._dirty: dict[CheckpointedShard, None] = {}
+        self._moved = anyio.Event()
         self._flushing = anyio.Lock(fast_acquire=True)
 
-    def moved(self, shard: Shard) -> None:
+    def moved(self, shard: CheckpointedShard) -> None:
         """The shard's checkpoint may be moved."""
         if shard not in self._dirty:
             self._dirty[shard] = None
-            self._news.set()
+            self._moved.set()
 
     async def run(self) -> None:
         """Write until :meth:`last` is called: also while a stop waits for what runs, which a kill may cut short."""
         while not self._ending.requested:
-            await self._news.wait()
-            self._news = anyio.Event()
+            await self._moved.wait()
+            self._moved = anyio.Event()
             problem = await self.flush()
             if self._dirty:
-                self._news.set()
+                self._moved.set()
             await self._pause(problem)
 
     async def _pause(self, problem: StoreUnwritable | None) -> None:
@@ -101,7 +123,7 @@ class CheckpointWriter:
                         writes.start_soon(self._save_or_keep, shard, refused)
         return refused[0] if refused else None
 
-    async def _save_or_keep(self, shard: Shard, refused: list[StoreUnwritable]) -> None:
+    async def _save_or_keep(self, shard: CheckpointedShard, refused: list[StoreUnwritable]) -> None:
         try:
             await self.save(shard)
         except StoreUnwritable as problem:
@@ -111,23 +133,25 @@ class CheckpointWriter:
     async def last(self) -> None:
         """Write what is left when the poller ends. Raises StoreUnwritable when the store goes on refusing."""
         self._ending.request()
-        self._news.set()
+        self._moved.set()
         deadline = anyio.current_time() + LAST_SECONDS
         while (problem := await self.flush()) is not None:
             if anyio.current_time() >= deadline:
                 raise problem
             await anyio.sleep(LAST_TRY_SECONDS)
 
-    async def save(self, shard: Shard) -> None:
+    async def save(self, shard: CheckpointedShard) -> None:
         """Move one shard's checkpoint as far as it can be moved. Raises StoreUnwritable."""
         async with shard.saving:
             moved = shard.checkpoint()
-            if shard.lost:
+            if shard.life.lost:
                 return
             if moved is None:
                 shard.nothing_to_write()
                 return
             step, checkpoint = moved
+            # The fence: the store takes the write only while this very lease is the current one (docs/design, decision 4). So an
+            # owner that was replaced without knowing cannot move the checkpoint back, or past what the new one has not done.
             try:
                 await self._checkpoints.save(shard.lease, checkpoint)
             except LeaseLost as lost:
@@ -135,7 +159,7 @@ class CheckpointWriter:
                 return
             shard.saved(step, checkpoint)
 
-    async def end(self, shard: Shard, children: Mapping[str, ShardCheckpoint]) -> bool:
+    async def end(self, shard: CheckpointedShard, children: Mapping[str, ShardCheckpoint]) -> bool:
         """Mark a shard ended and pin its children; tried again until it works or the poller stops. Whether it was done."""
         while True:
             try:
@@ -143,15 +167,17 @@ class CheckpointWriter:
             except StoreUnwritable as problem:
                 wait = self._backoff.next()
                 self._refused(problem, wait)
-                if self._stopping.requested:
+                if self._stop.requested:
                     return False
-                await self._stopping.sleep(wait)
+                await self._stop.sleep(wait)
 
-    async def _end(self, shard: Shard, children: Mapping[str, ShardCheckpoint]) -> bool:
+    async def _end(self, shard: CheckpointedShard, children: Mapping[str, ShardCheckpoint]) -> bool:
         async with shard.saving:
-            if shard.lost:
+            if shard.life.lost:
                 return False
             step, checkpoint = shard.checkpoint() or (None, shard.kept)
+            # One write for the end and the children: a crash between the two would leave children that nobody ever reads, or
+            # children that are read while records of their parent are still owed.
             try:
                 await self._checkpoints.end(shard.lease, replace(checkpoint, ahead=()), children)
             except LeaseLost as lost:
@@ -163,6 +189,6 @@ class CheckpointWriter:
                 shard.saved(step, checkpoint)
             return True
 
-    def _give_up(self, shard: Shard, lost: LeaseLost) -> None:
-        log.warning("another owner took the shard", shard=shard.shard_id, error=str(lost))
+    def _give_up(self, shard: CheckpointedShard, lost: LeaseLost) -> None:
+        log.warning("another owner took the shard", shard=shard.life.shard_id, error=str(lost))
         shard.lose()

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
     from pollers.aws.api import ShardListing
     from pollers.checkpoints.store import MappingCheckpoints
+    from pollers.engine.poller import Surroundings
     from pollers.engine.stop import Stop
-    from pollers.sources.streams.context import StreamContext
+    from pollers.sources.streams.current_stream import CurrentStream
+    from pollers.sources.streams.task_reports import TaskReports
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -35,60 +37,65 @@ SOON_SECONDS = 1.0
 
 
 class Discovery:
-    """The stream's shards and their lineage. ``found`` is awaited after each listing, to start what may be read now."""
+    """The stream's shards and their lineage."""
 
     def __init__(
         self,
-        context: StreamContext,
+        stream: CurrentStream,
         checkpoints: MappingCheckpoints,
-        stopping: Stop,
-        found: Callable[[], Awaitable[None]],
+        surroundings: Surroundings,
+        stop: Stop,
+        reports: TaskReports,
     ) -> None:
         self.lineage = Lineage()
-        self._context = context
+        self._stream = stream
         self._checkpoints = checkpoints
-        self._stopping = stopping
-        self._found = found
+        self._surroundings = surroundings
+        self._stop = stop
+        self._reports = reports
         self._looking = anyio.Lock()
         self._looked_at = -math.inf
         self._described = anyio.current_time()
         self._expected = anyio.Event()
-        self._quick = SOON_SECONDS
-        self._backoff = Backoff(context.surroundings.random, initial=0.5, maximum=20.0)
+        self._soon = SOON_SECONDS
+        self._backoff = Backoff(surroundings.random, initial=0.5, maximum=20.0)
 
-    async def run(self) -> None:
-        """List, and go on listing until stopped. Raises SourceUnusable."""
-        while not self._stopping.requested:
+    async def run(self, found: Callable[[], Awaitable[None]]) -> None:
+        """List, and go on listing until stopped; ``found`` is awaited after each listing, to start what may be read now.
+
+        Raises SourceUnusable.
+        """
+        while not self._stop.requested:
             wait = INTERVAL_SECONDS
             try:
-                with self._stopping.waiting():
+                with self._stop.waiting():
                     await self._confirm()
                     await self.look()
             except AwsError as error:
                 wait = await self._failed(error)
-            await self._found()
-            await self._rest(wait * self._context.surroundings.random.uniform(0.8, 1.0))
+            await found()
+            await self._rest(wait * self._surroundings.random.uniform(0.8, 1.0))
 
     async def _confirm(self) -> None:
         now = anyio.current_time()
         if now >= self._described + DESCRIBED_SECONDS:
-            await self._context.confirm_stream()
+            await self._stream.confirm()
             self._described = now
 
     async def _rest(self, seconds: float) -> None:
-        if self._expected.is_set() and self._quick < INTERVAL_SECONDS:
-            seconds = min(seconds, self._quick)
-            self._quick *= 2
+        if self._expected.is_set() and self._soon < INTERVAL_SECONDS:
+            seconds = min(seconds, self._soon)
+            self._soon *= 2
         elif self._expected.is_set():
-            self._expected, self._quick = anyio.Event(), SOON_SECONDS
-        with self._stopping.waiting(), anyio.move_on_after(seconds):
+            self._expected, self._soon = anyio.Event(), SOON_SECONDS
+        with self._stop.waiting(), anyio.move_on_after(seconds):
             if self._expected.is_set():
                 await anyio.sleep(seconds)
             await self._expected.wait()
 
     def expect(self) -> None:
         """Shards are about to appear: list more often for a while."""
-        self._quick = SOON_SECONDS
+        self._soon = SOON_SECONDS
         self._expected.set()
 
     def expect_once(self) -> None:
@@ -111,15 +118,15 @@ class Discovery:
             if self._looked_at >= since:
                 return []
             begun = anyio.current_time()
-            listing = await self._context.source.shards()
+            listing = await self._stream.source.shards()
             self._looked_at = begun
             self._backoff.reset()
-            self._context.doing(OPENING_TASK, State.ENDED)
+            self._reports.doing(OPENING_TASK, State.ENDED)
             new = self.lineage.listing(listing, anyio.current_time())
-            self._say_seen(new)
+            self._report_seen(new)
             if self.lineage.suspects():
                 self.expect_once()
-            self._context.surroundings.facts.emit(Listed(len(listing)))
+            self._surroundings.facts.emit(Listed(len(listing)))
             gone = self.lineage.gone()
             if gone:
                 await self._forget(gone)
@@ -128,13 +135,13 @@ class Discovery:
     def announce(self, children: Iterable[ShardListing]) -> None:
         """A parent named its children at its end."""
         children = list(children)
-        self._say_seen(self.lineage.announce(children))
+        self._report_seen(self.lineage.announce(children))
         if not all(parent in self.lineage for child in children for parent in child.parent_ids):
             self.expect()
 
-    def _say_seen(self, shard_ids: Iterable[str]) -> None:
+    def _report_seen(self, shard_ids: Iterable[str]) -> None:
         for shard_id in shard_ids:
-            self._context.surroundings.facts.emit(ShardSeen(shard_id, self.lineage.parents(shard_id)))
+            self._surroundings.facts.emit(ShardSeen(shard_id, self.lineage.parents(shard_id)))
 
     async def _forget(self, gone: list[str]) -> None:
         try:
@@ -145,10 +152,10 @@ class Discovery:
             self.lineage.forget(gone)
 
     async def _failed(self, error: AwsError) -> float:
-        """Say so; returns the seconds to wait. Raises SourceUnusable for what waiting does not cure."""
+        """Report it; returns the seconds to wait. Raises SourceUnusable for what waiting does not cure."""
         if isinstance(error, NotFound | AccessDenied):
-            refuse(self._context.source, error)
+            refuse(self._stream.source, error)
         wait = self._backoff.next()
-        self._context.surroundings.facts.emit(PollFailed(OPENING_TASK, str(error), wait))
-        self._context.doing(OPENING_TASK, State.BACKING_OFF, str(error), wait)
+        self._surroundings.facts.emit(PollFailed(OPENING_TASK, str(error), wait))
+        self._reports.doing(OPENING_TASK, State.BACKING_OFF, str(error), wait)
         return wait

@@ -20,12 +20,12 @@ from __future__ import annotations
 from enum import Enum
 
 CONFIRMED = 2
-"""Replies in a row that say so, each to an iterator of its own, the first of them perhaps with records."""
+"""Replies in a row that claim it, each to an iterator of its own, the first of them perhaps with records."""
 CONTRADICTED = 8
 """The same where the last record did not come again, or where a distance from the tip says that there is more to come."""
 UNANCHORED = 4
 """The same where no record is known that would have to come again."""
-QUIET_REPLIES = 3
+REPLIES_BETWEEN = 3
 """Replies without new records that may come between: a service may say that a shard goes on and only then that it has ended."""
 TRIES_TO_FIND = 12
 """Listings that must miss a shard before it counts as gone: listings lag behind a new shard's birth."""
@@ -40,50 +40,50 @@ class Sight(Enum):
 
 
 class Ending:
-    """What is known of one shard's end. ``told`` counts the replies in a row that said so."""
+    """What is known of one shard's end. ``claims`` counts the replies in a row that said that it has ended."""
 
     def __init__(self) -> None:
-        self.told = 0
-        self._again = False
+        self.claims = 0
+        self._came_again = False
         self._needed = CONFIRMED
         self._missed = 0
-        self._quiet = 0
+        self._without_progress = 0
 
-    def came_again(self) -> None:
-        """The last record came once more."""
-        self._again = True
+    def last_came_again(self) -> None:
+        """The last record read came once more."""
+        self._came_again = True
 
-    def said(self, *, progressed: bool, children: bool, behind: bool, anchored: bool) -> bool:
+    def claimed(self, *, progressed: bool, children: bool, behind: bool, anchored: bool) -> bool:
         """A reply said that the shard has ended; whether it has, by that alone.
 
         ``progressed``: it brought records as well. ``children``: it named the shard's children. ``behind``: it said that there is
         more to come. ``anchored``: the last record read is known, so that it must have come again.
         """
-        self.told = 1 if progressed else self.told + 1
-        if behind or (anchored and not self._again):
+        self.claims = 1 if progressed else self.claims + 1
+        if behind or (anchored and not self._came_again):
             self._needed = CONTRADICTED
         else:
             self._needed = CONFIRMED if anchored else UNANCHORED
-        self._again, self._quiet = False, 0
+        self._came_again, self._without_progress = False, 0
         return children and (not behind or self.confirmed)
 
     @property
     def confirmed(self) -> bool:
-        """Whether it was said often enough to ask the listing."""
-        return self.told >= self._needed
+        """Whether it was claimed often enough to ask the listing."""
+        return self.claims >= self._needed
 
     @property
     def doubtful(self) -> bool:
-        """Whether what was said contradicts itself, more than once."""
-        return CONFIRMED < self.told < self._needed == CONTRADICTED
+        """Whether what was claimed contradicts itself, more than once."""
+        return CONFIRMED < self.claims < self._needed == CONTRADICTED
 
-    def went_on(self, *, progressed: bool) -> None:
-        """A reply said that the shard goes on."""
-        self._quiet += 1
-        if progressed or self._quiet > QUIET_REPLIES:
-            self.told = self._missed = 0
+    def denied(self, *, progressed: bool) -> None:
+        """A reply said that the shard goes on. ``progressed``: it brought records."""
+        self._without_progress += 1
+        if progressed or self._without_progress > REPLIES_BETWEEN:
+            self.claims = self._missed = 0
 
     def borne_out(self, sight: Sight, *, disabled: bool) -> bool:
-        """Whether the listing bears out what was said often enough. ``disabled``: the stream takes no more records."""
+        """Whether the listing bears out what was claimed often enough. ``disabled``: the stream takes no more records."""
         self._missed = self._missed + 1 if sight is Sight.MISSING else 0
         return sight is Sight.CLOSED or disabled or self._missed >= TRIES_TO_FIND

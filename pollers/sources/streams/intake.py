@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import anyio.lowlevel
 
@@ -10,12 +10,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pollers.aws.api import Wire
-    from pollers.sources.streams.context import RecordMatcher
 
 ENCODED_AT_ONCE = 1_000
 """Records encoded before the event loop gets its turn (a few milliseconds)."""
 FILTERED_AT_ONCE = 200
 """The same with filters, which may have to parse every record."""
+
+
+class RecordMatcher(Protocol):
+    """As :class:`pollers.filtering.RecordFilter` is: says which wire records are for the function."""
+
+    def matches(self, record: Wire) -> bool:
+        """Whether this one is. Never raises."""
 
 
 async def matching(record_filter: RecordMatcher | None, records: list[Wire]) -> list[bool] | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pollers.sources.streams.ending import Sight
+from pollers.sources.streams.shard_states import ShardLife, ShardState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -20,14 +21,20 @@ OPEN_AFTER_SECONDS = 10.0
 
 
 @dataclass(slots=True)
-class _Shard:
+class _Known:
+    """A shard as far as listings and checkpoints tell of it.
+
+    ``seen``: a listing has shown it. ``gone``: listings have missed it for so long that it is not waited for any more.
+    ``listed_closed``: a listing has shown its ending sequence number. ``open_since``: since when listings have shown a shard open
+    that is called ended.
+    """
+
     parents: tuple[str, ...]
-    ended: bool = False
-    reading: bool = False
+    life: ShardLife
     seen: bool = False
     missed_since: float | None = None
     gone: bool = False
-    closed: bool = False
+    listed_closed: bool = False
     open_since: float | None = None
 
 
@@ -40,7 +47,7 @@ class Lineage:
     """
 
     def __init__(self) -> None:
-        self._shards: dict[str, _Shard] = {}
+        self._shards: dict[str, _Known] = {}
 
     def __contains__(self, shard_id: str) -> bool:
         return shard_id in self._shards
@@ -50,7 +57,8 @@ class Lineage:
 
     def restore(self, shard_id: str, parents: tuple[str, ...], *, ended: bool) -> None:
         """A shard that a checkpoint remembers, whether or not the stream lists it still."""
-        self._shards[shard_id] = _Shard(parents, ended)
+        state = ShardState.ENDED if ended else ShardState.WAITING
+        self._shards[shard_id] = _Known(parents, ShardLife(shard_id, state))
 
     def announce(self, shards: Iterable[ShardListing]) -> list[str]:
         """Children that their parent named at its end; returns those that are new."""
@@ -63,8 +71,8 @@ class Lineage:
         open_ids = {shard.shard_id for shard in shards if shard.ended_at is None}
         parents = self._parents()
         for shard_id, known in self._shards.items():
-            known.closed = known.closed or (shard_id in listed and shard_id not in open_ids)
-            if not known.ended or known.closed or shard_id not in open_ids or shard_id in parents:
+            known.listed_closed = known.listed_closed or (shard_id in listed and shard_id not in open_ids)
+            if not known.life.ended or known.listed_closed or shard_id not in open_ids or shard_id in parents:
                 known.open_since = None
             elif known.open_since is None:
                 known.open_since = now
@@ -79,7 +87,7 @@ class Lineage:
     def _add(self, shard_id: str, parents: tuple[str, ...]) -> bool:
         known = self._shards.get(shard_id)
         if known is None:
-            self._shards[shard_id] = _Shard(parents)
+            self._shards[shard_id] = _Known(parents, ShardLife(shard_id))
             return True
         if not known.parents:
             known.parents = parents
@@ -92,7 +100,7 @@ class Lineage:
         """What is known of the shard besides its own replies: it is closed when a listing had an ending sequence number for it,
         or another shard has it as a parent."""
         shard = self._shards.get(shard_id)
-        if (shard is not None and shard.closed) or shard_id in self._parents():
+        if (shard is not None and shard.listed_closed) or shard_id in self._parents():
             return Sight.CLOSED
         return Sight.MISSING if shard is None or shard.missed_since is not None else Sight.OPEN
 
@@ -111,20 +119,12 @@ class Lineage:
     def reopened(self, shard_id: str) -> None:
         """The shard has not ended, whatever was written down; it may be read again."""
         shard = self._shards[shard_id]
-        shard.ended, shard.open_since = False, None
+        shard.life.to(ShardState.WAITING)
+        shard.open_since = None
 
-    def started(self, shard_id: str) -> None:
-        """The shard is being read."""
-        self._shards[shard_id].reading = True
-
-    def stopped(self, shard_id: str) -> None:
-        """The shard is not being read any more, and has not ended."""
-        self._shards[shard_id].reading = False
-
-    def ended(self, shard_id: str) -> None:
-        """Every record of the shard is done, and that is written down."""
-        shard = self._shards[shard_id]
-        shard.ended, shard.reading = True, False
+    def life(self, shard_id: str) -> ShardLife:
+        """The shard's state, which whoever reads the shard takes on."""
+        return self._shards[shard_id].life
 
     def parents(self, shard_id: str) -> tuple[str, ...]:
         """The shard's parents as they were first named."""
@@ -138,35 +138,31 @@ class Lineage:
 
     def _finished(self, shard_id: str, *, certain: bool) -> bool:
         shard = self._shards.get(shard_id)
-        return certain if shard is None else shard.ended
+        return certain if shard is None else shard.life.ended
 
     def readable(self) -> list[str]:
         """The shards that may be read and are not."""
         return [
             shard_id
             for shard_id, shard in self._shards.items()
-            if not (shard.ended or shard.reading or self.waiting_for(shard_id))
+            if shard.life.state is ShardState.WAITING and not self.waiting_for(shard_id)
         ]
 
     def unfinished(self) -> list[str]:
         """The shards that have not ended, read or not."""
-        return [shard_id for shard_id, shard in self._shards.items() if not shard.ended]
-
-    def all_done(self) -> bool:
-        """Whether every shard has ended."""
-        return all(shard.ended for shard in self._shards.values())
+        return [shard_id for shard_id, shard in self._shards.items() if not shard.life.ended]
 
     def gone(self) -> list[str]:
         """Ended shards that the stream lists no longer: their checkpoints may go.
 
         Not while a child that no listing has shown yet names them: it is the only one that does not know without them.
         """
-        young = [shard for shard in self._shards.values() if not (shard.ended or shard.seen)]
+        young = [shard for shard in self._shards.values() if not (shard.life.ended or shard.seen)]
         needed = {parent for shard in young for parent in shard.parents}
         return [
             shard_id
             for shard_id, shard in self._shards.items()
-            if shard.ended and shard.gone and shard_id not in needed
+            if shard.life.ended and shard.gone and shard_id not in needed
         ]
 
     def forget(self, shard_ids: Iterable[str]) -> None:

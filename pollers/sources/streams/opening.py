@@ -34,24 +34,24 @@ log = structlog.stdlib.get_logger(__name__)
 COMING_SECONDS = 2.0
 """How often a stream that is being created is asked about."""
 WRONG_SECONDS = 30.0
-"""How far this machine's clock may be from the service's before that is said."""
+"""How far this machine's clock may be from the service's before that is logged."""
 COMING = frozenset({"CREATING", "ENABLING"})
 
 
 class Patience:
-    """Asks the service until it answers: what may pass is waited out and said, what may not is SourceUnusable."""
+    """Asks the service until it answers: what may pass is waited out and reported, what may not is SourceUnusable."""
 
-    def __init__(self, source: StreamSource, surroundings: Surroundings, stopping: Stop) -> None:
+    def __init__(self, source: StreamSource, surroundings: Surroundings, stop: Stop) -> None:
         self.source = source
         self.surroundings = surroundings
-        self.stopping = stopping
+        self.stop = stop
         self._backoff = Backoff(surroundings.random, initial=0.5, maximum=20.0)
 
     async def ask(self, call: Callable[[], Awaitable[T]]) -> T | None:
         """The answer, or None when stopped before there was one. Raises SourceUnusable."""
-        while not self.stopping.requested:
+        while not self.stop.requested:
             try:
-                with self.stopping.waiting():
+                with self.stop.waiting():
                     answer = await call()
                     self._backoff.reset()
                     return answer
@@ -61,9 +61,9 @@ class Patience:
         return None
 
     async def wait(self, why: str, seconds: float) -> None:
-        """Say why, and wait."""
+        """Report why, and wait."""
         self.surroundings.facts.emit(Doing(OPENING_TASK, State.BACKING_OFF, why, seconds))
-        await self.stopping.sleep(seconds)
+        await self.stop.sleep(seconds)
         self.surroundings.facts.emit(Doing(OPENING_TASK, State.ENDED))
 
 
@@ -155,7 +155,7 @@ async def _pin(start: StartAt, checkpoints: MappingCheckpoints, patience: Patien
 
 
 def _service_time(patience: Patience) -> float:
-    """The service's time, or a second or two less. This machine's where replies do not tell; a clock that is wrong is said."""
+    """The service's time, or a second or two less. This machine's where replies do not tell; a clock that is wrong is logged."""
     own, known = patience.surroundings.clock.time(), patience.source.service_clock.at_least(loop_time())
     if known is None:
         return own
@@ -176,9 +176,9 @@ async def _tips(shards: list[ShardListing], patience: Patience) -> dict[str, str
     """
     tips = {}
     for shard in shards:
-        if shard.ended_at is None and not patience.stopping.requested:
+        if shard.ended_at is None and not patience.stop.requested:
             try:
-                with patience.stopping.waiting():
+                with patience.stop.waiting():
                     tips[shard.shard_id] = await patience.source.iterator(shard.shard_id, StartAt("LATEST"))
             except AwsError as error:
                 log.debug("no iterator at the end of a shard", shard=shard.shard_id, error=str(error))

@@ -8,13 +8,15 @@ import anyio
 
 from pollers.aws.errors import AwsError
 from pollers.engine.failures import Failures
-from pollers.engine.stop import Stop
 from pollers.sources.streams.checkpointing import CheckpointWriter
-from pollers.sources.streams.context import RecordMatcher, StreamContext
+from pollers.sources.streams.context import StreamContext
+from pollers.sources.streams.current_stream import CurrentStream
+from pollers.sources.streams.discarding import Discarder
 from pollers.sources.streams.discovery import Discovery
 from pollers.sources.streams.opening import OpenStream, Patience, open_stream
 from pollers.sources.streams.pacing import ReadAhead
-from pollers.sources.streams.shard_supervisor import Shards
+from pollers.sources.streams.shard_supervisor import ShardSupervisor
+from pollers.sources.streams.task_reports import TaskReports
 from pollers.telemetry.facts import Doing, ShardSeen, State, WriteRefused
 
 if TYPE_CHECKING:
@@ -23,10 +25,10 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from config.models import StreamMapping
-    from pollers.checkpoints.store import CheckpointStore
+    from pollers.checkpoints.store import CheckpointStore, MappingCheckpoints
     from pollers.destinations import Destination
     from pollers.engine.poller import Surroundings
-    from pollers.sources.streams.ending import Sight
+    from pollers.sources.streams.intake import RecordMatcher
     from pollers.sources.streams.source import StreamSource
 
 READ_AHEAD_RECORDS = 20_000
@@ -53,9 +55,9 @@ class StreamPoller:
         self._destination = destination
         self._surroundings = surroundings
         self._record_filter = record_filter
-        self._stopping = Stop()
+        self._stop = surroundings.stop.child()
         self._discovery: Discovery | None = None
-        self._shards: Shards | None = None
+        self._shards: ShardSupervisor | None = None
         self._failures = Failures()
 
     def held(self) -> int:
@@ -68,75 +70,66 @@ class StreamPoller:
 
     async def caught_up(self) -> bool:
         """See ``Poller.caught_up``: a fresh listing shows no new shard, and every shard has ended or is read to its tip."""
-        if self._shards is None or self._discovery is None or self._stopping.requested:
+        if self._shards is None or self._discovery is None or self._stop.requested:
             return False
         try:
             new = await self._discovery.look()
         except AwsError:
             return False
         await self._shards.start_readable()
-        return not new and self._shards.at_tips
+        return not new and self._shards.caught_up
 
     async def run(self) -> None:
         """See ``Poller.run``."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch_stop)
-            tasks.start_soon(self._watch_hurry)
             await self._guarded(lambda: self._poll(tasks))
             tasks.cancel_scope.cancel()
         self._failures.raise_found()
 
     async def _poll(self, tasks: TaskGroup) -> None:
-        patience = Patience(self._source, self._surroundings, self._stopping)
-        stream = await open_stream(self._mapping, self._store, self._destination, patience)
-        if stream is not None:
-            await self._read(stream, tasks)
+        patience = Patience(self._source, self._surroundings, self._stop)
+        opened = await open_stream(self._mapping, self._store, self._destination, patience)
+        if opened is not None:
+            await self._read(opened, tasks)
 
-    async def _read(self, stream: OpenStream, tasks: TaskGroup) -> None:
+    async def _read(self, opened: OpenStream, tasks: TaskGroup) -> None:
         """Read until stopped, then acknowledge what is done and hand back the rest."""
-        context = self._context(stream)
-        self._discovery = discovery = Discovery(context, stream.checkpoints, self._stopping, self._start_readable)
-        for shard_id, kept in (await stream.checkpoints.load()).items():
+        surroundings, stop = self._surroundings, self._stop
+        reports = TaskReports(surroundings.facts)
+        stream = CurrentStream(self._source, opened.description, surroundings.clock)
+        self._discovery = discovery = Discovery(stream, opened.checkpoints, surroundings, stop, reports)
+        for shard_id, kept in (await opened.checkpoints.load()).items():
             discovery.lineage.restore(shard_id, kept.parents, ended=kept.ended)
-            self._surroundings.facts.emit(ShardSeen(shard_id, kept.parents, kept.ended))
-        self._shards = shards = Shards(context, stream.checkpoints, discovery, tasks, stream.tips, self._fail)
-        if self._stopping.requested:
+            surroundings.facts.emit(ShardSeen(shard_id, kept.parents, kept.ended))
+        writer = self._writer(opened.checkpoints)
+        context = self._context(stream, reports)
+        self._shards = shards = ShardSupervisor(context, writer, discovery, opened, tasks, stop, self._fail)
+        if stop.requested:
             shards.stop()
-        tasks.start_soon(self._guarded, context.writer.run)
-        tasks.start_soon(self._guarded, discovery.run)
+        tasks.start_soon(self._guarded, writer.run)
+        tasks.start_soon(self._guarded, lambda: discovery.run(shards.start_readable))
         await shards.stopped.wait()
         await shards.hand_back()
 
-    def _context(self, stream: OpenStream) -> StreamContext:
-        wanted = 2 * self._mapping.batch_size * self._mapping.parallelization_factor
-        writer = CheckpointWriter(
-            stream.checkpoints,
-            self._stopping,
-            self._surroundings.random,
-            self._report_store,
-            self._store.least_interval_seconds,
+    def _writer(self, checkpoints: MappingCheckpoints) -> CheckpointWriter:
+        interval_seconds = self._store.least_interval_seconds
+        return CheckpointWriter(
+            checkpoints, self._stop, self._surroundings.random, self._report_store, interval_seconds
         )
+
+    def _context(self, stream: CurrentStream, reports: TaskReports) -> StreamContext:
+        mapping, surroundings = self._mapping, self._surroundings
+        full_batches = 2 * mapping.batch_size * mapping.parallelization_factor
         return StreamContext(
-            mapping=self._mapping,
-            source=self._source,
-            destination=self._destination,
+            mapping=mapping,
+            stream=stream,
             record_filter=self._record_filter,
-            surroundings=self._surroundings,
-            stream=stream.description,
-            writer=writer,
-            read_ahead=ReadAhead(max(READ_AHEAD_RECORDS, wanted), READ_AHEAD_BYTES),
-            fail=self._fail,
-            sight=self._sight,
+            discarder=Discarder(mapping.name, stream, self._destination, surroundings, reports),
+            surroundings=surroundings,
+            reports=reports,
+            read_ahead=ReadAhead(max(READ_AHEAD_RECORDS, full_batches), READ_AHEAD_BYTES),
         )
-
-    async def _sight(self, shard_id: str) -> Sight:
-        if self._discovery is None:
-            raise RuntimeError("shards are read before they are listed")
-        return await self._discovery.sight(shard_id)
-
-    async def _start_readable(self) -> None:
-        if self._shards is not None:
-            await self._shards.start_readable()
 
     def _report_store(self, problem: str | None, retry_seconds: float | None) -> None:
         state = State.ENDED if problem is None else State.BACKING_OFF
@@ -146,17 +139,14 @@ class StreamPoller:
     # -- stopping and failing --------------------------------------------------------------------------------------------
 
     async def _watch_stop(self) -> None:
-        await self._surroundings.stop.until_requested()
-        self._stop()
+        """The mapping's stop cuts our waits by itself; what the shards wait for without a scope must be told."""
+        await self._stop.until_requested()
+        self._stop_shards()
+        await self._stop.until_hurried()
+        self._stop_shards()
 
-    async def _watch_hurry(self) -> None:
-        await self._surroundings.stop.until_hurried()
-        self._stopping.hurry()
-        if self._shards is not None:
-            self._shards.hurry()
-
-    def _stop(self) -> None:
-        self._stopping.request()
+    def _stop_shards(self) -> None:
+        self._stop.request()
         if self._shards is not None:
             self._shards.stop()
 
@@ -169,4 +159,4 @@ class StreamPoller:
 
     def _fail(self, failure: Exception) -> None:
         self._failures.add(failure)
-        self._stop()
+        self._stop_shards()

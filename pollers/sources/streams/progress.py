@@ -57,9 +57,9 @@ class Progress:
             self._filtered.extend(first + index for index in filtered)
         return first
 
-    def mark(self, sequence_number: str) -> None:
-        """Everything up to this sequence number has been read; there is no record of it (an event without records)."""
-        self._marker = self.read, sequence_number
+    def read_upto(self, position: str) -> None:
+        """Everything up to this position has been read; there is no record of it (an event without records)."""
+        self._marker = self.read, position
 
     def accept(self, offsets: Sequence[int]) -> None:
         """The function accepted these records, which lie below the lowest unfinished one of their lane."""
@@ -89,12 +89,12 @@ class Progress:
         ]
 
     def moved(self, lowest: int | None) -> bool:
-        """Whether a checkpoint below ``lowest`` (None: nothing is unfinished) would be news."""
+        """Whether a checkpoint below ``lowest`` (None: nothing is unfinished) would change it."""
         upto = self.read if lowest is None else lowest
         return upto > self.saved or (self._marker is not None and self._marker[0] == upto)
 
     def step(self, lowest: int | None, kept: str | None = None) -> Step:
-        """The checkpoint below ``lowest``; that of ``kept`` where it is no news."""
+        """The checkpoint below ``lowest``; that of ``kept`` where it stays."""
         upto = self.read if lowest is None else lowest
         if self._marker is not None and self._marker[0] == upto:
             number: str | None = self._marker[1]

@@ -10,23 +10,27 @@ from typing import TYPE_CHECKING
 import anyio
 
 from pollers.clocks.clock import loop_time
-from pollers.engine.stop import Stop
 from pollers.sources.streams.done_ahead import DoneAhead
 from pollers.sources.streams.intake import encoded, matching
 from pollers.sources.streams.lane import Lane
 from pollers.sources.streams.progress import Progress, Step
 from pollers.sources.streams.reading import Reader
 from pollers.sources.streams.records import Records, share_out
+from pollers.sources.streams.shard_states import ShardState
 from pollers.sources.streams.unwritten import Unwritten, WriteGate
 from pollers.sources.streams.windows import Windows
 from pollers.telemetry.facts import Checkpointed, Filtered, Received, Returned, State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from pollers.aws.api import ShardListing, Wire
     from pollers.checkpoints.store import Lease, ShardCheckpoint
+    from pollers.engine.stop import Stop
+    from pollers.sources.streams.checkpointing import CheckpointWriter
     from pollers.sources.streams.context import StreamContext
+    from pollers.sources.streams.ending import Sight
+    from pollers.sources.streams.shard_states import ShardLife
 
 UNSAVED_LIMIT = 100_000
 """Records read above the checkpoint at most: other lanes go on while one is stuck, but not for ever."""
@@ -35,85 +39,99 @@ UNSAVED_LIMIT = 100_000
 class Shard:
     """Reads one shard and brings its records to the function, until it ends or is stopped.
 
-    ``kept`` is the checkpoint as it was last written. ``lost``: another owner has the shard now.
+    ``life`` is the shard's state (see :mod:`pollers.sources.streams.shard_states`). ``kept`` is the checkpoint as it was last
+    written. ``stop`` is the shard's own. ``look`` asks what the stream's listing says of a shard.
     """
 
-    def __init__(self, shard_id: str, lease: Lease, kept: ShardCheckpoint, context: StreamContext) -> None:
-        self.shard_id = shard_id
+    def __init__(
+        self,
+        life: ShardLife,
+        lease: Lease,
+        kept: ShardCheckpoint,
+        context: StreamContext,
+        writer: CheckpointWriter,
+        stop: Stop,
+        look: Callable[[str], Awaitable[Sight]],
+    ) -> None:
+        self.life = life
         self.lease = lease
         self.kept = kept
         self.context = context
-        self.stopping = Stop()
+        self.stop = stop
         self.saving = anyio.Lock(fast_acquire=True)
-        self.lost = False
-        self.closed = False
-        self.children: tuple[ShardListing, ...] | None = None
+        self.children: tuple[ShardListing, ...] = ()
         self.windows = self._windows()
         self.holding = context.read_ahead.join(self._room_again)
-        self.lanes = [Lane(self, number) for number in range(context.lanes)]
-        self.reader = Reader(self)
+        self._writer = writer
         # A store that writes only now and then is given the time for two writes before lanes wait for it.
-        self.unwritten = Unwritten(2 * context.writer.interval_seconds)
-        self.gate = WriteGate(self, self.unwritten)
+        self._unwritten = Unwritten(2 * writer.interval_seconds)
+        self.gate = WriteGate(self._unwritten, stop, context.reports, lambda: writer.problem)
+        self.lanes = [Lane(self, number) for number in range(context.lanes)]
+        self.reader = Reader(self, look)
         self._progress = Progress()
         self._done_ahead = DoneAhead(kept.ahead, context.source.positions)
-        self._encode = context.source.encoder(shard_id)
+        self._encode = context.source.encoder(life.shard_id)
         self._saved_window = kept.window
 
+    @property
+    def shard_id(self) -> str:
+        """The service's name for it."""
+        return self.life.shard_id
+
     def _windows(self) -> Windows | None:
-        length = self.context.mapping.tumbling_window_in_seconds
-        return Windows(length, self.shard_id, self.context.source.arn, self.kept.window) if length else None
+        length, source = self.context.mapping.tumbling_window_in_seconds, self.context.source
+        return Windows(length, self.shard_id, source.arn, self.kept.window) if length else None
 
     # -- life ------------------------------------------------------------------------------------------------------------
 
-    async def run(self) -> None:
-        """Until every record is done, or stopped."""
+    async def run(self, fail: Callable[[Exception], None]) -> None:
+        """Until every record is done, or stopped. ``fail`` is told when the shard cannot be read; what runs finishes."""
         async with anyio.create_task_group() as watch:
             watch.start_soon(self._watch_lease)
             async with anyio.create_task_group() as tasks:
                 for lane in self.lanes:
                     tasks.start_soon(lane.run)
-                await self._read()
+                await self._read(fail)
             watch.cancel_scope.cancel()
 
-    async def _read(self) -> None:
+    async def _read(self, fail: Callable[[Exception], None]) -> None:
         try:
             await self.reader.run()
         except Exception as failure:
-            self.context.fail(failure)
-        if self.closed:
+            fail(failure)
+        if self.life.closed:
             # It is not polled any more, however long its last records take.
-            self.context.doing(self.shard_id, State.ENDED)
-        self._wake_lanes()
+            self.context.reports.doing(self.shard_id, State.ENDED)
+        self.wake_up()
 
     async def _watch_lease(self) -> None:
         await self.lease.lost.wait()
         self.lose()
 
-    def stop(self) -> None:
-        """Read no more, invoke no more; what runs finishes."""
-        self.stopping.request()
-        self._wake_lanes()
-
-    def hurry(self) -> None:
-        """Running invocations are abandoned too."""
-        self.stopping.hurry()
-        self._wake_lanes()
+    def close(self, children: Sequence[ShardListing] | None) -> None:
+        """The stream has no more of the shard, whose children are these, as far as they were named."""
+        # The lease may have been lost while the end was looked into: then it is the new owner's to find.
+        if not self.life.lost:
+            self.life.to(ShardState.DRAINING)
+            self.children = tuple(children or ())
 
     def lose(self) -> None:
         """Another owner has the shard: whatever is done here now counts for nothing."""
-        self.lost = True
-        self.hurry()
+        if self.life.ours:
+            self.life.to(ShardState.LOST)
+            self.stop.hurry()
+            self.wake_up()
 
-    def _wake_lanes(self) -> None:
+    def wake_up(self) -> None:
+        """Lanes look again at what they wait for."""
         for lane in self.lanes:
-            lane.wake()
-        self.gate.open()
+            lane.look_again()
+        self.gate.look_again()
 
     @property
-    def finished(self) -> bool:
-        """Whether the shard has ended and every record of it is done."""
-        return self.closed and self.lowest is None and (self.windows is None or self.windows.open is None)
+    def all_done(self) -> bool:
+        """Whether every record that was read is done, and no window is open."""
+        return self.lowest is None and (self.windows is None or self.windows.open is None)
 
     def let_go(self, reason: str) -> None:
         """After :meth:`run`: what is not done goes back to the stream, and the read-ahead is free for others."""
@@ -123,8 +141,8 @@ class Shard:
         if left:
             self.context.surroundings.facts.emit(Returned(self.shard_id, left, None, reason))
         for lane in self.lanes:
-            self.context.doing(lane.task, State.ENDED)
-        self.context.doing(self.shard_id, State.ENDED)
+            self.context.reports.doing(lane.task, State.ENDED)
+        self.context.reports.doing(self.shard_id, State.ENDED)
 
     # -- from the reader to the lanes ------------------------------------------------------------------------------------
 
@@ -133,13 +151,13 @@ class Shard:
         source = self.context.source
         last, records = records[-1:], self._undone(records)
         if not records:
-            self.mark(source.sequence_numbers(last)[0])
+            self.read_upto(source.sequence_numbers(last)[0])
             return 0
         sequence_numbers = source.sequence_numbers(records)
         choice = await matching(self.context.record_filter, records)
         chosen = records if choice is None else list(compress(records, choice))
         events = await encoded(self._encode, chosen)
-        arrivals = source.arrivals(chosen, self.context.service_time())
+        arrivals = source.arrivals(chosen, self.context.stream.service_time())
         if arrivals:
             source.service_clock.stamped(arrivals[-1], loop_time())
         # From here to the end nothing waits: records are queued whole pages at a time, or not at all.
@@ -150,11 +168,11 @@ class Shard:
             held.offsets = list(compress(held.offsets, choice))
             held.sequence_numbers = list(compress(sequence_numbers, choice))
         size_bytes = held.size_bytes
-        self._say_received(sequence_numbers, held, choice)
+        self._report_received(sequence_numbers, held, choice)
         self.context.read_ahead.hold(self.holding, len(held), size_bytes)
         self._queue(held, chosen)
         if last[0] is not records[-1]:
-            self.mark(source.sequence_numbers(last)[0])
+            self.read_upto(source.sequence_numbers(last)[0])
         elif len(held) < len(records):
             self.progressed()
         return size_bytes
@@ -166,7 +184,7 @@ class Shard:
         source = self.context.source
         return list(compress(records, self._done_ahead.undone(source.keys(records), source.sequence_numbers(records))))
 
-    def _say_received(self, sequence_numbers: list[str], held: Records, choice: Sequence[bool] | None) -> None:
+    def _report_received(self, sequence_numbers: list[str], held: Records, choice: Sequence[bool] | None) -> None:
         facts = self.context.surroundings.facts
         facts.emit(Received(self.shard_id, sequence_numbers, held.events_bytes))
         if choice is not None and not all(choice):
@@ -184,9 +202,9 @@ class Shard:
             if len(share):
                 lane.add(share)
 
-    def mark(self, sequence_number: str) -> None:
-        """Everything up to this sequence number has been read, though no record has it."""
-        self._progress.mark(sequence_number)
+    def read_upto(self, position: str) -> None:
+        """Everything up to this position has been read, though no record has it."""
+        self._progress.read_upto(position)
         self.progressed()
 
     @property
@@ -197,16 +215,16 @@ class Shard:
     @property
     def starved(self) -> bool:
         """Whether no more records can come into the lanes before some leave them."""
-        return self.closed or self.reader.waiting_for_room
+        return self.life.closed or self.reader.waiting_for_room
 
     def room_wanted(self) -> None:
         """The reader waits for room: lanes need not wait for more records."""
-        self._wake_lanes()
+        self.wake_up()
 
     def tip_reached(self) -> None:
         """The reader found nothing: a window whose time is over may close."""
         if self.windows is not None:
-            self._wake_lanes()
+            self.wake_up()
 
     def _room_again(self) -> None:
         self.reader.room_again()
@@ -224,9 +242,14 @@ class Shard:
         return min((lowest for lane in self.lanes if (lowest := lane.lowest) is not None), default=None)
 
     @property
-    def at_rest(self) -> bool:
+    def at_tip(self) -> bool:
+        """Whether the last poll found nothing and nothing is behind it."""
+        return self.reader.at_tip
+
+    @property
+    def caught_up(self) -> bool:
         """Whether nothing is left for now: read to the tip, nothing held, no window open."""
-        return self.reader.at_tip and not self.held and (self.windows is None or self.windows.open is None)
+        return self.at_tip and not self.held and (self.windows is None or self.windows.open is None)
 
     @property
     def last_done(self) -> str | None:
@@ -240,14 +263,14 @@ class Shard:
             self._done(records)
 
     def _done(self, records: Records) -> None:
-        self.unwritten.finish(self.gate.now())
+        self._unwritten.finish(self.gate.now())
         self.context.read_ahead.release(self.holding, len(records), records.size_bytes)
 
     def window_closed(self) -> None:
         """The last invocation of a tumbling window is done with."""
         if self.windows is not None:
             self.windows.closed()
-            self.unwritten.finish(self.gate.now())
+            self._unwritten.finish(self.gate.now())
 
     def discarded(self, records: Records) -> None:
         """These records are accounted for as discarded."""
@@ -257,13 +280,13 @@ class Shard:
     def progressed(self) -> None:
         """Records may be done: the checkpoint may move."""
         window = self.windows.open if self.windows else None
-        if self.unwritten.any or self._progress.moved(self.lowest) or window != self._saved_window:
-            self.context.writer.moved(self)
+        if self._unwritten.any or self._progress.moved(self.lowest) or window != self._saved_window:
+            self._writer.moved(self)
 
     def checkpoint(self) -> tuple[Step, ShardCheckpoint] | None:
-        """The checkpoint as it can be written now, or None when that would be no news."""
+        """The checkpoint as it can be written now, or None when that would change nothing."""
         kept = self.kept
-        step = replace(self._progress.step(self.lowest, kept.sequence_number), finished=self.unwritten.finished)
+        step = replace(self._progress.step(self.lowest, kept.sequence_number), finished=self._unwritten.finished)
         lanes = [lane.done_upto for lane in self.lanes] if len(self.lanes) > 1 else ()
         checkpoint = replace(
             kept,
@@ -280,7 +303,7 @@ class Shard:
         self.kept = checkpoint
         self._saved_window = checkpoint.window
         self._progress.saved_step(step)
-        self._settled(step.finished)
+        self._written(step.finished)
         if step.count:
             self.context.surroundings.facts.emit(Checkpointed(self.shard_id, step.count, step.sequence_number or ""))
         if was_full and not self.full:
@@ -288,9 +311,9 @@ class Shard:
 
     def nothing_to_write(self) -> None:
         """What has been finished changes no checkpoint."""
-        self._settled(self.unwritten.finished)
+        self._written(self._unwritten.finished)
 
-    def _settled(self, finished: int) -> None:
+    def _written(self, finished: int) -> None:
         """What had been finished at that count needs no further write."""
-        self.unwritten.write(finished, self.gate.now())
-        self.gate.open()
+        self._unwritten.write(finished, self.gate.now())
+        self.gate.look_again()

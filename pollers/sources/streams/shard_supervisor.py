@@ -12,6 +12,7 @@ import structlog
 from pollers.checkpoints.errors import LeaseLost, StoreUnwritable
 from pollers.checkpoints.store import ShardCheckpoint
 from pollers.sources.streams.shard import Shard
+from pollers.sources.streams.shard_states import ShardState
 from pollers.sources.streams.starting import later_checkpoints
 from pollers.telemetry.facts import OPENING_TASK, EndRevoked, ShardEnded, State
 
@@ -20,40 +21,45 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from pollers.checkpoints.store import Lease, MappingCheckpoints
+    from pollers.checkpoints.store import Lease
+    from pollers.engine.stop import Stop
+    from pollers.sources.streams.checkpointing import CheckpointWriter
     from pollers.sources.streams.context import StreamContext
     from pollers.sources.streams.discovery import Discovery
+    from pollers.sources.streams.opening import OpenStream
 
 log = structlog.stdlib.get_logger(__name__)
 
 
-class Shards:
-    """Runs every shard that may be read, each in a task of its own.
+class ShardSupervisor:
+    """Runs every shard that may be read, each in a task of its own, and takes it from state to state.
 
-    ``tips`` are iterators for the first reading of shards (see opening). ``fail`` is told of what ends the whole poller,
-    ``stopped`` when no shard runs any more.
+    The states are drawn in :mod:`pollers.sources.streams.shard_states`. ``tips`` are iterators for the first reading of shards
+    (see opening). ``fail`` is told of what ends the whole poller; ``stopped`` is set when no shard runs any more.
     """
 
     def __init__(
         self,
         context: StreamContext,
-        checkpoints: MappingCheckpoints,
+        writer: CheckpointWriter,
         discovery: Discovery,
+        opened: OpenStream,
         tasks: TaskGroup,
-        tips: dict[str, str],
+        stop: Stop,
         fail: Callable[[Exception], None],
     ) -> None:
         self._context = context
-        self._checkpoints = checkpoints
+        self._writer = writer
         self._discovery = discovery
         self._lineage = discovery.lineage
+        self._checkpoints = opened.checkpoints
+        self._tips = opened.tips
         self._tasks = tasks
-        self._tips = tips
+        self._stop = stop
         self._fail = fail
         self._shards: dict[str, Shard] = {}
-        self._revoked: set[str] = set()
+        self._reopened: set[str] = set()
         self._running = 0
-        self._stopping = False
         self._starting = anyio.Lock()
         self.stopped = anyio.Event()
 
@@ -68,31 +74,33 @@ class Shards:
         return sum(lane.invoking for shard in self._shards.values() for lane in shard.lanes)
 
     @property
-    def at_tips(self) -> bool:
+    def caught_up(self) -> bool:
         """Whether every shard that has not ended is read, up to its tip, and nothing is held or awaited of it."""
-        reading = {shard_id for shard_id, shard in self._shards.items() if shard.at_rest}
-        return reading.issuperset(self._lineage.unfinished()) and not self._lineage.suspects()
+        at_tips = {shard_id for shard_id, shard in self._shards.items() if shard.caught_up}
+        return at_tips.issuperset(self._lineage.unfinished()) and not self._lineage.suspects()
 
     # -- starting --------------------------------------------------------------------------------------------------------
 
     async def start_readable(self) -> None:
-        """Start every shard that may be read and is not, and say what the others wait for."""
+        """Start every shard that may be read and is not, and report what the others wait for."""
         async with self._starting:
             try:
-                if not self._stopping:
+                if not self._stop.requested:
                     await self._reopen()
-                if not self._stopping and not self._shards.keys() >= set(self._lineage.unfinished()):
+                if not self._stop.requested and not self._shards.keys() >= set(self._lineage.unfinished()):
                     await self._start()
             except StoreUnwritable as error:
-                self._context.doing(OPENING_TASK, State.BACKING_OFF, str(error))
+                self._context.reports.doing(OPENING_TASK, State.BACKING_OFF, str(error))
                 self._discovery.expect()
-            self._say_waiting()
+            self._report_waiting()
 
     async def _start(self) -> None:
         kept = await self._checkpoints.load()
         for shard_id in self._lineage.unfinished():
-            if shard_id in kept and kept[shard_id].ended:  # by another owner
-                self._lineage.ended(shard_id)
+            life = self._lineage.life(shard_id)
+            # By another owner. One that we ourselves are writing down as ended goes its own way.
+            if life.state is ShardState.WAITING and shard_id in kept and kept[shard_id].ended:
+                life.to(ShardState.ENDED)
         readable = self._lineage.readable()
         parents = self._lineage.parents
         new = {shard_id: ShardCheckpoint(parents=parents(shard_id)) for shard_id in readable if shard_id not in kept}
@@ -100,7 +108,7 @@ class Shards:
             await self._checkpoints.pin(new)
             kept = await self._checkpoints.load()
         leases = await self._checkpoints.take(readable) if readable else {}
-        if self._stopping:
+        if self._stop.requested:
             await self._checkpoints.release(leases.values())
             return
         for shard_id, lease in leases.items():
@@ -113,7 +121,7 @@ class Shards:
             return
         kept = await self._checkpoints.load()
         for shard_id in found:
-            self._say_revoked(shard_id, kept.get(shard_id))
+            self._report_reopened(shard_id, kept.get(shard_id))
         leases = await self._checkpoints.take([shard_id for shard_id in found if shard_id in kept])
         for shard_id in found:
             if shard_id in leases:
@@ -122,10 +130,10 @@ class Shards:
             self._lineage.reopened(shard_id)
         await self._checkpoints.release(leases.values())
 
-    def _say_revoked(self, shard_id: str, kept: ShardCheckpoint | None) -> None:
-        if shard_id in self._revoked:  # the store refused what was to be written
+    def _report_reopened(self, shard_id: str, kept: ShardCheckpoint | None) -> None:
+        if shard_id in self._reopened:  # the store refused what was to be written
             return
-        self._revoked.add(shard_id)
+        self._reopened.add(shard_id)
         log.error(
             "a checkpoint says that a shard has ended, but the stream lists it as open: it is read again",
             mapping=self._context.mapping.name,
@@ -135,27 +143,28 @@ class Shards:
         self._context.surroundings.facts.emit(EndRevoked(shard_id))
 
     def _launch(self, shard_id: str, lease: Lease, kept: ShardCheckpoint) -> None:
-        shard = Shard(shard_id, lease, kept, self._context)
-        shard.reader.first_iterator = self._tips.pop(shard_id, None)
+        life = self._lineage.life(shard_id)
+        shard = Shard(life, lease, kept, self._context, self._writer, self._stop.child(), self._discovery.sight)
+        shard.reader.begin_with(self._tips.pop(shard_id, None))
         self._shards[shard_id] = shard
-        self._lineage.started(shard_id)
+        life.to(ShardState.READING)
         self._running += 1
         self._tasks.start_soon(self._run, shard)
 
-    def _say_waiting(self) -> None:
+    def _report_waiting(self) -> None:
         for shard_id in self._lineage.unfinished():
             if shard_id not in self._shards and (parents := self._lineage.waiting_for(shard_id)):
-                self._context.doing(shard_id, State.WAITING_FOR_PARENT, f"parent {' and '.join(parents)}")
+                self._context.reports.doing(shard_id, State.WAITING_FOR_PARENT, f"parent {' and '.join(parents)}")
 
     # -- running ---------------------------------------------------------------------------------------------------------
 
     async def _run(self, shard: Shard) -> None:
         try:
-            await shard.run()
-            if shard.lost:
+            await shard.run(self._fail)
+            if shard.life.lost:
                 self._lost(shard)
-            elif shard.finished:
-                await self._ended(shard)
+            elif shard.life.state is ShardState.DRAINING and shard.all_done:
+                await self._end(shard)
         except Exception as failure:
             self._fail(failure)
         finally:
@@ -165,16 +174,18 @@ class Shards:
     def _lost(self, shard: Shard) -> None:
         """Another owner has the shard: its records are the other's now."""
         self._remove(shard, "another owner took the shard")
-        self._lineage.stopped(shard.shard_id)
+        shard.life.to(ShardState.WAITING)
 
-    async def _ended(self, shard: Shard) -> None:
+    async def _end(self, shard: Shard) -> None:
         """Write the shard's end and its children down together, then start the children."""
-        children = shard.children or ()
-        if not await self._context.writer.end(shard, later_checkpoints(children)):
-            if shard.lost:
+        shard.life.to(ShardState.ENDING)
+        children = shard.children
+        if not await self._writer.end(shard, later_checkpoints(children)):
+            if shard.life.lost:
                 self._lost(shard)
             return
-        self._lineage.ended(shard.shard_id)
+        # Only now: a child that was read before this is on the disk could come before its parent's last records, after a crash.
+        shard.life.to(ShardState.ENDED)
         self._remove(shard, "the shard has ended")
         self._context.surroundings.facts.emit(ShardEnded(shard.shard_id))
         self._discovery.announce(children)
@@ -190,29 +201,24 @@ class Shards:
 
     def stop(self) -> None:
         """Read no more and invoke no more; ``stopped`` is set when running invocations have finished."""
-        self._stopping = True
+        self._stop.request()
         for shard in self._shards.values():
-            shard.stop()
+            shard.wake_up()
         self._note_stopped()
 
-    def hurry(self) -> None:
-        """Abandon running invocations too."""
-        self.stop()
-        for shard in self._shards.values():
-            shard.hurry()
-
     def _note_stopped(self) -> None:
-        if self._stopping and not self._running:
+        if self._stop.requested and not self._running:
             self.stopped.set()
 
     async def hand_back(self) -> None:
         """After ``stopped``: write the last checkpoints, give everything else back. Raises StoreUnwritable."""
         left: Iterable[Shard] = list(self._shards.values())
         try:
-            await self._context.writer.last()
+            await self._writer.last()
             await self._checkpoints.release([shard.lease for shard in left])
         finally:
             for shard in left:
+                if shard.life.ours:
+                    shard.life.to(ShardState.LET_GO)
                 self._remove(shard, "stopped")
-            for task in list(self._context.said):
-                self._context.doing(task, State.ENDED)
+            self._context.reports.end_all()

@@ -15,12 +15,15 @@ import anyio
 from pollers.telemetry.facts import State
 
 if TYPE_CHECKING:
-    from pollers.sources.streams.shard import Shard
+    from collections.abc import Callable
+
+    from pollers.engine.stop import Stop
+    from pollers.sources.streams.task_reports import TaskReports
 
 BATCHES_AHEAD = 1
 """Finished and unwritten batches of a shard beside which another one may begin."""
-SAID_SECONDS = 1.0
-"""How long a lane has waited for a write when it says so."""
+REPORT_AFTER_SECONDS = 1.0
+"""How long a lane has waited for a write when that is reported."""
 
 
 class Unwritten:
@@ -57,22 +60,28 @@ class Unwritten:
 
 
 class WriteGate:
-    """Where a shard's lanes wait until another batch may begin. ``now`` is its loop's time."""
+    """Where a shard's lanes wait until another batch may begin. ``now`` is its loop's time; ``why`` says why writes fail.
 
-    def __init__(self, shard: Shard, unwritten: Unwritten) -> None:
-        self._shard = shard
+    A gate and not a lock: lanes that have waited all go on at once, since the bound is for the shard's batches that are finished,
+    and not for those that run.
+    """
+
+    def __init__(self, unwritten: Unwritten, stop: Stop, reports: TaskReports, why: Callable[[], str | None]) -> None:
         self._unwritten = unwritten
+        self._stop = stop
+        self._reports = reports
+        self._why = why
         self._waiting: dict[str, float] = {}
-        self._said: set[str] = set()
-        self._news = anyio.Event()
+        self._reported: set[str] = set()
+        self._changed = anyio.Event()
         self._loop = asyncio.get_running_loop()
-        self._clock: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self.now = self._loop.time
 
-    def open(self) -> None:
-        """Look again: a write has been made, or the shard is stopped."""
+    def look_again(self) -> None:
+        """A write has been made, or the shard is stopped."""
         if self._waiting:
-            self._news.set()
+            self._changed.set()
 
     async def passed(self, task: str) -> bool:
         """Wait until another batch may begin; False when stopped before."""
@@ -80,33 +89,32 @@ class WriteGate:
             return True
         self._waiting[task] = self.now()
         # One timer for all lanes and many waits: most are over in less than a millisecond and must cost next to nothing.
-        if self._clock is None:
-            self._clock = self._loop.call_later(SAID_SECONDS, self._look)
+        if self._timer is None:
+            self._timer = self._loop.call_later(REPORT_AFTER_SECONDS, self._report_long_waits)
         try:
             return await self._wait()
         finally:
             del self._waiting[task]
-            if task in self._said:
-                self._said.discard(task)
-                self._shard.context.doing(task, State.ENDED)
+            if task in self._reported:
+                self._reported.discard(task)
+                self._reports.doing(task, State.ENDED)
 
     async def _wait(self) -> bool:
-        while not self._shard.stopping.requested:
+        while not self._stop.requested:
             if self._unwritten.may_begin(self.now()):
                 return True
-            if self._news.is_set():
-                self._news = anyio.Event()
-            await self._news.wait()
+            if self._changed.is_set():
+                self._changed = anyio.Event()
+            await self._changed.wait()
         return False
 
-    def _look(self) -> None:
-        """Say which lanes have been waiting for long."""
-        self._clock = None
+    def _report_long_waits(self) -> None:
+        self._timer = None
         if not self._waiting:
             return
-        context, latest = self._shard.context, self.now() - SAID_SECONDS
+        latest = self.now() - REPORT_AFTER_SECONDS
         for task, since in self._waiting.items():
-            if since <= latest and task not in self._said:
-                self._said.add(task)
-                context.doing(task, State.WAITING_FOR_WRITE, context.writer.problem or "the store is slow")
-        self._clock = self._loop.call_later(SAID_SECONDS, self._look)
+            if since <= latest and task not in self._reported:
+                self._reported.add(task)
+                self._reports.doing(task, State.WAITING_FOR_WRITE, self._why() or "the store is slow")
+        self._timer = self._loop.call_later(REPORT_AFTER_SECONDS, self._report_long_waits)

@@ -12,7 +12,7 @@ def said(
     ending: Ending, *, progressed: bool = False, children: bool = False, behind: bool = False, anchored: bool = True
 ) -> bool:
     """One reply without a next iterator."""
-    return ending.said(progressed=progressed, children=children, behind=behind, anchored=anchored)
+    return ending.claimed(progressed=progressed, children=children, behind=behind, anchored=anchored)
 
 
 def test_named_children_are_enough() -> None:
@@ -31,7 +31,7 @@ def test_an_end_is_confirmed_when_the_last_record_came_again_and_nothing_after_i
     ending = Ending()
     confirmed = []
     for told in range(1, CONFIRMED + 1):
-        ending.came_again()
+        ending.last_came_again()
         said(ending, progressed=told == 1)
         confirmed.append(ending.confirmed)
     assert confirmed == [False, True]
@@ -60,20 +60,20 @@ def test_records_begin_the_count_anew() -> None:
     ending = Ending()
     said(ending)
     said(ending, progressed=True)
-    assert ending.told == 1
-    ending.went_on(progressed=True)
-    assert ending.told == 0
+    assert ending.claims == 1
+    ending.denied(progressed=True)
+    assert ending.claims == 0
 
 
 def test_a_few_quiet_replies_may_come_between() -> None:
     """Some services say once more that a closed shard goes on; many such replies make what was said before worthless."""
     ending = Ending()
     said(ending)
-    ending.went_on(progressed=False)
-    assert ending.told == 1
+    ending.denied(progressed=False)
+    assert ending.claims == 1
     for _ in range(3):
-        ending.went_on(progressed=False)
-    assert ending.told == 0
+        ending.denied(progressed=False)
+    assert ending.claims == 0
 
 
 def test_what_the_listing_must_say() -> None:
@@ -93,7 +93,7 @@ def test_an_open_shard_never_ends_by_replies_without_children(
     ending = Ending()
     for number, (progressed, again, behind, sight) in enumerate(replies):
         if again:
-            ending.came_again()
+            ending.last_came_again()
         assert not said(ending, progressed=progressed, behind=behind)
         if ending.confirmed:
             shown = Sight.OPEN if number % TRIES_TO_FIND == 0 else sight

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pollers.aws.api import ShardListing
 from pollers.sources.streams.ending import Sight
 from pollers.sources.streams.lineage import GONE_AFTER_SECONDS, OPEN_AFTER_SECONDS, Lineage
+from pollers.sources.streams.shard_states import ShardState
 
 
 def shard(shard_id: str, *parents: str) -> ShardListing:
@@ -22,24 +23,38 @@ def lineage_of(*shards: ShardListing) -> Lineage:
     return lineage
 
 
+def start(lineage: Lineage, shard_id: str) -> None:
+    """The shard is being read."""
+    lineage.life(shard_id).to(ShardState.READING)
+
+
+def end(lineage: Lineage, shard_id: str) -> None:
+    """Every record of the shard is done, and that is written down."""
+    life = lineage.life(shard_id)
+    if life.state is ShardState.WAITING:
+        life.to(ShardState.READING)
+    for state in (ShardState.DRAINING, ShardState.ENDING, ShardState.ENDED):
+        life.to(state)
+
+
 def test_a_child_waits_for_its_parent() -> None:
     """A split's children may be read when the parent has ended, not before."""
     lineage = lineage_of(shard("p"), shard("a", "p"), shard("b", "p"))
     assert lineage.readable() == ["p"]
     assert lineage.waiting_for("a") == ["p"]
-    lineage.started("p")
+    start(lineage, "p")
     assert lineage.readable() == []
-    lineage.ended("p")
+    end(lineage, "p")
     assert lineage.readable() == ["a", "b"]
 
 
 def test_a_merged_shard_waits_for_both_parents() -> None:
     """One ended parent of a merge is not enough."""
     lineage = lineage_of(shard("a"), shard("b"), shard("m", "a", "b"))
-    lineage.ended("a")
+    end(lineage, "a")
     assert lineage.waiting_for("m") == ["b"]
     assert "m" not in lineage.readable()
-    lineage.ended("b")
+    end(lineage, "b")
     assert "m" in lineage.readable()
 
 
@@ -51,17 +66,17 @@ def test_a_parent_that_is_not_listed_counts_as_ended() -> None:
 def test_a_parent_that_left_the_listing_while_it_is_read_must_still_end() -> None:
     """Its last records may still be held and retried."""
     lineage = lineage_of(shard("p"), shard("c", "p"))
-    lineage.started("p")
+    start(lineage, "p")
     lineage.listing([shard("c", "p")], 1.0)
     assert lineage.readable() == []
-    lineage.ended("p")
+    end(lineage, "p")
     assert lineage.readable() == ["c"]
 
 
 def test_children_that_a_parent_announced_are_read_without_a_listing() -> None:
     """ChildShards at a shard's end are used at once."""
     lineage = lineage_of(shard("p"))
-    lineage.ended("p")
+    end(lineage, "p")
     assert lineage.announce([shard("a", "p"), shard("b", "p")]) == ["a", "b"]
     assert lineage.readable() == ["a", "b"]
     assert lineage.listing([shard("p"), shard("a", "p"), shard("b", "p")], 1.0) == []
@@ -70,19 +85,19 @@ def test_children_that_a_parent_announced_are_read_without_a_listing() -> None:
 def test_an_announced_merge_waits_for_its_other_parent_though_no_listing_shows_that_yet() -> None:
     """The other parent of a merged shard may be too young to be known: it has not ended for that."""
     lineage = lineage_of(shard("a"))
-    lineage.ended("a")
+    end(lineage, "a")
     lineage.announce([shard("m", "a", "young")])
     assert lineage.readable() == []
     lineage.listing([shard("a"), shard("young"), shard("m", "a", "young")], 1.0)
     assert lineage.readable() == ["young"]
-    lineage.ended("young")
+    end(lineage, "young")
     assert lineage.readable() == ["m"]
 
 
 def test_a_listing_that_shows_the_child_without_the_parent_settles_it() -> None:
     """An unknown parent has left the retention when the child is listed without it."""
     lineage = lineage_of(shard("a"))
-    lineage.ended("a")
+    end(lineage, "a")
     lineage.announce([shard("m", "a", "gone")])
     lineage.listing([shard("a"), shard("m", "a", "gone")], 1.0)
     assert lineage.readable() == ["m"]
@@ -110,7 +125,7 @@ def test_a_remembered_child_of_unknown_parents_does_not_wait_for_ever() -> None:
 def test_an_ended_shard_is_kept_until_listings_have_lacked_it_for_minutes() -> None:
     """A listing that lags must not make an ended shard a new one, which would be read again from its beginning."""
     lineage = lineage_of(shard("p"))
-    lineage.ended("p")
+    end(lineage, "p")
     for now in (1.0, 2.0, GONE_AFTER_SECONDS):
         lineage.listing([], now)
         assert lineage.gone() == []
@@ -127,7 +142,7 @@ def test_an_ended_shard_is_kept_until_listings_have_lacked_it_for_minutes() -> N
 def test_an_ended_parent_is_kept_while_a_child_that_is_not_listed_yet_names_it() -> None:
     """Without the parent the child could not tell whether it may be read."""
     lineage = lineage_of(shard("p"))
-    lineage.ended("p")
+    end(lineage, "p")
     lineage.announce([shard("c", "p")])
     lineage.listing([], 1.0)
     lineage.listing([], 1.0 + GONE_AFTER_SECONDS)
@@ -172,11 +187,11 @@ def test_every_shard_is_read_once_and_after_its_parents(history: list[ShardListi
             assert set(parents) <= set(ended)
             assert shard_id not in reading
             assert shard_id not in ended
-            lineage.started(shard_id)
+            start(lineage, shard_id)
             reading.append(shard_id)
         if reading:
             done = reading.pop(data.draw(st.integers(0, len(reading) - 1)))
-            lineage.ended(done)
+            end(lineage, done)
             ended.append(done)
             if data.draw(st.booleans()):
                 lineage.announce(one for one in history if done in one.parent_ids)
@@ -194,7 +209,7 @@ def test_a_trimmed_past_never_blocks_the_present(history: list[ShardListing], da
         readable = lineage.readable()
         assert readable
         for shard_id in readable:
-            lineage.ended(shard_id)
+            end(lineage, shard_id)
             left.discard(shard_id)
 
 

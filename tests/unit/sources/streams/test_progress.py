@@ -45,7 +45,7 @@ def test_a_marker_moves_the_checkpoint_without_records() -> None:
     """An event without records says how far the shard has been read."""
     progress = Progress()
     progress.take(["10"])
-    progress.mark("55")
+    progress.read_upto("55")
     assert progress.step(0).sequence_number is None
     progress.accept([0])
     step = progress.step(None)
@@ -55,7 +55,7 @@ def test_a_marker_moves_the_checkpoint_without_records() -> None:
     progress.take(["60"])
     assert progress.step(1, "55").sequence_number == "55"
     progress.accept([1])
-    progress.mark("70")
+    progress.read_upto("70")
     last = progress.step(None)
     assert (last.sequence_number, last.count) == ("70", 1)
 
@@ -63,7 +63,7 @@ def test_a_marker_moves_the_checkpoint_without_records() -> None:
 def test_a_marker_below_later_records_is_good_until_one_of_them_is_done() -> None:
     """Records that follow the marker are above it."""
     progress = Progress()
-    progress.mark("5")
+    progress.read_upto("5")
     progress.take(["10", "20"])
     before = progress.step(0)
     assert (before.sequence_number, before.count) == ("5", 0)
