@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pollers.engine.kind import Resources, SourceKind
 from pollers.filtering import check_filters, compile_filters
 from pollers.sources.dynamodb.kind import DYNAMODB
-from pollers.sources.kind import Resources, SourceKind
 from pollers.sources.kinesis.kind import KINESIS
 from pollers.sources.sqs.kind import SQS
 

@@ -14,7 +14,7 @@ from pollers.supervisor.mapping import MappingState
 if TYPE_CHECKING:
     from config.models import Mapping
     from pollers.aws.api import Aws
-    from pollers.sources.kind import DepthSampler
+    from pollers.engine.kind import DepthSampler
     from pollers.supervisor.runtime import Runtime
     from pollers.telemetry.board import Board
 

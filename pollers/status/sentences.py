@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pollers.sources.kind import Backlog
+from pollers.engine.kind import Backlog
 from pollers.supervisor.mapping import MappingState
 from pollers.telemetry.board import shortened
 from pollers.telemetry.durations import age

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from config.models import SqsMapping
 from pollers.aws import services
-from pollers.sources.kind import Backlog, SourceKind
+from pollers.engine.kind import Backlog, SourceKind
 from pollers.sources.sqs import filtering
 from pollers.telemetry.payloads import text_member
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from pollers.aws.api import Aws
     from pollers.aws.findings import Finding
+    from pollers.engine.kind import DepthSampler, Resources
     from pollers.engine.poller import Poller
-    from pollers.sources.kind import DepthSampler, Resources
 
 INVOCATIONS_PER_PROVISIONED_POLLER = 10
 """docs/lambda 2.3: a provisioned poller serves at most 10 concurrent invocations."""

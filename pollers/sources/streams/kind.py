@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from config.models import StreamMapping
-from pollers.sources.kind import Backlog, SourceKind
+from pollers.engine.kind import Backlog, SourceKind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
     from pollers.aws.api import Aws, AwsService
     from pollers.aws.findings import Finding
+    from pollers.engine.kind import Resources
     from pollers.engine.poller import Poller
     from pollers.filtering import View
-    from pollers.sources.kind import Resources
     from pollers.sources.streams.source import StreamSource
     from pollers.telemetry.payloads import PayloadStart
 

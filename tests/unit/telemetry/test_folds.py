@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pollers.demo.mapping_counts import CountsSink
-from pollers.sources.kind import Backlog
+from pollers.engine.kind import Backlog
 from pollers.status.sentences import Surrounding, sentence
 from pollers.supervisor.idleness import Idleness
 from pollers.supervisor.mapping import MappingState
