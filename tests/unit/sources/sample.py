@@ -9,13 +9,13 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic
 
-from pollers.sources.kind import M
+from pollers.engine.kind import M
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pollers.aws.api import Wire
-    from pollers.sources.kind import SourceKind
+    from pollers.engine.kind import SourceKind
 
 
 @dataclass(frozen=True, slots=True)

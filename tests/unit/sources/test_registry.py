@@ -15,11 +15,11 @@ from config.models import EndpointUrls
 from config.sources import registry as config_registry
 from pollers.aws.findings import Finding, Level
 from pollers.checkpoints import MemoryStore
+from pollers.engine.kind import Backlog, SourceKind
 from pollers.engine.permits import Permits
 from pollers.engine.poller import Surroundings
 from pollers.filtering.fields import NOTHING
 from pollers.filtering.records import compile_for_view
-from pollers.sources.kind import Backlog, SourceKind
 from pollers.sources.registry import (
     check_patterns,
     compile_patterns,
