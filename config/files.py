@@ -22,7 +22,7 @@ SIZE_LIMIT_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ConfigFile:
     """One parsed file. ``folder`` is absolute; relative paths in the file are relative to it."""
 
     file: str
@@ -49,7 +49,7 @@ def find_files(path: Path) -> list[Path]:
     return found
 
 
-def read_source(path: Path, environ: Mapping[str, str]) -> Source:
+def read_file(path: Path, environ: Mapping[str, str]) -> ConfigFile:
     """One file, parsed, with the environment's values filled in. Raises :class:`config.text.nodes.Unparsable`."""
     file = str(path)
     text = _decode(_read(path), file)
@@ -63,7 +63,7 @@ def read_source(path: Path, environ: Mapping[str, str]) -> Source:
             root.place, f"found {describe(root)}, expected a mapping with event_source_mappings and functions"
         )
     interpolate(root, environ)
-    return Source(file, Path(os.path.abspath(path)).parent, root)
+    return ConfigFile(file, Path(os.path.abspath(path)).parent, root)
 
 
 def fault_of(error: Unparsable) -> Fault:

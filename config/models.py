@@ -20,7 +20,7 @@ from config.functions.processes import ProcessFunction
 from config.functions.provided import ProvidedFunction
 from config.functions.python import PythonFunction
 from config.functions.registry import FunctionModel
-from config.options.shapes import Model
+from config.options.model import Model
 from config.settings import Aws, Console, EndpointUrls, Http, Runtime
 from config.sources.dynamodb import DynamoDBMapping
 from config.sources.kinesis import KinesisMapping

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from config.functions.registry import DEFAULT, RUNTIMES
 from config.models import Aws, Console, Runtime
+from config.options.model import TextKind
 from config.options.shapes import (
     Either,
     FilePath,
     Flag,
     Instant,
-    Kind,
     Limits,
     ListOf,
     MapOf,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 BEGIN = "<!-- options:begin -->"
 END = "<!-- options:end -->"
 
-_KINDS = {Kind.URL: "URL", Kind.ARN: "ARN", Kind.SCALAR: "text", Kind.PATTERN: "mapping or JSON text"}
+_KINDS = {TextKind.URL: "URL", TextKind.ARN: "ARN", TextKind.SCALAR: "text", TextKind.PATTERN: "mapping or JSON text"}
 
 
 def option_table() -> str:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from config.functions.reading import NAME as FUNCTION_NAME
 from config.functions.registry import RUNTIMES
 from config.models import Aws, Config, Console, Runtime
+from config.options.model import TextKind
 from config.options.shapes import (
     Either,
     FilePath,
     Flag,
     Instant,
-    Kind,
     Limits,
     ListOf,
     MapOf,
@@ -36,7 +36,7 @@ from config.sources.reading import NAME as MAPPING_NAME
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from config.options.shapes import Model
+    from config.options.model import Model
     from config.sources.kind import SourceConfig
 
 Schema: TypeAlias = dict[str, Any]
@@ -187,14 +187,14 @@ def _simple(shape: Shape) -> list[Schema]:
             raise TypeError(f"no schema for {shape}")
 
 
-def _text(kind: Kind, length: Limits) -> list[Schema]:
-    if kind is Kind.PATTERN:
+def _text(kind: TextKind, length: Limits) -> list[Schema]:
+    if kind is TextKind.PATTERN:
         return [{"type": "string"}, {"type": "object"}]
-    if kind is Kind.SCALAR:
+    if kind is TextKind.SCALAR:
         return [{"type": ["string", "number", "boolean"]}]
-    if kind is Kind.URL:
+    if kind is TextKind.URL:
         return [{"type": "string", "pattern": "^https?://"}, _VARIABLE]
-    if kind is Kind.REGION:
+    if kind is TextKind.REGION:
         return [{"type": "string", "pattern": "^[a-z0-9-]+$"}, _VARIABLE]
     bounds = _bounds(length, "minLength", "maxLength")
     return [{"type": "string"} | bounds, _VARIABLE] if bounds else [{"type": "string"}]

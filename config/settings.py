@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from config.options.shapes import Kind, Model
+from config.options.model import Model, TextKind
 
 DEFAULT_CHECKPOINTS = "sqlite:.headrace/checkpoints.db"
 
@@ -15,26 +15,26 @@ DEFAULT_CHECKPOINTS = "sqlite:.headrace/checkpoints.db"
 class EndpointUrls(Model):
     """An endpoint for each service, where they differ."""
 
-    sqs: Annotated[str, Kind.URL] | None = Field(default=None, description="SQS's endpoint")
-    kinesis: Annotated[str, Kind.URL] | None = Field(default=None, description="Kinesis's endpoint")
-    dynamodb: Annotated[str, Kind.URL] | None = Field(default=None, description="DynamoDB's endpoint")
-    dynamodbstreams: Annotated[str, Kind.URL] | None = Field(
+    sqs: Annotated[str, TextKind.URL] | None = Field(default=None, description="SQS's endpoint")
+    kinesis: Annotated[str, TextKind.URL] | None = Field(default=None, description="Kinesis's endpoint")
+    dynamodb: Annotated[str, TextKind.URL] | None = Field(default=None, description="DynamoDB's endpoint")
+    dynamodbstreams: Annotated[str, TextKind.URL] | None = Field(
         default=None, description="DynamoDB Streams' endpoint; that of `dynamodb` if not given"
     )
-    sns: Annotated[str, Kind.URL] | None = Field(default=None, description="SNS's endpoint")
-    s3: Annotated[str, Kind.URL] | None = Field(default=None, description="S3's endpoint")
-    lambda_: Annotated[str, Kind.URL] | None = Field(default=None, alias="lambda", description="Lambda's endpoint")
-    sts: Annotated[str, Kind.URL] | None = Field(default=None, description="STS's endpoint")
+    sns: Annotated[str, TextKind.URL] | None = Field(default=None, description="SNS's endpoint")
+    s3: Annotated[str, TextKind.URL] | None = Field(default=None, description="S3's endpoint")
+    lambda_: Annotated[str, TextKind.URL] | None = Field(default=None, alias="lambda", description="Lambda's endpoint")
+    sts: Annotated[str, TextKind.URL] | None = Field(default=None, description="STS's endpoint")
 
 
 class Aws(Model):
     """Where AWS is. The SDK's own environment, profiles and roles serve for what is not given."""
 
-    region: Annotated[str, Kind.REGION] | None = Field(
+    region: Annotated[str, TextKind.REGION] | None = Field(
         default=None,
         description="region of what no ARN gives one for; event sources have that of their ARN, and so have their functions",
     )
-    endpoint_url: Annotated[str, Kind.URL] | None = Field(
+    endpoint_url: Annotated[str, TextKind.URL] | None = Field(
         default=None, description="endpoint of every service: LocalStack or another AWS-compatible one"
     )
     endpoint_urls: EndpointUrls = Field(
@@ -47,7 +47,7 @@ class Http(Model):
 
     host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0 for all")
     port: int = Field(default=8787, ge=0, le=65_535, description="port to listen on; 0 for any free one")
-    token: Annotated[str, Kind.SECRET] | None = Field(
+    token: Annotated[str, TextKind.SECRET] | None = Field(
         default=None,
         min_length=8,
         repr=False,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from config.text.places import Path
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""What would break a line or a terminal; keys of a file may hold it."""
+"""Characters that would break a line or a terminal. Keys of a file may contain them."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,4 +1,4 @@
-"""What loading collects on its way: faults, notes, and where in the files each option stands."""
+"""What loading collects: faults, notes, and where in the files each option stands."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Report:
 
 
 def _inside(node: Node, place: Place, rest: Iterable[str | int]) -> Place:
-    """The place of what lies inside a value that no model describes (an event pattern), as far as it can be followed."""
+    """The place inside a value that no model describes, such as an event pattern, as near as it can be found."""
     for step in rest:
         if isinstance(node, Table) and step in node.entries:
             entry = node.entries[str(step)]

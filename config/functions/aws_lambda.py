@@ -10,14 +10,14 @@ from pydantic import Field
 from config.faults import Finding
 from config.functions.function import FunctionBase
 from config.functions.runtime import FunctionRuntime
-from config.options.shapes import Kind
+from config.options.model import TextKind
 from config.text.arns import parse_arn
 from config.text.nodes import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from config.options.reader import Reading
+    from config.options.outcome import Reading
 
 _QUALIFIED = re.compile(r"function:[a-zA-Z0-9-_]{1,140}(?::(?P<qualifier>[a-zA-Z0-9$_-]+))?")
 
@@ -26,7 +26,7 @@ class LambdaFunction(FunctionBase):
     """A function in AWS (or an emulator), through the Invoke API."""
 
     runtime: Literal["lambda"] = Field(description="a function in AWS or an emulator, through the Invoke API")
-    function_arn: Annotated[str, Kind.ARN] = Field(description="the function's ARN, with or without a qualifier")
+    function_arn: Annotated[str, TextKind.ARN] = Field(description="the function's ARN, with or without a qualifier")
     qualifier: str | None = Field(default=None, min_length=1, description="version or alias, if the ARN has none")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from config.options.shapes import Model
+from config.options.model import Model
 
 
 class FunctionBase(Model):

@@ -11,7 +11,7 @@ from config.text.nodes import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from config.options.reader import Reading
+    from config.options.outcome import Reading
 
 _HANDLER = re.compile(r"[^\s./][^\s.]*(?:\.[^\s./][^\s.]*)*\.[^\W\d]\w*")
 

@@ -11,12 +11,12 @@ from pydantic import Field
 from config.faults import Finding
 from config.functions.function import FunctionBase
 from config.functions.runtime import FunctionRuntime
-from config.options.shapes import Existing, Kind, Model
+from config.options.model import Existing, Model, TextKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from config.options.reader import Reading
+    from config.options.outcome import Reading
 
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -42,14 +42,16 @@ class HttpFunction(FunctionBase):
     runtime: Literal["http"] = Field(
         description="an HTTP endpoint: Lambda's Runtime Interface Emulator or a web service"
     )
-    url: Annotated[str, Kind.URL] | None = Field(default=None, description="the endpoint, which events are posted to")
-    urls: list[Annotated[str, Kind.URL]] = Field(
+    url: Annotated[str, TextKind.URL] | None = Field(
+        default=None, description="the endpoint, which events are posted to"
+    )
+    urls: list[Annotated[str, TextKind.URL]] = Field(
         default_factory=list, description="several endpoints of one function, in place of `url`"
     )
-    headers: dict[str, Annotated[str, Kind.SCALAR]] = Field(
+    headers: dict[str, Annotated[str, TextKind.SCALAR]] = Field(
         default_factory=dict, repr=False, description="headers sent with each event"
     )
-    bearer_token: Annotated[str, Kind.SECRET] | None = Field(
+    bearer_token: Annotated[str, TextKind.SECRET] | None = Field(
         default=None, min_length=1, repr=False, description="token sent as `Authorization: Bearer`"
     )
     tls: Tls = Field(default=Tls(), description="how HTTPS endpoints are verified")

@@ -10,7 +10,7 @@ from pydantic import Field
 from config.functions.handler_name import handler_name
 from config.functions.logging_config import LoggingFunction, logging_levels
 from config.functions.runtime import FunctionRuntime
-from config.options.shapes import Existing
+from config.options.model import Existing
 
 
 class InProcessFunction(LoggingFunction):

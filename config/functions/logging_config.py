@@ -9,13 +9,13 @@ from pydantic import Field
 
 from config.faults import Finding
 from config.functions.function import FunctionBase
-from config.options.shapes import Model, Pasted
+from config.options.model import Model, Pasted
 from config.text.nodes import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from config.options.reader import Reading
+    from config.options.outcome import Reading
 
 _LOG_GROUP = re.compile(r"[.\-_/#A-Za-z0-9]+")
 

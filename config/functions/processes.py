@@ -9,13 +9,13 @@ from pydantic import Field
 
 from config.faults import Finding
 from config.functions.logging_config import LoggingFunction
-from config.options.shapes import Kind
+from config.options.model import TextKind
 from config.text.nodes import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from config.options.reader import Reading
+    from config.options.outcome import Reading
 
 _VARIABLE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")
 _RESERVED = frozenset({"_HANDLER", "_X_AMZN_TRACE_ID", "AWS_EXECUTION_ENV", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"})
@@ -25,7 +25,7 @@ _SETTABLE = frozenset({"AWS_LAMBDA_EXEC_WRAPPER"})
 class ProcessFunction(LoggingFunction):
     """What functions in worker processes take."""
 
-    environment: dict[str, Annotated[str, Kind.SCALAR]] = Field(
+    environment: dict[str, Annotated[str, TextKind.SCALAR]] = Field(
         default_factory=dict,
         repr=False,
         description="environment variables; numbers, true and false become text as they are written",

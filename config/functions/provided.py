@@ -12,13 +12,13 @@ from config.faults import Finding
 from config.functions.logging_config import logging_levels
 from config.functions.processes import ProcessFunction, variable_names
 from config.functions.runtime import FunctionRuntime
-from config.options.shapes import Existing
+from config.options.model import Existing
 from config.text.nodes import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from config.options.reader import Reading
+    from config.options.outcome import Reading
 
 
 class ProvidedFunction(ProcessFunction):

@@ -11,7 +11,7 @@ from config.functions.handler_name import handler_name
 from config.functions.logging_config import logging_levels
 from config.functions.processes import ProcessFunction, variable_names
 from config.functions.runtime import FunctionRuntime
-from config.options.shapes import Existing
+from config.options.model import Existing
 
 
 class PythonFunction(ProcessFunction):

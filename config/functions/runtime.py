@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from config.faults import Finding
     from config.functions.registry import FunctionModel
-    from config.options.reader import Reading
+    from config.options.outcome import Reading
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

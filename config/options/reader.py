@@ -1,4 +1,4 @@
-"""A tree of values to the values of a model, with a fault for each that the model does not allow."""
+"""From a tree of values to the values of a model, with a fault for each value that the model does not allow."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from config.options import values
+from config.options.model import TextKind
+from config.options.outcome import Faulty, Reading
 from config.options.shapes import (
     Either,
     FilePath,
     Flag,
     Instant,
-    Kind,
     ListOf,
     MapOf,
     Number,
@@ -31,32 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path as FolderPath
 
     from config.faults import Report
-    from config.options.shapes import Model
+    from config.options.model import Model
     from config.text.places import Path
-
-
-@dataclass(frozen=True, slots=True)
-class Faulty:
-    """A value that is not allowed; ``best`` is what could be made of it, for checks that go on regardless."""
-
-    best: Any = None
-
-
-@dataclass(slots=True)
-class Reading:
-    """What a mapping of options gave: the values that are right, and the names of those that are not or are missing."""
-
-    values: dict[str, Any] = field(default_factory=dict)
-    faulty: dict[str, Faulty] = field(default_factory=dict)
-    given: set[str] = field(default_factory=set)
-
-    def best(self, name: str) -> Any:  # noqa: ANN401 - as the option's shape tells
-        """The option's value, or what could be made of a faulty one; None when there is nothing."""
-        return self.faulty[name].best if name in self.faulty else self.values.get(name)
-
-    def sure(self, *names: str) -> bool:
-        """Whether none of these options is at fault by itself."""
-        return not any(name in self.faulty for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +51,8 @@ class Wording:
 class Reader:
     """Reads one file's options.
 
-    ``pasted``: also CloudFormation's and Terraform's spellings, and a list of one where a mapping is wanted, as Terraform's JSON
-    writes a block. ``folder`` is what relative paths are relative to. ``foreign`` explains keys of other models.
+    ``folder`` is what relative paths are relative to. With ``pasted``, CloudFormation's and Terraform's spellings are understood
+    as well, and so is a list of one where a mapping is expected, which is how Terraform's JSON writes a block.
     """
 
     report: Report
@@ -226,7 +203,7 @@ class Reader:
         return self._fault(path, node, expected(shape))
 
     def _simple(self, shape: Shape, node: Node, path: Path) -> Any:  # noqa: ANN401 - as the shape tells
-        if isinstance(shape, Text) and shape.kind is Kind.PATTERN:
+        if isinstance(shape, Text) and shape.kind is TextKind.PATTERN:
             return self._pattern(shape, node, path)
         if isinstance(shape, FilePath):
             return self._path(shape, node, path)
@@ -263,7 +240,7 @@ class Reader:
         return text
 
     def _fault(self, path: Path, node: Node, wanted: str, shape: Shape | None = None) -> Faulty:
-        secret = isinstance(shape, Text) and shape.kind is Kind.SECRET
+        secret = isinstance(shape, Text) and shape.kind is TextKind.SECRET
         refuse = self.wording.invalid.get(str(path[-1])) if path else None
         message = refuse(node) if refuse else f"found {describe(node, secret=secret)}, expected {wanted}"
         if not refuse and _number_in_quotes(node, shape):
@@ -285,12 +262,12 @@ def _refused(model: type[Model]) -> Callable[[str, Node], str | None]:
 
 
 def _emptied(node: Node) -> bool:
-    """Whether a value was made empty by the environment, which counts as an option that is not given."""
+    """Whether the environment made a value empty, which counts as an option that is not given."""
     return isinstance(node, Scalar) and bool(node.variables) and node.value == ""
 
 
 def _is_absent(option: Option, node: Node) -> bool:
-    """Whether this is how Terraform's state writes what is not there: a block as an empty list, one of several words as none."""
+    """Whether this is how Terraform's state writes what is not set: an empty list for a block, an empty text for a word."""
     if isinstance(node, Scalar):
         return isinstance(option.shape, OneOf) and not option.required and node.value == ""
     return isinstance(option.shape, Section) and isinstance(node, Sequence) and not node.items

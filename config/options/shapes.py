@@ -1,4 +1,4 @@
-"""What an option may hold, read off its model: the one reading that the loader, the JSON Schema and the option table share."""
+"""What an option may hold, as its model says: loader, JSON Schema and table of options all go by it."""
 
 from __future__ import annotations
 
@@ -6,78 +6,17 @@ import types
 import typing
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import annotated_types
-from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
+
+from config.options.model import Existing, Model, Pasted, Spellings, TextKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A key that AWS has in a section and that is refused, with ``message``, unless nothing is set with it.
-
-    ``names`` are its spellings. With ``section``, an empty mapping sets nothing either.
-    """
-
-    names: tuple[str, ...]
-    message: str
-    section: bool = False
-
-
-class Model(BaseModel):
-    """What every part of the configuration shares: immutable, strict about unknown keys."""
-
-    refused: ClassVar[tuple[Refused, ...]] = ()
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        protected_namespaces=(),
-        validate_by_name=True,
-        validate_by_alias=True,
-        hide_input_in_errors=True,
-    )
-
-
-class Kind(Enum):
-    """Markers for texts with a form of their own, put on a field with ``Annotated``. The value says what is expected."""
-
-    TEXT = "text"
-    URL = "a URL (http://HOST:PORT or https://HOST)"
-    ARN = "an ARN (arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE)"
-    SCALAR = "a text, a number or true or false"
-    PATTERN = "an event pattern, as a mapping or as AWS's JSON text"
-    REGION = "a region, such as us-east-1"
-    SECRET = "a token of printable ASCII characters without spaces"  # noqa: S105 - a description
-
-
-class Existing(Enum):
-    """Markers for paths of what must exist when the configuration is loaded."""
-
-    FOLDER = "a folder"
-    FILE = "a file"
-    CODE = "a folder or a .zip file"
-    PROGRAM = "an executable file"
-
-
-@dataclass(frozen=True, slots=True)
-class Spellings:
-    """Other names of an option: those of CloudFormation, Terraform or AWS's API that its own name does not give."""
-
-    names: tuple[str, ...]
-
-
-class Pasted(Enum):
-    """Marker for an option of AWS's in a section of our own: CloudFormation's and Terraform's spellings are understood."""
-
-    ALSO = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +50,7 @@ class Limits:
 class Text:
     """A text; the lengths are in characters."""
 
-    kind: Kind = Kind.TEXT
+    kind: TextKind = TextKind.TEXT
     length: Limits = Limits()
 
 
@@ -255,7 +194,7 @@ def _simple(annotation: Any, marks: list[Any]) -> Shape:  # noqa: ANN401 - annot
     if annotation in (int, float):
         return Number(annotation is int, _limits(marks))
     if annotation is str:
-        return Text(next((m for m in marks if isinstance(m, Kind)), Kind.TEXT), _limits(marks))
+        return Text(next((m for m in marks if isinstance(m, TextKind)), TextKind.TEXT), _limits(marks))
     if annotation is Path:
         return FilePath(next((m for m in marks if isinstance(m, Existing)), None))
     if annotation is datetime:

@@ -1,4 +1,4 @@
-"""The names that a file may use for an option, and what a name that nobody knows was probably meant to be."""
+"""The names that a file may use for an option, and what an unknown name was probably meant to be."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Named:
 
 
 def recognise(table: Table, names: Mapping[str, str]) -> tuple[list[Named], list[Named]]:
-    """The keys of ``table`` that ``names`` (spelling to option) has, and those that repeat an option in another spelling."""
+    """The keys of ``table`` that are options, and those that repeat an option; ``names`` are the options by spelling."""
     first: dict[str, Named] = {}
     again: list[Named] = []
     for key, entry in table.entries.items():

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from config.options.shapes import Existing, Flag, Instant, Kind, Number, OneOf, Shape, Text
+from config.options.model import Existing, TextKind
+from config.options.shapes import Flag, Instant, Number, OneOf, Shape, Text
 from config.text.arns import parse_arn
 from config.text.nodes import JSON_NUMBER, Node, Scalar
 
@@ -26,7 +27,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,18}")
 def convert(shape: Shape, node: Node) -> Any:  # noqa: ANN401 - as the shape tells
     """A scalar as the option wants it, or :data:`REFUSED`.
 
-    A text is no number, not even ``"10"``, unless it came from the environment, which has nothing but texts.
+    A text is not taken as a number, not even ``"10"``, unless it comes from the environment, where all values are texts.
     """
     if not isinstance(node, Scalar):
         return REFUSED
@@ -96,22 +97,22 @@ def _path_problem(path: Path, existing: Existing | None) -> str | None:
     return "is not executable" if existing is Existing.PROGRAM and not os.access(path, os.X_OK) else None
 
 
-def _text(kind: Kind, node: Scalar) -> str | None:
-    if kind is Kind.SCALAR and isinstance(node.value, bool):
+def _text(kind: TextKind, node: Scalar) -> str | None:
+    if kind is TextKind.SCALAR and isinstance(node.value, bool):
         return str(node.value).lower()
-    if kind is Kind.SCALAR and isinstance(node.value, int | float):
+    if kind is TextKind.SCALAR and isinstance(node.value, int | float):
         return node.text
     return node.value if isinstance(node.value, str) else None
 
 
-def _has_form(kind: Kind, text: str) -> bool:
-    if kind is Kind.URL:
+def _has_form(kind: TextKind, text: str) -> bool:
+    if kind is TextKind.URL:
         return is_url(text)
-    if kind is Kind.REGION:
+    if kind is TextKind.REGION:
         return _REGION.fullmatch(text) is not None
-    if kind is Kind.SECRET:
+    if kind is TextKind.SECRET:
         return text.isascii() and _printable(text)
-    if kind is Kind.ARN:
+    if kind is TextKind.ARN:
         try:
             parse_arn(text)
         except ValueError:

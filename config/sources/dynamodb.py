@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from config.options.reader import Reading
+    from config.options.outcome import Reading
     from config.text.arns import Arn
 
 _TABLE = re.compile(r"table/[A-Za-z0-9_.-]{1,255}")

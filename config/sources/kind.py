@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from config.faults import Finding
-    from config.options.reader import Reading
+    from config.options.outcome import Reading
     from config.sources.mapping import Mapping as MappingModel
     from config.text.arns import Arn
     from config.text.nodes import Node

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from config.options.shapes import Kind, Model, Spellings
+from config.options.model import Model, Spellings, TextKind
 from config.text.arns import Arn, parse_arn
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Filter(Model):
     """One event pattern, as AWS's JSON string or as a mapping; kept as the JSON text."""
 
-    pattern: Annotated[str, Kind.PATTERN] = Field(max_length=4096, description="what an event must be like")
+    pattern: Annotated[str, TextKind.PATTERN] = Field(max_length=4096, description="what an event must be like")
 
 
 class FilterCriteria(Model):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from config.faults import Finding
-from config.options.reader import Faulty, Reader, Reading
+from config.options.outcome import Faulty, Reading
 from config.options.shapes import OneOf, Text
 from config.options.spelling import recognise, suggestion
 from config.sources import pasted, registry
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
+    from config.options.reader import Reader
     from config.options.shapes import Option
     from config.sources.kind import EventSource
     from config.sources.mapping import Mapping as MappingModel

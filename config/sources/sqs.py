@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from config.faults import Finding
-from config.options.shapes import Model, Refused
+from config.options.model import Model, Refused
 from config.sources.kind import ArnForm, EventSource, Family, SourceConfig, Words
 from config.sources.mapping import Mapping
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from config.options.reader import Reading
+    from config.options.outcome import Reading
     from config.text.arns import Arn
 
 FIFO_BATCH_LIMIT = 10

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from config.faults import Finding
-from config.options.shapes import Model, Refused, Spellings
+from config.options.model import Model, Refused, Spellings
 from config.sources.kind import EventSource, Family, Words
 from config.sources.mapping import Mapping
 from config.text.arns import parse_arn
@@ -20,7 +20,7 @@ from config.text.nodes import Node, Scalar, describe, quoted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from config.options.reader import Reading
+    from config.options.outcome import Reading
 
 FAMILY = Family("stream", "streams")
 MINIMUM_RECORD_AGE_SECONDS = 60

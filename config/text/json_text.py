@@ -1,4 +1,4 @@
-"""JSON text to a tree of values that know their lines; for ``.json`` files, whose tabs and escapes YAML would not read."""
+"""From JSON text to a tree of values with their lines. For ``.json`` files: YAML would not read their tabs and escapes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A parsed file as a tree of values that know their place: what both YAML and JSON become before anything is checked."""
+"""A parsed file as a tree of values, each with its place in the file. YAML and JSON both become such a tree."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from config.text.places import Path, Place
 
 MAXIMUM_DEPTH = 100
-"""Nesting beyond this is refused; it keeps every walk over a tree far from Python's recursion limit."""
+"""Deeper nesting is refused, so that a walk over a tree stays far from Python's recursion limit."""
 
 MAXIMUM_NODES = 500_000
-"""Values in one file, aliases counted as often as they are used; it keeps a few lines of aliases from filling the memory."""
+"""Most values in one file. Aliases count as often as they are used, so that a few lines of them cannot fill the memory."""
 
 SHOWN_CHARACTERS = 60
 
@@ -34,7 +34,11 @@ class Unparsable(Exception):  # noqa: N818 - named for what the reader must do n
 
 @dataclass(slots=True, eq=False)
 class Scalar:
-    """A single value. ``text`` is how the file spells it; ``variables`` are those whose values went into it."""
+    """A single value.
+
+    ``text`` is how the file spells it. ``variables`` are the environment variables whose values went into it, and ``problem`` is
+    why their values could not.
+    """
 
     place: Place
     value: str | int | float | bool | None
@@ -142,7 +146,7 @@ def shortened(text: str) -> str:
 
 
 def json_text(node: Node) -> str:
-    """The node as JSON without spaces; numbers stay as they are written, whatever their size.
+    """The node as JSON without spaces. Numbers stay as they are written, whatever their size.
 
     Raises ValueError for a number that JSON does not have (``.inf``, ``.nan``).
     """

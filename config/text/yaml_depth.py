@@ -1,7 +1,8 @@
-"""How deeply a YAML text nests, found before any parser sees it: parsers have limits of their own, which change.
+"""How deeply a YAML text nests, found before a parser sees it, since parsers have changing limits of their own.
 
-Never more is counted than there is, so nothing legitimate is refused. ``[a: b]`` counts once, though YAML makes a mapping in
-a list of it; whoever builds the values counts exactly. Malformed text may be counted wrongly: it is refused in any case.
+It never counts more levels than there are, so that nothing legitimate is refused. ``[a: b]`` counts once, though YAML makes a
+mapping in a list of it; the exact count comes later, when values are made. Malformed text may be counted wrongly: it is refused in
+any case.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class _Block(NamedTuple):
     is_list: bool
 
 
-class _TooDeep(Exception):  # noqa: N818 - not an error: the answer, from however deep in the walk
+class _TooDeep(Exception):  # noqa: N818 - no error: it ends the walk with the answer
     """More collections are open here than may be."""
 
 
@@ -62,7 +63,7 @@ class _Scan:
         self._blocks: list[_Block] = []
         self._flow = 0
         self._plain = False
-        """Whether a plain scalar may go on: on lines that are further in than the collection that it is in."""
+        """Whether a plain scalar may go on, which it does on lines that are indented deeper than its collection."""
 
     def walk(self) -> None:
         """To the end. Raises :class:`_TooDeep` with ``at`` where it happens."""
@@ -110,7 +111,7 @@ class _Scan:
                 node = self.at
 
     def _node(self, first: str) -> bool:
-        """A scalar or brackets; whether it was a plain scalar."""
+        """Skip a scalar or brackets, and return whether it was a plain scalar."""
         if first in "[{":
             self._brackets()
         elif not self._took(_QUOTED):
@@ -136,7 +137,7 @@ class _Scan:
         self._flow = 0
 
     def _skip_block_scalar(self) -> None:
-        """Text that is further in than the collection that it is in, whatever it looks like."""
+        """Skip text that is indented deeper than its collection, whatever it looks like."""
         self._took(_REST)
         around = self._column()
         while self.at < len(self._text):
@@ -155,7 +156,7 @@ class _Scan:
             self._check()
 
     def _leave(self, column: int) -> None:
-        """What a line at ``column`` is no part of; a list may stand at the column of the key that it belongs to."""
+        """Close the collections that a line at ``column`` is no part of. A list may stand at the column of its own key."""
         while self._blocks and self._blocks[-1].column > column:
             self._blocks.pop()
         found = _INDICATOR.match(self._text, self.at)
@@ -170,7 +171,7 @@ class _Scan:
             raise _TooDeep
 
     def _took(self, pattern: re.Pattern[str]) -> bool:
-        """Move past what ``pattern`` finds here; whether that was anything."""
+        """Move past what ``pattern`` finds here, and return whether it found anything."""
         found = pattern.match(self._text, self.at)
         if found is None or found.end() == self.at:
             return False

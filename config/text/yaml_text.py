@@ -1,7 +1,7 @@
-"""YAML text to a tree of values that know their lines.
+"""From YAML text to a tree of values with their lines.
 
-Built on PyYAML's events rather than on its documents, for the line of every key and value, and so that nesting, aliases
-and repeated keys are ours to bound: the depth of the text before a parser sees it, that of aliases while values are made.
+It reads PyYAML's events rather than its documents. Events tell the line of every key and value, and they let us refuse repeated
+keys and limit nesting: the depth of the text before a parser sees it, the depth of aliases while values are made.
 Plain scalars follow YAML 1.2's core schema: ``no``, ``on``, ``1:30`` and ``2024-01-01`` are text, and ``010`` is ten.
 """
 
@@ -68,7 +68,7 @@ def _events(text: str, file: str, loader: type[yaml.SafeLoader | yaml.CSafeLoade
 
 
 def _explain(error: yaml.MarkedYAMLError, file: str, text: str) -> tuple[Place, str]:
-    """Where and what, in a sentence; an end of file that came too soon is blamed on the line of what it left open."""
+    """Where and what, in a sentence. If the file ends too soon, the sentence also names the line of what was left open."""
     last = text.count("\n") + 1
     line = error.problem_mark.line + 1 if error.problem_mark else last
     began = error.context_mark.line + 1 if error.context_mark else line
@@ -152,7 +152,7 @@ class _Builder:
         return node
 
     def _merges(self, into: _Open, key: Scalar, node: Node) -> bool:
-        """Set a key; a merge waits until the mapping has all of its own."""
+        """Set a key, or keep a ``<<`` for later: whether it was one. A merge waits until the mapping has all keys of its own."""
         table = into.node
         assert isinstance(table, Table)  # noqa: S101 - only mappings collect keys
         if key.text == _MERGE and key.problem is None:
@@ -177,7 +177,7 @@ class _Builder:
 
 
 def _grow(into: Sequence | Table, node: Node, depth: int, place: Place) -> None:
-    """Bound what aliases make of a few lines: each brings the size and the height of all that it stands for."""
+    """Limit what aliases make of a few lines: each one adds the size and the height of all that it stands for."""
     into.size += node.size
     if into.size > MAXIMUM_NODES:
         raise Unparsable(place, _TOO_MANY)

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from pydantic import Field
 
-from config.options.shapes import Kind, Model
+from config.options.model import Model, TextKind
 from config.reference import option_table
 from config.schema import json_schema
 from config.sources import registry
@@ -37,7 +37,7 @@ class ClusterMapping(Mapping):
     batch_size: int = Field(default=100, ge=1, le=10_000, description="changes a batch at most")
     starting_position: Literal["TRIM_HORIZON", "LATEST"] = Field(description="where to begin")
     document_db_event_source_config: Collection = Field(description="what is watched")
-    connection_uri: Annotated[str, Kind.SECRET] | None = Field(
+    connection_uri: Annotated[str, TextKind.SECRET] | None = Field(
         default=None, description="in place of the cluster's endpoint"
     )
 
