@@ -54,17 +54,6 @@ CREDENTIAL_VARIABLES = (
 
 ENDPOINT = "AWS_ENDPOINT_URL"
 IGNORE_ENDPOINTS = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
-ENDPOINT_SUFFIXES = {
-    "sqs": "SQS",
-    "kinesis": "KINESIS",
-    "dynamodb": "DYNAMODB",
-    "dynamodbstreams": "DYNAMODB_STREAMS",
-    "sns": "SNS",
-    "s3": "S3",
-    "lambda_": "LAMBDA",
-    "sts": "STS",
-}
-"""How the SDKs' AWS_ENDPOINT_URL_<SERVICE> variables are spelled."""
 
 FOLLOWED_VARIABLES = (
     ENDPOINT,  # and AWS_ENDPOINT_URL_<SERVICE>
@@ -137,10 +126,15 @@ def _with_whole_paths(variables: Mapping[str, str], folder: Path) -> dict[str, s
 def configured_endpoints(aws: Aws) -> dict[str, str]:
     """The ``aws`` section's endpoints, under the SDKs' own names."""
     urls = aws.endpoint_urls
-    by_service = {service: getattr(urls, service) for service in ENDPOINT_SUFFIXES}
-    by_service["dynamodbstreams"] = urls.dynamodbstreams or urls.dynamodb
-    found = {f"{ENDPOINT}_{ENDPOINT_SUFFIXES[service]}": url for service, url in by_service.items() if url is not None}
+    given = {option: getattr(urls, option) for option in type(urls).model_fields}
+    given["dynamodbstreams"] = urls.dynamodbstreams or urls.dynamodb
+    found = {f"{ENDPOINT}_{_suffix(option)}": url for option, url in given.items() if url is not None}
     return found if aws.endpoint_url is None else {ENDPOINT: aws.endpoint_url, **found}
+
+
+def _suffix(option: str) -> str:
+    """How the SDKs' AWS_ENDPOINT_URL_<SERVICE> variables spell a service: one of those that have options has two words."""
+    return "DYNAMODB_STREAMS" if option == "dynamodbstreams" else option.rstrip("_").upper()
 
 
 def followed_variables(model: ProcessFunction, headrace: Mapping[str, str], profile: Profile) -> dict[str, str]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from config import parse_arn
-from pollers.aws import services
-from pollers.destinations.destination import Destination, DestinationUnusable
+from config.sources.registry import any_of
+from pollers.destinations.destination import Destination, DestinationUnusable, Origin
 from pollers.destinations.record import UNHANDLED, BatchInfoForm, FailureRecord
-from pollers.destinations.s3 import BucketDestination, mapping_uuid
-from pollers.destinations.sns import TopicDestination
-from pollers.destinations.sqs import QueueDestination
+from pollers.destinations.s3 import BUCKET, mapping_uuid
+from pollers.destinations.sns import TOPIC
+from pollers.destinations.sqs import QUEUE
 
 if TYPE_CHECKING:
     from pollers.aws.api import Aws
+    from pollers.destinations.destination import DestinationKind
 
 __all__ = [
     "UNHANDLED",
@@ -26,8 +27,12 @@ __all__ = [
 ]
 
 
+KINDS: tuple[DestinationKind, ...] = (QUEUE, TOPIC, BUCKET)
+"""Every kind: the one place that a new one is entered in."""
+
+
 async def make_destination(arn: str, aws: Aws, *, mapping: str, event_source_arn: str) -> Destination:
-    """The destination of ``mapping``, by the service that its ARN names. A bucket is reached in the source's region.
+    """The destination of ``mapping``, by the service that its ARN names.
 
     Raises :class:`DestinationUnusable` for an ARN of anything else.
     """
@@ -35,17 +40,8 @@ async def make_destination(arn: str, aws: Aws, *, mapping: str, event_source_arn
         parsed = parse_arn(arn)
     except ValueError as error:
         raise DestinationUnusable(f"on-failure destination: {error}") from error
-    match parsed.service:
-        case "sqs":
-            return QueueDestination(parsed, await aws.client(services.SQS, parsed.region))
-        case "sns":
-            return TopicDestination(arn, await aws.client(services.SNS, parsed.region))
-        case "s3":
-            region = parse_arn(event_source_arn).region
-            return BucketDestination(
-                parsed, await aws.client(services.S3, region), mapping_uuid(mapping, event_source_arn)
-            )
-        case other:
-            raise DestinationUnusable(
-                f"{arn} is of {other}; an on-failure destination is an SQS queue, an SNS topic or an S3 bucket"
-            )
+    for kind in KINDS:
+        if kind.service == parsed.service:
+            return await kind.make(parsed, aws, Origin(mapping, event_source_arn))
+    kinds = any_of(kind.called for kind in KINDS)
+    raise DestinationUnusable(f"{arn} is of {parsed.service}; an on-failure destination is {kinds}")

@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from pollers.errors import SourceUnusable
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from config import Arn
+    from pollers.aws.api import Aws
     from pollers.destinations.record import FailureRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The mapping whose failure records go to a destination."""
+
+    mapping: str
+    event_source_arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationKind:
+    """One kind of on-failure destination. ``service`` is the one in its ARNs, ``called`` what a list of all kinds calls it."""
+
+    service: str
+    called: str
+    make: Callable[[Arn, Aws, Origin], Awaitable[Destination]]
 
 
 class DestinationUnusable(SourceUnusable):

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 import anyio.lowlevel
 import orjson
 
+from config import parse_arn
+from pollers.aws import services
 from pollers.aws.errors import AccessDenied, NotFound, Refused
-from pollers.destinations.destination import DestinationUnusable
+from pollers.destinations.destination import DestinationKind, DestinationUnusable
 
 if TYPE_CHECKING:
     from config import Arn
-    from pollers.aws.api import S3Api
+    from pollers.aws.api import Aws, S3Api
+    from pollers.destinations.destination import Origin
     from pollers.destinations.record import FailureRecord
 
 _PIECE_CHARACTERS = 2 * 1024 * 1024
@@ -82,3 +85,13 @@ class BucketDestination:
         """See ``Destination.deliver``."""
         key = object_key(self._mapping, failure)
         await self._s3.put(self._arn.resource, key, await object_body(failure, event))
+
+
+async def _make(arn: Arn, aws: Aws, origin: Origin) -> BucketDestination:
+    """Its ARN names no region: it is reached in the source's."""
+    region = parse_arn(origin.event_source_arn).region
+    mapping = mapping_uuid(origin.mapping, origin.event_source_arn)
+    return BucketDestination(arn, await aws.client(services.S3, region), mapping)
+
+
+BUCKET = DestinationKind(services.S3.name, "an S3 bucket", _make)

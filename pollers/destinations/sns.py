@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pollers.aws import services
 from pollers.aws.errors import AccessDenied, NotFound, Refused
-from pollers.destinations.destination import DestinationUnusable
+from pollers.destinations.destination import DestinationKind, DestinationUnusable
 
 if TYPE_CHECKING:
-    from pollers.aws.api import SnsApi
+    from config import Arn
+    from pollers.aws.api import Aws, SnsApi
+    from pollers.destinations.destination import Origin
     from pollers.destinations.record import FailureRecord
 
 
@@ -39,3 +42,10 @@ class TopicDestination:
     async def deliver(self, failure: FailureRecord, event: bytes) -> None:
         """See ``Destination.deliver``; the event is left out."""
         await self._sns.publish(self._arn, failure.encode().decode())
+
+
+async def _make(arn: Arn, aws: Aws, _origin: Origin) -> TopicDestination:
+    return TopicDestination(arn.text, await aws.client(services.SNS, arn.region))
+
+
+TOPIC = DestinationKind(services.SNS.name, "an SNS topic", _make)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from config import domain_of
+from pollers.aws import services
 from pollers.aws.errors import AccessDenied, NotFound, Refused
-from pollers.destinations.destination import DestinationUnusable
+from pollers.destinations.destination import DestinationKind, DestinationUnusable
 
 if TYPE_CHECKING:
     from config import Arn
-    from pollers.aws.api import SqsApi
+    from pollers.aws.api import Aws, SqsApi
+    from pollers.destinations.destination import Origin
     from pollers.destinations.record import FailureRecord
 
 
@@ -53,3 +55,10 @@ class QueueDestination:
 def _usual_url(arn: Arn) -> str:
     """The queue's URL where GetQueueUrl is not permitted (Lambda needs but sqs:SendMessage for a destination)."""
     return f"https://sqs.{arn.region}.{domain_of(arn.region)}/{arn.account}/{arn.resource}"
+
+
+async def _make(arn: Arn, aws: Aws, _origin: Origin) -> QueueDestination:
+    return QueueDestination(arn, await aws.client(services.SQS, arn.region))
+
+
+QUEUE = DestinationKind(services.SQS.name, "an SQS queue", _make)

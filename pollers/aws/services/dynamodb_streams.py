@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pollers.aws.api import Page, ShardListing, StartAt, StreamDescription, Wire
 from pollers.aws.errors import IteratorExpired, Refused
+from pollers.aws.wire import replies
 from pollers.aws.wire.replies import believed, invalid, once
 from pollers.aws.wire.slicing import sliced_page
 from pollers.clocks.service import ServiceClock
@@ -76,12 +77,12 @@ class DynamoDBStreamsClient:
             raise
 
     async def _reply(self, operation: str, parameters: dict[str, Any]) -> Wire:
-        return believed(await self._calls.call(operation, parameters), "dynamodb", operation)
+        return believed(await self._calls.call(operation, parameters), replies.DYNAMODB_STREAMS, operation)
 
 
 def _whole_page(body: bytes) -> tuple[Wire, float]:
     begun = thread_time()
-    reply = believed(body, "dynamodb", "GetRecords")
+    reply = believed(body, replies.DYNAMODB_STREAMS, "GetRecords")
     for record in reply["Records"]:
         change = record["dynamodb"]
         keys = change["Keys"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pollers.aws.api import Page, Pushed, ShardListing, StartAt, StreamDescription, Wire
 from pollers.aws.errors import IteratorExpired, Refused, Trimmed
+from pollers.aws.wire import replies
 from pollers.aws.wire.event_stream import events
 from pollers.aws.wire.passthrough import STREAM
 from pollers.aws.wire.plain_records import plain_page
@@ -121,7 +122,7 @@ class KinesisClient:
             response.close()
 
     async def _reply(self, operation: str, parameters: dict[str, Any], about: str) -> Wire:
-        return believed(await self._calls.call(operation, parameters, about=about), "kinesis", operation)
+        return believed(await self._calls.call(operation, parameters, about=about), replies.KINESIS, operation)
 
 
 def stream_arn(arn: str) -> str:
@@ -133,7 +134,7 @@ async def _pushed(payloads: AsyncIterator[tuple[str, bytes]]) -> AsyncIterator[P
     async for kind, payload in payloads:
         if kind != "SubscribeToShardEvent":
             continue
-        event = believed(payload, "kinesis", "SubscribeToShard")
+        event = believed(payload, replies.KINESIS, "SubscribeToShard")
         if not event["Records"]:
             once(payload, "Records", "SubscribeToShard")
         yield Pushed(
@@ -147,7 +148,7 @@ async def _pushed(payloads: AsyncIterator[tuple[str, bytes]]) -> AsyncIterator[P
 
 def _whole_page(body: bytes) -> Page:
     begun = thread_time()
-    reply = believed(body, "kinesis", "GetRecords")
+    reply = believed(body, replies.KINESIS, "GetRecords")
     seconds = thread_time() - begun
     if not reply["Records"]:
         once(body, "Records", "GetRecords")

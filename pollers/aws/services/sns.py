@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pollers.aws.wire import replies
 from pollers.aws.wire.replies import checked
 
 if TYPE_CHECKING:
@@ -19,9 +20,9 @@ class SnsClient:
     async def publish(self, topic_arn: str, message: str) -> None:
         """See :class:`pollers.aws.api.SnsApi`."""
         reply = await self._calls.reply("Publish", {"TopicArn": topic_arn, "Message": message})
-        checked(reply, "sns", "Publish")
+        checked(reply, replies.SNS, "Publish")
 
     async def check_topic(self, topic_arn: str) -> None:
         """See :class:`pollers.aws.api.SnsApi`."""
         reply = await self._calls.reply("GetTopicAttributes", {"TopicArn": topic_arn})
-        checked(reply, "sns", "GetTopicAttributes")
+        checked(reply, replies.SNS, "GetTopicAttributes")

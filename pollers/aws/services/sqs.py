@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pollers.aws.api import EntryFailed, Wire
 from pollers.aws.errors import Refused
+from pollers.aws.wire import replies
 from pollers.aws.wire.classify import bare_code
 from pollers.aws.wire.replies import believed, invalid
 
@@ -66,7 +67,7 @@ class SqsClient:
         if visibility_seconds is not None:
             parameters["VisibilityTimeout"] = visibility_seconds
         body = await self._calls.call("ReceiveMessage", parameters, wait_seconds=wait_seconds)
-        messages = believed(body, "sqs", "ReceiveMessage").get("Messages") or []
+        messages = believed(body, replies.SQS, "ReceiveMessage").get("Messages") or []
         fifo = url.endswith(_FIFO)
         for message in messages:
             _check_attributes(message.get("Attributes") or {}, fifo=fifo)
@@ -92,7 +93,7 @@ class SqsClient:
         await self._reply("SendMessage", {"QueueUrl": url, "MessageBody": body})
 
     async def _reply(self, operation: str, parameters: dict[str, Any]) -> Wire:
-        return believed(await self._calls.call(operation, parameters), "sqs", operation)
+        return believed(await self._calls.call(operation, parameters), replies.SQS, operation)
 
     async def _batch(
         self, operation: str, url: str, entries: list[dict[str, Any]], ids: Sequence[str]

@@ -1,4 +1,4 @@
-"""What each operation must answer with, and what may be missing: the one table of it (docs/design, decision 12).
+"""What each operation must answer with, and what may be missing: the one place of it (docs/design, decision 12).
 
 A reply that says success is believed only when it is a JSON object with the members that are ``Required`` here (of structs: those
 without a default), each of its type; a member that is not required may be absent, and null where its type says so. Members that
@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Required, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, Required, TypeAlias, TypedDict
 
 import msgspec
 import orjson
@@ -31,6 +31,8 @@ from msgspec import Meta
 from pollers.aws.errors import INVALID_REPLY, Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pollers.aws.api import Wire
 
 Name = Annotated[str, Meta(min_length=1)]
@@ -197,48 +199,48 @@ class _DynamoDBPage(TypedDict, total=False):
     NextShardIterator: Name | None
 
 
-REPLIES: dict[str, dict[str, Any]] = {
-    "sqs": {
-        "GetQueueUrl": _Url,
-        "GetQueueAttributes": _Attributes,
-        "ReceiveMessage": _Messages,
-        "DeleteMessageBatch": _Batch,
-        "ChangeMessageVisibilityBatch": _Batch,
-        "SendMessage": _Sent,
-    },
-    "kinesis": {
-        "DescribeStreamSummary": _StreamSummary,
-        "ListShards": _Shards,
-        "GetShardIterator": _Iterator,
-        "GetRecords": _KinesisPage,
-        "SubscribeToShard": _Event,
-    },
-    "dynamodb": {
-        "DescribeStream": _Stream,
-        "GetShardIterator": _Iterator,
-        "GetRecords": _DynamoDBPage,
-    },
-    # Of services that answer in XML or with headers, which the SDK reads.
-    "sns": {"Publish": _Sent, "GetTopicAttributes": _Attributes},
+Replies: TypeAlias = "Mapping[str, Any]"
+"""What the operations of one service must answer with, by operation. A service that is not here has its own beside its client."""
+
+SQS: Final[Replies] = {
+    "GetQueueUrl": _Url,
+    "GetQueueAttributes": _Attributes,
+    "ReceiveMessage": _Messages,
+    "DeleteMessageBatch": _Batch,
+    "ChangeMessageVisibilityBatch": _Batch,
+    "SendMessage": _Sent,
 }
-"""By service and operation."""
+KINESIS: Final[Replies] = {
+    "DescribeStreamSummary": _StreamSummary,
+    "ListShards": _Shards,
+    "GetShardIterator": _Iterator,
+    "GetRecords": _KinesisPage,
+    "SubscribeToShard": _Event,
+}
+DYNAMODB_STREAMS: Final[Replies] = {
+    "DescribeStream": _Stream,
+    "GetShardIterator": _Iterator,
+    "GetRecords": _DynamoDBPage,
+}
+SNS: Final[Replies] = {"Publish": _Sent, "GetTopicAttributes": _Attributes}
+"""It answers in XML, which the SDK reads."""
 
 
-def believed(body: bytes, service: str, operation: str) -> Wire:
+def believed(body: bytes, replies: Replies, operation: str) -> Wire:
     """The JSON object in a reply that says success, as the service sent it. Raises Unavailable when it is not to be believed."""
     try:
         value = _parsed(body)
     except (ValueError, RecursionError) as error:
         raise invalid(f"the reply is not JSON: {error}", operation) from error
-    return checked(value, service, operation)
+    return checked(value, replies, operation)
 
 
-def checked(value: object, service: str, operation: str) -> Wire:
+def checked(value: object, replies: Replies, operation: str) -> Wire:
     """The same for what has been decoded. Takes 0.2 µs a record."""
     if not isinstance(value, dict):
         raise invalid(f"the reply is no JSON object but {type(value).__name__}", operation)
     try:
-        msgspec.convert(value, REPLIES[service][operation])
+        msgspec.convert(value, replies[operation])
     except (msgspec.ValidationError, RecursionError) as error:
         raise invalid(f"the reply has not what it should: {error}", operation) from error
     return value
