@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from pollers.supervisor.mapping import MappingState
 from pollers.telemetry import output
 from pollers.telemetry.facts import State
-from pollers.telemetry.metrics import PREFIX, Family, gauge
+from pollers.telemetry.families import PREFIX, Family, gauge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -15,7 +15,7 @@ from pollers.server import guard, serve, stream
 from pollers.server.openapi import document
 from pollers.status import health
 from pollers.status.gauges import READ
-from pollers.telemetry.metrics import COUNTED, PREFIX, Family
+from pollers.telemetry.families import COUNTED, PREFIX, Family
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

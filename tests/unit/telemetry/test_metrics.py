@@ -38,7 +38,7 @@ from pollers.telemetry.facts import (
     WriteRefused,
 )
 from pollers.telemetry.ledger import Ledger
-from pollers.telemetry.metrics import Metrics
+from pollers.telemetry.metrics import Metrics, encoded
 from pollers.telemetry.recorder import Recorder
 from tests.unit.server.rig import rig
 
@@ -53,7 +53,7 @@ TEN = [str(number) for number in range(10)]
 
 def samples(metrics: Metrics) -> dict[tuple[str, ...], float]:
     """Every sample of ours: (name without prefix, mapping, other label's value) to value."""
-    text, _ = metrics.exposition()
+    text, _ = encoded(list(metrics.registry.collect()))
     return {
         (sample.name.removeprefix("headrace_"), sample.labels.pop("mapping"), *sample.labels.values()): sample.value
         for family in prometheus(text.decode())
