@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from pollers.engine.poller import Poller
 
 KINDS = pytest.mark.parametrize("sample", [pytest.param(sample_of(kind), id=kind.name) for kind in kinds()])
-CARDS = Path("pollers/server/assets/cards.js")
+CARDS = Path(__file__).parents[3] / "pollers/server/assets/cards.js"
 
 
 def surroundings(sample: Sample[Any]) -> Surroundings:
