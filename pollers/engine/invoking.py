@@ -7,7 +7,6 @@ records lie above the checkpoint.
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,6 +31,11 @@ if TYPE_CHECKING:
 
 STOPPED = "stopped"
 """The error of an invocation that a stop or a crash of ours cut short."""
+
+
+_RANDOM_BITS = ~((0xF << 76) | (0b11 << 62))
+_VERSION_4 = (4 << 76) | (0b10 << 62)
+"""Version and variant of a random UUID. Made by hand, since each batch needs one and ``uuid.UUID`` costs three times as much."""
 
 
 @dataclass(slots=True)
@@ -80,7 +84,8 @@ def accept_all(_: bytes) -> Verdict:
 
 def new_request_id(random: Random) -> str:
     """A fresh request id. Drawn from the poller's own random numbers, so that a simulation can be played again."""
-    return str(uuid.UUID(int=random.getrandbits(128), version=4))
+    text = f"{random.getrandbits(128) & _RANDOM_BITS | _VERSION_4:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 async def invoke(attempt: Attempt, judge: Judge, surroundings: Surroundings, stop: Stop) -> Ended:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 import anyio
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from handlers.function import FunctionError, InfrastructureError, Invocation, Payload, Throttle
 from pollers.engine.invoking import STOPPED, Attempt, Ended, accept_all, invoke, new_request_id
@@ -69,6 +72,13 @@ class Bench:
 def reported(*ids: str) -> Callable[[bytes], Verdict]:
     """A judge that finds these failed."""
     return lambda _: Verdict(frozenset(ids))
+
+
+@given(st.integers())
+def test_a_request_id_is_a_random_uuid(seed: int) -> None:
+    """As the standard library makes one of the same bits."""
+    expected = str(uuid.UUID(int=random.Random(seed).getrandbits(128), version=4))
+    assert new_request_id(random.Random(seed)) == expected
 
 
 @virtual_time.test
