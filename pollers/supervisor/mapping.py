@@ -257,17 +257,25 @@ class MappingRunner:
         self.problem = failure.text
         self._enter(MappingState.BACKING_OFF)
         self._report_doing(State.BACKING_OFF, self.problem, delay)
-        reported, self._reported = self._reported, {_kind(error) for error in (failure.cause, *failure.siblings)}
-        seconds = round(delay, 1)
+        known, seconds, cause = self._reported, round(delay, 1), str(failure.cause)
         if failure.ours:
             self._log.error("mapping broke down and starts again", retry_seconds=seconds, exc_info=failure.cause)
-        elif _kind(failure.cause) not in reported:
-            self._log.error("mapping cannot run and is tried again slowly", error=self.problem, retry_seconds=seconds)
+        elif _kind(failure.cause) not in known:
+            self._log.error("mapping cannot run and is tried again slowly", error=cause, retry_seconds=seconds)
         else:
-            self._log.debug("mapping still cannot run", error=self.problem, retry_seconds=seconds)
+            self._log.debug("mapping still cannot run", error=cause, retry_seconds=seconds)
+        self._reported = {_kind(failure.cause)}
         for error in failure.siblings:
-            if is_ours(error):
-                self._log.error("another task of the mapping broke down with it", exc_info=error)
+            self._report_sibling(error, known)
+            self._reported.add(_kind(error))
+
+    def _report_sibling(self, error: Exception, known: set[str]) -> None:
+        """What failed beside the cause, in whichever task: it may be the only trace of a second trouble."""
+        if is_ours(error):
+            self._log.error("another task of the mapping broke down with it", exc_info=error)
+        else:
+            report = self._log.debug if _kind(error) in known | self._reported else self._log.error
+            report("another task of the mapping failed with it", error=str(error))
 
     def _report_doing(self, state: State, detail: str, until: float | None = None) -> None:
         self._facts.emit(Doing(MAPPING_TASK, state, detail, until))

@@ -154,6 +154,25 @@ async def test_what_makes_a_source_unusable_is_reported_once_whichever_call_meet
 
 
 @virtual_time.test
+async def test_what_failed_together_is_told_together(tmp_path: Path) -> None:
+    """A fault of ours decides and comes with its trace; the others have lines of their own, and the console names them all."""
+    fault, denied = KeyError("ours"), SourceUnusable("not permitted")
+    together = ExceptionGroup("", [denied, ExceptionGroup("", [fault, SourceUnusable("gone"), denied])])
+    bench = Bench(failures={"q": [together]})
+    runtime = make_runtime(config(tmp_path, mapping("q")), bench)
+    with structlog.testing.capture_logs() as lines:
+        async with running(runtime):
+            assert runtime.mappings["q"].problem == "'ours'; also: not permitted; also: gone"
+            await virtual_time.eventually(lambda: runtime.mappings["q"].state is MappingState.RUNNING, within=2)
+            runtime.stop()
+    told = [(line.get("exc_info") or line["error"], line["log_level"]) for line in lines if line["event"] in TOLD]
+    assert told == [(fault, "error"), ("not permitted", "error"), ("gone", "error"), ("not permitted", "debug")]
+
+
+TOLD = ("mapping broke down and starts again", "another task of the mapping failed with it")
+
+
+@virtual_time.test
 async def test_an_unusable_function_stops_just_its_mappings_and_is_tried_again(tmp_path: Path) -> None:
     """Repairing the code on disk is enough: the function is entered anew at the next attempt."""
     bench, attempts = Bench(), list[str]()
