@@ -105,7 +105,7 @@ def _function_rows() -> Iterator[tuple[str, ...]]:
 
 
 def _merged(groups: Mapping[str, Mapping[str, Option]]) -> Iterator[tuple[str, ...]]:
-    """The rows of several models as one table: an option comes once, with the groups that have it."""
+    """The rows of several models as one table: each option once, with the groups that have it."""
     found: dict[str, dict[str, tuple[str, ...]]] = {}
     for group, options in groups.items():
         for row in _rows(options):
@@ -117,7 +117,7 @@ def _merged(groups: Mapping[str, Mapping[str, Option]]) -> Iterator[tuple[str, .
 
 
 def _differing(by_group: Mapping[str, tuple[str, ...]], column: int) -> str:
-    """A cell's text; where the groups differ, each text with those that it is for."""
+    """A cell's text; where groups differ, each group's text after its name."""
     groups: dict[str, list[str]] = {}
     for group, row in by_group.items():
         groups.setdefault(row[column], []).append(group)

@@ -1,4 +1,4 @@
-"""The JSON Schema of CONFIG (draft 2020-12), written from the models, for editors and for checks before Headrace is at hand.
+"""The JSON Schema of CONFIG (draft 2020-12), written from the models, for editors and for checks without Headrace.
 
 It accepts whatever :func:`config.load` accepts; load refuses more (what depends on the environment, on files or on several
 settings at once).
@@ -238,7 +238,7 @@ def _refused_by_source(options: dict[str, Option]) -> Iterator[Schema]:
 
 
 def _required_by_source(options: dict[str, Option]) -> Iterator[Schema]:
-    """What mappings of a family must have and others need not, for each spelling of the source's ARN."""
+    """What only mappings of a family must have, for each spelling of the source's ARN."""
     everywhere = {name for name, option in registry.all_settings().items() if option.required}
     for kinds in registry.families().values():
         for name, option in registry.settings_of(kinds[0]).items():

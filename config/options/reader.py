@@ -68,7 +68,7 @@ class Reader:
         shown: Path,
         foreign: Callable[[str, Node], str | None] = lambda _key, _node: None,
     ) -> Reading | None:
-        """Read a mapping of options; None when it is none. ``foreign`` tells what is wrong with a key that is no option."""
+        """Read a mapping of options; None when there is no mapping. ``foreign`` explains a key that is no option."""
         if is_null(node):
             node = Table(node.place)
         table = node.items[0] if self.pasted and isinstance(node, Sequence) and len(node.items) == 1 else node
@@ -250,7 +250,7 @@ class Reader:
 
 
 def _refused(model: type[Model]) -> Callable[[str, Node], str | None]:
-    """What is wrong with a key that is no option of a section."""
+    """Explain a key that is no option of a section."""
 
     def explain(key: str, node: Node) -> str | None:
         for refused in model.refused:

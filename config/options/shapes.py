@@ -69,7 +69,7 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """One of some texts, or a fixed truth value."""
+    """One of these texts, or always true or always false."""
 
     values: tuple[str | bool, ...]
 
@@ -110,7 +110,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Either:
-    """Any of some shapes."""
+    """A value of any of these shapes."""
 
     shapes: tuple[Shape, ...]
 
@@ -120,7 +120,7 @@ Shape: TypeAlias = Text | Number | Flag | OneOf | FilePath | Instant | ListOf | 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option of a model. ``attribute`` is its name in Python, ``name`` the one in files, ``names`` all of these."""
+    """One option of a model. ``attribute`` is its name in Python, ``name`` its name in files, ``names`` all that files may use."""
 
     attribute: str
     name: str
@@ -219,7 +219,7 @@ def _limits(marks: list[Any]) -> Limits:
 
 
 def expected(shape: Shape) -> str:
-    """What would be right, as a fault says it."""
+    """What is expected, in a fault's words."""
     match shape:
         case Text(kind, length):
             return f"{kind.value} {_of_length(length, 'characters')}".rstrip()

@@ -1,4 +1,4 @@
-"""Single values: whether one is what an option wants, and what it becomes."""
+"""Single values: whether a value suits an option, and what it becomes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from config.text.arns import parse_arn
 from config.text.nodes import JSON_NUMBER, Node, Scalar
 
 REFUSED: Final = object()
-"""What :func:`convert` returns for a value that is not what the option wants."""
+"""What :func:`convert` returns for a value that does not suit the option."""
 
 _TRUTH = {"true": True, "false": False}
 _REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
@@ -25,7 +25,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
 def convert(shape: Shape, node: Node) -> Any:  # noqa: ANN401 - as the shape tells
-    """A scalar as the option wants it, or :data:`REFUSED`.
+    """A scalar as the option's value, or :data:`REFUSED`.
 
     A text is not taken as a number, not even ``"10"``, unless it comes from the environment, where all values are texts.
     """
@@ -58,12 +58,12 @@ def looks_like(shape: Shape, text: str) -> bool:
 
 
 def absolute(folder: Path, text: str) -> Path:
-    """A path made absolute, symbolic links kept (a virtual environment's python is one)."""
+    """A path made absolute. Symbolic links are kept: a virtual environment's python is one."""
     return Path(os.path.abspath(folder / text))
 
 
 def path_problem(path: Path, existing: Existing | None) -> str | None:
-    """Why a path is not what must exist there, or None."""
+    """What is wrong with a path, or None if there is what must exist there."""
     try:
         return _path_problem(path, existing)
     except (OSError, ValueError) as error:

@@ -34,7 +34,7 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class ArnForm:
-    """One form that ARNs of a kind have, such as a FIFO queue's.
+    """A form of ARN that sources of a kind have; a kind may have several, as queues do: standard and FIFO.
 
     ``called`` is what faults call such a source, with its article. ``resource`` is the form of the ARN's last part. ``example`` is
     an ARN of this form.

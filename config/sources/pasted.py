@@ -1,4 +1,4 @@
-"""What a mapping pasted from AWS, CloudFormation or Terraform brings beside its settings."""
+"""What a mapping pasted from AWS, CloudFormation or Terraform has beside its settings."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ READ_ONLY = frozenset(
         *_FUNCTION_ARN,
     }
 )
-"""Members that AWS's replies and Terraform's state have and that no mapping can be given."""
+"""What AWS's replies and Terraform's state report of a mapping and nobody can set."""
 
 WITHOUT_EFFECT = frozenset(
     {
@@ -44,7 +44,7 @@ WITHOUT_EFFECT = frozenset(
         *("LoggingConfig", "logging_config", "region"),
     }
 )
-"""Settings of AWS's that are about AWS: its tags, keys, CloudWatch metrics and logs."""
+"""Settings that concern AWS only: tags, encryption keys, CloudWatch metrics and logs."""
 
 
 def unwrap(node: Node, shown: Path, report: Report, path: Path) -> tuple[Node, Path]:
@@ -67,7 +67,7 @@ def unwrap(node: Node, shown: Path, report: Report, path: Path) -> tuple[Node, P
 
 
 def remark(node: Node, path: Path, report: Report) -> None:
-    """Notes on what a pasted mapping says that has no effect."""
+    """Add a note on each part of a pasted mapping that has no effect."""
     if not isinstance(node, Table):
         return
     named = is_named(node)
@@ -86,14 +86,14 @@ def remark(node: Node, path: Path, report: Report) -> None:
 
 
 def is_named(node: Table) -> bool:
-    """Whether the mapping says by name which function it has, so that its FunctionArn is what AWS reports."""
+    """Whether the mapping has a function_name; then its FunctionArn is only something that AWS reports."""
     return any(key in node.entries and not is_null(node.entries[key].node) for key in ("function_name", "FunctionName"))
 
 
 def foreign(source: EventSource | None, *, named: bool) -> Callable[[str, Node], str | None]:
-    """What is wrong with a key that is no option of this source's mappings: nothing (empty), a sentence, or None: it is unknown.
+    """Explain a key that is no option of this source's mappings: an empty text for a key that may stand there, else the fault.
 
-    ``named``: the mapping has a function_name, so that its FunctionArn is one of AWS's read-only members.
+    None means that nobody knows the key. ``named`` is whether the mapping has a function_name.
     """
 
     def explain(key: str, node: Node) -> str | None:
@@ -112,7 +112,7 @@ def foreign(source: EventSource | None, *, named: bool) -> Callable[[str, Node],
 
 
 def unread_settings() -> set[str]:
-    """Settings that only mappings of kinds have that are not read, in every spelling."""
+    """Settings that only kinds of sources have that are not read, in every spelling."""
     settings = {setting for kind in registry.unread_kinds() for setting in kind.settings}
     return {setting for setting in settings if registry.takers_of(setting) is None}
 
@@ -138,7 +138,7 @@ def _disabled(node: Table) -> str:
 
 
 def wording(source: EventSource | None) -> Wording:
-    """What to say instead of the general sentences; for a source that is not known, what holds for any."""
+    """What faults say instead of the general sentences. For an unknown source, the words of all kinds count."""
     kinds = registry.KINDS if source is None else (source.kind,)
     missing = {
         "event_source_arn": f"the ARN of {registry.any_source()} (AWS: Unrecognized event source.)",

@@ -1,4 +1,4 @@
-"""The ``event_source_mappings`` section: from a pasted or written mapping to its model, with every fault on the way."""
+"""The ``event_source_mappings`` section: from a mapping in a file to its model, with every fault on the way."""
 
 from __future__ import annotations
 
@@ -30,13 +30,15 @@ _FUNCTION = re.compile(
 )
 SHOWN_FUNCTIONS = 10
 _UNREADABLE_PATTERN = '{"eventSource":[{"exists":true}]}'
+"""Stands for a pattern that could not be read: no check finds anything in it."""
 
 
 @dataclass(slots=True)
 class MappingReader:
-    """Reads mappings one after another; knows the functions that they may name and the sources already taken.
+    """Reads mappings one after another, and remembers them, so that a second one of the same source and function is found.
 
-    ``functions`` is None when some file could not be read, so that nobody can tell which functions there are.
+    ``functions`` are those that mappings may name; None when some file could not be read, since then nobody knows them all.
+    ``checks`` are asked about each mapping. ``now`` is the time that settings in the past are compared with.
     """
 
     functions: Mapping[str, object] | None
@@ -56,6 +58,7 @@ class MappingReader:
         if not isinstance(node, Table):
             report.fault(path, f"found {describe(node)}, expected a mapping with event_source_arn and function_name")
             return None
+        # The source comes first: it says which settings there are.
         source = _source(node)
         options, named = _options(source, node)
         reader = replace(reader, wording=pasted.wording(source))
@@ -67,7 +70,8 @@ class MappingReader:
         self._arn_fault(reading, reader, path)
         self._resolve(reading, node, reader, path)
         if source is None:
-            return None
+            return None  # with the fault that its ARN is missing or wrong
+        # Rules and checks run although something is wrong, so that all faults are found at once.
         self._refuse_duplicate(name, source, reading, reader, path)
         for rule in source.kind.rules:
             self._add(rule(source, reading, self.now), reader, path)
@@ -153,7 +157,7 @@ def _undefined(key: str, functions: Iterable[str]) -> str:
 
 
 def _source(node: Table) -> EventSource | None:
-    """The source, looked up before anything else is read; None when its ARN does not tell."""
+    """The source that the mapping's ARN names, read before anything else; None when the ARN is missing or wrong."""
     option = registry.all_settings()["event_source_arn"]
     found, _ = recognise(node, dict.fromkeys(option.names, option.name))
     value = found[0].entry.node if found else None
@@ -168,7 +172,7 @@ def _source(node: Table) -> EventSource | None:
 def _options(source: EventSource | None, node: Table) -> tuple[dict[str, Option], bool]:
     """The options of this source's mappings (of all kinds when it is unknown), and whether the mapping has a function_name.
 
-    Where it has, FunctionArn is what AWS reports, and where not, it says which function.
+    With a function_name, FunctionArn is something that AWS reports. Without, it names the function.
     """
     options = registry.all_settings() if source is None else registry.settings_of(source.kind)
     named = pasted.is_named(node)
@@ -179,7 +183,7 @@ def _options(source: EventSource | None, node: Table) -> tuple[dict[str, Option]
 
 
 def _stand_in(name: str, source: EventSource, reading: Reading) -> MappingModel:
-    """A mapping for checks: the real one, or where some settings are at fault, one with what could be read of it."""
+    """A mapping for checks: the real one, or one with what could be read, where some settings are wrong."""
     model = source.kind.model
     values: dict[str, Any] = _substitutes(source) | reading.values
     criteria = reading.faulty.get("filter_criteria")
@@ -189,7 +193,7 @@ def _stand_in(name: str, source: EventSource, reading: Reading) -> MappingModel:
 
 
 def _substitutes(source: EventSource) -> dict[str, str | bool]:
-    """A value for each setting that a mapping must have and that a fault may have taken from it."""
+    """A value for each setting that a mapping must have, used where the mapping has none."""
     found: dict[str, str | bool] = {}
     for name, option in registry.settings_of(source.kind).items():
         if option.required and isinstance(option.shape, OneOf):
@@ -200,7 +204,7 @@ def _substitutes(source: EventSource) -> dict[str, str | bool]:
 
 
 def _readable(criteria: Faulty) -> FilterCriteria:
-    """The filters that could be read; the others are replaced, so that each keeps its number."""
+    """The filters that could be read. The others are replaced, so that faults name each filter by its number in the file."""
     filters = getattr(criteria.best, "filters", [])
     placeholder = Filter(pattern=_UNREADABLE_PATTERN)
     kept = [item if isinstance(item, Filter) and hasattr(item, "pattern") else placeholder for item in filters]

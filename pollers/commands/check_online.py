@@ -41,7 +41,7 @@ def check_online(config: Config) -> int:
 
 
 async def findings(config: Config) -> list[Finding]:
-    """What AWS says of every mapping, and its clocks of ours."""
+    """What AWS says about every mapping, and what its clocks say about this machine's."""
     async with AwsClients(config.aws) as aws:
         found = await examine(config, aws)
         enabled = [mapping for mapping in config.event_source_mappings.values() if mapping.enabled]
@@ -55,7 +55,7 @@ def _endpoint(service: AwsService[Any], mapping: Mapping, aws: AwsClients) -> st
 
 
 def skew_findings(skews: dict[str, float]) -> list[Finding]:
-    """What the endpoints' clocks say of ours (decider)."""
+    """Findings about this machine's clock, from its difference to each endpoint's (decider)."""
     return [_skew(url, skew) for url, skew in skews.items()]
 
 
@@ -69,7 +69,7 @@ def _skew(url: str, skew: float) -> Finding:
 
 
 def _draw(found: Sequence[Finding]) -> None:
-    """For people: by mapping, each fix below what it mends."""
+    """Print findings for people: by mapping, each fix below what it repairs."""
     from rich.console import Console
     from rich.padding import Padding
     from rich.text import Text

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from config import Config
 
 EXIT_FAILED = 1
-"""The exit code for what went wrong at run time: the file is in use, damaged or cannot be written."""
+"""The exit code for failures at run time: the file is in use, is damaged or cannot be written."""
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -152,7 +152,7 @@ def _require_known(names: list[str], config: Config, found: list[MappingFound]) 
 
 
 def _refuse_while_owned(path: Path) -> None:
-    """Say so before asking; the lock itself decides again when it comes to writing."""
+    """Refuse before the user is asked. The lock itself decides again at the write."""
     owner = owner_of(path)
     if owner is not None:
         _fail(f"{path} is in use by {owner}: stop that Headrace first")
@@ -245,7 +245,7 @@ def _columns(shards: tuple[ShardFound, ...], now: float) -> Iterator[str]:
 
 
 def _remark(shard: ShardFound) -> str:
-    """What else there is to say of a shard: that its row is damaged, or how many lanes are ahead of the number shown."""
+    """A remark on a shard: that its row is damaged, or how many lanes are ahead of the number shown."""
     if shard.damaged:
         return "DAMAGED"
     lanes = sum(upto is not None for done in shard.checkpoint.ahead for upto in done.upto)

@@ -66,6 +66,6 @@ def command(messages: int, port: int, keep: bool) -> None:
 
 
 def examples_folder() -> Path:
-    """The sample functions: in a checkout beside the packages, of an installed wheel among its environment's data."""
+    """The folder of the sample functions: beside the packages in a checkout, else in the data of the installed environment."""
     checkout = Path(__file__).parents[2] / "examples"
     return checkout if checkout.is_dir() else Path(sysconfig.get_path("data")) / "share" / "headrace" / "examples"

@@ -21,26 +21,26 @@ def command(identifier: str, url: str, token: str | None, as_json: bool) -> None
 
     Exits with 1 when nothing is known of it.
     """
-    told = ask(lambda: Remote(url, token).get(f"/api/explain/{quote(identifier, safe='')}"), url)
+    timeline = ask(lambda: Remote(url, token).get(f"/api/explain/{quote(identifier, safe='')}"), url)
     if as_json:
-        click.echo(json.dumps(told, indent=2))
+        click.echo(json.dumps(timeline, indent=2))
     else:
-        _print(told)
-    sys.exit(0 if told["moments"] else 1)
+        _print(timeline)
+    sys.exit(0 if timeline["moments"] else 1)
 
 
-def _print(told: dict[str, object]) -> None:
-    moments, since = told["moments"], told["kept_since"]
+def _print(timeline: dict[str, object]) -> None:
+    moments, since = timeline["moments"], timeline["kept_since"]
     if not isinstance(moments, list) or not moments:
         kept = f"since {_time(since)}" if isinstance(since, float | int) else "yet"
-        click.echo(f"nothing is known of {told['id']}; nothing is kept {kept} that names it", err=True)
+        click.echo(f"nothing is known of {timeline['id']}; nothing is kept {kept} that names it", err=True)
         return
     first = moments[0]["at"]
     for moment in moments:
         click.echo(
             f"{_time(moment['at'])}  +{moment['at'] - first:9.3f} s  {moment['mapping']}  {moment['what']}: {moment['detail']}"
         )
-    conclusions = told["conclusions"]
+    conclusions = timeline["conclusions"]
     if isinstance(conclusions, list):
         for conclusion in conclusions:
             click.echo(f"=> {conclusion}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 import click
 
+from pollers.commands.configuration import EXIT_UNUSABLE, load_or_exit
 from pollers.filtering.check import notes_on
 from pollers.filtering.criteria import patterns_in
 from pollers.filtering.errors import PatternError
@@ -24,12 +25,10 @@ if TYPE_CHECKING:
 
     from pollers.filtering.views import View
 
-EXIT_UNUSABLE = 2
-
 
 @dataclass(frozen=True, slots=True)
 class _Filter:
-    """Patterns ready to be asked: ``failures`` is empty for an event that matches, else it has a reason for each pattern."""
+    """Compiled patterns. ``failures`` gives a reason for each pattern that an event does not match."""
 
     matches: Callable[[Json], bool]
     failures: Callable[[Json], list[str]]
@@ -91,8 +90,6 @@ def _chosen(pattern: str | None, config: Path | None, mapping: str | None) -> tu
         return _patterns_of(pattern), None
     if pattern is not None or config is None or mapping is None:
         raise click.UsageError("give either --pattern, or both -c and --mapping")
-    from pollers.commands.configuration import load_or_exit
-
     mappings = load_or_exit(config).config.event_source_mappings
     if mapping not in mappings:
         _refuse(f"{config} has no mapping {mapping}: it has {', '.join(mappings) or 'none'}")
@@ -148,7 +145,7 @@ def _numbered(number: int, texts: list[str]) -> str:
 
 
 def _values(lines: Iterable[bytes], keep_number_texts: bool, view: View | None) -> Iterator[Json]:
-    """The JSON value of each line; empty lines are passed over."""
+    """The JSON value of each line; empty lines are skipped."""
     for number, line in enumerate(lines, start=1):
         text = line.strip()
         if not text:
@@ -182,7 +179,7 @@ def _as_json(number: int, matched: bool, failed: list[str]) -> str:
 
 
 def _refuse(message: str) -> NoReturn:
-    """Say on stderr what cannot be used, after what was printed so far, and exit."""
+    """Print what cannot be used to stderr, after what was printed so far, and exit with 2."""
     sys.stdout.flush()
     click.echo(message, err=True)
     sys.exit(EXIT_UNUSABLE)

@@ -77,7 +77,7 @@ def command(function: str, config: Path, event_file: BinaryIO | None) -> None:
 
 
 def _event(file: BinaryIO | None) -> bytes:
-    """The event's bytes, UTF-8, known to be JSON within Lambda's limit."""
+    """The event as bytes of UTF-8, checked to be JSON within Lambda's limit."""
     if file is None:
         return b"{}"
     name = getattr(file, "name", "<stdin>")
@@ -105,7 +105,7 @@ def _defined(name: str, config: Config) -> FunctionModel:
 
 
 def _maker(name: str, config: Config) -> FunctionMaker:
-    """What makes the function as ``headrace run`` would."""
+    """Make the function as ``headrace run`` would."""
     from handlers.environment.profile import read_profile
     from handlers.environment.world import source_regions, world
     from handlers.factory import make_function
@@ -115,7 +115,7 @@ def _maker(name: str, config: Config) -> FunctionMaker:
 
 
 def _report_faults(name: str, loaded: Loaded) -> None:
-    """What can be seen without running it: notes, or the faults that end it here."""
+    """Print what is known without running the function: notes, and faults, after which the command exits."""
     from pollers.supervisor.loading import inspect_functions
 
     exit_for_environment()
@@ -127,7 +127,7 @@ def _report_faults(name: str, loaded: Loaded) -> None:
 
 
 async def _invoke(name: str, model: FunctionModel, make: FunctionMaker, event: bytes) -> Invocation:
-    """Through the door that every caller of a function uses (docs/design, decision 11)."""
+    """Invoke the function in the way that every caller does (docs/design, decision 11)."""
     from pollers.functions import Functions
 
     functions = Functions(make)
@@ -138,7 +138,7 @@ async def _invoke(name: str, model: FunctionModel, make: FunctionMaker, event: b
             with functions[name].caller() as caller:
                 answer = await caller.invoke(event, request_id=str(uuid.uuid4()))
         except Exception as problem:
-            answer = problem  # raised below: what leaves a task group comes wrapped in a group
+            answer = problem  # raised below: a task group would wrap it in an ExceptionGroup
         functions.close()
     if isinstance(answer, Exception):
         raise answer
@@ -146,7 +146,7 @@ async def _invoke(name: str, model: FunctionModel, make: FunctionMaker, event: b
 
 
 def _silence_functions() -> None:
-    """What functions log is shown with the result, whatever levels their own loggers have."""
+    """Keep functions' log lines out of the log: they are shown with the result."""
     handlers = logging.getLogger("handlers")
     handlers.setLevel(logging.CRITICAL)
     functions = logging.getLogger("handlers.functions")
@@ -160,7 +160,7 @@ def _show_log(invocation: Invocation, console: Console) -> None:
 
 
 def _show_result(invocation: Invocation) -> None:
-    """The answer or the error document, byte for byte; on a terminal JSON is laid out and coloured."""
+    """Print the answer or the error document, byte for byte; on a terminal JSON is indented and coloured."""
     result = invocation.result
     if not isinstance(result, Payload | FunctionError):
         return
@@ -172,16 +172,16 @@ def _show_result(invocation: Invocation) -> None:
 
 
 def _show_json(body: bytes) -> bool:
-    """Whether it could be laid out: what is no JSON cannot, nor what is nested deeper than the parser and the encoder go."""
+    """Print a body as indented JSON, and return whether that was possible: it is not for other text or very deep nesting."""
     from rich.console import Console
     from rich.json import JSON
 
     try:
-        laid_out = JSON(body.decode())
-        laid_out.text.plain.encode()  # an escape of a lone surrogate is JSON, and cannot be printed
+        indented = JSON(body.decode())
+        indented.text.plain.encode()  # an escape of a lone surrogate is JSON, and cannot be printed
     except (ValueError, RecursionError):
         return False
-    Console().print(laid_out, soft_wrap=True)
+    Console().print(indented, soft_wrap=True)
     return True
 
 

@@ -26,20 +26,20 @@ def command(url: str, token: str | None, timeout: float) -> None:
     Only added, removed and changed mappings stop or start, and what they have in flight is finished first. A faulty configuration
     is refused whole (exit 2) and the old one runs on.
     """
-    told = ask(lambda: _reload(Remote(url, token, timeout_seconds=timeout)), url)
-    if told["faults"]:
-        for fault in told["faults"]:
+    answer = ask(lambda: _reload(Remote(url, token, timeout_seconds=timeout)), url)
+    if answer["faults"]:
+        for fault in answer["faults"]:
             click.echo(fault, err=True)
         sys.exit(2)
     for what in ("added", "removed", "changed"):
-        for name in told[what]:
+        for name in answer[what]:
             click.echo(f"{what}: {name}")
-    if not any(told[what] for what in ("added", "removed", "changed")):
+    if not any(answer[what] for what in ("added", "removed", "changed")):
         click.echo("nothing changed")
 
 
 def _reload(remote: Remote) -> dict[str, Any]:
-    """The answer, also when the configuration is refused: it has the faults."""
+    """The answer; where the configuration is refused, the answer with its faults."""
     try:
         return remote.post("/api/reload")
     except Refused as refused:

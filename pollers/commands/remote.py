@@ -33,9 +33,9 @@ class Refused(Exception):  # noqa: N818 - the message says why
 
     @property
     def token_file(self) -> str | None:
-        """Where the token is that was missing, as the answer says."""
-        told = self.answer.get("token_file")
-        return told if self.status == HTTPStatus.UNAUTHORIZED and isinstance(told, str) else None
+        """The file of the missing token, if the answer names it."""
+        file = self.answer.get("token_file")
+        return file if self.status == HTTPStatus.UNAUTHORIZED and isinstance(file, str) else None
 
 
 class Remote:
@@ -55,25 +55,27 @@ class Remote:
         return self._call("POST", path)
 
     def _call(self, method: str, path: str) -> dict[str, Any]:
-        """With the token that was given. For a change, without one or if it is refused, with those that lie on this machine."""
+        """Call with the token that was given. For a change, if there is none or it is refused, try those kept on this machine."""
         if method == "GET":
-            return self._called(method, self.url + path, self._token)
+            return self._request(method, self.url + path, self._token)
         found = [Found(self.url, self._token)] if self._token else []
         found += tokens_for(self.url)
         try:
-            return self._tried(method, path, found) if found else self._called(method, self.url + path, None)
+            return (
+                self._request_with_each(method, path, found) if found else self._request(method, self.url + path, None)
+            )
         except Refused as refused:
-            told = token_told(self.url, refused.token_file) if refused.token_file else []
-            if not told:
+            named = token_told(self.url, refused.token_file) if refused.token_file else []
+            if not named:
                 raise
-        return self._tried(method, path, told)
+        return self._request_with_each(method, path, named)
 
-    def _tried(self, method: str, path: str, found: Sequence[Found]) -> dict[str, Any]:
-        """With one after another, until one is taken: a name has several addresses, where there may be nobody or others."""
+    def _request_with_each(self, method: str, path: str, found: Sequence[Found]) -> dict[str, Any]:
+        """Try one token after another until one is accepted. A name may have several addresses; some may not answer."""
         problem: Refused | OSError | None = None
         for url, token in found:
             try:
-                return self._called(method, url + path, token)
+                return self._request(method, url + path, token)
             except Refused as refused:
                 if refused.status != HTTPStatus.UNAUTHORIZED:
                     raise
@@ -83,7 +85,7 @@ class Remote:
         assert problem is not None  # noqa: S101 - there is one to try
         raise problem
 
-    def _called(self, method: str, url: str, token: str | None) -> dict[str, Any]:
+    def _request(self, method: str, url: str, token: str | None) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         request = urllib.request.Request(url, method=method, headers=headers)  # noqa: S310 - checked by the option
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
@@ -97,18 +99,18 @@ class Remote:
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirect is an answer like any other: followed, it would bring the token to whomever it names (a sign-in page)."""
+    """Redirects are not followed: that would send the token to the address that they name, such as a sign-in page."""
 
     def redirect_request(self, *_args: object, **_named: object) -> None:
-        """Nothing is asked for again."""
+        """Do not follow it."""
 
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        told = json.loads(body)
+        answer = json.loads(body)
     except (ValueError, RecursionError):
         return {"error": f"the answer is not JSON: {body[:80]!r}"}
-    return told if isinstance(told, dict) else {"error": "the answer is not an object"}
+    return answer if isinstance(answer, dict) else {"error": "the answer is not an object"}
 
 
 def _checked(_context: click.Context, _option: click.Parameter, url: str) -> str:
@@ -150,5 +152,5 @@ def ask(call: Callable[[], dict[str, Any]], url: str) -> dict[str, Any]:
 
 
 def on_terminal() -> bool:
-    """Whether a person reads along."""
+    """Whether a person reads the output."""
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

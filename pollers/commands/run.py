@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = structlog.stdlib.get_logger(__name__)
 
 STANDSTILL_SECONDS = 30.0
-"""After this long without a turn of the event loop the process has come to a standstill."""
+"""After this long without a turn of the event loop, the process is taken to stand still."""
 
 
 @click.command("run")
@@ -40,7 +40,7 @@ STANDSTILL_SECONDS = 30.0
 def command(config: Path, until_idle: float | None) -> None:
     """Run every mapping of CONFIG (a file or a folder of files) until SIGTERM or SIGINT."""
     heed_signals_while_starting()
-    # Only now, as these take most of the start.
+    # Imported only now: these take most of the start.
     from handlers.system.descriptor_limit import raise_descriptor_limit
     from handlers.system.memory_privacy import keep_memory_private
     from pollers.commands.configuration import load_runnable_or_exit
@@ -56,7 +56,7 @@ def command(config: Path, until_idle: float | None) -> None:
 
 
 def _log_descriptor_limit(limit: DescriptorLimit, loaded: Loaded) -> None:
-    """A mapping has a connection or more, a worker five descriptors: few limits are too low once they are raised."""
+    """Warn where the limit may be too low: a mapping has at least one connection, and a worker has five descriptors."""
     from config.models import ProcessFunction
 
     functions = loaded.config.functions.values()
@@ -73,7 +73,7 @@ def _log_descriptor_limit(limit: DescriptorLimit, loaded: Loaded) -> None:
 
 
 def _leave(exit_code: int, last_lines_seconds: float) -> NoReturn:
-    """End now: everything of ours is closed, and threads that user code left behind in this process are not waited for."""
+    """End the process now. What Headrace opened is closed; threads that user code left behind are not waited for."""
     from pollers.telemetry import output
 
     if output.current is not None:
@@ -82,7 +82,7 @@ def _leave(exit_code: int, last_lines_seconds: float) -> NoReturn:
 
 
 def backend_options() -> dict[str, bool]:
-    """uvloop wherever it installs, unless HEADRACE_UVLOOP=0."""
+    """uvloop where it is installed, unless HEADRACE_UVLOOP=0."""
     if os.environ.get("HEADRACE_UVLOOP", "1") == "0":
         return {}
     try:
@@ -93,9 +93,10 @@ def backend_options() -> dict[str, bool]:
 
 
 async def _run_and_leave(path: Path, loaded: Loaded, until_idle: float | None) -> NoReturn:
-    """Ends from within the event loop: closing it would wait for threads, of which one may ask a name server that does not answer.
+    """Run, and end the process from within the event loop.
 
-    And while signals are still heard: the default would end the process with a status of its own.
+    Closing the loop would wait for threads, and one of them may be waiting for a name server that does not answer. The process also
+    ends while signals are still handled: their default action would end it with an exit code of their own.
     """
     from pollers.assembly import AddressTaken, assembled
     from pollers.checkpoints import CheckpointError
@@ -103,9 +104,9 @@ async def _run_and_leave(path: Path, loaded: Loaded, until_idle: float | None) -
     from pollers.supervisor.reloading import log_notes
 
     log_notes(loaded.notes)
-    asyncio.get_running_loop().set_exception_handler(_without_traceback_for_want_of_descriptors)
+    asyncio.get_running_loop().set_exception_handler(_report_without_traceback)
     ending = None
-    # Around everything that is opened, so that signals are heard until all of it is closed.
+    # Around everything that is opened, so that signals are handled until all of it is closed.
     async with anyio.create_task_group() as group:
         try:
             async with assembled(loaded.config, path=path, long_poll_seconds=_long_poll(until_idle)) as runtime:
@@ -122,8 +123,8 @@ async def _run_and_leave(path: Path, loaded: Loaded, until_idle: float | None) -
     raise AssertionError("the process has ended")
 
 
-def _without_traceback_for_want_of_descriptors(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """The loop's own servers, for workers, say so each time that they cannot accept; they try again by themselves."""
+def _report_without_traceback(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Without file descriptors asyncio's servers report each connection that they cannot accept, and try again by themselves."""
     error = context.get("exception")
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
         log.warning("no file descriptors are left; tried again soon", error=str(error))
@@ -132,21 +133,21 @@ def _without_traceback_for_want_of_descriptors(loop: asyncio.AbstractEventLoop, 
 
 
 def _exit_code(runtime: Runtime) -> int:
-    """1 as long as something is held, or nobody can say."""
+    """1 while something is held, or while nobody knows whether something is."""
     return runtime.exit_code if runtime.over or runtime.nothing_held else 1
 
 
 async def _dump_stacks_on_standstill() -> None:
-    """Have every thread's stack written to stderr when nothing moves any more: code inside Headrace keeps Python's global lock.
+    """Write every thread's stack to stderr when the event loop stands still, because some code keeps Python's global lock.
 
-    No log, no signal and no health check gets through then; this does, as it needs no Python.
+    Then no log line, no signal and no health check gets through. This does, because it runs without Python.
     """
     from pollers.telemetry import output
 
     descriptor = output.unblocking(2)
     try:
         while True:
-            # Asking again waits for stacks that are being written, so none are where nobody reads.
+            # Both calls wait until stacks that are being written are out: they must not be written where nobody reads.
             if output.current is None or output.current.stderr is None or output.current.stderr.stalled:
                 faulthandler.cancel_dump_traceback_later()
             else:
@@ -157,14 +158,14 @@ async def _dump_stacks_on_standstill() -> None:
 
 
 def _long_poll(until_idle: float | None) -> int:
-    """A run that ends by itself does not end in a long poll of 20 seconds: it waits no longer than it must be quiet."""
+    """A run that ends by itself must not wait for a long poll of 20 seconds: no poll is longer than the quiet time."""
     from pollers.sources.registry import LONG_POLL_SECONDS
 
     return LONG_POLL_SECONDS if until_idle is None else max(1, min(LONG_POLL_SECONDS, int(until_idle)))
 
 
 async def _signals(runtime: Runtime, ending: Ending, path: Path, *, task_status: anyio.abc.TaskStatus[None]) -> None:
-    """A reload, which waits for in-flight batches, must not hold up a stop."""
+    """Handle signals. A reload waits for running batches and must not delay a stop, so that it has a task of its own."""
     from pollers.supervisor.reloading import reload_from
 
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:

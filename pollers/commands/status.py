@@ -11,7 +11,7 @@ import click
 from pollers.commands.remote import Remote, ask, remote_options
 
 PIPED_COLUMNS = 200
-"""A file or a pipe has no width of its own: nothing is cut short for it."""
+"""The width for a file or a pipe, which have none: lines are not cut for them."""
 
 
 @click.command("status")

@@ -30,7 +30,7 @@ def command(url: str, token: str | None, every: float) -> None:
 
 
 def _watch(remote: Remote, every: float) -> None:
-    """On a terminal one view that stays; in a pipe one after the other."""
+    """Show the view: on a terminal in place, in a pipe one view after the other."""
     from rich.console import Console
     from rich.live import Live
 
