@@ -21,6 +21,8 @@ LAMBDA = re.compile(rf"docs/lambda ({NUMBER}(?:\(\d+\))?(?:(?:, | and | to )\d+\
 DESIGN = re.compile(r"docs/design, (decision|promise)s? (\d+(?:(?:, | and | to )\d+)*)")
 ANY = re.compile(r"docs/(?:lambda|design)(?=[ ,])(?! N\b|, \w+ N\b)")
 OLD = ("lambda" + "-behaviour", *(f"DES{end}" for end in ("IGN decision", "IGN.md", "IGN promise")))
+NAMED = re.compile(r"`([^`\n]+)`(?=((?:\s+\(`[^)]*`\)|,\s+`[\w.]+`)?))")
+"""A code span, and names that follow it."""
 CITED = re.compile(r"docs/(?:lambda|design)[ ,]")
 PATH = re.compile(rf"(?<![\w/.-])(?:{'|'.join(re.escape(folder) for folder in FOLDERS)})/[\w./*-]*")
 EXAMPLES = {"app.py", "functions/orders/app.py"}
@@ -115,16 +117,20 @@ def faults_of_citations(text: str) -> list[str]:
 def faults_of_paths(text: str) -> list[str]:
     """The paths in a document's code spans that do not exist, and the names that the file does not define.
 
-    Names follow their file in parentheses: `pollers/engine/batching.py` (`Batcher`, `event_of`).
+    Names follow their file in parentheses, or behind a comma: `pollers/engine/batching.py` (`Gather`, `join_event`).
     """
     faults = []
-    for span, named in re.findall(r"`([^`\n]+)`(?:\s+\((`[^)]*`)\))?", text):
+    for span, named in NAMED.findall(text):
         if not CITED.match(span):
             faults += [path for path in PATH.findall(span) if not exists(path)]
             faults += [name for name in re.findall(r"(?<![\w/.*-])[\w/]+\.py\b", span) if not ends_a_path(name)]
         target = ROOT / span
         if target.suffix == ".py" and target.is_file():
-            faults += [f"{span}: {name}" for name in re.findall(r"`([\w.]+)`", named) if not defines(target, name)]
+            faults += [
+                f"{span}: {name}"
+                for name in re.findall(r"`([\w.]+)`", named)
+                if not (name.endswith(".py") or defines(target, name))
+            ]
     return faults
 
 
@@ -229,6 +235,7 @@ def test_a_citation_that_leads_nowhere_is_found(planted: str) -> None:
         "`pollers/engine/nothing.py`",
         "`tests/no/such`",
         "`pollers/engine/batching.py` (`no_such_name`)",
+        "`pollers/engine/batching.py`, `Gather.no_such_name`",
         "`config/KIND/nothing/`",
     ],
 )
