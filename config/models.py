@@ -7,8 +7,6 @@ A model is where an option's name, type, default, limits and meaning are written
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 from pydantic import Field, SerializeAsAny
 
 from config.functions.aws_lambda import LambdaFunction
@@ -27,8 +25,6 @@ from config.sources.kinesis import KinesisMapping
 from config.sources.mapping import Filter, FilterCriteria, Mapping
 from config.sources.sqs import ProvisionedPollerConfig, RetryDelay, ScalingConfig, SqsMapping, Visibility
 from config.sources.streams import DestinationConfig, OnFailure, StreamMapping
-
-MappingBase: TypeAlias = Mapping
 
 
 class Config(Model):
@@ -64,7 +60,6 @@ __all__ = [
     "LambdaFunction",
     "LoggingConfig",
     "Mapping",
-    "MappingBase",
     "Model",
     "OnFailure",
     "ProcessFunction",

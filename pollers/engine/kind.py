@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
-from config.models import MappingBase
+from config.models import Mapping
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection
@@ -33,7 +33,7 @@ class Backlog(StrEnum):
     """How old the record is that was read last; read from shards, of which each tells its own."""
 
 
-M = TypeVar("M", bound=MappingBase)
+M = TypeVar("M", bound=Mapping)
 """The model of a kind's mappings."""
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from config.faults import Finding
-    from config.models import MappingBase
+    from config.models import Mapping
     from pollers.aws.api import Aws
     from pollers.checkpoints.store import CheckpointStore
     from pollers.engine.poller import Poller, Surroundings
@@ -37,7 +37,7 @@ def kinds() -> tuple[AnyKind, ...]:
     return tuple(_KINDS.values())
 
 
-def kind_of(mapping: MappingBase) -> AnyKind:
+def kind_of(mapping: Mapping) -> AnyKind:
     """The kind of a mapping's source. Raises KeyError for a model that no declaration serves."""
     return _KINDS[mapping.kind]
 
@@ -54,12 +54,12 @@ def registered(kind: AnyKind) -> Iterator[None]:
         del _KINDS[kind.name]
 
 
-def check_patterns(mapping: MappingBase) -> Iterable[Finding]:
+def check_patterns(mapping: Mapping) -> Iterable[Finding]:
     """Every fault of the mapping's patterns, and notes on them."""
     return check_filters(mapping.filter_criteria, kind_of(mapping).event_view.shape)
 
 
-def compile_patterns(mapping: MappingBase) -> RecordFilter | None:
+def compile_patterns(mapping: Mapping) -> RecordFilter | None:
     """The filter over the mapping's wire records; None when it has no patterns.
 
     Raises :class:`pollers.filtering.PatternError` for what :func:`check_patterns` calls a fault.
@@ -67,7 +67,7 @@ def compile_patterns(mapping: MappingBase) -> RecordFilter | None:
     return compile_filters(mapping.filter_criteria, partial(kind_of(mapping).wire_view, mapping))
 
 
-def traced(mapping: MappingBase) -> Traced:
+def traced(mapping: Mapping) -> Traced:
     """The mapping as its spans name it."""
     from pollers.telemetry.tracing import Traced
 
@@ -75,18 +75,18 @@ def traced(mapping: MappingBase) -> Traced:
     return Traced(mapping.name, mapping.function_name, kind.trace_system, kind.source_name(mapping), region)
 
 
-def concurrency_limit(mapping: MappingBase) -> int | None:
+def concurrency_limit(mapping: Mapping) -> int | None:
     """How many invocations the mapping itself allows at a time; None: as many as its function."""
     return kind_of(mapping).concurrency_limit(mapping)
 
 
-def keeps_checkpoints(mapping: MappingBase) -> bool:
+def keeps_checkpoints(mapping: Mapping) -> bool:
     """Whether the mapping needs a checkpoint store."""
     return kind_of(mapping).keeps_checkpoints
 
 
 async def make_poller(
-    mapping: MappingBase,
+    mapping: Mapping,
     aws: Aws,
     store: CheckpointStore | None,
     surroundings: Surroundings,

@@ -18,7 +18,7 @@ from tests.worlds.memory_sqs import MemorySqs, Message, Queue
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from config.models import MappingBase
+    from config.models import Mapping
     from pollers.engine.poller import Poller, Surroundings
     from tests.worlds.call_faults import Faults
 
@@ -92,7 +92,7 @@ class StandardQueue:
         """See ``World.filter_criteria``."""
         return {"filters": [{"pattern": '{"body": {"want": ["yes"]}}'}]}
 
-    async def make_poller(self, mapping: MappingBase, surroundings: Surroundings) -> Poller:
+    async def make_poller(self, mapping: Mapping, surroundings: Surroundings) -> Poller:
         """See ``World.make_poller``."""
         api = FaultySqs(self.sqs, Rates(entry_failed=self._half), random.Random(1)) if self._half else self.sqs
         return await make_poller(mapping, MemoryAws({SQS.name: api}), None, surroundings)
@@ -105,7 +105,7 @@ class StandardQueue:
         """See ``World.value_of``."""
         return self._values[event_id]
 
-    def held_at_most(self, mapping: MappingBase, concurrency: int) -> int:
+    def held_at_most(self, mapping: Mapping, concurrency: int) -> int:
         """See ``World.held_at_most``: what can be run, and no more than one receive beyond."""
         return concurrency * mapping.batch_size + RECEIVE_LIMIT
 

@@ -27,7 +27,7 @@ from tests.worlds import virtual_time
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from config.models import FunctionModel, MappingBase
+    from config.models import FunctionModel, Mapping
     from pollers.engine.poller import Poller
     from pollers.supervisor.mapping import MappingRunner
     from tests.pollers.function import Behaviour
@@ -206,7 +206,7 @@ class Trial:
         self._balances = lambda: self.runner(runtime).balanced
         return runtime
 
-    def configuration(self, mapping: MappingBase) -> Config:
+    def configuration(self, mapping: Mapping) -> Config:
         """A configuration of this mapping and its function."""
         function: FunctionModel = HttpFunction(
             runtime="http",
@@ -221,7 +221,7 @@ class Trial:
         """The supervisor of the mapping."""
         return runtime.mappings[NAME]
 
-    async def _make_supervised(self, mapping: MappingBase, surroundings: Surroundings) -> Poller:
+    async def _make_supervised(self, mapping: Mapping, surroundings: Surroundings) -> Poller:
         self.poller = await self.world.make_poller(mapping, surroundings)
         self.mapping = mapping
         return self.poller

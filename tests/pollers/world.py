@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from config.models import MappingBase
+    from config.models import Mapping
     from pollers.engine.poller import Poller, Surroundings
     from tests.worlds.call_faults import Faults
 
@@ -110,13 +110,13 @@ class World(Protocol):
     def restore(self) -> None:
         """It is there again, with all that it held."""
 
-    def mapping(self, **settings: Any) -> MappingBase:  # noqa: ANN401 - a mapping's settings as in its file
+    def mapping(self, **settings: Any) -> Mapping:  # noqa: ANN401 - a mapping's settings as in its file
         """A mapping of the source, named "trial", to the function "trial"."""
 
     def filter_criteria(self) -> dict[str, Any]:
         """What keeps :func:`wanted` values and rejects :func:`unwanted` ones."""
 
-    async def make_poller(self, mapping: MappingBase, surroundings: Surroundings) -> Poller:
+    async def make_poller(self, mapping: Mapping, surroundings: Surroundings) -> Poller:
         """A poller as the registry makes it."""
 
     def given(self, event: dict[str, Any]) -> list[Given]:
@@ -125,5 +125,5 @@ class World(Protocol):
     def value_of(self, source: str, event_id: str) -> str:
         """The value that facts name by this id."""
 
-    def held_at_most(self, mapping: MappingBase, concurrency: int) -> int:
+    def held_at_most(self, mapping: Mapping, concurrency: int) -> int:
         """How many events a poller may hold, by its configuration, while its function answers nothing."""
