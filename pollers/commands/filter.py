@@ -154,15 +154,15 @@ def _values(lines: Iterable[bytes], keep_number_texts: bool, view: View | None) 
         if isinstance(value, NotJson):
             _refuse(f"line {number} is not JSON: one event a line is expected")
         if view is not None:
-            _must_be_record(value, number)
+            _must_be_record(value, number, view.shape.array)
         yield value
 
 
-def _must_be_record(value: Json, number: int) -> None:
+def _must_be_record(value: Json, number: int, array: str) -> None:
     if not isinstance(value, dict):
         _refuse(f"line {number} is no record: with a source, each line is a JSON object, one record of its events")
-    if isinstance(value.get("Records"), list):
-        _refuse(f"line {number} is a whole event: with a source, each line is one of its records (jq -c '.Records[]')")
+    if isinstance(value.get(array), list):
+        _refuse(f"line {number} is a whole event: with a source, each line is one of its records (jq -c '.{array}[]')")
 
 
 def _as_text(_number: int, matched: bool, failed: list[str]) -> str:

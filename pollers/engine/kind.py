@@ -64,34 +64,35 @@ class SourceKind(Generic[M]):
     """The model of its mappings, which has the kind's name (``kind``)."""
     services: tuple[AwsService[Any], ...]
     """The services of AWS that its pollers call."""
+    make_poller: Callable[[M, Resources], Awaitable[Poller]]
+    """A new poller of a mapping. Every client that it needs is made here, before polling starts."""
     keeps_checkpoints: bool
     """Whether its mappings need a checkpoint store."""
     concurrency_limit: Callable[[M], int | None]
     """How many invocations the mapping itself allows at a time; None: as many as its function."""
-    make_poller: Callable[[M, Resources], Awaitable[Poller]]
-    """A new poller of a mapping. Every client that it needs is made here, before polling starts."""
-    trace_system: str
-    """OpenTelemetry's word for the service (``messaging.system``)."""
+    wire_view: Callable[[M, Collection[str]], View]
+    """What a mapping's patterns see of a record as its service sends it; told the paths that they look at."""
+    event_view: View
+    """What patterns see of an event record as functions get it."""
+    first_payload: PayloadStart
+    """What a person is shown of an encoded event record."""
     source_name: Callable[[M], str]
     """The source's own name: the queue's, the stream's, the table's."""
-    examine: Callable[[M, float, Aws], AsyncIterator[Finding]]
-    """Asks AWS, by calls that change nothing, whether a mapping can do its work; told its function's timeout in seconds.
-
-    What it raises (:class:`pollers.aws.errors.AwsError`) is a finding, too, after those before it.
-    """
+    trace_system: str
+    """OpenTelemetry's word for the service (``messaging.system``)."""
     form: Callable[[M], str]
     """Which form of the kind a mapping's source has, as the status document names it (``sqs-fifo``)."""
     label: Callable[[M], str]
     """The same for people."""
     backlog: Backlog
+    """What tells how far behind its mappings are."""
     depth: Callable[[M, Aws], DepthSampler] | None
     """What asks a mapping's source how much it holds; None where nothing can be asked."""
-    first_payload: PayloadStart
-    """What a person is shown of an encoded event record."""
-    wire_view: Callable[[M, Collection[str]], View]
-    """What a mapping's patterns see of a record as its service sends it; told the paths that they look at."""
-    event_view: View
-    """What patterns see of an event record as functions get it."""
+    examine: Callable[[M, float, Aws], AsyncIterator[Finding]]
+    """Asks AWS, by calls that change nothing, whether a mapping can do its work; told its function's timeout in seconds.
+
+    What it raises (:class:`pollers.aws.errors.AwsError`) is a finding, too, after those before it.
+    """
 
     @property
     def name(self) -> str:

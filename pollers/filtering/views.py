@@ -31,6 +31,8 @@ class RecordShape:
     members: frozenset[str]
     unseen: Mapping[str, str]
     """What to tell the author of a pattern that names one of these, which count as absent although functions may get them."""
+    array: str
+    """The member of an event that holds its records."""
     text_is_tested: bool
     """Whether a pattern may test the data as a text; if not, it must be an object, as the data is JSON."""
 

@@ -111,7 +111,7 @@ def _client(connection: Connection) -> MemoryFeed:
 
 
 FEEDS: AwsService[MemoryFeed] = AwsService("feeds", "feeds", (), _client)
-SHAPE = RecordShape("event", frozenset({"event"}), unseen={}, text_is_tested=False)
+SHAPE = RecordShape("event", frozenset({"event"}), unseen={}, array="events", text_is_tested=False)
 
 
 async def make_source(mapping: FeedMapping, aws: Aws) -> FeedSource:

@@ -32,6 +32,7 @@ SHAPE: Final = RecordShape(
         ]
     ),
     unseen={},
+    array="Records",
     text_is_tested=False,
 )
 EVENT_VIEW: Final = View(SHAPE, {name: own_member(name) for name in SHAPE.members}, None)

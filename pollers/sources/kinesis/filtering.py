@@ -39,6 +39,7 @@ SHAPE: Final = RecordShape(
         # It names the record's shard, which wire records do not.
         "eventID": "eventID is not known when records are filtered: it counts as absent",
     },
+    array="Records",
     text_is_tested=False,
 )
 

@@ -30,6 +30,7 @@ SHAPE: Final = RecordShape(
         ]
     ),
     unseen={},
+    array="Records",
     text_is_tested=True,
 )
 EVENT_VIEW: Final = View(

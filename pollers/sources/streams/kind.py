@@ -27,13 +27,13 @@ def stream_kind(
     *,
     services: tuple[AwsService[Any], ...],
     make_source: Callable[[S, Aws], Awaitable[StreamSource]],
-    examine: Callable[[S, Aws], AsyncIterator[Finding]],
-    trace_system: str,
-    source_name: Callable[[S], str],
-    label: str,
-    first_payload: PayloadStart,
     wire_view: Callable[[S, Collection[str]], View],
     event_view: View,
+    first_payload: PayloadStart,
+    source_name: Callable[[S], str],
+    trace_system: str,
+    label: str,
+    examine: Callable[[S, Aws], AsyncIterator[Finding]],
 ) -> SourceKind[S]:
     """A kind whose mappings are of ``model`` and whose streams ``make_source`` gives to the stream engine.
 
@@ -53,19 +53,19 @@ def stream_kind(
     return SourceKind(
         model=model,
         services=services,
+        make_poller=make_poller,
         keeps_checkpoints=True,
         concurrency_limit=lambda _: None,
-        make_poller=make_poller,
-        trace_system=trace_system,
+        wire_view=wire_view,
+        event_view=event_view,
+        first_payload=first_payload,
         source_name=source_name,
-        examine=examine_all,
+        trace_system=trace_system,
         form=lambda _: model.kind,
         label=lambda _: label,
         backlog=Backlog.ITERATOR_AGE,
         depth=None,
-        first_payload=first_payload,
-        wire_view=wire_view,
-        event_view=event_view,
+        examine=examine_all,
     )
 
 

@@ -1,16 +1,26 @@
-"""Mappings with filters, and wire records as each service sends them."""
+"""Mappings with filters, patterns, and wire records as each service sends them."""
 
 from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from config.models import DynamoDBMapping, Filter, FilterCriteria, KinesisMapping, SqsMapping
+from pollers.sources.registry import compile_patterns
+
+if TYPE_CHECKING:
+    from config.models import Mapping
+    from pollers.filtering import RecordFilter
 
 QUEUE = "arn:aws:sqs:us-east-2:123456789012:my-queue"
 STREAM = "arn:aws:kinesis:us-east-2:123456789012:stream/lambda-stream"
 TABLE_STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/T/stream/2016-12-01T00:00:00.000"
+
+JSON_PATTERN = {"body": {"type": ["created"]}}
+TEXT_PATTERN = {"body": ["created"]}
+NO_BODY_PATTERN = {"attributes": {"ApproximateReceiveCount": ["1"]}}
+NEW_IMAGE = {"id": {"S": "x"}, "presentKey": {"S": "here"}, "n": {"N": "101"}, "flag": {"BOOL": True}}
 
 
 def _criteria(patterns: tuple[Any, ...]) -> FilterCriteria:
@@ -93,3 +103,10 @@ def change_record(new_image: dict[str, Any], name: str = "INSERT", **members: An
         },
         **members,
     }
+
+
+def filter_of(mapping: Mapping) -> RecordFilter:
+    """The mapping's filter, which it must have."""
+    compiled = compile_patterns(mapping)
+    assert compiled is not None
+    return compiled
