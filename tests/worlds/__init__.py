@@ -1,0 +1,32 @@
+"""Worlds in memory that pollers run in under virtual time: services, what goes wrong around them, and whole simulations.
+
+Nothing here sleeps real time, opens a socket or needs an emulator, and every run with the same seed is the same. The services are
+held to the emulators by ``tests/contract``: a test there runs against both.
+
+Time
+    ``virtual_time``     an event loop whose clock leaps to the next timer, and the wall clock that goes with it
+
+Services
+    ``memory_sqs``       queues, standard and FIFO: visibility, redrive, deduplication, locks of message groups
+    ``memory_streams``   Kinesis and DynamoDB Streams: shards that split, merge and end, retention, enhanced fan-out
+    ``stream_records``   their records, as they are sent and as functions get them
+    ``memory_feed``      a change feed that no AWS service has: resume tokens without an order, one shard without an end
+    ``memory_aws``       a region that gives these services to whatever asks for clients
+
+What goes wrong
+    ``call_faults``      around any call of any service: it fails first, or its reply is lost; once, always, every n-th time
+    ``faulty_sqs``       what SQS may do by its own terms, by seed: duplicates, failed entries, short replies, outages
+    ``stream_faults``    what streams and checkpoint stores may do, by seed
+    ``flipping_disk``    the real checkpoint file on a disk that flips bits of it
+    ``unread_logs``      logs whose reader has stalled
+    ``wire_mutations``   replies with something wrong in them, byte by byte and member by member
+
+One mapping, for tests of a single behaviour of one kind of source (what all kinds share is in ``tests/pollers``)
+    ``sqs_world``        a queue, a function that does as it is told, and a poller between them
+    ``stream_rig``       the same for a stream of Kinesis or DynamoDB
+
+Simulations: one seed is one long story with crashes and stops, and a list of what must hold in all of it
+    ``sqs_simulation``   of a queue
+    ``stream_simulation``  of a stream; ``stream_watch`` is what must hold
+    ``wire_sqs``, ``wire_streams``, ``wire_transport``  the same stories through the real clients, with mutated replies
+"""

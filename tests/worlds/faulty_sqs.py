@@ -48,10 +48,10 @@ class FaultySqs:
         self._inner = inner
         self._rates = rates
         self._random = random
-        self._undead: list[tuple[float, str, Message]] = []
+        self._deleted_copies: list[tuple[float, str, Message]] = []
         self.calm = False
         self.outages: list[tuple[float, float]] = []
-        self.undead: set[str] = set()
+        self.shown_after_delete: set[str] = set()
         self.shown_twice: set[str] = set()
 
     async def queue_url(self, name: str, owner: str) -> str:
@@ -66,7 +66,7 @@ class FaultySqs:
         self, url: str, *, maximum: int, wait_seconds: int, visibility_seconds: int | None = None
     ) -> list[Wire]:
         """ReceiveMessage; may bring less than there is, and show again what it just handed over."""
-        self._raise_the_dead(url)
+        self._show_deleted_copies(url)
         if self._hits(self._rates.short):
             maximum = self._random.randint(1, maximum)
         wires = await self._call(
@@ -89,11 +89,11 @@ class FaultySqs:
         messages = [queue.handles.get(handle) for handle in handles]
         refused = await self._entries("DeleteMessageBatch", list(handles), lambda some: self._inner.delete(url, some))
         for message in messages:
-            if message is None or not message.deleted or queue.fifo or message.id in self.undead:
+            if message is None or not message.deleted or queue.fifo or message.id in self.shown_after_delete:
                 continue
             if self._hits(self._rates.undeleted):
-                self.undead.add(message.id)
-                self._undead.append((anyio.current_time() + self._random.uniform(0, 60), url, message))
+                self.shown_after_delete.add(message.id)
+                self._deleted_copies.append((anyio.current_time() + self._random.uniform(0, 60), url, message))
         return refused
 
     async def change_visibility(self, url: str, entries: Sequence[tuple[str, int]]) -> list[EntryFailed]:
@@ -152,8 +152,8 @@ class FaultySqs:
             return self._random.uniform(0, self.SLOW_SECONDS)
         return self._random.uniform(0.001, 0.02)
 
-    def _raise_the_dead(self, url: str) -> None:
+    def _show_deleted_copies(self, url: str) -> None:
         now = anyio.current_time()
-        for due in [due for due in self._undead if due[0] <= now and due[1] == url]:
-            self._undead.remove(due)
-            self._inner.queues[url].resurrect(due[2])
+        for due in [due for due in self._deleted_copies if due[0] <= now and due[1] == url]:
+            self._deleted_copies.remove(due)
+            self._inner.queues[url].show_deleted_copy(due[2])

@@ -237,7 +237,7 @@ class Queue:
         message.visible_at = anyio.current_time()
         self.wake()
 
-    def resurrect(self, message: Message) -> None:
+    def show_deleted_copy(self, message: Message) -> None:
         """A server of the service's that missed the delete shows its copy."""
         if message.deleted:
             message.deleted, message.handle, message.visible_at = False, None, anyio.current_time()

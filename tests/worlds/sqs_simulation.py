@@ -216,7 +216,7 @@ class Simulation:
         """What is counted as deleted has been deleted, unless the service itself gave it to two consumers at a time."""
         if isinstance(fact, Deleted):
             for one in fact.ids:
-                twice = one in self.api.shown_twice or one in self.api.undead
+                twice = one in self.api.shown_twice or one in self.api.shown_after_delete
                 assert self.sent[one].deleted or twice, "counted as deleted, and is not"
 
     async def run(self) -> None:

@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
     from pollers.aws.api import Page, Pushed, ShardListing, Wire
     from pollers.checkpoints.store import CheckpointStore, Lease, MappingCheckpoints, ShardCheckpoint
-    from tests.worlds.stream_world import World
+    from tests.worlds.stream_watch import Watch
 
 
-class Weather:
-    """Faults of a stream's calls; none in calm weather."""
+class RandomFaults:
+    """Faults of a stream's calls; none while it is calm."""
 
-    def __init__(self, world: World, rate: float) -> None:
-        self._world = world
+    def __init__(self, watch: Watch, rate: float) -> None:
+        self._watch = watch
         self._rate = rate
 
     async def before(self, operation: str) -> None:
         """Take some time; perhaps fail before anything has happened."""
-        chance = self._world.random
+        chance = self._watch.random
         await anyio.sleep(chance.choice((0.001, 0.02, 0.2)))
-        if self._world.calm or chance.random() >= self._rate:
+        if self._watch.calm or chance.random() >= self._rate:
             return
         if operation == "records" and chance.random() < 0.3:
             raise IteratorExpired("ExpiredIteratorException", "too old, it says")
@@ -45,20 +45,20 @@ class Weather:
 
     async def after(self, operation: str) -> None:
         """Perhaps lose the reply."""
-        if not self._world.calm and self._world.random.random() < self._rate:
+        if not self._watch.calm and self._watch.random.random() < self._rate:
             await anyio.sleep(1.0)
             raise Unavailable("ConnectionClosed", f"the reply of {operation} was lost")
 
 
-class Lies:
-    """Replies that lack what says that the shard goes on, and perhaps their records; none in calm weather.
+class FalseEnds:
+    """Replies that lack what says that the shard goes on, and perhaps their records; none while it is calm.
 
     ``rate`` is how often such a spell begins; it lasts for some replies. A long one that also took the records from the beginning
     of a shard that has ended could not be told from the end of an empty one.
     """
 
-    def __init__(self, world: World, rate: float) -> None:
-        self._world = world
+    def __init__(self, watch: Watch, rate: float) -> None:
+        self._watch = watch
         self._rate = rate
         self._left = 0
         self._truths = 0
@@ -77,10 +77,10 @@ class Lies:
         return replace(pushed, continuation=None, children=self._children(), records=self._records(pushed))
 
     def _due(self) -> bool:
-        if self._world.calm:
+        if self._watch.calm:
             return False
-        if not self._left and self._truths > 20 and self._world.random.random() < self._rate:
-            self._left, self._truths = self._world.random.choice((1, 1, 2, 3, 10)), 0
+        if not self._left and self._truths > 20 and self._watch.random.random() < self._rate:
+            self._left, self._truths = self._watch.random.choice((1, 1, 2, 3, 10)), 0
             self._short = self._left < 4
         if not self._left:
             self._truths += 1
@@ -89,24 +89,24 @@ class Lies:
         return True
 
     def _children(self) -> tuple[ShardListing, ...] | None:
-        return self._world.random.choice((None, ()))
+        return self._watch.random.choice((None, ()))
 
     def _records(self, reply: Page | Pushed) -> list[Wire]:
-        return self._world.random.choice((reply.records, [])) if self._short else reply.records
+        return self._watch.random.choice((reply.records, [])) if self._short else reply.records
 
 
 class Disk:
     """What the store of a simulation is written to: full or slow for a while, and now and then the reply of a write is lost."""
 
-    def __init__(self, world: World, rate: float) -> None:
-        self._world = world
+    def __init__(self, watch: Watch, rate: float) -> None:
+        self._watch = watch
         self._rate = rate
         self._full_until = self._slow_until = float("-inf")
 
     async def before(self) -> None:
         """A write begins: it takes its time, or is refused and has not happened."""
-        chance, now = self._world.random, anyio.current_time()
-        if self._world.calm:
+        chance, now = self._watch.random, anyio.current_time()
+        if self._watch.calm:
             await anyio.sleep(0.001)
             return
         if chance.random() < self._rate / 4:
@@ -120,9 +120,9 @@ class Disk:
 
     async def after(self) -> None:
         """A write has happened; perhaps nobody learns of it."""
-        chance = self._world.random
+        chance = self._watch.random
         await anyio.sleep(chance.choice((0.0, 0.01)))
-        if not self._world.calm and chance.random() < self._rate / 2:
+        if not self._watch.calm and chance.random() < self._rate / 2:
             raise StoreUnwritable("the reply was lost")
 
 
@@ -131,15 +131,15 @@ class WatchedStore:
 
     least_interval_seconds = 0.0
 
-    def __init__(self, world: World, rate: float, inner: CheckpointStore | None = None) -> None:
+    def __init__(self, watch: Watch, rate: float, inner: CheckpointStore | None = None) -> None:
         self.inner = inner or MemoryStore()
-        self._world = world
-        self._disk = Disk(world, rate)
+        self._watch = watch
+        self._disk = Disk(watch, rate)
 
     async def open(self, mapping: str, identity: str) -> Opened:
         """See ``CheckpointStore.open``."""
         opened = await self.inner.open(mapping, identity)
-        watched = WatchedCheckpoints(opened.checkpoints, self._world, self._disk)
+        watched = WatchedCheckpoints(opened.checkpoints, self._watch, self._disk)
         return Opened(watched, opened.fresh, opened.previous_identity, opened.start)
 
     async def __aenter__(self) -> WatchedStore:
@@ -155,9 +155,9 @@ class WatchedStore:
 class WatchedCheckpoints:
     """One mapping's checkpoints in a :class:`WatchedStore`."""
 
-    def __init__(self, inner: MappingCheckpoints, world: World, disk: Disk) -> None:
+    def __init__(self, inner: MappingCheckpoints, watch: Watch, disk: Disk) -> None:
         self._inner = inner
-        self._world = world
+        self._watch = watch
         self._disk = disk
 
     async def load(self) -> dict[str, ShardCheckpoint]:
@@ -167,7 +167,7 @@ class WatchedCheckpoints:
     async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> None:
         """See ``MappingCheckpoints.pin``."""
         await anyio.sleep(0.001)
-        self._world.pin()
+        self._watch.pin()
         await self._inner.pin(shards)
 
     async def take(self, shard_ids: Collection[str]) -> dict[str, Lease]:
@@ -178,17 +178,17 @@ class WatchedCheckpoints:
     async def save(self, lease: Lease, checkpoint: ShardCheckpoint) -> None:
         """See ``MappingCheckpoints.save``."""
         await self._disk.before()
-        self._world.check_checkpoint(lease.shard_id, checkpoint, ended=False)
+        self._watch.check_checkpoint(lease.shard_id, checkpoint, ended=False)
         await self._inner.save(lease, checkpoint)
-        self._world.wrote(lease.shard_id, checkpoint, ended=False)
+        self._watch.wrote(lease.shard_id, checkpoint, ended=False)
         await self._disk.after()
 
     async def end(self, lease: Lease, checkpoint: ShardCheckpoint, children: Mapping[str, ShardCheckpoint]) -> None:
         """See ``MappingCheckpoints.end``."""
         await self._disk.before()
-        self._world.check_checkpoint(lease.shard_id, checkpoint, ended=True)
+        self._watch.check_checkpoint(lease.shard_id, checkpoint, ended=True)
         await self._inner.end(lease, checkpoint, children)
-        self._world.wrote(lease.shard_id, checkpoint, ended=True)
+        self._watch.wrote(lease.shard_id, checkpoint, ended=True)
         await self._disk.after()
 
     async def release(self, leases: Collection[Lease]) -> None:

@@ -21,8 +21,8 @@ from pollers.telemetry.ledger import Ledger
 from tests.worlds import virtual_time
 from tests.worlds.flipping_disk import FlippingDisk
 from tests.worlds.memory_streams import MemoryStream
-from tests.worlds.stream_faults import Lies, WatchedStore, Weather
-from tests.worlds.stream_world import SimulatedDestination, SimulatedFilter, SimulatedFunction, World
+from tests.worlds.stream_faults import FalseEnds, WatchedStore, RandomFaults
+from tests.worlds.stream_watch import SimulatedDestination, SimulatedFilter, SimulatedFunction, Watch
 from tests.worlds.unread_logs import logs_of
 
 if TYPE_CHECKING:
@@ -62,15 +62,15 @@ class Simulation:
             consumer=chance.choice(("", "", "fast")) if kind == "kinesis" else "",
         )
         self.mapping = self._mapping(kind)
-        self.world = World(self.stream, self.mapping, chance, trouble=chance.choice((0.0, 0.05, 0.2)))
-        self.world.filters = chance.random() < 0.2
-        self.stream.faults = Weather(self.world, rate)
+        self.watch = Watch(self.stream, self.mapping, chance, trouble=chance.choice((0.0, 0.05, 0.2)))
+        self.watch.filters = chance.random() < 0.2
+        self.stream.faults = RandomFaults(self.watch, rate)
         # Where no reply has a date, LATEST is pinned by this machine's clock, which must then be right.
         self.stream.dates = self.mapping.starting_position == "LATEST" or chance.random() < 0.8
-        lies = Lies(self.world, chance.choice((0.0, 0.01, 0.1)))
-        self.stream.tampered, self.stream.tampered_event = lies.page, lies.event
+        false_ends = FalseEnds(self.watch, chance.choice((0.0, 0.01, 0.1)))
+        self.stream.tampered, self.stream.tampered_event = false_ends.page, false_ends.event
         self.disk = FlippingDisk(random.Random(seed), self.service_clock) if seed % DISK_EVERY == 0 else None
-        self.store = WatchedStore(self.world, rate, self.disk)
+        self.store = WatchedStore(self.watch, rate, self.disk)
         self.written = anyio.Event()
 
     def _mapping(self, kind: str) -> StreamMapping:
@@ -107,10 +107,10 @@ class Simulation:
         poison = chance.choice((0.0, 0.0, 0.02))
         for _ in range(chance.choice((5, 40, 100))):
             for _ in range(chance.choice((1, 1, 3))):
-                self.world.put(chance.choice(keys), poison=chance.random() < poison)
+                self.watch.put(chance.choice(keys), poison=chance.random() < poison)
             if chance.random() < 0.05:
                 self._reshard()
-            if chance.random() < 0.02 and self.world.pinned:
+            if chance.random() < 0.02 and self.watch.pinned:
                 chance.choice((self._trim, self.stream.expire_iterators))()
             if chance.random() < 0.03:
                 self._jump()
@@ -129,7 +129,7 @@ class Simulation:
             self.stream.split(shard)
 
     def _trim(self) -> None:
-        self.world.trimmed(self.stream.trim(self.service_clock.time() - self.random.choice((5.0, 30.0))))
+        self.watch.trimmed(self.stream.trim(self.service_clock.time() - self.random.choice((5.0, 30.0))))
 
     def _jump(self) -> None:
         """This machine's clock is set, by anything from a second to half a day."""
@@ -138,7 +138,7 @@ class Simulation:
     # -- the poller's side -----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Some lives that end in crashes or stops, then one in calm weather, until everything is done."""
+        """Some lives that end in crashes or stops, then one while it is calm, until everything is done."""
         async with self.store, anyio.create_task_group() as tasks:
             tasks.start_soon(self.write)
             for _ in range(self.random.choice((0, 1, 2, 4))):
@@ -161,29 +161,29 @@ class Simulation:
     def _other_lanes(self) -> None:
         """Now and then a mapping comes back with another parallelization factor."""
         if self.random.random() < 0.3:
-            self.mapping = self.world.mapping = self.mapping.model_copy(
+            self.mapping = self.watch.mapping = self.mapping.model_copy(
                 update={"parallelization_factor": self.random.choice((1, 2, 3, 4))}
             )
 
     async def _live(self, stop: Stop, ledger: Ledger, *, crashing: bool) -> None:
         self._other_lanes()
         permits = Permits(self.random.choice((1, 2, 5)))
-        facts = Facts("simulated", [ledger, self.world.note])
-        function = SimulatedFunction(self.world, permits.concurrency)
+        facts = Facts("simulated", [ledger, self.watch.note])
+        function = SimulatedFunction(self.watch, permits.concurrency)
         first_payload = kind_of(self.mapping).first_payload
         surroundings = Surroundings(function, permits.claim(), facts, first_payload, stop, self.clock, self.random)
-        destination = SimulatedDestination(self.world) if self.mapping.on_failure else None
-        record_filter = SimulatedFilter(self.world) if self.world.filters else None
+        destination = SimulatedDestination(self.watch) if self.mapping.on_failure else None
+        record_filter = SimulatedFilter(self.watch) if self.watch.filters else None
         self.poller = StreamPoller(self.mapping, self._source(), self.store, destination, surroundings, record_filter)
         self.ledger = ledger
-        self.world.starts()
+        self.watch.starts()
         if self.disk is not None:
             await self.disk.begin()
         try:
             await self.poller.run()
-            self.world.stopped()
+            self.watch.stopped()
         except StoreUnwritable:
-            assert not self.world.calm
+            assert not self.watch.calm
         finally:
             if self.disk is not None:
                 await self.disk.end(crashed=crashing)
@@ -194,17 +194,17 @@ class Simulation:
     async def _last_life(self) -> None:
         await self.written.wait()
         stop = Stop()
-        self.world.calm = self.world.repaired = True
+        self.watch.calm = self.watch.repaired = True
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._watch, stop)
+            tasks.start_soon(self._stop_when_done, stop)
             await self._live(stop, Ledger(), crashing=False)
 
-    async def _watch(self, stop: Stop) -> None:
+    async def _stop_when_done(self, stop: Stop) -> None:
         """Stop once everything is done; the books must balance all along."""
         limit = anyio.current_time() + PATIENCE_SECONDS
         await anyio.sleep(1.0)
-        while self.world.unfinished or not await self.poller.caught_up():
-            assert anyio.current_time() < limit, f"never done: {sorted(self.world.unfinished)[:10]}"
+        while self.watch.unfinished or not await self.poller.caught_up():
+            assert anyio.current_time() < limit, f"never done: {sorted(self.watch.unfinished)[:10]}"
             assert self.ledger.balances(self.poller.held()), self.ledger.as_dict()
             await anyio.sleep(1.0)
         stop.request()
@@ -216,11 +216,11 @@ class Simulation:
         """
         if not self.mapping.tumbling_window_in_seconds:
             return
-        world = self.world
-        seen = {value for _, _, window in world.finals for value in window}
-        given_up = {value for value in world.accepted if world.shard_of[value] in world.windows_given_up}
-        assert seen <= world.accepted
-        assert world.accepted - seen <= world.discarded | world.expired | given_up
+        watch = self.watch
+        seen = {value for _, _, window in watch.finals for value in window}
+        given_up = {value for value in watch.accepted if watch.shard_of[value] in watch.windows_given_up}
+        assert seen <= watch.accepted
+        assert watch.accepted - seen <= watch.discarded | watch.expired | given_up
 
 
 def simulate(seed: int) -> Simulation:

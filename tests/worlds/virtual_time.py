@@ -126,7 +126,7 @@ def run(main: Callable[[], Coroutine[Any, Any, T]], *, step_limit: int = STEP_LI
         loop.run_until_complete(loop.shutdown_asyncgens())
         return result
     finally:
-        _bury(loop)
+        _close(loop)
 
 
 def test(function: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
@@ -157,7 +157,7 @@ async def settle(turns: int = 50) -> None:
         await asyncio.sleep(0)
 
 
-def _bury(loop: VirtualTimeLoop) -> None:
+def _close(loop: VirtualTimeLoop) -> None:
     """Cancel what is left after a failure, so that no task outlives its loop, and close."""
     left = [task for task in asyncio.all_tasks(loop) if not task.done()]
     for task in left:

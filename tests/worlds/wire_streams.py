@@ -159,8 +159,8 @@ class WireSimulation(Simulation):
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         draw = random.Random(seed + 2)
-        self.transport = Transport(random.Random(seed + 3), draw.choice((0.02, 0.1, 0.3)), lambda: self.world.calm)
-        self._sliced = draw.random() < 0.5 and not self.world.filters
+        self.transport = Transport(random.Random(seed + 3), draw.choice((0.02, 0.1, 0.3)), lambda: self.watch.calm)
+        self._sliced = draw.random() < 0.5 and not self.watch.filters
 
     def _reshard(self) -> None:
         if self.stream.kind == "kinesis":

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class World:
+class Watch:
     """One simulated mapping's truth. ``calm``: no more faults. ``repaired``: poisonous records have become harmless."""
 
     stream: MemoryStream
@@ -251,14 +251,14 @@ class World:
 class SimulatedFilter:
     """Rejects what the world's mapping rejects."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
 
     def matches(self, record: Wire) -> bool:
         """See ``RecordFilter.matches``."""
         if "Data" in record:
-            return not self._world.rejects(base64.b64decode(record["Data"]).decode())
-        return not self._world.rejects(record["dynamodb"]["NewImage"]["value"]["S"])
+            return not self._watch.rejects(base64.b64decode(record["Data"]).decode())
+        return not self._watch.rejects(record["dynamodb"]["NewImage"]["value"]["S"])
 
 
 class SimulatedFunction:
@@ -268,60 +268,60 @@ class SimulatedFunction:
     arn = "arn:aws:lambda:us-east-1:000000000000:function:simulated"
     timeout_seconds = 30.0
 
-    def __init__(self, world: World, concurrency: int) -> None:
+    def __init__(self, watch: Watch, concurrency: int) -> None:
         self.concurrency = concurrency
-        self._world = world
+        self._watch = watch
         self._busy = 0
 
     async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
         """See ``Function.invoke``."""
-        world, parsed = self._world, orjson.loads(event)
-        shard, batch, keys = world.began(parsed)
+        watch, parsed = self._watch, orjson.loads(event)
+        shard, batch, keys = watch.began(parsed)
         self._busy += 1
         assert self._busy <= self.concurrency
         try:
-            await anyio.sleep(world.random.choice((0.0, 0.01, 0.3, 2.0)))
+            await anyio.sleep(watch.random.choice((0.0, 0.01, 0.3, 2.0)))
             return Invocation(request_id, self._result(parsed, batch), 0.1)
         finally:
             self._busy -= 1
-            world.ended(shard, keys)
+            watch.ended(shard, keys)
 
     def _result(self, event: dict[str, Any], batch: list[str]) -> Result:
-        world = self._world
-        if not world.calm and world.random.random() < world.trouble:
-            return world.random.choice(
+        watch = self._watch
+        if not watch.calm and watch.random.random() < watch.trouble:
+            return watch.random.choice(
                 (
-                    Throttle("rate exceeded", world.random.choice((None, 3.0))),
+                    Throttle("rate exceeded", watch.random.choice((None, 3.0))),
                     InfrastructureError("lost"),
                     FunctionError("Unhandled", "by chance", b"{}"),
                     Payload(b'{"batchItemFailures":[{"itemIdentifier":"of another batch"}]}'),
                 )
-                if world.mapping.reports_batch_item_failures
+                if watch.mapping.reports_batch_item_failures
                 else (
                     Throttle("rate exceeded"),
                     InfrastructureError("lost"),
                     FunctionError("Unhandled", "by chance", b"{}"),
                 )
             )
-        bad = [index for index, value in enumerate(batch) if value.endswith("!") and not world.repaired]
-        if bad and not (world.mapping.reports_batch_item_failures and world.random.random() < 0.7):
+        bad = [index for index, value in enumerate(batch) if value.endswith("!") and not watch.repaired]
+        if bad and not (watch.mapping.reports_batch_item_failures and watch.random.random() < 0.7):
             return FunctionError("Unhandled", "poison", b"{}")
         good = batch[: bad[0]] if bad else batch
-        world.accept(good)
+        watch.accept(good)
         return Payload(orjson.dumps(self._response(event, good, batch, bad)))
 
     def _response(self, event: dict[str, Any], good: list[str], batch: list[str], bad: list[int]) -> dict[str, Any]:
         response: dict[str, Any] = {}
         if bad:
             numbers = [_number(record) for record in event["Records"]]
-            named = [numbers[index] for index in bad] + self._world.random.choice(([], [numbers[-1]]))
-            self._world.random.shuffle(named)
+            named = [numbers[index] for index in bad] + self._watch.random.choice(([], [numbers[-1]]))
+            self._watch.random.shuffle(named)
             response["batchItemFailures"] = [{"itemIdentifier": number} for number in named]
         if "state" in event:
             seen = [*event["state"].get("seen", []), *good]
             if event["isFinalInvokeForWindow"]:
                 assert not batch
-                self._world.finals.append((event["shardId"], event["window"]["start"], seen))
+                self._watch.finals.append((event["shardId"], event["window"]["start"], seen))
             response["state"] = {"seen": seen}
         return response
 
@@ -343,8 +343,8 @@ class SimulatedDestination:
 
     arn = "arn:aws:sqs:us-east-1:000000000000:failed"
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
 
     async def check(self) -> str | None:
         """See ``Destination.check``."""
@@ -354,10 +354,10 @@ class SimulatedDestination:
     async def deliver(self, failure: FailureRecord, event: bytes) -> None:
         """See ``Destination.deliver``."""
         await anyio.sleep(0.01)
-        if not self._world.calm and self._world.random.random() < 0.3:
+        if not self._watch.calm and self._watch.random.random() < 0.3:
             raise Unavailable("ServiceUnavailable", "out of reach")
-        self._world.failures.append(failure)
-        if not self._world.calm and self._world.random.random() < 0.1:
+        self._watch.failures.append(failure)
+        if not self._watch.calm and self._watch.random.random() < 0.1:
             raise Unavailable("Lost", "the reply is lost")
 
 
