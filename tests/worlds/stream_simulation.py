@@ -21,7 +21,7 @@ from pollers.telemetry.ledger import Ledger
 from tests.worlds import virtual_time
 from tests.worlds.flipping_disk import FlippingDisk
 from tests.worlds.memory_streams import MemoryStream
-from tests.worlds.stream_faults import FalseEnds, WatchedStore, RandomFaults
+from tests.worlds.stream_faults import FalseEnds, RandomFaults, WatchedStore
 from tests.worlds.stream_watch import SimulatedDestination, SimulatedFilter, SimulatedFunction, Watch
 from tests.worlds.unread_logs import logs_of
 
