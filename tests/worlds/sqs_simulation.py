@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from handlers.function import FunctionError, InfrastructureError, Payload, Throttle
+from pollers.engine.failures import taken_apart
 from pollers.errors import SourceUnusable
 from pollers.telemetry.facts import Deleted
 from pollers.telemetry.ledger import Ledger
@@ -268,8 +268,11 @@ class Simulation:
             async with anyio.create_task_group() as group:
                 if not crashes:
                     group.start_soon(self._stop_after, lasts, hurries)
-                with contextlib.suppress(SourceUnusable):
+                try:
                     await poller.run()
+                except Exception as raised:
+                    if not isinstance(taken_apart(raised).cause, SourceUnusable):
+                        raise
                 group.cancel_scope.cancel()
         crashed = scope.cancelled_caught
         assert not self.function.running
