@@ -52,13 +52,15 @@ class Words:
 
     ``duplicate`` is AWS's text for a second mapping of one source and one function, with ``{source}`` and ``{function}``.
     ``missing`` and ``invalid`` are as in :class:`config.options.reader.Wording`. ``elsewhere`` is AWS's text, by setting, where a
-    mapping of another kind has a setting of this kind.
+    mapping of another kind has a setting of this kind. ``url`` is how a URL of such a source begins, for a reader who writes it in
+    place of the ARN.
     """
 
     duplicate: str
     missing: Mapping[str, str] = field(default_factory=dict)
     invalid: Mapping[str, Callable[[Node], str]] = field(default_factory=dict)
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+    url: re.Pattern[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

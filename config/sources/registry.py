@@ -114,8 +114,9 @@ def _kinds_read() -> str:
 
 
 def _seen(text: str) -> str:
-    if text.startswith(("https://sqs", "http://")) or "/queue/" in text:
-        return f"{quoted(text)}, which looks like a queue's URL"
+    for kind in KINDS:
+        if kind.words.url is not None and kind.words.url.match(text):
+            return f"{quoted(text)}, which looks like a {kind.family.noun}'s URL"
     return quoted(text) if text else "an empty text"
 
 

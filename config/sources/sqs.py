@@ -189,6 +189,7 @@ SQS = SourceConfig(
     expected=_expected,
     rules=(_batch_needs_window, _fifo_limits, _provisioned_pollers, _retry_delay),
     words=Words(
-        duplicate='An event source mapping with SQS arn (" {source} ") and function (" {function} ") already exists.'
+        duplicate='An event source mapping with SQS arn (" {source} ") and function (" {function} ") already exists.',
+        url=re.compile(r"https://sqs|http://|.*/queue/", re.DOTALL),
     ),
 )
