@@ -117,7 +117,7 @@ class InProcessFunction:
         finally:
             self._busy -= 1
         if isinstance(result, FunctionError):
-            self._say(result, request_id)
+            self._log_error(result, request_id)
         return Invocation(request_id, result, time.perf_counter() - begun)
 
     def status(self) -> FunctionStatus:
@@ -154,7 +154,7 @@ class InProcessFunction:
             return error_documents.timed_out(self.timeout_seconds, request_id)
         return result
 
-    def _say(self, error: FunctionError, request_id: str) -> None:
+    def _log_error(self, error: FunctionError, request_id: str) -> None:
         """In the log, as Lambda's Python runtime writes it: there is no process of its own whose output would say so."""
         now = self._loop.time()
         if now - self._errors_since >= 1:
@@ -233,7 +233,7 @@ class InProcessFunction:
         try:
             handler = load(self.name, self._code, self._handler)
         except FunctionUnusable as error:
-            self._tell(ready, error)
+            self._hand_over(ready, error)
             return
         admit(handler.namespace.name, self._level)
         if handler.is_async:
@@ -241,10 +241,10 @@ class InProcessFunction:
         else:
             runner = Threads(handler, self._loop, f"function-{self.name}")
         runner.adopt()
-        if self._tell(ready, runner):
+        if self._hand_over(ready, runner):
             runner.serve()
 
-    def _tell(self, ready: asyncio.Future[Runner | FunctionUnusable], found: Runner | FunctionUnusable) -> bool:
+    def _hand_over(self, ready: asyncio.Future[Runner | FunctionUnusable], found: Runner | FunctionUnusable) -> bool:
         try:
             self._loop.call_soon_threadsafe(self._adopt, ready, found)
         except RuntimeError:  # the loop has been closed meanwhile

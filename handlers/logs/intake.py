@@ -130,7 +130,7 @@ class Intake(Generic[Owner]):
         self._append(_Waiting(text, data, owner))
         self._work()
 
-    def say(self, event: LogEvent, owner: Owner) -> None:
+    def put_event(self, event: LogEvent, owner: Owner) -> None:
         """It comes after what has been put before, of which something waits."""
         self._append(_Waiting(None, b"", owner, event))
 

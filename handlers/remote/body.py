@@ -25,7 +25,7 @@ async def read_bounded(chunks: AsyncIterable[bytes], limit_bytes: int = PAYLOAD_
     return bytes(body)
 
 
-def time_told(date: object, own: float) -> float:
+def service_time(date: object, own: float) -> float:
     """The service's time, in seconds since the epoch: what its reply's Date header says, or ``own`` where that says nothing.
 
     A moment that a service names is to be held against its own clock: this machine's may be wrong.
@@ -35,7 +35,7 @@ def time_told(date: object, own: float) -> float:
 
 
 def retry_after_seconds(value: object, now: float) -> float | None:
-    """Seconds from a Retry-After header: a number or an HTTP date (``now``: :func:`time_told`). None for none or nonsense."""
+    """Seconds from a Retry-After header: a number or an HTTP date (``now``: :func:`service_time`). None for none or nonsense."""
     if not isinstance(value, str | int | float):
         return None
     try:

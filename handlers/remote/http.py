@@ -12,7 +12,7 @@ import anyio
 from handlers import error_documents
 from handlers.errors import FunctionUnusable
 from handlers.function import FunctionStatus, InfrastructureError, Invocation, Result, Throttle
-from handlers.remote.body import CHUNK_BYTES, read_bounded, time_told
+from handlers.remote.body import CHUNK_BYTES, read_bounded, service_time
 from handlers.remote.endpoints import Endpoint, Endpoints
 from handlers.remote.replies import Reply, result_of
 
@@ -141,7 +141,7 @@ class HttpFunction:
                 response.close()
                 return error_documents.response_too_large()
             reply = Reply(response.status, response.reason or "", response.headers.get("Retry-After"), body)
-            now = time_told(response.headers.get("Date"), time.time())
+            now = service_time(response.headers.get("Date"), time.time())
             return result_of(reply, endpoint.one_at_a_time, request_id, now)
 
 

@@ -28,7 +28,7 @@ from handlers.function import (
     Result,
     Throttle,
 )
-from handlers.remote.body import CHUNK_BYTES, read_bounded, retry_after_seconds, time_told
+from handlers.remote.body import CHUNK_BYTES, read_bounded, retry_after_seconds, service_time
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -164,7 +164,7 @@ class InvokeApiFunction:
 
     async def _refused(self, error: ClientError) -> Result:
         headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-        result = result_of(error, self.arn, time_told(headers.get("date"), time.time()))
+        result = result_of(error, self.arn, service_time(headers.get("date"), time.time()))
         code = str(error.response.get("Error", {}).get("Code", ""))
         if code in CREDENTIALS_REFUSED and anyio.current_time() - self._renewed_at >= RENEW_SECONDS:
             await self._renew()

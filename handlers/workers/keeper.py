@@ -38,13 +38,13 @@ def main() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     worker, error = _start(command, control, descriptors)
     if error:
-        _tell(control, f"failed {error}")
+        _report(control, f"failed {error}")
         return
     _silence()
     status, orphaned = _watch(control, wakeup, worker)
     _kill_group(worker, signal.SIGKILL)
     _kill_rest()
-    heard = _tell(control, f"exited {status} {_max_rss_kib()}")
+    heard = _report(control, f"exited {status} {_max_rss_kib()}")
     if scratch and (orphaned or not heard):  # a worker may end of Headrace's death before the keeper hears of it
         _remove(scratch)
 
@@ -91,7 +91,7 @@ def _start(command: list[str], control: int, descriptors: int) -> tuple[int, int
             for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGCHLD", "SIGPIPE", "SIGXFSZ"):
                 signal.signal(getattr(signal, name), signal.SIG_DFL)
             _limit(descriptors)
-            _tell(control, f"started {os.getpid()}")
+            _report(control, f"started {os.getpid()}")
             os.execvp(command[0], command)  # noqa: S606 - running the configured command is the purpose
         except OSError as error:
             os.write(writable, str(error.errno).encode())
@@ -238,8 +238,8 @@ def _remove(scratch: str) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _tell(control: int, line: str) -> bool:
-    """Say it to Headrace; False if Headrace is gone."""
+def _report(control: int, line: str) -> bool:
+    """Write a line to Headrace; False if Headrace is gone."""
     try:
         os.write(control, line.encode() + b"\n")
     except OSError:

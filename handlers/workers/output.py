@@ -128,7 +128,7 @@ class WorkerOutput:
         """An invocation begins: what was written up to now belongs to what was before."""
         self._settle()
         self._current = InvocationLog(request_id)
-        self._say(self._current, self._rules.platform.start(request_id))
+        self._add_own(self._current, self._rules.platform.start(request_id))
         return self._current
 
     def ending(self) -> None:
@@ -145,9 +145,9 @@ class WorkerOutput:
         """The invocation is over; ``failure`` is what Headrace says of one that it ended itself."""
         log.answered = True
         if failure is not None:
-            self._say(log, LogEvent(failure, RANKS["ERROR"]))
-        self._say(log, self._rules.platform.end(report))
-        self._say(log, self._rules.platform.report(report))
+            self._add_own(log, LogEvent(failure, RANKS["ERROR"]))
+        self._add_own(log, self._rules.platform.end(report))
+        self._add_own(log, self._rules.platform.report(report))
 
     def close(self) -> None:
         """The worker has ended: read the rest."""
@@ -183,7 +183,7 @@ class WorkerOutput:
 
     def _take(self, events: list[LogEvent], whose: _Whose) -> None:
         if self._ending:
-            events = [_quiet(event) for event in events]
+            events = [_without_alarm(event) for event in events]
         admitted, current = (
             [event for event in events if event.stream is None or self._rules.admits(event)],
             whose.invocation,
@@ -194,12 +194,12 @@ class WorkerOutput:
                 tail.add(event.text)
         self._queue.put(admitted, current.request_id if current is not None else None)
 
-    def _say(self, log: InvocationLog, event: LogEvent | None) -> None:
+    def _add_own(self, log: InvocationLog, event: LogEvent | None) -> None:
         if event is None:
             return
         log.tail.add(event.text)  # of its own output nothing waits now
         if self._intake.behind:
-            self._intake.say(event, _Whose(log, late=True))
+            self._intake.put_event(event, _Whose(log, late=True))
         else:
             self._queue.put((event,), log.request_id)
 
@@ -209,6 +209,6 @@ class WorkerOutput:
         say(event.text, request_id=request_id, pid=self._pid(), **origin)
 
 
-def _quiet(event: LogEvent) -> LogEvent:
+def _without_alarm(event: LogEvent) -> LogEvent:
     """What a worker says while it ends; its client's farewell is no error."""
     return event._replace(rank=RANKS["DEBUG"]) if all(words in event.text for words in _FAREWELL) else event

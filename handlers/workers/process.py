@@ -188,9 +188,9 @@ class WorkerProcess:
             return
         *lines, self._received = (self._received + data).split(b"\n")
         for line in lines:
-            self._told(line.decode())
+            self._take_line(line.decode())
 
-    def _told(self, line: str) -> None:
+    def _take_line(self, line: str) -> None:
         word, *numbers = line.split()
         if word == "started":
             self._pid = int(numbers[0])

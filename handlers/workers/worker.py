@@ -33,6 +33,7 @@ from handlers.workers.memory import MemoryGauge
 from handlers.workers.output import WorkerOutput
 from handlers.workers.population import init_limit_seconds
 from handlers.workers.process import Exit, WorkerProcess
+from handlers.workers.start import Start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -81,15 +82,12 @@ class Worker:
         self._output = WorkerOutput(setup.log_rules, lambda: self.pid)
         self._assignment: Assignment | None = None
         self._memory = MemoryGauge(setup.limits.memory_limit_mib)
-        self._init_error: FunctionError | None = None
-        self._init_seconds: float | None = None
+        self._start = Start()
         self._deadline: asyncio.TimerHandle | None = None  # of initialisation, or of asking for the next invocation
         self._ending = False
         self._exit = Exit(None, "it was never started")
         self.started_at = self._loop.time()
-        self._begun_at = perf_counter()
         self.idle_since = 0.0
-        self.was_ready = False
         self.gone = asyncio.Event()
 
     @property
@@ -101,6 +99,11 @@ class Worker:
     def busy(self) -> bool:
         """It runs an invocation."""
         return self._assignment is not None and self._api.state is RuntimeState.RUNNING and not self.gone.is_set()
+
+    @property
+    def was_ready(self) -> bool:
+        """It has asked for an invocation at least once."""
+        return self._start.ready
 
     @property
     def starting(self) -> bool:
@@ -136,7 +139,7 @@ class Worker:
                 await anyio.lowlevel.checkpoint()
             if self._ending:
                 return
-            process = self._start(self._endpoint.address)
+            process = self._start_process(self._endpoint.address)
             self._exit = await process.wait()
         except OSError as error:
             self._exit = Exit(None, str(error))
@@ -184,11 +187,7 @@ class Worker:
 
     def failure(self, request_id: str) -> FunctionError | InfrastructureError:
         """Why it never became ready, for an invocation that waited for it. Only once it is :attr:`gone`."""
-        if self._init_error is not None:
-            return self._init_error
-        if self._exit.error is not None:
-            return InfrastructureError(f"the worker could not be started: {self._exit.error}")
-        return error_documents.exited(request_id, self._exit.reason)
+        return self._start.failure(request_id, self._exit)
 
     def init_log(self) -> tuple[str, ...]:
         """What it wrote before its first invocation."""
@@ -212,7 +211,7 @@ class Worker:
             self._assignment.verdict = error
             self._api.abandon()
         elif self.starting:
-            self._init_error = error
+            self._start.error = error
         else:
             told = "worker held more than its memory_size between invocations: it is replaced"
             self._setup.log.warning(told, pid=self.pid, held_mib=held_mib)
@@ -225,9 +224,7 @@ class Worker:
         if self._ending:
             return
         self._set_deadline(None)
-        if not self.was_ready:
-            self.was_ready = True
-            self._init_seconds = perf_counter() - self._begun_at
+        self._start.succeed()
         self._owner.worker_ready(self)
 
     def runtime_left(self) -> None:
@@ -251,13 +248,13 @@ class Worker:
 
     def runtime_failed_to_initialise(self, error: FunctionError) -> None:
         """The worker reported that it cannot start."""
-        self._init_error = error
+        self._start.error = error
         if not self._ending:
             self._set_deadline(_INIT_ERROR_SECONDS, self.kill)
 
     # Starting and ending
 
-    def _start(self, runtime_api: str) -> WorkerProcess:
+    def _start_process(self, runtime_api: str) -> WorkerProcess:
         self._scratch.mkdir(parents=True)
         launch = self._setup.launch(runtime_api, self._scratch)
         self._set_deadline(init_limit_seconds(self._setup.limits.timeout_seconds), self._init_too_slow)
@@ -313,7 +310,7 @@ class Worker:
 
     def _init_too_slow(self) -> None:
         limit = init_limit_seconds(self._setup.limits.timeout_seconds)
-        self._init_error = error_documents.timed_out(limit, "")
+        self._start.error = error_documents.timed_out(limit, "")
         self.kill()
 
     def _never_finishes(self) -> None:
@@ -325,10 +322,11 @@ class Worker:
     def _conclude(self, assignment: Assignment, result: Result) -> Invocation:
         if self.pid is not None:
             self._memory.sample(self.pid, self._loop.time())
-        report = assignment.report(self._setup.limits.memory_size_mib, self._memory.peak_mib, self._init_seconds)
+        init_seconds = self._start.unreported_seconds()
+        report = assignment.report(self._setup.limits.memory_size_mib, self._memory.peak_mib, init_seconds)
         verdict = assignment.verdict
         self._output.conclude(assignment.log, report, verdict.message if verdict is not None else None)
         log = assignment.log.tail.lines()
-        if self._init_seconds is not None:  # of the first invocation only, as on Lambda
-            log, self._init_seconds = self._output.init_log() + log, None
+        if init_seconds is not None:  # what it wrote while it started belongs to its first invocation
+            log = self._output.init_log() + log
         return Invocation(assignment.request_id, result, assignment.duration_seconds, log)

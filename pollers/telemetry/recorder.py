@@ -108,20 +108,17 @@ class Recorder:
         """From when on everything is kept (seconds since the epoch); None when nothing is."""
         return self._kept[0][0] if self._kept else None
 
-    def explain(self, identifier: str) -> list[Moment]:
-        """Everything kept about the event with this message id or sequence number, in order."""
-        return [moment for found in self.searching(identifier) for moment in found]
-
     def searching(self, identifier: str) -> Iterator[list[Moment]]:
-        """What :meth:`explain` finds, bit by bit: each takes less than a millisecond, so that a caller can let others go between.
+        """Everything kept about the event with this message id or sequence number, in order.
 
-        What is kept is looked at as it was at the beginning.
+        Bit by bit: each takes less than a millisecond, so that a caller can let others go between. What is kept is
+        looked at as it was at the beginning.
         """
         unwritten = _Unwritten(identifier)
         found: list[Moment] = []
         looked_at = 0
         for at, mapping, fact, weight in list(self._kept):
-            told = unwritten.written(mapping, fact) if isinstance(fact, Checkpointed) else _tell(fact, identifier)
+            told = unwritten.written(mapping, fact) if isinstance(fact, Checkpointed) else _describe(fact, identifier)
             if told is not None:
                 if isinstance(fact, Received):
                     unwritten.received(mapping, fact.source)
@@ -159,7 +156,7 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None
 
 
-def _tell(fact: _OfEvents, identifier: str) -> tuple[str, str] | None:
+def _describe(fact: _OfEvents, identifier: str) -> tuple[str, str] | None:
     if identifier not in fact.ids:
         return None
     return _WORDS[type(fact)](fact, identifier)

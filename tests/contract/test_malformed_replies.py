@@ -13,8 +13,7 @@ from pollers.aws import services
 from pollers.aws.api import StartAt
 from pollers.aws.errors import AccessDenied, AwsError, CredentialsExpired, NotFound, Refused, Throttled, Unavailable
 from pollers.aws.services.clients import PLAIN_SDK, AwsClients
-from pollers.aws.wire import credentials as live
-from pollers.aws.wire import http1_reply, passthrough
+from pollers.aws.wire import credentials, http1_reply, passthrough
 from tests.contract.scripted import DROP, ScriptedService, event, reply, scripted_service
 
 if TYPE_CHECKING:
@@ -233,7 +232,7 @@ async def test_garbled_credentials_are_missing_ones(
     way: str, service: ScriptedService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, printed: str
 ) -> None:
     """Whatever the SDK's chain makes of what a credential process prints."""
-    monkeypatch.setattr(live, "ASK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(credentials, "ASK_AGAIN_SECONDS", 0.0)
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     script = tmp_path / "process.py"
@@ -256,7 +255,7 @@ async def test_a_garbled_reply_of_sts_is_an_error_of_the_services(
         "[profile role]\nrole_arn = arn:aws:iam::000000000000:role/r\nsource_profile = keys\n"
         "[profile keys]\naws_access_key_id = a\naws_secret_access_key = b\n"
     )
-    monkeypatch.setattr(live, "ASK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(credentials, "ASK_AGAIN_SECONDS", 0.0)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     monkeypatch.setenv("AWS_PROFILE", "role")
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", service.url)

@@ -19,8 +19,7 @@ from pollers.aws.api import StartAt
 from pollers.aws.errors import AccessDenied, CredentialsExpired, NotFound, Refused, Throttled, Unavailable
 from pollers.aws.services.clients import PLAIN_SDK, AwsClients
 from pollers.aws.services.kinesis import KinesisClient
-from pollers.aws.wire import credentials as live
-from pollers.aws.wire import http1
+from pollers.aws.wire import credentials, http1, http1_connection
 from pollers.aws.wire.direct import DirectCalls
 from pollers.aws.wire.passthrough import USER_AGENT
 from tests.contract.scripted import DROP, ScriptedService, refusal, reply, scripted_service, until
@@ -296,7 +295,7 @@ async def test_a_reply_that_does_not_come_is_unavailable(
 
 async def test_an_idle_connection_is_closed(service: ScriptedService, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the service would close it under a request."""
-    monkeypatch.setattr(http1, "IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(http1_connection, "IDLE_SECONDS", 0.1)
     monkeypatch.setattr(http1, "SWEEP_SECONDS", 0.05)
     async with AwsClients(Aws(endpoint_url=service.url)) as clients:
         sqs = await clients.client(services.SQS, "us-east-1")
@@ -326,7 +325,7 @@ async def test_refused_credentials_are_looked_up_again(
     way: str, service: ScriptedService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """New keys written to the credentials file are used without a restart."""
-    monkeypatch.setattr(live, "ASK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(credentials, "ASK_AGAIN_SECONDS", 0.0)
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     file = tmp_path / "credentials"

@@ -46,12 +46,12 @@ class SdkCalls:
         except Exception as error:
             failed = from_sdk(error, operation)
             if isinstance(failed, CredentialsExpired):
-                self._session.live_credentials.refused()
+                self._session.reloading_credentials.refused()
             raise failed from error
-        self._hear(reply)
+        self._note_date(reply)
         return reply
 
-    def _hear(self, reply: Mapping[str, Any]) -> None:
+    def _note_date(self, reply: Mapping[str, Any]) -> None:
         date = reply.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
         if date is not None:
             self.service_clock.told(date, loop_time())

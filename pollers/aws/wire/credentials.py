@@ -20,7 +20,7 @@ ASK_AGAIN_SECONDS = 5.0
 """A chain that has found nothing is asked no more often than this: it may read files and call metadata services."""
 
 
-class LiveCredentials:
+class ReloadingCredentials:
     """Stands where the SDK's credentials would.
 
     Those of a role refresh themselves; those of a file or the environment never change, so when AWS refuses them
@@ -44,7 +44,7 @@ class LiveCredentials:
             found = await self._ask()
         if found is None:
             return None
-        with _told(str(found.method)):
+        with _as_credential_failure(str(found.method)):
             frozen: ReadOnlyCredentials = await found.get_frozen_credentials()
         if frozen != self._sound:
             self._check(frozen, str(found.method))
@@ -76,13 +76,13 @@ class LiveCredentials:
         async with self._asking:
             if self._found is None and anyio.current_time() - self._asked_at >= ASK_AGAIN_SECONDS:
                 self._asked_at = anyio.current_time()
-                with _told("the credential chain"):
+                with _as_credential_failure("the credential chain"):
                     self._found = await self._load()
             return self._found
 
 
 @contextmanager
-def _told(provider: str) -> Iterator[None]:
+def _as_credential_failure(provider: str) -> Iterator[None]:
     """Whatever goes wrong in the SDK's chain is a failure to get credentials: garbled replies of STS, of a metadata service or of
     a credential process raise anything there; RuntimeError is its word for "refreshed, but still expired"."""
     try:

@@ -87,7 +87,7 @@ class DirectCalls:
             return await self._sdk.call(operation, parameters, about=about, wait_seconds=wait_seconds)
         body = json_bytes(parameters)
         try:
-            credentials = await self._session.live_credentials.get_frozen_credentials()
+            credentials = await self._session.reloading_credentials.get_frozen_credentials()
             if credentials is None:
                 raise NoCredentialsError
         except Exception as error:
@@ -106,7 +106,7 @@ class DirectCalls:
             if is_clock_skew(failed):
                 self._adopt_clock_of(reply.headers())
             else:
-                self._session.live_credentials.refused()
+                self._session.reloading_credentials.refused()
             raise
         self._service_clock.heard(reply.head, loop_time())
         return body

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import errno
 import math
-import select
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,26 +18,18 @@ from typing import TYPE_CHECKING
 import anyio
 from aiohappyeyeballs import start_connection
 
-from handlers.http1 import Malformed
 from handlers.system.descriptor_limit import require_room
 from pollers.aws.wire.connection_line import Line
-from pollers.aws.wire.exchange_errors import (
-    ConnectFailed,
-    ConnectionLost,
-    ExchangeFailed,
-    NoDescriptors,
-    ReplyTimeout,
-    Unanswered,
-)
-from pollers.aws.wire.http1_reply import Reply, ReplyReader
+from pollers.aws.wire.exchange_errors import ConnectFailed, NoDescriptors, Unanswered
+from pollers.aws.wire.http1_connection import Connection
 
 if TYPE_CHECKING:
     import ssl
 
+    from pollers.aws.wire.http1_reply import Reply
+
 CONNECT_SECONDS = 10.0
 NEXT_ADDRESS_SECONDS = 0.25
-IDLE_SECONDS = 12.0
-"""A connection that nobody used for so long is closed, well before AWS would close it under a request."""
 SWEEP_SECONDS = 1.0
 DISTRUST_SECONDS = (1.0, 60.0)
 """For so long after a kept connection ended under a request, what must not be sent twice goes over new connections: short when that
@@ -76,16 +67,16 @@ class Connections:
 
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
-        self._idle: list[_Connection] = []
-        self._open: set[_Connection] = set()
+        self._idle: list[Connection] = []
+        self._open: set[Connection] = set()
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._closed = False
         self._distrust = _Distrust()
-        self._line: Line[_Connection] = Line()
+        self._line: Line[Connection] = Line()
         self._emptied = anyio.Event()
 
     async def exchange(self, request: bytes, *, seconds: float, repeatable: bool = False) -> Reply:
-        """Send ``request`` and bring its whole reply, within ``seconds`` (to the second). Raises :class:`ExchangeFailed`.
+        """Send ``request`` and bring its whole reply, within ``seconds`` (to the second). Raises ExchangeFailed.
 
         ``repeatable``: to send it twice does no harm. When it is cancelled the connection is closed, so a late reply is never
         taken for another request's.
@@ -103,7 +94,7 @@ class Connections:
                 seconds -= anyio.current_time() - begun
         return await self._over(await self._new(urgent=repeatable), request, seconds)
 
-    async def _new(self, *, urgent: bool) -> _Connection:
+    async def _new(self, *, urgent: bool) -> Connection:
         """A new connection; out of descriptors, the next one that is free."""
         try:
             return await self._connect()
@@ -114,13 +105,13 @@ class Connections:
                 free = await self._line.wait(CONNECT_SECONDS, urgent=urgent)
             except TimeoutError:
                 raise none_left from none_left.__cause__
-            if free is not None and free.quiet() and (urgent or anyio.current_time() >= self._distrust.until):
+            if free is not None and free.nothing_arrived() and (urgent or anyio.current_time() >= self._distrust.until):
                 return free
             if free is not None:
                 free.abort()
             return await self._connect()
 
-    async def _over(self, connection: _Connection, request: bytes, seconds: float) -> Reply:
+    async def _over(self, connection: Connection, request: bytes, seconds: float) -> Reply:
         try:
             reply = await connection.exchange(request, seconds)
         except BaseException:
@@ -132,23 +123,23 @@ class Connections:
             connection.abort()
         return reply
 
-    def _release(self, connection: _Connection) -> None:
+    def _release(self, connection: Connection) -> None:
         if not self._line.offer(connection):
             self._idle.append(connection)
 
-    def _kept(self) -> _Connection | None:
+    def _kept(self) -> Connection | None:
         """A connection that has been used before and is still there: the service may close one at any time, unannounced."""
         while self._idle:
             connection = self._idle.pop()
-            if connection.quiet():
+            if connection.nothing_arrived():
                 return connection
             connection.abort()
         return None
 
-    async def _connect(self) -> _Connection:
+    async def _connect(self) -> Connection:
         loop = asyncio.get_running_loop()
         origin = self.origin
-        connection = _Connection(self, loop)
+        connection = Connection(self, loop)
         try:
             with anyio.fail_after(CONNECT_SECONDS):
                 reached = await _reach(origin)
@@ -174,11 +165,11 @@ class Connections:
             self._sweep_timer = loop.call_later(SWEEP_SECONDS, self._sweep)
         return connection
 
-    def opened(self, connection: _Connection) -> None:
+    def opened(self, connection: Connection) -> None:
         """A connection is there."""
         self._open.add(connection)
 
-    def lost(self, connection: _Connection) -> None:
+    def lost(self, connection: Connection) -> None:
         """A connection has gone; an idle one is offered no more."""
         self._open.discard(connection)
         with contextlib.suppress(ValueError):
@@ -224,96 +215,3 @@ def _why(error: OSError) -> str:
     if error.errno in _NO_DESCRIPTORS:
         return f"{error.strerror}: every connection takes a file descriptor; raise their limit (ulimit -n)"
     return str(error)
-
-
-class _Connection(asyncio.BufferedProtocol):
-    """One connection: a request, then its reply, then the next."""
-
-    def __init__(self, owner: Connections, loop: asyncio.AbstractEventLoop) -> None:
-        self._owner = owner
-        self._loop = loop
-        self._transport: asyncio.Transport | None = None
-        self._waiter: asyncio.Future[Reply] | None = None
-        self._reader = ReplyReader()
-        self._deadline = loop.time() + IDLE_SECONDS
-        self._readable = select.poll()
-        self._heard = False
-
-    def quiet(self) -> bool:
-        """Whether nothing has come since the last reply, no end either: the event loop may not have heard of it yet (0.5 µs)."""
-        return self.usable and not self._readable.poll(0)
-
-    @property
-    def usable(self) -> bool:
-        """Whether another request may be sent."""
-        return self._transport is not None and not self._transport.is_closing()
-
-    async def exchange(self, request: bytes, seconds: float) -> Reply:
-        """Send one request and wait for its reply."""
-        if self._transport is None:
-            raise Unanswered("the connection has ended")
-        waiter: asyncio.Future[Reply] = self._loop.create_future()
-        self._waiter = waiter
-        self._heard = False
-        self._deadline = self._loop.time() + seconds
-        self._transport.write(request)
-        try:
-            return await waiter
-        finally:
-            self._waiter = None
-            self._deadline = self._loop.time() + IDLE_SECONDS
-
-    def expire(self, now: float) -> None:
-        """End the wait for a reply that is overdue; close a connection that has been idle for too long."""
-        if now < self._deadline:
-            return
-        self._fail(ReplyTimeout("no reply in time"))
-        self.abort()
-
-    def abort(self) -> None:
-        """Close at once."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    def _fail(self, error: ExchangeFailed) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(error)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Connected."""
-        # A stream transport whatever the loop (uvloop's own does not inherit from asyncio's).
-        self._transport = transport  # type: ignore[assignment]
-        self._readable.register(transport.get_extra_info("socket"), select.POLLIN)
-        self._owner.opened(self)
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Where the next part of the reply goes."""
-        return self._reader.space()
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """A part of the reply, or all of it."""
-        waiter = self._waiter
-        if waiter is None or waiter.done():
-            # Nobody has asked: whatever this is, it must not be taken for the reply to the next request.
-            self.abort()
-            return
-        self._heard = True
-        try:
-            reply = self._reader.filled(nbytes)
-        except Malformed as error:
-            self._fail(ConnectionLost(str(error)))
-            self.abort()
-            return
-        if reply is not None:
-            waiter.set_result(reply)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """Disconnected: the end of the reply where its length was not announced, else a failure."""
-        self._transport = None
-        self._owner.lost(self)
-        reply = None if error else self._reader.end()
-        if reply is not None and self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(reply)
-            return
-        kind = ConnectionLost if self._heard else Unanswered
-        self._fail(kind(f"the connection ended before the reply did ({error or 'closed by the service'})"))

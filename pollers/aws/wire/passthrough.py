@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import HTTPClientError
 
 from pollers.aws.errors import TEXT_LIMIT
-from pollers.aws.wire.credentials import LiveCredentials
+from pollers.aws.wire.credentials import ReloadingCredentials
 from pollers.aws.wire.http1_reply import BODY_LIMIT_BYTES
 from pollers.aws.wire.sdk_private import (
     AIOHTTPSession,
@@ -146,11 +146,11 @@ class Session(SessionWithLazyParts):
         self.register_component("user_agent_creator", _UserAgent.from_environment())
         # Lazily: the data path may come from a profile, and a missing profile is to be found when a client is made.
         self.register_lazily("data_loader", lambda: _loader(self.get_config_variable("data_path")))
-        self.live_credentials = LiveCredentials(self._run_credential_chain)
+        self.reloading_credentials = ReloadingCredentials(self._run_credential_chain)
 
-    async def get_credentials(self) -> LiveCredentials:
+    async def get_credentials(self) -> ReloadingCredentials:
         """What clients of this session sign with; found when the first request is signed."""
-        return self.live_credentials
+        return self.reloading_credentials
 
     async def _run_credential_chain(self) -> Any:  # noqa: ANN401 - the SDK's credentials
         return await self.get_component("credential_provider").load_credentials()

@@ -51,7 +51,12 @@ def told(facts: Iterable[Fact], identifier: str, *, ids_kept: int = IDS_KEPT) ->
     emitted = Facts("m", [recorder])
     for fact in facts:
         emitted.emit(fact)
-    return recorder.explain(identifier)
+    return explained(recorder, identifier)
+
+
+def explained(recorder: Recorder, identifier: str) -> list[Moment]:
+    """All that a search finds."""
+    return [moment for found in recorder.searching(identifier) for moment in found]
 
 
 def test_everything_that_happens_to_a_message_is_told_in_order() -> None:
@@ -117,8 +122,8 @@ def test_the_oldest_go_first_and_what_is_left_is_said() -> None:
     recorder = Recorder(TickingClock(), ids_kept=100)
     for n in range(50):
         recorder("m", Received("", [f"{n}-{i}" for i in range(10)], 10))
-    assert recorder.explain("0-0") == []
-    assert [moment.what for moment in recorder.explain("49-9")] == ["received"]
+    assert explained(recorder, "0-0") == []
+    assert [moment.what for moment in explained(recorder, "49-9")] == ["received"]
     assert recorder.since is not None
     assert recorder.since > 1_040
 
@@ -152,7 +157,7 @@ def test_a_search_through_everything_never_holds_the_loop(ids: int, monkeypatch:
         nonlocal looked_at
         looked_at += len(fact.ids)
 
-    monkeypatch.setattr(recorder_module, "_tell", look)
+    monkeypatch.setattr(recorder_module, "_describe", look)
     recorder = Recorder()
     facts = Facts("m", [recorder])
     for n in range(IDS_KEPT // ids):

@@ -10,7 +10,7 @@ from botocore.exceptions import CredentialRetrievalError
 
 from pollers.aws.errors import CredentialsExpired
 from pollers.aws.wire.classify import from_sdk
-from pollers.aws.wire.credentials import ASK_AGAIN_SECONDS, LiveCredentials
+from pollers.aws.wire.credentials import ASK_AGAIN_SECONDS, ReloadingCredentials
 from pollers.aws.wire.sendable import credentials_fault, environment_faults, unsendable
 from tests.worlds import virtual_time
 
@@ -86,7 +86,7 @@ class Found:
         return self.frozen
 
 
-def live(*found: Found) -> LiveCredentials:
+def reloading(*found: Found) -> ReloadingCredentials:
     """Credentials whose chain finds these, one after another."""
     waiting = list(found)
 
@@ -94,7 +94,7 @@ def live(*found: Found) -> LiveCredentials:
         return waiting.pop(0)
 
     loader: Callable[[], object] = load
-    return LiveCredentials(loader)  # type: ignore[arg-type]
+    return ReloadingCredentials(loader)  # type: ignore[arg-type]
 
 
 @virtual_time.test
@@ -102,7 +102,7 @@ async def test_nothing_is_signed_with_what_cannot_be_sent() -> None:
     """It is said again at each try, as credentials that are missing are; and another reading of the chain may be better."""
     import anyio
 
-    credentials = live(Found("AKIA", "secret", "token\r\nX-Evil: 1"), Found("AKIA", "secret", "token"))
+    credentials = reloading(Found("AKIA", "secret", "token\r\nX-Evil: 1"), Found("AKIA", "secret", "token"))
     for _ in range(2):
         with pytest.raises(CredentialRetrievalError) as raised:
             await credentials.get_frozen_credentials()

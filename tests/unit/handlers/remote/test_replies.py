@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.function import FunctionError, InfrastructureError, Payload, Throttle
-from handlers.remote.body import RETRY_AFTER_LIMIT_SECONDS, retry_after_seconds, time_told
+from handlers.remote.body import RETRY_AFTER_LIMIT_SECONDS, retry_after_seconds, service_time
 from handlers.remote.replies import Reply, result_of
 
 NOW = 1_700_000_000.0
@@ -162,7 +162,7 @@ def test_any_reply_has_one_result(status: int, body: bytes, retry_after: str | N
 
 def test_a_moment_is_held_against_the_services_own_clock() -> None:
     """This machine's may be an hour off: the wait would be an hour, or none."""
-    told = time_told("Tue, 14 Nov 2023 22:13:20 GMT", 0.0)
+    told = service_time("Tue, 14 Nov 2023 22:13:20 GMT", 0.0)
 
     assert told == 1_700_000_000
     assert retry_after_seconds("Tue, 14 Nov 2023 22:13:25 GMT", told) == 5.0
@@ -171,7 +171,7 @@ def test_a_moment_is_held_against_the_services_own_clock() -> None:
 @given(st.none() | st.text() | st.integers())
 def test_a_date_that_is_none_leaves_this_machines_clock(date: object) -> None:
     """No reply raises."""
-    assert time_told(date, 7.0) == 7.0
+    assert service_time(date, 7.0) == 7.0
 
 
 @given(st.none() | st.text() | st.floats().map(str) | st.integers().map(str))
