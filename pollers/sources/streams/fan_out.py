@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pollers.sources.streams.context import StreamContext
     from pollers.sources.streams.pacing import Polling
     from pollers.sources.streams.place import Place
+    from pollers.sources.streams.room import Room
     from pollers.sources.streams.shard_states import ShardLife
 
     T = TypeVar("T")
@@ -47,6 +48,7 @@ class SubscribingReader(Protocol):
     place: Place
     end: EndConfirmation
     polling: Polling
+    room: Room
 
     async def attempt(self, call: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
         """Make a call and deal with its failure; None when it failed or was cut short by a stop."""
@@ -56,9 +58,6 @@ class SubscribingReader(Protocol):
 
     def start(self) -> StartAt:
         """Where to read on."""
-
-    async def room(self) -> tuple[int, int] | None:
-        """Wait until records may be read; None when stopped."""
 
     async def take(self, records: list[Wire], behind_seconds: float | None) -> int:
         """Hand records over to the shard."""
@@ -92,7 +91,7 @@ async def _one(reader: SubscribingReader) -> Pushed | None:
         async for pushed in events:
             await _came(reader, pushed)
             # Not asking for the next event is what holds the service back: the connection fills up.
-            if pushed.continuation is None or await reader.room() is None:
+            if pushed.continuation is None or await reader.room.wait() is None:
                 return pushed
     if pushed is None and anyio.current_time() < began + SHORT_SECONDS:
         raise Unavailable("NoEvents", "the subscription ended before any event came", operation="SubscribeToShard")

@@ -52,7 +52,7 @@ class Place:
         return begin
 
     def trimmed(self) -> bool:
-        """The place has left the retention; whether that is news, and reading goes on at the trim horizon."""
+        """The place has left the retention; whether that was not known yet, and reading goes on at the trim horizon."""
         if self.gap_after is not None or self.upto is None:
             return False
         self.gap_after = self.upto

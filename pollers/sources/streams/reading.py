@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pollers.engine.stop import Stop
     from pollers.sources.streams.context import StreamContext
     from pollers.sources.streams.ending import Sight
-    from pollers.sources.streams.pacing import Holding
+    from pollers.sources.streams.room import Room
     from pollers.sources.streams.shard_states import ShardLife
 
     T = TypeVar("T")
@@ -51,8 +51,6 @@ TRIES_WITH_ONE_ITERATOR = 3
 """Failed calls after which an iterator is not trusted any more."""
 FUTURE_SECONDS = 3_600.0
 """How far the service's clock may be behind what we know of it."""
-REPORT_ROOM_AFTER_SECONDS = 1.0
-"""How long a reader has waited for room when that is reported."""
 
 
 class ReadShard(Protocol):
@@ -62,20 +60,13 @@ class ReadShard(Protocol):
     kept: ShardCheckpoint
     context: StreamContext
     stop: Stop
-    holding: Holding
-
-    @property
-    def full(self) -> bool:
-        """Whether so much is read above the checkpoint that reading must wait for it."""
+    room: Room
 
     async def take(self, records: list[Wire]) -> int:
         """Queue records that follow those taken before; returns what holding them costs, in bytes."""
 
     def read_upto(self, position: str) -> None:
         """Everything up to this position has been read, though no record has it."""
-
-    def room_wanted(self) -> None:
-        """The reader waits for room: lanes need not wait for more records."""
 
     def tip_reached(self) -> None:
         """The reader found nothing: a window whose time is over may close."""
@@ -87,7 +78,7 @@ class ReadShard(Protocol):
 class Reader:
     """Reads one shard into its lanes, from its checkpoint on, until it ends or the shard is stopped.
 
-    ``look`` asks what the stream's listing says of a shard. ``waiting_for_room``: the read-ahead is full.
+    ``look`` asks what the stream's listing says of a shard.
     """
 
     def __init__(self, shard: ReadShard, look: Callable[[str], Awaitable[Sight]]) -> None:
@@ -96,10 +87,9 @@ class Reader:
         self.life = shard.life
         self.stop = shard.stop
         self._shard = shard
-        self.waiting_for_room = False
+        self.room = shard.room
         self.polling = Polling(context.source.pace, context.surroundings.random)
         self._page_limit = PageLimit(context.source.pace)
-        self._room = anyio.Event()
         self._iterator: str | None = None
         self._first_iterator: str | None = None
         self._opened = False
@@ -126,42 +116,13 @@ class Reader:
             await read_subscriptions(self)
             return
         while not (self.life.closed or self.stop.requested):
-            room = await self.room()
+            room = await self.room.wait()
             await self.stop.sleep(self._next_at - anyio.current_time())
             if room is not None and not self.stop.requested:
                 await self._read(*room)
 
     def _report(self, state: State, detail: str = "", seconds: float | None = None) -> None:
         self.context.reports.doing(self.shard_id, state, detail, seconds)
-
-    async def room(self) -> tuple[int, int] | None:
-        """Wait until records may be read; how many and how many bytes, None when stopped."""
-        shard = self._shard
-        while not self.stop.requested:
-            room = None if shard.full else self.context.read_ahead.room(shard.holding)
-            if room is not None:
-                if self.waiting_for_room:
-                    self.waiting_for_room = False
-                    self._report(State.POLLING)
-                return room
-            self.waiting_for_room = True
-            self._room = anyio.Event()
-            # Lanes that gather for a window would wait for records that cannot come before they themselves make room.
-            shard.room_wanted()
-            await self._wait_for_room()
-        return None
-
-    async def _wait_for_room(self) -> None:
-        with self.stop.waiting():
-            with anyio.move_on_after(REPORT_ROOM_AFTER_SECONDS):
-                await self._room.wait()
-            if not self._room.is_set():
-                self._report(State.WAITING_FOR_ROOM, "records read ahead are not done")
-                await self._room.wait()
-
-    def room_again(self) -> None:
-        """It makes sense to ask for room."""
-        self._room.set()
 
     # -- pages -----------------------------------------------------------------------------------------------------------
 

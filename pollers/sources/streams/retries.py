@@ -3,8 +3,8 @@
 A :class:`Work` is one batch on its way: parts that are still owed, in order, the first of which is invoked next. The caller
 does what :meth:`Work.next` says and reports what came of it, until ``next`` returns None.
 
-Back-off is ours, since AWS publishes none: after the n-th failure in a row a wait of ``1 s * 1.7**(n-1)``, at most 60 s, taken
-at random between 80 and 100 % of that. With an age limit of 60 s that makes about eight invocations, as AWS was recorded to make.
+Back-off is ours, since AWS publishes none: after the n-th failure in a row a wait of ``1 s * 1.7**(n-1)``, at most 60 s,
+times a random factor from 0.8 to 1.0. With an age limit of 60 s that makes about eight invocations, as AWS was recorded to make.
 Throttles and failures of the infrastructure wait likewise, from half a second to 30 s, or as long as they ask for.
 """
 

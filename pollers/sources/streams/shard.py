@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import compress
-from operator import not_
 from typing import TYPE_CHECKING
 
 import anyio
 
-from pollers.clocks.clock import loop_time
 from pollers.sources.streams.done_ahead import DoneAhead
-from pollers.sources.streams.intake import encoded, matching
+from pollers.sources.streams.intake import Intake
 from pollers.sources.streams.lane import Lane
 from pollers.sources.streams.progress import Progress, Step
 from pollers.sources.streams.reading import Reader
-from pollers.sources.streams.records import Records, share_out
+from pollers.sources.streams.records import share_out
+from pollers.sources.streams.room import Room
 from pollers.sources.streams.shard_states import ShardState
 from pollers.sources.streams.unwritten import Unwritten, WriteGate
 from pollers.sources.streams.windows import Windows
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from pollers.sources.streams.checkpointing import CheckpointWriter
     from pollers.sources.streams.context import StreamContext
     from pollers.sources.streams.ending import Sight
+    from pollers.sources.streams.records import Records
     from pollers.sources.streams.shard_states import ShardLife
 
 UNSAVED_LIMIT = 100_000
@@ -62,6 +61,7 @@ class Shard:
         self.children: tuple[ShardListing, ...] = ()
         self.windows = self._windows()
         self.holding = context.read_ahead.join(self._room_again)
+        self.room = Room(self, context.read_ahead, context.reports)
         self._writer = writer
         # A store that writes only now and then is given the time for two writes before lanes wait for it.
         self._unwritten = Unwritten(2 * writer.interval_seconds)
@@ -70,7 +70,7 @@ class Shard:
         self.reader = Reader(self, look)
         self._progress = Progress()
         self._done_ahead = DoneAhead(kept.ahead, context.source.positions)
-        self._encode = context.source.encoder(life.shard_id)
+        self._intake = Intake(life.shard_id, context.stream, self._done_ahead, context.record_filter)
         self._saved_window = kept.window
 
     @property
@@ -148,47 +148,25 @@ class Shard:
 
     async def take(self, records: list[Wire]) -> int:
         """Encode, filter and queue records that follow those taken before; returns what holding them costs, in bytes."""
-        source = self.context.source
-        last, records = records[-1:], self._undone(records)
-        if not records:
-            self.read_upto(source.sequence_numbers(last)[0])
+        last = self.context.source.sequence_numbers(records[-1:])[0]
+        page = await self._intake.take(records)
+        if page is None:
+            self.read_upto(last)
             return 0
-        sequence_numbers = source.sequence_numbers(records)
-        choice = await matching(self.context.record_filter, records)
-        chosen = records if choice is None else list(compress(records, choice))
-        events = await encoded(self._encode, chosen)
-        arrivals = source.arrivals(chosen, self.context.stream.service_time())
-        if arrivals:
-            source.service_clock.stamped(arrivals[-1], loop_time())
         # From here to the end nothing waits: records are queued whole pages at a time, or not at all.
-        rejected = () if choice is None else compress(range(len(records)), map(not_, choice))
-        first = self._progress.take(sequence_numbers, rejected)
-        held = Records(list(range(first, first + len(records))), sequence_numbers, events, arrivals)
-        if choice is not None:
-            held.offsets = list(compress(held.offsets, choice))
-            held.sequence_numbers = list(compress(sequence_numbers, choice))
+        held = page.records(self._progress.take(page.sequence_numbers, page.rejected))
         size_bytes = held.size_bytes
-        self._report_received(sequence_numbers, held, choice)
+        facts = self.context.surroundings.facts
+        facts.emit(Received(self.shard_id, page.sequence_numbers, held.events_bytes))
+        if filtered := page.filtered:
+            facts.emit(Filtered(self.shard_id, filtered))
         self.context.read_ahead.hold(self.holding, len(held), size_bytes)
-        self._queue(held, chosen)
-        if last[0] is not records[-1]:
-            self.read_upto(source.sequence_numbers(last)[0])
-        elif len(held) < len(records):
+        self._queue(held, page.wire)
+        if last != page.sequence_numbers[-1]:
+            self.read_upto(last)
+        elif filtered:
             self.progressed()
         return size_bytes
-
-    def _undone(self, records: list[Wire]) -> list[Wire]:
-        """The records without those that lanes of an earlier run had done: they are in that run's books."""
-        if not self._done_ahead.any or not records:
-            return records
-        source = self.context.source
-        return list(compress(records, self._done_ahead.undone(source.keys(records), source.sequence_numbers(records))))
-
-    def _report_received(self, sequence_numbers: list[str], held: Records, choice: Sequence[bool] | None) -> None:
-        facts = self.context.surroundings.facts
-        facts.emit(Received(self.shard_id, sequence_numbers, held.events_bytes))
-        if choice is not None and not all(choice):
-            facts.emit(Filtered(self.shard_id, list(compress(sequence_numbers, map(not_, choice)))))
 
     def _queue(self, held: Records, wire: list[Wire]) -> None:
         if not len(held):
@@ -215,7 +193,7 @@ class Shard:
     @property
     def starved(self) -> bool:
         """Whether no more records can come into the lanes before some leave them."""
-        return self.life.closed or self.reader.waiting_for_room
+        return self.life.closed or self.room.wanted
 
     def room_wanted(self) -> None:
         """The reader waits for room: lanes need not wait for more records."""
@@ -227,7 +205,7 @@ class Shard:
             self.wake_up()
 
     def _room_again(self) -> None:
-        self.reader.room_again()
+        self.room.look_again()
 
     # -- how far it is done ----------------------------------------------------------------------------------------------
 
@@ -307,7 +285,7 @@ class Shard:
         if step.count:
             self.context.surroundings.facts.emit(Checkpointed(self.shard_id, step.count, step.sequence_number or ""))
         if was_full and not self.full:
-            self.reader.room_again()
+            self.room.look_again()
 
     def nothing_to_write(self) -> None:
         """What has been finished changes no checkpoint."""
