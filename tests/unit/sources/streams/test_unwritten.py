@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import anyio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pollers.sources.streams.unwritten import BATCHES_AHEAD, Unwritten
+from pollers.engine.stop import Stop
+from pollers.sources.streams.task_reports import TaskReports
+from pollers.sources.streams.unwritten import BATCHES_AHEAD, REPORT_AFTER_SECONDS, Unwritten, WriteGate
+from pollers.telemetry.facts import Doing, Fact, Facts, State
+from tests.worlds import virtual_time
 
 
 def test_one_finished_batch_may_be_unwritten_when_another_begins() -> None:
@@ -57,3 +62,57 @@ def test_what_has_begun_and_is_not_written_is_never_more_than_a_batch_a_lane_and
             case _:
                 continue
         assert running + unwritten.finished - unwritten.written <= lanes + BATCHES_AHEAD
+
+
+def gate(unwritten: Unwritten, stop: Stop) -> tuple[WriteGate, list[Fact]]:
+    """A gate, and what is reported at it."""
+    told: list[Fact] = []
+    reports = TaskReports(Facts("m", [lambda _, fact: told.append(fact)]))
+    return WriteGate(unwritten, stop, reports, lambda: "the disk is full"), told
+
+
+@virtual_time.test
+async def test_lanes_wait_at_the_gate_until_a_write_is_made() -> None:
+    """All that wait go on at once, and long waits are reported with their reason and their end."""
+    unwritten = Unwritten()
+    at, told = gate(unwritten, Stop())
+    assert await at.passed("shard/0")
+    for _ in range(BATCHES_AHEAD + 1):
+        unwritten.finish(at.now())
+    passed: list[bool] = []
+
+    async def lane(task: str) -> None:
+        passed.append(await at.passed(task))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lane, "shard/0")
+        tasks.start_soon(lane, "shard/1")
+        await anyio.sleep(REPORT_AFTER_SECONDS * 3)
+        assert passed == []
+        unwritten.write(BATCHES_AHEAD + 1, at.now())
+        at.look_again()
+    assert passed == [True, True]
+    assert [(fact.state, fact.detail) for fact in told if isinstance(fact, Doing)] == [
+        (State.WAITING_FOR_WRITE, "the disk is full"),
+        (State.WAITING_FOR_WRITE, "the disk is full"),
+        (State.ENDED, ""),
+        (State.ENDED, ""),
+    ]
+
+
+@virtual_time.test
+async def test_a_stop_ends_the_wait_at_the_gate() -> None:
+    """No further batch begins."""
+    unwritten, stop = Unwritten(), Stop()
+    at, _ = gate(unwritten, stop)
+    for _ in range(BATCHES_AHEAD + 1):
+        unwritten.finish(at.now())
+    async with anyio.create_task_group() as tasks:
+
+        async def stop_soon() -> None:
+            await anyio.sleep(0.1)
+            stop.request()
+            at.look_again()
+
+        tasks.start_soon(stop_soon)
+        assert not await at.passed("shard/0")
