@@ -11,8 +11,8 @@ from hypothesis import given, settings
 
 from config import ConfigError, Loaded
 from config.schema import json_schema
+from tests.unit.config.documents import configurations, load_text, stream_settings
 from tests.unit.config.sources.test_pasted import SQS_REPLY, STREAM_REPLY, TERRAFORM
-from tests.unit.config.test_properties import configurations, load_text, stream_settings
 
 if TYPE_CHECKING:
     from tests.unit.config.conftest import Folder
