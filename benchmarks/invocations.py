@@ -33,15 +33,14 @@ from rich.table import Table
 import config.models as models
 from handlers.factory import make_function
 from handlers.function import Payload
-from handlers.runtime_api.connection import Connection
-from handlers.runtime_api.responses import Response
+from handlers.runtime_api import Connection, Response
 from pollers.telemetry.logging import configure_logging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from handlers.function import Function
-    from handlers.runtime_api.requests import Request
+    from handlers.runtime_api import Request
 
 HERE = Path(__file__).resolve().parent
 EXAMPLES = HERE.parent / "examples"

@@ -19,7 +19,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
 from config.models import Aws, InProcessFunction, SqsMapping
-from handlers.in_process.function import InProcessFunction as InProcess
+from handlers.in_process import InProcessFunction as InProcess
 from pollers.aws import services
 from pollers.aws.services.clients import AwsClients
 from pollers.aws.wire.collector import tune_gc

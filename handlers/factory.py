@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import config.models as models
-from handlers.environment.world import world
+from handlers.environment import world_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from handlers.environment.world import World
+    from handlers.environment import World
     from handlers.function import Function
 
 
@@ -27,7 +27,7 @@ def make_function(
     ``aws`` says where the Invoke API is, ``where`` what functions outside of AWS are told of their surroundings (by
     default what ``aws`` and the environment say). ``metric_line`` takes workers' embedded metrics out of the log.
     """
-    where = where or world(aws)
+    where = where or world_of(aws)
     match model:
         case models.PythonFunction():
             from handlers.workers import WorkerFunction, prepare_python
@@ -38,14 +38,14 @@ def make_function(
 
             return WorkerFunction(name, model, prepare_provided, world=where, metric_line=metric_line)
         case models.InProcessFunction():
-            from handlers.in_process.function import InProcessFunction
+            from handlers.in_process import InProcessFunction
 
             return InProcessFunction(name, where.arn(name), model)
         case models.LambdaFunction():
-            from handlers.remote.invoke_api import InvokeApiFunction
+            from handlers.remote import InvokeApiFunction
 
             return InvokeApiFunction(name, model, aws)
         case models.HttpFunction():
-            from handlers.remote.http import HttpFunction
+            from handlers.remote import HttpFunction
 
             return HttpFunction(name, where.arn(name), model)

@@ -10,8 +10,7 @@ import anyio
 import structlog
 from anyio import to_thread
 
-from handlers.environment.profile import read_profile
-from handlers.environment.world import source_regions, world
+from handlers.environment import read_profile, source_regions, world_of
 from handlers.factory import make_function
 from pollers.aws.services.clients import AwsClients
 from pollers.aws.wire.collector import tune_gc
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from config.models import Config, FunctionModel, Http, Mapping
-    from handlers.environment.aws_variables import Profile
+    from handlers.environment import Profile
     from handlers.function import Function
     from pollers.aws.api import Aws
     from pollers.checkpoints.store import CheckpointStore
@@ -115,7 +114,7 @@ def _runtime(
         return await make_poller(mapping, aws, store, surroundings, long_poll_seconds=long_poll_seconds)
 
     def function(name: str, model: FunctionModel) -> Function:
-        where = world(config.aws, profile=profile, sources=source_regions(runtime.config, name))
+        where = world_of(config.aws, profile=profile, sources=source_regions(runtime.config, name))
         return make_function(name, model, aws=config.aws, where=where, metric_line=metric_line)
 
     runtime = Runtime(config, poller, function, has_store=store is not None, sinks=sinks)

@@ -1,0 +1,36 @@
+"""Where functions run, as they are told: region, account, credentials, endpoints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handlers.exports import lazily
+
+if TYPE_CHECKING:
+    from handlers.environment.aws_variables import (
+        Profile,
+        credential_variables,
+        followed_variables,
+        with_loopback_direct,
+    )
+    from handlers.environment.profile import read_profile
+    from handlers.environment.world import World, source_regions, world_of
+
+__all__ = [
+    "Profile",
+    "World",
+    "credential_variables",
+    "followed_variables",
+    "read_profile",
+    "source_regions",
+    "with_loopback_direct",
+    "world_of",
+]
+__getattr__ = lazily(
+    __name__,
+    {
+        "aws_variables": "Profile credential_variables followed_variables with_loopback_direct",
+        "profile": "read_profile",
+        "world": "World source_regions world_of",
+    },
+)

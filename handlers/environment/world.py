@@ -52,7 +52,7 @@ def function_arn(name: str, region: str, account: str) -> str:
     return f"arn:{partition_of(region)}:lambda:{region}:{account}:function:{name}"
 
 
-def world(
+def world_of(
     aws: Aws,
     *,
     profile: Profile | None = None,

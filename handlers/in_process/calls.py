@@ -14,7 +14,7 @@ from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller
 
 from handlers import error_documents
 from handlers.function import PAYLOAD_LIMIT_BYTES, FunctionError, Payload, Result
-from handlers.logs.origin import context_of
+from handlers.logs import context_of
 
 if TYPE_CHECKING:
     import asyncio

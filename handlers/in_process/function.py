@@ -18,8 +18,7 @@ from handlers.in_process.context import LambdaContext, Surroundings
 from handlers.in_process.loading import load
 from handlers.in_process.loops import Loop
 from handlers.in_process.threads import Threads
-from handlers.logs.lines import readable
-from handlers.logs.origin import admit, least_level
+from handlers.logs import admit, least_level, readable
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -19,14 +19,13 @@ from handlers.inspection.limits import environment_problems
 from handlers.inspection.modules import Unreadable, find, is_closed
 from handlers.inspection.source import lacks, takes_no_two
 from handlers.inspection.survey import Survey, survey
-from handlers.workers.environment import Identity, Place, worker_environment
-from handlers.workers.interpreter import MAIN, InterpreterSilent, ask, worker_settings
+from handlers.workers import MAIN, Identity, InterpreterSilent, Place, ask, worker_environment, worker_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from config.models import FunctionModel
-    from handlers.environment.world import World
+    from handlers.environment import World
 
 _SCRATCH = Path("/tmp/headrace-0123456789abcdef/worker-0")  # noqa: S108 - the length of a real one; nothing is written
 _IN_LAMBDA = frozenset({"boto3", "botocore", "s3transfer"})

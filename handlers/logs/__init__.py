@@ -1,0 +1,57 @@
+"""What functions log: frames and lines, levels, and whose a record is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handlers.exports import lazily
+
+if TYPE_CHECKING:
+    from handlers.logs.embedded_metrics import is_embedded_metric
+    from handlers.logs.frames import LOG_DESCRIPTOR
+    from handlers.logs.intake import WORK_A_TURN, Intake, Share, StreamText
+    from handlers.logs.levels import RANKS, rank, severity
+    from handlers.logs.lines import Allowance, Counts, LogEvent, readable
+    from handlers.logs.origin import (
+        LOGGERS,
+        OfInvocations,
+        admit,
+        context_of,
+        least_level,
+        mark_invocation,
+        of_function,
+    )
+
+__all__ = [
+    "LOGGERS",
+    "LOG_DESCRIPTOR",
+    "RANKS",
+    "WORK_A_TURN",
+    "Allowance",
+    "Counts",
+    "Intake",
+    "LogEvent",
+    "OfInvocations",
+    "Share",
+    "StreamText",
+    "admit",
+    "context_of",
+    "is_embedded_metric",
+    "least_level",
+    "mark_invocation",
+    "of_function",
+    "rank",
+    "readable",
+    "severity",
+]
+__getattr__ = lazily(
+    __name__,
+    {
+        "embedded_metrics": "is_embedded_metric",
+        "frames": "LOG_DESCRIPTOR",
+        "intake": "Intake Share StreamText WORK_A_TURN",
+        "levels": "RANKS rank severity",
+        "lines": "Allowance Counts LogEvent readable",
+        "origin": "LOGGERS OfInvocations admit context_of least_level mark_invocation of_function",
+    },
+)

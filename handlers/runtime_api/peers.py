@@ -11,8 +11,19 @@ import ipaddress
 import os
 from typing import TYPE_CHECKING
 
-from handlers.system.connected_sockets import Address, Held, can_identify, held, held_by_any, holds, users_of
-from handlers.system.process_tree import can_walk, descendants, running, walked
+from handlers.system import (
+    Address,
+    Held,
+    can_identify,
+    can_walk,
+    descendants,
+    held,
+    held_by_any,
+    holds,
+    running,
+    users_of,
+    walked,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

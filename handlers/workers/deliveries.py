@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from handlers.runtime_api.api import Delivery
+from handlers.runtime_api import Delivery
 
 if TYPE_CHECKING:
     import random

@@ -7,11 +7,10 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from handlers.runtime_api.api import RESPONSE_LIMIT_BYTES
-from handlers.runtime_api.connection import Connection
+from handlers.runtime_api import RESPONSE_LIMIT_BYTES, Connection
 
 if TYPE_CHECKING:
-    from handlers.runtime_api.api import RuntimeApi
+    from handlers.runtime_api import RuntimeApi
 
 _HOST = "127.0.0.1"
 

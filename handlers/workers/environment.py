@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from handlers.environment.aws_variables import Profile, credential_variables, followed_variables, with_loopback_direct
+from handlers.environment import Profile, credential_variables, followed_variables, with_loopback_direct
 from handlers.workers.memory import machine_mib
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import anyio
 import structlog
 from anyio import CancelScope, to_thread
 
-from handlers.environment.world import World
+from handlers.environment import World
 from handlers.function import FunctionStatus
 from handlers.workers.deliveries import Deliveries
 from handlers.workers.environment import memory_size_mib

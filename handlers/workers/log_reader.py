@@ -14,13 +14,12 @@ import termios
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
-from handlers.logs.intake import StreamText
+from handlers.logs import StreamText
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from handlers.logs.intake import Share
-    from handlers.logs.lines import Allowance, LogEvent
+    from handlers.logs import Allowance, LogEvent, Share
 
 TAIL_LINES = 1_000
 TAIL_BYTES = 256 * 1024

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handlers.system.process_tree import descendants
+from handlers.system import descendants
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
-from handlers.logs.embedded_metrics import is_embedded_metric
-from handlers.logs.intake import WORK_A_TURN, Intake, Share, StreamText
-from handlers.logs.levels import RANKS, rank, severity
-from handlers.logs.lines import Allowance, Counts, LogEvent
-from handlers.logs.origin import LOGGERS
+from handlers.logs import (
+    LOGGERS,
+    RANKS,
+    WORK_A_TURN,
+    Allowance,
+    Counts,
+    Intake,
+    LogEvent,
+    Share,
+    StreamText,
+    is_embedded_metric,
+    rank,
+    severity,
+)
 from handlers.workers.log_reader import RECORDS_A_TURN, LogQueue, LogReader, LogTail
 from handlers.workers.report import PlatformLog, Report
 

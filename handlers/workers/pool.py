@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import anyio
 
 from handlers.function import FunctionError, InfrastructureError, Invocation
-from handlers.system.process_tree import Families
+from handlers.system import Families
 from handlers.workers.population import Population, StartGate, starts
 from handlers.workers.process import KILL_SECONDS
 from handlers.workers.worker import Worker

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio import to_thread
 
-from handlers.logs.frames import LOG_DESCRIPTOR
+from handlers.logs import LOG_DESCRIPTOR
 from handlers.system import descriptor_limit
 from handlers.workers.strays import kill_strays, mark_of
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from handlers.logs.levels import RANKS
-from handlers.logs.lines import LogEvent
+from handlers.logs import RANKS, LogEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable

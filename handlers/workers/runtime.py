@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from config.models import ProcessFunction
-    from handlers.environment.world import World
+    from handlers.environment import World
 
 Model = TypeVar("Model", bound="ProcessFunction", contravariant=True)
 

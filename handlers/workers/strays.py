@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handlers.system.process_tree import descendants, running
+from handlers.system import descendants, running
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -23,10 +23,8 @@ from anyio import CancelScope, to_thread
 
 from handlers import error_documents
 from handlers.function import FunctionError, InfrastructureError, Invocation, Result
-from handlers.runtime_api.api import RuntimeApi, RuntimeState
-from handlers.runtime_api.connection import Connection
-from handlers.runtime_api.peers import is_workers_own
-from handlers.system.descriptor_limit import require_room
+from handlers.runtime_api import Connection, RuntimeApi, RuntimeState, is_workers_own
+from handlers.system import require_room
 from handlers.workers.assignment import Assignment
 from handlers.workers.endpoint import Endpoint
 from handlers.workers.memory import MemoryGauge

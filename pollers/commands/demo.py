@@ -42,7 +42,7 @@ def command(messages: int, port: int, keep: bool) -> None:
     """
     from rich.console import Console
 
-    from handlers.system.memory_privacy import keep_memory_private
+    from handlers.system import keep_memory_private
     from pollers.assembly import AddressTaken
     from pollers.commands.run import backend_options
     from pollers.demo.main import run_demo

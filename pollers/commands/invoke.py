@@ -55,7 +55,7 @@ def command(function: str, config: Path, event_file: BinaryIO | None) -> None:
     """
     from rich.console import Console
 
-    from handlers.system.memory_privacy import keep_memory_private
+    from handlers.system import keep_memory_private
     from pollers.telemetry.logging import configure_logging
 
     keep_memory_private()
@@ -106,11 +106,10 @@ def _defined(name: str, config: Config) -> FunctionModel:
 
 def _maker(name: str, config: Config) -> FunctionMaker:
     """Make the function as ``headrace run`` would."""
-    from handlers.environment.profile import read_profile
-    from handlers.environment.world import source_regions, world
+    from handlers.environment import read_profile, source_regions, world_of
     from handlers.factory import make_function
 
-    where = world(config.aws, profile=read_profile(), sources=source_regions(config, name))
+    where = world_of(config.aws, profile=read_profile(), sources=source_regions(config, name))
     return partial(make_function, aws=config.aws, where=where)
 
 

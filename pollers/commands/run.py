@@ -19,7 +19,7 @@ from pollers.early_signals import heed_signals_while_starting
 
 if TYPE_CHECKING:
     from config import Loaded
-    from handlers.system.descriptor_limit import DescriptorLimit
+    from handlers.system import DescriptorLimit
     from pollers.supervisor.ending import Ending
     from pollers.supervisor.runtime import Runtime
 
@@ -41,8 +41,7 @@ def command(config: Path, until_idle: float | None) -> None:
     """Run every mapping of CONFIG (a file or a folder of files) until SIGTERM or SIGINT."""
     heed_signals_while_starting()
     # Imported only now: these take most of the start.
-    from handlers.system.descriptor_limit import raise_descriptor_limit
-    from handlers.system.memory_privacy import keep_memory_private
+    from handlers.system import keep_memory_private, raise_descriptor_limit
     from pollers.commands.configuration import load_runnable_or_exit
     from pollers.telemetry.logging import configure_logging
     from pollers.telemetry.output import take_over

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from anyio import to_thread
 
-from handlers.runtime_api.peers import is_headraces_own
+from handlers.runtime_api import is_headraces_own
 from pollers.server.serve import CONNECTIONS
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Handler, Middleware
 
-    from handlers.system.connected_sockets import Address
+    from handlers.system import Address
     from pollers.server.token_files import MadeToken
 
 BODY_LIMIT_BYTES = 64 * 1024

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from config import ConfigError, Fault, Note, load
 from config.models import ProcessFunction
-from handlers.environment.profile import read_profile
-from handlers.environment.world import source_regions, world
-from handlers.inspection.functions import inspect
+from handlers.environment import read_profile, source_regions, world_of
+from handlers.inspection import inspect
 from pollers.sources.registry import check_patterns
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from config import Loaded
-    from handlers.environment.aws_variables import Profile
+    from handlers.environment import Profile
 
 INSPECTED_AT_A_TIME = 4
 """Most of the time goes into waiting for interpreters."""
@@ -56,7 +55,7 @@ def inspect_functions(loaded: Loaded, names: Iterable[str]) -> tuple[list[Fault]
 def _inspect(loaded: Loaded, name: str, profile: Profile) -> list[Fault | Note]:
     config = loaded.config
     model = config.functions[name]
-    where = world(config.aws, profile=profile, sources=source_regions(config, name))
+    where = world_of(config.aws, profile=profile, sources=source_regions(config, name))
     found: list[Fault | Note] = []
     for remark in inspect(name, model, where):
         located = loaded.fault if remark.fatal else loaded.note

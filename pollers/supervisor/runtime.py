@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import structlog
 
-from handlers.environment.world import source_regions
+from handlers.environment import source_regions
 from pollers.clocks.clock import Clock, SystemClock
 from pollers.functions import Functions
 from pollers.sources.registry import keeps_checkpoints

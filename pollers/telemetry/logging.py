@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import orjson
 import structlog
 
-from handlers.logs.origin import OfInvocations, mark_invocation, of_function
+from handlers.logs import OfInvocations, mark_invocation, of_function
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import anyio
 from aiohappyeyeballs import start_connection
 
-from handlers.system.descriptor_limit import require_room
+from handlers.system import require_room
 from pollers.aws.wire.connection_line import Line
 from pollers.aws.wire.exchange_errors import ConnectFailed, NoDescriptors, Unanswered
 from pollers.aws.wire.http1_connection import Connection

@@ -9,7 +9,7 @@ import pytest
 from config.models import Aws, Config, Mapping, PythonFunction, SqsMapping
 from handlers.environment.aws_variables import Profile
 from handlers.environment.profile import profile_variables, read_profile
-from handlers.environment.world import choose_region, function_arn, source_regions, world
+from handlers.environment.world import choose_region, function_arn, source_regions, world_of
 
 
 def config(*regions: str) -> Config:
@@ -61,7 +61,7 @@ class TestRegion:
         found = choose_region((), None, {}, Profile())
         assert found.name == ""
         assert found.doubt is not None
-        assert world(Aws(), environ={}).arn("f") == "arn:aws:lambda::000000000000:function:f"
+        assert world_of(Aws(), environ={}).arn("f") == "arn:aws:lambda::000000000000:function:f"
 
 
 @pytest.mark.parametrize(
