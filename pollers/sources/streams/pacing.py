@@ -163,11 +163,14 @@ class ReadAhead:
 
     def room(self, holding: Holding) -> tuple[int, int] | None:
         """How many records and bytes a shard may read now; None when it must wait until ``freed`` is called."""
+        # Half of the limits is shared out evenly and cannot be taken by others. Without that, shards whose function is stuck
+        # would fill all of the read-ahead, and a shard that could go on would wait for them: for ever, where a parent does.
         own_records = self._limit_records // 2 // len(self._holdings)
         own_bytes = self._limit_bytes // 2 // len(self._holdings)
         records = max(own_records - holding.records, self._limit_records - self.records)
         size_bytes = max(own_bytes - holding.bytes, self._limit_bytes - self.bytes)
         self._waiting.discard(holding)
+        # A shard that holds nothing frees nothing, so that nobody would ever tell it to ask again.
         if not holding.records:
             return max(1, records), max(RECORD_OVERHEAD_BYTES, size_bytes)
         if records >= max(1, own_records // 4) and size_bytes >= max(1, own_bytes // 4):

@@ -100,7 +100,7 @@ class Progress:
             number: str | None = self._marker[1]
         else:
             number = self._at(upto - 1) if upto > self.saved else kept
-        # Whatever is below ``upto`` was accepted, filtered or discarded.
+        # Below the lowest unfinished record of all lanes nothing is owed: all of it was accepted, filtered or discarded.
         count = self._accepted + bisect_left(self._filtered, upto) - self._booked
         return Step(number, count, upto, self._batches_gone + len(self._batches))
 

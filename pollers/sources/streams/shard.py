@@ -257,6 +257,7 @@ class Shard:
 
     def progressed(self) -> None:
         """Records may be done: the checkpoint may move."""
+        # A state changes with its window even where no record is left to move the checkpoint by: it must be written too.
         window = self.windows.open if self.windows else None
         if self._unwritten.any or self._progress.moved(self.lowest) or window != self._saved_window:
             self._writer.moved(self)

@@ -56,6 +56,8 @@ class Unwritten:
 
     def may_begin(self, now: float) -> bool:
         """Whether another batch may."""
+        # Finished and not written, plus what runs, is what a crash repeats. Holding back the beginning bounds both: a batch that
+        # has begun cannot be kept from finishing.
         return self.finished - self.written <= BATCHES_AHEAD or now < self._since + self._grace_seconds
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 STATE_LIMIT_BYTES = 1024 * 1024
 """A window whose state has become larger is terminated early."""
-QUIET_SECONDS = 120.0
+OPEN_AFTER_END_SECONDS = 120.0
 """How long after its end a window is kept open for records that may still come ("up to 2 minutes")."""
 NO_STATE = b"{}"
 
@@ -101,11 +101,11 @@ class Windows:
             return True
         if next_arrival is not None:
             return next_arrival >= self.open.end
-        return shard_ended or (at_tip and wall >= self.open.end + QUIET_SECONDS)
+        return shard_ended or (at_tip and wall >= self.open.end + OPEN_AFTER_END_SECONDS)
 
     def closes_at(self) -> float | None:
         """The wall-clock time at which the open window closes if no record comes."""
-        return None if self.open is None else self.open.end + QUIET_SECONDS
+        return None if self.open is None else self.open.end + OPEN_AFTER_END_SECONDS
 
     def envelope(self, around: Envelope, *, final: bool) -> Envelope:
         """``around`` (the source's own) with what says which window is open. That of its ``final`` invocation is no longer."""

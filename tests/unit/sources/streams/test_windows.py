@@ -7,7 +7,13 @@ import pytest
 
 from pollers.checkpoints.store import OpenWindow
 from pollers.engine.batching import RECORDS, join_event
-from pollers.sources.streams.windows import QUIET_SECONDS, STATE_LIMIT_BYTES, StateMissing, Windows, read_answer
+from pollers.sources.streams.windows import (
+    OPEN_AFTER_END_SECONDS,
+    STATE_LIMIT_BYTES,
+    StateMissing,
+    Windows,
+    read_answer,
+)
 
 ARN = "arn:aws:kinesis:us-east-1:123456789012:stream/lambda-stream"
 START = 1_607_497_440.0  # 2020-12-09T07:04:00Z
@@ -110,10 +116,10 @@ def test_a_window_without_new_records_is_closed_two_minutes_after_its_end() -> N
     one = windows()
     one.admit([START])
     end = START + 120.0
-    assert one.closes_at() == end + QUIET_SECONDS
-    assert not one.must_close(None, end + QUIET_SECONDS - 1, at_tip=True, shard_ended=False)
-    assert not one.must_close(None, end + QUIET_SECONDS, at_tip=False, shard_ended=False)
-    assert one.must_close(None, end + QUIET_SECONDS, at_tip=True, shard_ended=False)
+    assert one.closes_at() == end + OPEN_AFTER_END_SECONDS
+    assert not one.must_close(None, end + OPEN_AFTER_END_SECONDS - 1, at_tip=True, shard_ended=False)
+    assert not one.must_close(None, end + OPEN_AFTER_END_SECONDS, at_tip=False, shard_ended=False)
+    assert one.must_close(None, end + OPEN_AFTER_END_SECONDS, at_tip=True, shard_ended=False)
 
 
 def test_the_end_of_a_shard_closes_its_window() -> None:
