@@ -3,8 +3,8 @@
 A frame is a header (type, length, time in microseconds) and a text; the type says the text's form and its level. Such frames
 come between a worker's ordinary output, in one pipe: so prints and log records keep the order in which they were made.
 
-What is printed can imitate a frame, as a line can imitate another. It hides nothing: what it claims for its own is shown all the
-same, in pieces, up to the end of the invocation.
+A print can imitate a frame, as a line can imitate another line. Nothing is hidden by that: whatever the false header claims as its
+record is still shown, in pieces, at the latest when the invocation ends.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ FRAME_MARK = b"\xa5\x5a\x00"
 """What each header begins with."""
 
 PIECE_BYTES = 64 * 1024
-"""A longer record comes in pieces of this size: what a header says of a length is never waited for whole, nor kept."""
+"""A longer record is passed on in pieces of this size: a header may claim any length, so no whole record is waited for or kept."""
 
 _RANKS = (None, 0, 10, 20, 30, 40, 50)  # unset, TRACE, DEBUG, INFO, WARN, ERROR, FATAL: as in handlers.logs.levels
 _KINDS = bytes(rank << 2 | form for rank in range(len(_RANKS)) for form in (2, 3))  # JSON and text
 _OLD_KIND = 1  # clients of 2023 and before: no time, no level
 _HEADER = re.compile(
-    # The time's two first bytes: from 1996 to 2291. Four bytes may look like a header by chance; ten do not.
+    # The time's first two bytes, for the years 1996 to 2291: four bytes of output may look like a header by chance, ten do not.
     rb"\xa5\x5a\x00(?:(?P<kind>["
     + re.escape(_KINDS)
     + rb"])(?P<length>.{4})(?P<time>\x00[\x03-\x23].{6})|\x01(?P<old>.{4}))",
@@ -51,7 +51,7 @@ class Piece(NamedTuple):
 
 
 class Frames:
-    """Takes a stream apart into records and ordinary output, however it is cut; never raises, whatever comes.
+    """Splits a stream into records and ordinary output, wherever reads cut it. It never raises: any bytes may come.
 
     Bytes that begin no frame are ordinary output. A frame that ends early takes what follows for its own, until
     :meth:`flush` at the latest; nothing is lost by that.

@@ -1,7 +1,7 @@
-"""Takes apart what workers write, so much of it in each turn of the event loop: a flood of it holds nobody up.
+"""Turns what workers write into log events, a bounded amount in each turn of the event loop, so that a flood delays nobody.
 
-What is read is kept as it is, with whose it is, until it is its turn: so that all of it can be read when an invocation ends,
-and still belongs to that invocation. Work is bounded by what is counted here, not by the clock.
+Bytes are kept as they were read, together with their invocation, until their turn comes. So everything can be read when an
+invocation ends, and still belongs to that invocation. Work is bounded by counting it, not by the clock.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ if TYPE_CHECKING:
     from handlers.logs.lines import Allowance
 
 WORK_A_TURN = 256
-"""How many records, lines and slices the workers of one function may bring in one turn together."""
+"""How many records, lines and slices all workers of one function together may bring in one turn."""
 
 SLICE_BYTES = 2 * 1024
-"""What is taken apart in one go: no more lines or records than this are beyond what is allowed for a turn."""
+"""What is parsed at once: a turn goes over its share by the lines and records of one slice at most."""
 
 LEAST_BYTES = 256
-"""What is taken apart of each worker in each turn, though others have used all that is allowed for it."""
+"""What each worker may have parsed in each turn even if others have used up the share: no worker starves."""
 
 _BEGUN_BEFORE = 3
-"""So many events of a slice at most can be longer than it: a line and a record that were begun before, and what was dropped."""
+"""So many events of a slice may be longer than it: a line and a record that began before it, and a count of what was dropped."""
 
 WAITING_LIMIT_BYTES = 2 * 1024 * 1024
-"""More of one worker does not wait; it is dropped, and counted."""
+"""What one worker may have waiting. More is dropped and counted."""
 
 Owner = TypeVar("Owner")
 
 
 class Share:
-    """What is left of this turn's work for the workers of one function."""
+    """How much work the workers of one function may still make in this turn of the event loop."""
 
     def __init__(self, each_turn: int) -> None:
         self.left = self._each_turn = each_turn
         self._running = False
 
     def take(self, work: int) -> None:
-        """So much has been done."""
+        """Count work that has been done; the share is full again in the next turn."""
         self.left -= work
         if not self._running:
             self._running = True
@@ -67,7 +67,7 @@ class StreamText:
 
     @property
     def begun(self) -> bool:
-        """Whether :meth:`end` would have something to say."""
+        """Whether :meth:`end` would return anything."""
         return self._lines.begun or (self._frames is not None and self._frames.begun)
 
     def feed(self, data: bytes, now: float) -> tuple[list[LogEvent], int]:
@@ -78,12 +78,12 @@ class StreamText:
         return events, work + data.count(FRAME_MARK)  # frames of nothing are work too
 
     def end(self, now: float) -> tuple[list[LogEvent], int]:
-        """What is partial, as it is."""
+        """What has begun and not ended, as it is."""
         events, work = self._events(self._frames.flush() if self._frames is not None else [], now)
         return events + self._lines.end(now), work + 1
 
     def drop(self, data: bytes) -> None:
-        """Nobody could take it apart in time."""
+        """Count it as dropped: it could not be parsed in time."""
         self._lines.drop(data.count(b"\n") + 1)
 
     def _events(self, pieces: list[Piece], now: float) -> tuple[list[LogEvent], int]:
@@ -97,13 +97,13 @@ class StreamText:
 class _Waiting(NamedTuple, Generic[Owner]):
     text: StreamText | None
     data: bytes
-    """Empty where what is partial ends."""
+    """Empty: the stream's partial line or record ends here."""
     owner: Owner
     event: LogEvent | None = None
 
 
 class Intake(Generic[Owner]):
-    """What one worker wrote and what is said between it, in order, each with its owner."""
+    """What one worker wrote and what Headrace says in between, in order, each with its owner."""
 
     def __init__(self, share: Share, take: Callable[[list[LogEvent], Owner], None]) -> None:
         self._share = share
@@ -111,7 +111,7 @@ class Intake(Generic[Owner]):
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Waiting[Owner]] = deque()
         self._begun_bytes = 0
-        """How much of what waits first has been taken apart."""
+        """How much of the first entry has been parsed."""
         self._waiting_bytes = 0
         self._put = 0
         self._taken = 0
@@ -123,7 +123,7 @@ class Intake(Generic[Owner]):
         return bool(self._waiting)
 
     def put(self, text: StreamText, data: bytes, owner: Owner) -> None:
-        """It has been read; no data: what is partial ends."""
+        """Queue what has been read. No data: the stream's partial line or record ends here."""
         if self._waiting_bytes + len(data) > WAITING_LIMIT_BYTES:
             text.drop(data)
             return
@@ -131,11 +131,11 @@ class Intake(Generic[Owner]):
         self._work()
 
     def put_event(self, event: LogEvent, owner: Owner) -> None:
-        """It comes after what has been put before, of which something waits."""
+        """Queue an event of Headrace's own behind what was put before and still waits."""
         self._append(_Waiting(None, b"", owner, event))
 
     async def caught_up(self) -> None:
-        """Wait until nothing waits of what does now; more may come meanwhile."""
+        """Wait until all that waits now is parsed; more may come meanwhile."""
         now = self._put
         while self._taken < now:  # noqa: ASYNC110 - each turn of the loop takes some of it apart
             await asyncio.sleep(0)
@@ -146,6 +146,7 @@ class Intake(Generic[Owner]):
         self._put += 1
 
     def _work(self) -> None:
+        # The first slice is always done, however little is left of the share: a worker beside a flooding one still gets on.
         if self._scheduled or not self._waiting:
             return
         self._share.take(self._next_slice(SLICE_BYTES if self._share.left > 0 else LEAST_BYTES))
@@ -177,7 +178,7 @@ class Intake(Generic[Owner]):
         return work
 
     def _done(self) -> None:
-        """Nothing is left of what waited first."""
+        """The first entry is parsed to its end."""
         self._waiting_bytes -= len(self._waiting.popleft().data)
         self._begun_bytes = 0
         self._taken += 1

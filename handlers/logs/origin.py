@@ -1,4 +1,4 @@
-"""Whose log records are whose; in process, what a handler logs carries its function's name and its request's id."""
+"""Tells functions' log records from Headrace's. In process, a handler's records carry its function's name and request id."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from config.models import LoggingConfig
 
 LOGGERS = "handlers.functions"
-"""Loggers for what workers say are below this one, each with its function's name."""
+"""The parent of the loggers for workers' output, each of which has its function's name."""
 _OF_FUNCTIONS = (f"{LOGGERS}.", "function:")
-"""How the names of functions' loggers begin: for workers, and by the modules of in-process functions."""
+"""How the names of functions' loggers begin: workers' first, then those that modules of in-process functions make."""
 _LEVELS = {"TRACE": 1, "DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40, "FATAL": 50}
 
 
@@ -30,7 +30,7 @@ _origin: contextvars.ContextVar[Origin] = contextvars.ContextVar("headrace_invoc
 
 
 def context_of(function: str, request_id: str, level: int) -> contextvars.Context:
-    """A context for one invocation: an empty one, but for what its log records are to carry."""
+    """A context for one invocation: empty except for what its log records carry."""
     context = contextvars.Context()
     context.run(_origin.set, Origin(function, request_id, level))
     return context
@@ -50,7 +50,7 @@ def admit(modules: str, level: int) -> None:
 
 
 def of_function(record: logging.LogRecord) -> bool:
-    """Whether a function says it, and not Headrace. To be asked in the thread that logs."""
+    """Whether a function logs it, and not Headrace. Only right in the thread that logs, whose context says so."""
     return record.name.startswith(_OF_FUNCTIONS) or _origin.get(None) is not None
 
 

@@ -28,7 +28,7 @@ async def read_bounded(chunks: AsyncIterable[bytes], limit_bytes: int = PAYLOAD_
 def service_time(date: object, own: float) -> float:
     """The service's time, in seconds since the epoch: what its reply's Date header says, or ``own`` where that says nothing.
 
-    A moment that a service names is to be held against its own clock: this machine's may be wrong.
+    A date in the reply must be compared with the service's own clock: this machine's may be wrong.
     """
     told = moment(str(date))
     return own if told is None else told

@@ -1,8 +1,8 @@
-"""Whose process is at the other end of a connection: a worker's own, one of Headrace's, or a stranger's.
+"""Which process is at the other end of a connection: a worker's own, one of Headrace's, or a stranger's.
 
-Each worker has a port of its own, which any process of the machine could connect to; clients of the Runtime API can carry no
-secret (some of them take nothing but ``host:port``), so the kernel is asked instead. Who cannot be told is refused: a client
-that waits for an answer can always be told. Where no client can (systems other than Linux), nobody is refused.
+Each worker has a port of its own, and any process of the machine could connect to it. Clients of the Runtime API cannot carry a
+secret (some accept nothing but ``host:port``), so the kernel is asked who holds the other end. A client that cannot be identified
+is refused: one that waits for an answer always can be. Systems other than Linux identify nobody, so there nobody is refused.
 """
 
 from __future__ import annotations
@@ -38,16 +38,20 @@ def is_workers_own(leader: int, keeper: int, client: Address | None, server: Add
         return False
     if held_by_any([leader], found):  # asked first: it is who it nearly always is
         return True
-    if os.geteuid() not in (0, found.user):  # another user's, which might ask for a look again and again
+    if os.geteuid() not in (
+        0,
+        found.user,
+    ):  # another user's: it could make us search all processes as often as it likes
         return False
     return any(held_by_any((pid for pid in look(keeper) if pid != leader), found) for look in _looks(found))
 
 
 def _looks(found: Held) -> tuple[Callable[[int], Iterable[int]], ...]:
-    """How the processes below a keeper are found, one way after the other.
+    """Ways to list the processes below a keeper, to be tried in this order.
 
-    A look at every process holds the event loop the longer the more there are: a root's Headrace does not do that for other
-    users. The last walk is for a process that has just lost its parent, which no look may have seen anywhere.
+    ``walked`` costs as much as there are processes below the keeper; ``descendants`` looks at every process of the machine, which
+    holds up the event loop, so a Headrace that runs as root does not do it for other users' connections. The last walk is for a
+    process whose parent has just ended: between two looks it moves to the keeper, so each of them may miss it.
     """
     if can_walk() and found.user != os.geteuid():
         return walked, walked
@@ -72,7 +76,8 @@ def is_headraces_own(client: Address | None, server: Address | None) -> bool:
                 return True
         except PermissionError:
             hidden.append(pid)
-    # Where one of ours hides what it holds, of its user's sockets only those are believed that somebody else is seen to hold.
+    # One of ours does not show what it holds, and could hold any socket of its user. It is taken for a stranger's only if
+    # a stranger is seen to hold it.
     return any(found.user in users_of(pid) for pid in hidden) and not _held_elsewhere(own, found)
 
 
@@ -87,7 +92,7 @@ def _held_elsewhere(own: set[int], found: Held) -> bool:
 
 
 def _held(client: Address | None, server: Address | None) -> Held | None:
-    """The client's end; None if nobody holds it any more, or the kernel does not say. uvloop has no address of who is gone."""
+    """The client's end; None if nobody holds it any more, or the kernel does not say (uvloop gives no address of who has gone)."""
     if client is None or server is None:
         return None
     try:

@@ -31,7 +31,7 @@ class Endpoint:
     def address(self) -> str:
         """``host:port``, as ``AWS_LAMBDA_RUNTIME_API`` has it. Raises OSError if it could not listen after all."""
         sockets = self._server.sockets if self._server is not None else ()
-        if not sockets:  # out of descriptors: uvloop makes a server without a socket in place of an error
+        if not sockets:  # out of descriptors: uvloop then makes a server without a socket instead of raising
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         return f"{_HOST}:{sockets[0].getsockname()[1]}"
 

@@ -1,6 +1,6 @@
-"""What a worker writes to its standard output and error, and to its log descriptor, as log events.
+"""Reads what a worker writes to its standard output, its standard error and its log descriptor.
 
-Whatever a worker writes is read, so that it never blocks on a full pipe; how much of it is kept is bounded.
+Everything is read, so that a worker never blocks on a full pipe for long; how much of it is kept is bounded.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SIZE_BYTES = 4
 
 
 class LogReader:
-    """Reads one stream of a worker, whenever there is something and whoever takes it apart has caught up."""
+    """Reads one stream of a worker, unless what was read before still waits to be parsed."""
 
     def __init__(self, stream: str, allowance: Allowance, intake: Sink) -> None:
         self._loop = asyncio.get_running_loop()
@@ -49,10 +49,10 @@ class LogReader:
         self._loop.add_reader(readable, self._readable)
 
     def frame_end(self) -> int:
-        """A further end of the same pipe, for frames: so these stay in order with what is printed.
+        """A further write end of the same pipe, for frames, so that these stay in order with what is printed.
 
-        An open file of its own where that can be had: whoever makes its standard output non-blocking (Node.js does)
-        leaves it blocking.
+        Where possible (Linux) it is an open file of its own, not a duplicate: a program that makes its standard output
+        non-blocking, as Node.js does, would make a duplicate non-blocking too, and AWS's client would lose frames.
         """
         try:
             end = os.open(_SELF_DESCRIPTORS.format(self.write_end), os.O_WRONLY)
@@ -63,16 +63,16 @@ class LogReader:
         return end
 
     def started(self) -> None:
-        """The worker holds its ends now: ours are closed, or the stream would never end."""
+        """The worker has its ends now. Ours must be closed, or the stream would never end."""
         while self._ours:
             os.close(self._ours.pop())
 
     def settle(self) -> None:
-        """Read what has been written up to now, and end what is partial: it belongs to what ends now."""
+        """Read all that has been written so far, and end a partial line: both belong to the invocation that ends now."""
         if self._read_end is None:
             return
         if self._poll.poll(0):
-            left = _written(self._read_end)  # of one that writes on and on, no more than this
+            left = _written(self._read_end)  # a bound: the worker may go on writing while this reads
             while left > 0:
                 data = self._read(left)
                 if not data:
@@ -116,14 +116,14 @@ class LogReader:
 
 
 class Sink(Protocol):
-    """Where what is read goes."""
+    """Takes what is read."""
 
     @property
     def behind(self) -> bool:
-        """Whether something waits to be taken apart: no more is read meanwhile."""
+        """Whether something waits to be parsed: no more is read meanwhile."""
 
     def put(self, text: StreamText, data: bytes) -> None:
-        """It has been read; no data: what is partial ends."""
+        """It has been read. No data: a partial line ends."""
 
 
 def _written(read_end: int) -> int:
@@ -134,7 +134,7 @@ def _written(read_end: int) -> int:
 
 
 class LogQueue:
-    """Hands log events on in their order, a few in each turn of the event loop, so that a flood holds nobody up."""
+    """Hands log events on in order, a few in each turn of the event loop, so that a flood delays nobody."""
 
     def __init__(self, write: Callable[[LogEvent, str | None], None], share: Share) -> None:
         """``write`` gets an event and the id of the request that it belongs to."""

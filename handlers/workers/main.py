@@ -36,7 +36,9 @@ def main() -> None:
     except RuntimeError as told:
         if "Failed to get next" not in str(told):
             raise
-        sys.exit(0)  # told to exit in place of an invocation: the client has no other way to take it
+        sys.exit(
+            0
+        )  # Headrace told it to exit instead of giving it an invocation; the client knows this only as an error
 
 
 def _forget_own_folder() -> None:

@@ -1,4 +1,4 @@
-"""One worker's log: what it writes and what Headrace says of its invocations, each with the request that it belongs to."""
+"""One worker's log: its own output and Headrace's lines about its invocations, each with its request id."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from config.models import LoggingConfig
 
 _FAREWELL = ("LAMBDA_RUNTIME", "Failed to get next invocation")
-"""In what AWS's client says, as an error, when it is told to exit instead of being given an invocation."""
+"""Words of the line that AWS's client logs as an error when it is told to exit instead of being given an invocation."""
 
 
 class LogRules:
-    """What a function's ``logging_config`` makes of its log; shared by its workers."""
+    """How a function's ``logging_config`` filters its log; shared by its workers."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class LogRules:
         self._least = RANKS[config.application_level] if config.application_level is not None else None
 
     def admits(self, event: LogEvent) -> bool:
-        """Whether an event is one of the log. A metric is counted, and is one unless it is wanted elsewhere."""
+        """Whether an event goes into the log. A metric is counted, and goes into the log unless it is wanted elsewhere."""
         text = event.text
         if not text or text.isspace():
             return False
@@ -97,15 +97,15 @@ class InvocationLog:
     request_id: str
     tail: LogTail = field(default_factory=LogTail)
     answered: bool = False
-    """What the worker writes from now on comes too late to be part of the result."""
+    """The result has been given: what the worker writes from now on is not part of it."""
 
 
 class _Whose(NamedTuple):
-    """The invocation that ran, or ran last, when something was read; None: before the first."""
+    """Which invocation ran, or ran last, when something was read; None before the first."""
 
     invocation: InvocationLog | None
     late: bool
-    """It had its answer already: what comes now is no part of its result."""
+    """It had its answer already, so this is not part of its result."""
 
 
 class WorkerOutput:
@@ -134,24 +134,24 @@ class WorkerOutput:
             reader.started()
 
     def begin(self, request_id: str) -> InvocationLog:
-        """An invocation begins: what was written up to now belongs to what was before."""
+        """An invocation begins. Everything that the worker has written before belongs to the one before, so it is read first."""
         self._settle()
         self._current = InvocationLog(request_id)
         self._add_own(self._current, self._rules.platform.start(request_id))
         return self._current
 
     def ending(self) -> None:
-        """Headrace has told the worker to end, and its client to exit: what that says of it is no error."""
+        """Headrace has told the worker to end: its client will log that as an error, which it is not."""
         self._ending = True
 
     def answered(self) -> None:
-        """The invocation has its answer, and with it what has been written up to now, to the last line without an end."""
+        """The invocation has its answer. Everything written before the answer belongs to it, a last line without an end too."""
         self._settle()
         if self._current is not None:
             self._current.answered = True
 
     def conclude(self, log: InvocationLog, report: Report, failure: str | None) -> None:
-        """The invocation is over; ``failure`` is what Headrace says of one that it ended itself."""
+        """The invocation is over; ``failure`` is Headrace's line about one that it ended itself."""
         log.answered = True
         if failure is not None:
             self._add_own(log, LogEvent(failure, RANKS["ERROR"]))
@@ -165,20 +165,20 @@ class WorkerOutput:
 
     @property
     def behind(self) -> bool:
-        """Whether some of what was read waits to be taken apart."""
+        """Whether output that was read still waits to be parsed."""
         return self._intake.behind
 
     async def caught_up(self) -> None:
-        """Wait until all that was read is taken apart, and with its invocation."""
+        """Wait until all output that was read is parsed and added to its invocation."""
         await self._intake.caught_up()
 
     def put(self, text: StreamText, data: bytes) -> None:
-        """A reader has read it, or (no data) ends what is partial."""
+        """Called by a reader with what it has read, or without data to end a partial line."""
         current = self._current
         self._intake.put(text, data, _Whose(current, current is not None and current.answered))
 
     async def flush(self) -> None:
-        """Wait until everything is handed on."""
+        """Wait until everything is logged."""
         await self._intake.caught_up()
         await self._queue.flush()
 
@@ -206,7 +206,9 @@ class WorkerOutput:
     def _add_own(self, log: InvocationLog, event: LogEvent | None) -> None:
         if event is None:
             return
-        log.tail.add(event.text)  # of its own output nothing waits now
+        log.tail.add(
+            event.text
+        )  # in order: its own output before this has been parsed (caught_up), or is too late for the result
         if self._intake.behind:
             self._intake.put_event(event, _Whose(log, late=True))
         else:
@@ -219,5 +221,5 @@ class WorkerOutput:
 
 
 def _without_alarm(event: LogEvent) -> LogEvent:
-    """What a worker says while it ends; its client's farewell is no error."""
+    """The event, or at debug level the line of AWS's client about being told to exit."""
     return event._replace(rank=RANKS["DEBUG"]) if all(words in event.text for words in _FAREWELL) else event

@@ -163,7 +163,7 @@ class WorkerProcess:
     async def wait(self) -> Exit:
         """Wait until nothing of it is left."""
         await self._closed.wait()
-        while self._keeper.poll() is None:  # noqa: ASYNC110 - its socket is closed: it ends in this very moment
+        while self._keeper.poll() is None:  # noqa: ASYNC110 - its socket has closed, so it is about to exit
             await anyio.sleep(0.0005)
         if self._keeper_was_killed:
             await to_thread.run_sync(kill_strays, self._mark)
@@ -171,7 +171,7 @@ class WorkerProcess:
 
     def _order(self, order: bytes) -> None:
         if self._control is not None:
-            with contextlib.suppress(OSError):  # it is gone, or has so many unread orders that one more says nothing
+            with contextlib.suppress(OSError):  # it has ended, or its buffer is full of orders of the same kind
                 self._control.send(order)
 
     def _control_readable(self) -> None:
@@ -215,9 +215,10 @@ class WorkerProcess:
         self._closed.set()
 
     def _kill_what_a_dead_keeper_left(self, pid: int) -> None:
-        """The kernel killed the worker; its group may hold its children still (but on Linux, the worker too).
+        """Kill the worker's process group.
 
-        What had left the group is found by its mark in :meth:`wait`.
+        On Linux the kernel has killed the worker with its keeper (``PR_SET_PDEATHSIG``), elsewhere it still runs; its children may
+        run on both. What has left the group is found by its environment in :meth:`wait`.
         """
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)

@@ -1,6 +1,7 @@
-"""What a worker left behind whose keeper was killed: nobody has adopted it, so it is known by the environment that it was given.
+"""Finds and kills what a worker left behind after its keeper was killed.
 
-Only a worker that kills its own keeper comes to this; of a living one everything is found by descent.
+Normally the keeper adopts a worker's orphans, so that they are found by descent. A worker that kills its own keeper leaves orphans
+that nobody of ours adopts: they are recognised by their environment, which names the worker's log stream.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _MARK = "AWS_LAMBDA_LOG_STREAM_NAME"
-"""Each worker's is its own: 128 bits of it are random."""
+"""Unique for each worker: 128 bits of it are random."""
 _KILLING_SECONDS = 2.0
 
 
 def mark_of(environment: Mapping[str, str]) -> bytes:
-    """By what the processes with this environment are known; empty if by nothing."""
+    """The entry by which processes with this environment are recognised; empty if there is none."""
     value = environment.get(_MARK)
     return f"{_MARK}={value}".encode() if value else b""
 

@@ -27,7 +27,7 @@ from handlers.runtime_api import Connection, RuntimeApi, RuntimeState, is_worker
 from handlers.system import require_room
 from handlers.workers.assignment import Assignment
 from handlers.workers.endpoint import Endpoint
-from handlers.workers.memory import MemoryGauge
+from handlers.workers.memory_gauge import MemoryGauge
 from handlers.workers.output import WorkerOutput
 from handlers.workers.population import init_limit_seconds
 from handlers.workers.process import Exit, WorkerProcess

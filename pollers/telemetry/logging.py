@@ -23,7 +23,7 @@ NOISY = ("botocore", "aiobotocore", "aiohttp", "asyncio", "urllib3")
 
 
 class _ToOutlet(logging.Handler):
-    """Hands each record to an outlet: whoever logs never waits for whoever reads."""
+    """Hands each record to an outlet, so that logging never waits for the reader of the log."""
 
     def __init__(self, outlet: Outlet) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""Standard output and error of a running Headrace: whoever reads them, or does not, holds nobody up (docs/design, decision 15).
+"""Standard output and error of a running Headrace: a slow or missing reader delays nobody (docs/design, decision 15).
 
-A full pipe, a terminal that somebody has stopped, a disk that does not come back: writing to them may take for ever. So lines wait
-in a bounded queue for a thread that writes them; what does not fit is dropped, counted, and said once lines flow again.
+Writing to a full pipe, to a stopped terminal or to a disk that hangs may take for ever. So lines wait in a bounded queue for a
+thread that writes them. What does not fit is dropped and counted, and the count is logged once lines can be written again.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ LINES_WAITING = 10_000
 BYTES_WAITING = 16 * 1024 * 1024
 """How much may wait for a reader that is slow."""
 FUNCTIONS_SHARE = 0.75
-"""Of both, what functions say may fill so much: the rest is kept for what Headrace says itself."""
+"""Functions' output may fill this share of both limits; the rest is reserved for Headrace's own lines."""
 CHUNK_BYTES = 64 * 1024
-"""Written at once: what a pipe holds."""
+"""How much is written at once: what a pipe holds."""
 LINGER_SECONDS = 0.01
 """How long the first line waits for others to go with it, so that waking the thread is paid a hundred times a second at most."""
 STALLED_SECONDS = 1.0
 """A write that takes longer than this has stalled."""
 AGAIN_SECONDS = 1.0
-"""How long nothing is written after a failure that may pass, a full disk for one."""
+"""How long to wait after a failure that may pass, such as a full disk, before the next write."""
 EXIT_SECONDS = 1.0
 """How long the last lines may take when a process ends by itself."""
 
@@ -48,18 +48,20 @@ _log = structlog.stdlib.get_logger(__name__)
 class Outlet:
     """One stream. Everything but :meth:`flush` returns at once, from whatever thread it is called.
 
-    ``write`` writes all it is given, or raises OSError; it may block. ``say`` is told how many lines were dropped, once lines flow
-    again.
+    ``write`` writes all it is given, or raises OSError; it may block. ``report_dropped`` is called with the number of dropped
+    lines once a write has succeeded again.
     """
 
-    def __init__(self, write: Callable[[bytes], None], say: Callable[[int], None] = lambda dropped: None) -> None:
+    def __init__(
+        self, write: Callable[[bytes], None], report_dropped: Callable[[int], None] = lambda count: None
+    ) -> None:
         self._write = write
-        self._say = say
+        self._report_dropped = report_dropped
         self._waiting: deque[tuple[bytes, bool]] = deque()
         self._ours = 0
         self._lines = 0
         self._bytes = 0
-        self._unsaid = 0
+        self._unreported = 0
         self._changed = threading.Condition()
         self._asleep = False
         self._hurried = False
@@ -76,7 +78,7 @@ class Outlet:
         return since is not None and time.monotonic() - since > STALLED_SECONDS
 
     def put(self, data: bytes, *, ours: bool = True) -> None:
-        """Have whole lines written, or count them as dropped. ``ours`` False: a function says it, which is not to take all."""
+        """Queue whole lines, or count them as dropped. ``ours`` False: they are a function's, which may only fill its share."""
         lines = data.count(b"\n") or 1
         share = 1.0 if ours else FUNCTIONS_SHARE
         with self._changed:
@@ -99,7 +101,7 @@ class Outlet:
     def flush(self, seconds: float) -> bool:
         """Wait until everything is written or dropped; whether that was so in time.
 
-        After half of it, what functions have said no longer keeps Headrace's own lines from being the last ones.
+        After half of that time functions' lines are dropped, so that Headrace's own last lines are written.
         """
         until = time.monotonic() + seconds
         with self._changed:
@@ -127,7 +129,7 @@ class Outlet:
 
     def _drop(self, lines: int) -> None:
         self.dropped += lines
-        self._unsaid += lines
+        self._unreported += lines
 
     def _run(self) -> None:
         while True:
@@ -140,10 +142,10 @@ class Outlet:
                 if failed is not None:
                     self._drop(lines)
                     self._gone = self._gone or failed.errno in _GONE
-                unsaid, self._unsaid = (self._unsaid, 0) if failed is None else (0, self._unsaid)
+                unreported, self._unreported = (self._unreported, 0) if failed is None else (0, self._unreported)
                 self._changed.notify_all()
-            if unsaid:
-                self._say(unsaid)
+            if unreported:
+                self._report_dropped(unreported)
             if failed is not None and not self._hurried:
                 time.sleep(AGAIN_SECONDS)
 
@@ -174,7 +176,7 @@ class Outlet:
         try:
             self._write(b"\n" + chunk if self._torn else chunk)
         except OSError as error:
-            self._torn = True  # nobody knows how much of it was written: the next line begins on a new one
+            self._torn = True  # some of it may have been written: the next chunk begins with a line break
             return error
         finally:
             self._writing_since = None
@@ -205,14 +207,14 @@ class _Raw(io.RawIOBase):
 
 
 def writer_to(descriptor: int) -> Callable[[bytes], None]:
-    """Writes everything, however long that takes."""
+    """A function that writes everything, however long that takes."""
 
     def write(data: bytes) -> None:
         left = memoryview(data)
         while left:
             try:
                 left = left[os.write(descriptor, left) :]
-            except BlockingIOError:  # whoever shares the stream has made it so
+            except BlockingIOError:  # another process that shares the stream has made it non-blocking
                 select.select([], [descriptor], [], 1.0)
 
     return write
@@ -258,10 +260,10 @@ def _replaced(stream: TextIO | None, descriptor: int, name: str) -> tuple[TextIO
         return open(os.devnull, "w", encoding="utf-8"), None
     stream.flush()
 
-    def say(dropped: int) -> None:
+    def report_dropped(dropped: int) -> None:
         _log.warning("lines were dropped: nobody read them fast enough", stream=name, dropped=dropped)
 
-    outlet = Outlet(writer_to(descriptor), say)
+    outlet = Outlet(writer_to(descriptor), report_dropped)
     buffered = io.BufferedWriter(_Raw(outlet, descriptor))
     return io.TextIOWrapper(buffered, encoding="utf-8", errors="backslashreplace", line_buffering=True), outlet
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 
 THRESHOLDS = (100_000, 50, 50)
-"""Python's own first threshold, 700, makes the collector walk a decoded page dozens of times: 15.6 ms in place of 3.8 ms for 1,000
+"""Python's own first threshold, 700, makes the collector walk a decoded page dozens of times: 15.6 ms instead of 3.8 ms for 1,000
 DynamoDB records."""
 
 

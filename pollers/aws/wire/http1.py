@@ -179,7 +179,7 @@ class Connections:
             self._emptied.set()
 
     def _sweep(self) -> None:
-        """Once a second, in place of a timer for every call: end what is overdue, close what is idle for long."""
+        """End overdue waits and close connections that are idle for long: once a second, to save a timer for each call."""
         now = asyncio.get_running_loop().time()
         for connection in list(self._open):
             connection.expire(now)

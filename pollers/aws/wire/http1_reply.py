@@ -42,8 +42,8 @@ class Reply:
 class ReplyReader:
     """Fed with bytes until a reply is whole; then ready for the next one.
 
-    Or filled: what arrives is written to :meth:`space` and told by :meth:`filled`. A body of known length is so received where it
-    stays, in place of being copied twice.
+    Or filled: the transport writes what arrives into :meth:`space` and then calls :meth:`filled`. So a body of known length is
+    received where it stays, instead of being copied twice.
     """
 
     _head: HeadReader = field(default_factory=lambda: HeadReader(HEAD_LIMIT_BYTES))

@@ -102,7 +102,7 @@ class BoundedSession(AIOHTTPSession):  # type: ignore[misc]
     """The SDK's connections, whose replies have the size limit that ours have."""
 
     async def send(self, request: Any) -> Any:  # noqa: ANN401 - botocore's requests and responses
-        """See botocore. What is not a stream is read here, in place of without a limit there."""
+        """See botocore. A body that is not streamed is read here, with a limit: the SDK would read it without one."""
         streams, request.stream_output = request.stream_output, True
         try:
             response = await super().send(request)
