@@ -3,10 +3,10 @@ import { element, span } from "./format.js";
 
 const WIDTH = 150, HEIGHT = 40, GAP_X = 46, GAP_Y = 10, AT_MOST = 96;
 
-// "shardId-000000000012" is what people call shard 12; DynamoDB's ids end in what tells them apart.
+// "shardId-000000000012" is what people call shard 12; longer ids end in what tells them apart.
 function short(id) {
-  const kinesis = /^shardId-0*(\d{1,6})$/.exec(id);
-  if (kinesis) return `shard ${kinesis[1]}`;
+  const numbered = /^shardId-0*(\d{1,6})$/.exec(id);
+  if (numbered) return `shard ${numbered[1]}`;
   return id.length > 18 ? `…${id.slice(-16)}` : id;
 }
 

@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING, Any, Generic
 from pollers.engine.kind import M
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
+    from typing import TypeAlias
 
-    from pollers.aws.api import Wire
+    from pollers.aws.api import Aws, Wire
+    from pollers.sources.streams.source import StreamSource
+
+    MakeSource: TypeAlias = Callable[[Any, Aws], Awaitable[StreamSource]]
     from pollers.engine.kind import SourceKind
 
 
@@ -39,6 +43,12 @@ class Sample(Generic[M]):
         """A mapping of the source."""
         named = {"name": "sample", "event_source_arn": self.arn, "function_name": "work"}
         return self.kind.model.model_validate({**named, **self.settings, **settings})
+
+
+def stream_source_of(kind: SourceKind[Any]) -> MakeSource | None:
+    """What makes the stream sources of a kind of stream; None for any other."""
+    made: MakeSource | None = getattr(importlib.import_module(f"pollers.sources.{kind.name}.kind"), "make_source", None)
+    return made
 
 
 def sample_of(kind: SourceKind[Any]) -> Sample[Any]:

@@ -34,15 +34,18 @@ from pollers.telemetry.board import Board
 from pollers.telemetry.facts import Depth, Facts
 from pollers.telemetry.payloads import LIMIT_BYTES
 from tests.pollers.third_source import FEED, FeedMapping
-from tests.unit.sources.sample import Sample, sample_of
+from tests.unit.sources.sample import Sample, sample_of, stream_source_of
 from tests.worlds import virtual_time
 from tests.worlds.memory_aws import MemoryAws
 
 if TYPE_CHECKING:
     from handlers.function import Function
     from pollers.engine.poller import Poller
+    from pollers.sources.streams.source import StreamSource
 
 KINDS = pytest.mark.parametrize("sample", [pytest.param(sample_of(kind), id=kind.name) for kind in kinds()])
+STREAM_SAMPLES = [sample_of(kind) for kind in kinds() if stream_source_of(kind) is not None]
+STREAMS = pytest.mark.parametrize("sample", [pytest.param(sample, id=sample.kind.name) for sample in STREAM_SAMPLES])
 CARDS = Path(__file__).parents[3] / "pollers/server/assets/cards.js"
 
 
@@ -51,6 +54,17 @@ def surroundings(sample: Sample[Any]) -> Surroundings:
     claim = Permits(1).claim()
     function = cast("Function", None)
     return Surroundings(function, claim, Facts("sample"), sample.kind.first_payload, random=random.Random(1))
+
+
+def source_of(sample: Sample[Any]) -> StreamSource:
+    """The stream source of a sample's mapping."""
+    make = stream_source_of(sample.kind)
+    assert make is not None
+
+    async def made() -> StreamSource:
+        return await make(sample.mapping(), MemoryAws(sample.services()))
+
+    return virtual_time.run(made)
 
 
 def test_the_configuration_has_the_same_kinds() -> None:
@@ -210,6 +224,39 @@ def test_members_of_the_views_are_those_of_the_event_record(sample: Sample[Any])
 
 def _inside(data: object) -> list[str]:
     return list(data) if isinstance(data, dict) else []
+
+
+@STREAMS
+def test_a_stream_source_reads_its_records(sample: Sample[Any]) -> None:
+    """One of each column; the encoded record is what the function gets."""
+    source, record = source_of(sample), [sample.wire]
+    (number,) = source.sequence_numbers(record)
+    assert source.positions.valid(number)
+    assert (source.positions.order(number) is not None) == source.positions.ordered
+    assert source.encoder("shardId-000000000000")(record) == [sample.event]
+    assert source.keys(record) != [b""]
+    (arrival,) = source.arrivals(record, 0.0)
+    assert arrival > 0
+    assert source.batch_info.spell_arrival(arrival).endswith("Z")
+
+
+@STREAMS
+def test_the_envelope_holds_the_records(sample: Sample[Any]) -> None:
+    """Where ``headrace filter`` looks for them."""
+    envelope = source_of(sample).envelope
+    assert json.loads(envelope.head + envelope.tail)[sample.kind.event_view.shape.array] == []
+
+
+def test_failure_records_tell_streams_apart() -> None:
+    """Each kind has its own member."""
+    members = [source_of(sample).batch_info.member for sample in STREAM_SAMPLES]
+    assert len(set(members)) == len(members) > 1
+
+
+def test_a_kind_without_a_sample_is_noticed() -> None:
+    """The walk does not pass it over."""
+    with pytest.raises(ImportError):
+        sample_of(FEED)
 
 
 def test_a_kind_can_be_made_known_for_a_while() -> None:
