@@ -60,13 +60,6 @@ class ShardCheckpoint:
     parents: tuple[str, ...] = ()
     ahead: tuple[LanesDone, ...] = ()
 
-    @property
-    def resume(self) -> StartAt:
-        """Where to read on: after the last record done, or where reading began."""
-        if self.sequence_number is None:
-            return self.start
-        return StartAt("AFTER_SEQUENCE_NUMBER", sequence_number=self.sequence_number)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lease:

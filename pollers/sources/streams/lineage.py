@@ -52,9 +52,6 @@ class Lineage:
     def __contains__(self, shard_id: str) -> bool:
         return shard_id in self._shards
 
-    def __len__(self) -> int:
-        return len(self._shards)
-
     def restore(self, shard_id: str, parents: tuple[str, ...], *, ended: bool) -> None:
         """A shard that a checkpoint remembers, whether or not the stream lists it still."""
         state = ShardState.ENDED if ended else ShardState.WAITING

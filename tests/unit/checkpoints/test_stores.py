@@ -295,10 +295,3 @@ async def test_a_lost_lease_among_other_writes_fails_alone(enter: Enter) -> None
                 group.start_soon(write, name)
         assert sorted(verdicts) == ["good written", "good written", "lost refused"]
         assert (await checkpoints.load())["shard-0"].sequence_number == "1"
-
-
-def test_reading_resumes_after_the_last_record_done_or_at_the_pinned_start() -> None:
-    """The checkpoint is a sequence number, never an iterator."""
-    assert ShardCheckpoint("7", start=LATEST).resume == StartAt("AFTER_SEQUENCE_NUMBER", sequence_number="7")
-    assert ShardCheckpoint(start=LATEST).resume == LATEST
-    assert ShardCheckpoint().resume == StartAt("TRIM_HORIZON")

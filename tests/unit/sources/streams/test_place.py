@@ -39,7 +39,9 @@ def place(source: Any = KINESIS, **kept: Any) -> Place:  # noqa: ANN401 - a chec
 def test_reading_is_taken_up_after_the_checkpoint_or_where_it_began() -> None:
     """Once more at the last record where that must come again."""
     assert place().start(once_more=True) == TRIM_HORIZON
-    kept = place(sequence_number="007")
+    pinned = StartAt("AT_TIMESTAMP", timestamp=5.0)
+    assert place(start=pinned).start(once_more=False) == pinned
+    kept = place(sequence_number="007", start=pinned)
     assert kept.start(once_more=False) == StartAt("AFTER_SEQUENCE_NUMBER", sequence_number="007")
     assert kept.start(once_more=True) == StartAt("AT_SEQUENCE_NUMBER", sequence_number="007")
     kept.upto = "009"

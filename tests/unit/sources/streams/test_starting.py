@@ -26,18 +26,18 @@ def test_latest_is_pinned_as_the_time_of_the_first_start() -> None:
     """Shards that had ended by then are done; a restart reads on from the same time."""
     pins = first_checkpoints([OPEN, ENDED, CHILD], StartAt("LATEST"), 1_234.50099)
     assert {shard_id: pin.ended for shard_id, pin in pins.items()} == {"open": False, "ended": True, "child": False}
-    assert pins["open"].resume == pins["child"].resume == StartAt("AT_TIMESTAMP", timestamp=1_234.5)
+    assert pins["open"].start == pins["child"].start == StartAt("AT_TIMESTAMP", timestamp=1_234.5)
 
 
 def test_a_timestamp_counts_for_every_shard_that_is_listed() -> None:
     """A child whose parent ended before the time must not be read from its own beginning."""
     pins = first_checkpoints([ENDED, CHILD], StartAt("AT_TIMESTAMP", timestamp=7.0), 99.0)
-    assert {pin.resume for pin in pins.values()} == {StartAt("AT_TIMESTAMP", timestamp=7.0)}
+    assert {pin.start for pin in pins.values()} == {StartAt("AT_TIMESTAMP", timestamp=7.0)}
 
 
 def test_shards_found_later_are_read_from_their_beginning() -> None:
     """Whatever the starting position was: records written between a split and its discovery must not be lost."""
-    assert later_checkpoints([CHILD])["child"].resume == StartAt("TRIM_HORIZON")
+    assert later_checkpoints([CHILD])["child"].start == StartAt("TRIM_HORIZON")
 
 
 def test_the_configured_position_is_taken_over() -> None:
