@@ -95,8 +95,8 @@ class Permits:
     def _hand_out(self) -> None:
         """Grant what can be granted. Afterwards no permit is free, or who waits is at its own limit.
 
-        Called after everything that frees a permit or takes a waiter away. ``try_acquire`` rests on it: as long as this holds,
-        a free permit is one that no waiter could use, so nobody is overtaken by taking it.
+        Called after everything that frees a permit. ``try_acquire`` rests on it: as long as this holds, a free permit is one
+        that no waiter could use, so nobody is overtaken by taking it.
         """
         while self._held < self._concurrency and (share := self._next()) is not None:
             waiter = share._pop()
@@ -164,12 +164,11 @@ class Share:
             await waiter.granted.wait()
         except BaseException:
             # The grant and the cancellation may come in the same turn of the loop. A permit that was granted and is not used
-            # goes on to the next waiter; one that was not leaves the queue, behind which others may now be first.
+            # goes on to the next waiter. A waiter that had none just leaves: that frees nothing, so nobody's turn comes by it.
             if waiter.granted.is_set():
                 self.release()
             else:
                 self._waiting.remove(waiter)
-                self._permits._hand_out()
             raise
 
     def try_acquire(self) -> bool:

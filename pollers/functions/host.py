@@ -9,6 +9,7 @@ import anyio
 import structlog
 
 from handlers.errors import FunctionUnusable
+from pollers.engine.failures import taken_apart
 from pollers.engine.permits import Permits
 from pollers.functions.caller import Caller
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from config.models import FunctionModel
     from handlers.function import Function
+    from pollers.engine.failures import Failure
 
     FunctionMaker: TypeAlias = Callable[[str, FunctionModel], Function]
 
@@ -56,7 +58,7 @@ class FunctionHost:
         self.finished = anyio.Event()
         self._make = make
         self._function: Function | None = None
-        self._problem: Exception | None = None
+        self._failure: Failure | None = None
         self._callers: set[Caller] = set()
         self._retired = False
         self._asked = anyio.Event()
@@ -72,7 +74,7 @@ class FunctionHost:
     @property
     def problem(self) -> str | None:
         """Why there is no function, if that is known."""
-        return str(self._problem) if self._problem is not None else None
+        return self._failure.text if self._failure is not None else None
 
     @property
     def state(self) -> FunctionState:
@@ -83,7 +85,7 @@ class FunctionHost:
             return FunctionState.RUNNING
         if self._asked.is_set():
             return FunctionState.STARTING
-        return FunctionState.UNUSED if self._problem is None else FunctionState.UNUSABLE
+        return FunctionState.UNUSED if self._failure is None else FunctionState.UNUSABLE
 
     @property
     def called(self) -> bool:
@@ -108,11 +110,8 @@ class FunctionHost:
             self._asked.set()
             await self._answered.wait()
         if self._function is None:
-            raise (
-                self._problem
-                if self._problem is not None
-                else FunctionUnusable(f"function {self.name} has been closed")
-            )
+            closed = FunctionUnusable(f"function {self.name} has been closed")
+            raise closed if self._failure is None else self._failure.cause
         return self._function
 
     def retire(self) -> None:
@@ -151,7 +150,7 @@ class FunctionHost:
         async with self._make(self.name, self.model) as function:
             # From here on it is left in order: its workers are running.
             self._entering = None
-            self._function, self._problem = function, None
+            self._function, self._failure = function, None
             self._answered.set()
             try:
                 await self._closing.wait()
@@ -159,9 +158,9 @@ class FunctionHost:
                 self._function = None
 
     def _fail(self, problem: Exception) -> None:
-        if not isinstance(problem, FunctionUnusable):
+        self._failure = failure = taken_apart(problem)
+        if not all(isinstance(one, FunctionUnusable) for one in (failure.cause, *failure.siblings)):
             log.error("function broke down", function=self.name, exc_info=problem)
-        self._problem = problem
         # Whoever asks from now on waits for the next try; whoever waits now is answered with this problem.
         self._asked = anyio.Event()
         answered, self._answered = self._answered, anyio.Event()

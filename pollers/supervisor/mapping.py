@@ -189,10 +189,8 @@ class MappingRunner:
         """One life of a poller: from asking for its function to the last of its acknowledgements."""
         self._enter(MappingState.STARTING)
         self._report_doing(State.STARTING, "")
-        # Made before anything is awaited: whoever pauses or ends the mapping from here on finds it.
+        # Nothing was awaited since it was looked whether the mapping is wanted: whoever pauses or ends it from here on finds this.
         self._stop = stop = self._end.child()
-        if stop.requested or not self._wanted:
-            return
         with self.host.caller(concurrency_limit(self.model)) as caller:
             # Loading its code may take minutes.
             function = await stop.unless_requested(caller.function)

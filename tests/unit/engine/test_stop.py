@@ -112,6 +112,8 @@ async def test_a_request_ends_sleeps_and_leaves_what_runs_alone() -> None:
         assert ended == ["sleep"]
         stop.hurry()
     assert ended == ["sleep", "work"]
+    assert not stop._request.scopes, "a scope that was left is kept: a poller enters millions"
+    assert not stop._hurry.scopes
 
 
 @virtual_time.test

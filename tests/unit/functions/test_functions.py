@@ -131,6 +131,17 @@ async def test_a_caller_that_is_cancelled_leaves_no_permit_behind() -> None:
 
 
 @virtual_time.test
+async def test_a_caller_that_leaves_gives_back_what_it_held() -> None:
+    """Also permits that it took for work of its own, when a task of it died."""
+    async with Bench().running(one=2) as functions:
+        host = functions["one"]
+        with host.caller() as caller:
+            assert caller.claim.try_acquire()
+            assert host.permits.held == 1
+        assert host.permits.held == 0
+
+
+@virtual_time.test
 async def test_a_function_that_cannot_be_used_says_so_and_is_tried_again_at_the_next_call() -> None:
     """Repairing the code on disk is enough."""
     bench = Bench(problems=[FunctionUnusable("no module named app")])

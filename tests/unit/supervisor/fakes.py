@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class FakeFunction:
-    """Accepts everything; counts how often it is entered and left."""
+    """Accepts everything; counts how often it is entered and left. ``break_down``: what runs it dies when that is set."""
 
     entered = 0
     left = 0
@@ -43,12 +43,21 @@ class FakeFunction:
         if self.problem is not None:
             raise self.problem
         self.entered += 1
+        self._group = anyio.create_task_group()
+        await self._group.__aenter__()
+        self._group.start_soon(self._die)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.left += 1
+        self._group.cancel_scope.cancel()
+        await self._group.__aexit__(kind, error, traceback)
+
+    async def _die(self) -> None:
+        await self.break_down.wait()
+        raise RuntimeError("the runner died")
 
 
 @dataclass

@@ -59,12 +59,16 @@ async def test_a_stop_ends_every_mapping_then_the_functions_and_exits_0(tmp_path
     """An idle runtime stops at once, in order."""
     bench, functions = Bench(), list[FakeFunction]()
     runtime = make_runtime(config(tmp_path, mapping("a"), mapping("b")), bench, functions)
-    async with running(runtime) as codes:
-        runtime.stop()
+    with structlog.testing.capture_logs() as lines:
+        async with running(runtime) as codes:
+            began = anyio.current_time()
+            runtime.stop()
     assert codes == [0]
+    assert anyio.current_time() - began < 0.2
     assert bench.last("a").ended
     assert bench.last("b").ended
     assert [function.left for function in functions] == [1]
+    assert [line["event"] for line in lines if line["log_level"] == "warning"] == []
 
 
 @virtual_time.test
@@ -95,9 +99,11 @@ async def test_a_function_that_no_mapping_names_is_there_and_is_not_loaded(tmp_p
             await runtime.reload(config(tmp_path, mapping("a"), mapping("b", "spare"), spare={}))
             await virtual_time.settle()
             assert [function.name for function in functions] == ["orders", "spare"]
+            await runtime.reload(config(tmp_path, mapping("a"), spare={}))
+            assert [function.left for function in functions] == [0, 1], "what no mapping names any more does not idle"
+            assert runtime.functions["spare"].state.value == "not used yet"
             await runtime.reload(config(tmp_path, mapping("a")))
             assert list(runtime.functions) == ["orders"]
-            assert [function.left for function in functions] == [0, 1]
             runtime.stop()
     [started] = [line for line in lines if line["event"] == "headrace started"]
     assert started["functions"] == 1
@@ -188,6 +194,25 @@ async def test_an_unusable_function_stops_just_its_mappings_and_is_tried_again(t
         assert runtime.mappings["b"].state is MappingState.RUNNING
         await virtual_time.eventually(lambda: runtime.mappings["a"].state is MappingState.RUNNING, within=60)
         runtime.stop()
+
+
+@virtual_time.test
+async def test_a_function_that_breaks_down_stops_its_mappings_and_starts_anew_with_them(tmp_path: Path) -> None:
+    """Nothing that it ran is waited for; the mapping says why, and its neighbour goes on."""
+    bench, functions = Bench(stubborn={"a"}), list[FakeFunction]()
+    runtime = make_runtime(config(tmp_path, mapping("a"), mapping("b", "other"), other={}), bench, functions)
+    with structlog.testing.capture_logs() as lines:
+        async with running(runtime):
+            functions[0].break_down.set()
+            await virtual_time.settle()
+            assert bench.last("a").hurried
+            assert runtime.mappings["a"].problem == runtime.functions["orders"].problem == "the runner died"
+            assert state_of(runtime, "b") is MappingState.RUNNING
+            await virtual_time.eventually(lambda: state_of(runtime, "a") is MappingState.RUNNING, within=60)
+            runtime.stop()
+            runtime.stop()
+    assert [function.name for function in functions] == ["orders", "other", "orders"]
+    assert [line["function"] for line in lines if line["event"] == "function broke down"] == ["orders"]
 
 
 @virtual_time.test
