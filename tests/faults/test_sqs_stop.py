@@ -225,34 +225,6 @@ async def test_a_second_signal_at_any_moment_of_the_stop_changes_nothing_but_its
     assert len(world.queue.messages) + world.ledger.deleted == 20
 
 
-@virtual_time.test
-async def test_a_stop_before_the_first_call_ends_at_once() -> None:
-    """A stop requested before run began is not lost."""
-    world = World.of()
-    poller = world.make_poller()
-    world.stop.request()
-
-    await poller.run()
-
-    assert poller.held() == 0
-
-
-@virtual_time.test
-async def test_a_stop_during_an_outage_at_the_start_ends() -> None:
-    """While GetQueueUrl is tried again the stop is heard."""
-    world, api = slow_world()
-
-    async def fails(name: str, owner: str) -> str:
-        raise Unavailable("ConnectionRefused", "nobody there")
-
-    api.queue_url = fails  # type: ignore[method-assign]
-    async with world.polling():
-        await anyio.sleep(100)
-        began = anyio.current_time()
-
-    assert anyio.current_time() - began < 0.1
-
-
 @pytest.mark.parametrize("error", [NotFound("NonExistentQueue"), AccessDenied("AccessDenied")], ids=["gone", "denied"])
 @virtual_time.test
 async def test_an_unusable_queue_ends_the_run_after_all_is_settled(error: Exception) -> None:
@@ -267,18 +239,6 @@ async def test_an_unusable_queue_ends_the_run_after_all_is_settled(error: Except
     assert "orders" in str(problem)
     assert not world.queue.messages
     world.check_books()
-
-
-@virtual_time.test
-async def test_a_queue_that_does_not_exist_is_unusable() -> None:
-    """GetQueueUrl says so."""
-    world = World.of()
-    world.mapping = world.mapping.model_copy(update={"event_source_arn": "arn:aws:sqs:us-east-1:000000000000:none"})
-
-    with pytest.raises(
-        SourceUnusable, match=r"the queue arn:aws:sqs:us-east-1:000000000000:none does not exist .*create it"
-    ):
-        await world.make_poller().run()
 
 
 @virtual_time.test

@@ -12,7 +12,7 @@ from pollers.aws.errors import CredentialsExpired, Throttled, Unavailable
 from pollers.telemetry.facts import Doing, Filtered, Invoked, Invoking, Outcome, PollFailed, Returned, State
 from tests.worlds import virtual_time
 from tests.worlds.memory_sqs import MemorySqs, Queue, Redrive
-from tests.worlds.sqs_world import FAILED, OK, Call, World, failures, takes
+from tests.worlds.sqs_world import FAILED, OK, Call, World, takes
 from tests.worlds.virtual_time import eventually
 
 if TYPE_CHECKING:
@@ -214,17 +214,6 @@ async def test_each_response_has_its_verdict(response: bytes, fails: bool) -> No
 
     assert len(world.queue.messages) == (3 if fails else 0)
     assert world.of_kind(Invoked)[0].outcome == (Outcome.ERROR if fails else Outcome.SUCCESS)
-
-
-@virtual_time.test
-async def test_without_reporting_the_response_is_ignored() -> None:
-    """docs/lambda 3: only honoured if the mapping asks for it."""
-    world = World.of(behaviour=takes(0.01, failures("whatever")))
-    world.queue.put("order")
-    async with world.polling():
-        await eventually(lambda: not world.queue.messages)
-
-    assert world.ledger.deleted == 1
 
 
 @virtual_time.test

@@ -7,7 +7,7 @@ from typing import Literal
 import anyio
 import pytest
 
-from pollers.aws.errors import AccessDenied, AwsError, CredentialsExpired, IteratorExpired, Throttled, Unavailable
+from pollers.aws.errors import AwsError, CredentialsExpired, IteratorExpired, Throttled, Unavailable
 from pollers.errors import SourceUnusable
 from pollers.telemetry.facts import DiscardCondition, Discarded, Doing, Polled, PollFailed, State
 from tests.worlds import virtual_time
@@ -124,28 +124,6 @@ async def test_a_lost_reply_is_read_again() -> None:
     rig.stream.faults = Failing(Unavailable("ConnectionClosed", "lost"), "records", times=2, lost=True)
     async with rig.running():
         await eventually(lambda: rig.accepted == ["1", "2"])
-
-
-@virtual_time.test
-async def test_a_missing_stream_is_said_clearly() -> None:
-    """With what would be right."""
-    rig = Rig()
-    rig.stream.deleted = True
-    failure = await rig.run_to_failure()
-    assert isinstance(failure, SourceUnusable)
-    assert rig.stream.arn in str(failure)
-    assert "region" in str(failure)
-
-
-@pytest.mark.parametrize("operation", ["describe", "shards", "iterator", "records"])
-@virtual_time.test
-async def test_denied_access_is_said_clearly(operation: str) -> None:
-    """With the service's own words, which name the action."""
-    rig = Rig()
-    rig.stream.faults = Failing(AccessDenied("AccessDeniedException", "not authorized to kinesis:This"), operation)
-    failure = await rig.run_to_failure()
-    assert isinstance(failure, SourceUnusable)
-    assert "kinesis:This" in str(failure)
 
 
 @virtual_time.test

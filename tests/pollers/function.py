@@ -36,8 +36,8 @@ class Call:
     given: list[Given]
     partial: Partial
     began: float
-    ended: float | None = None
-    answer: Answer | None = None
+    ended: float | None = field(default=None, init=False)
+    answer: Answer | None = field(default=None, init=False)
 
     @property
     def values(self) -> list[str]:
@@ -119,13 +119,16 @@ class TrialFunction:
     partial: Partial
     began: Callable[[Call], None]
     ended: Callable[[Call], None]
-    problem: Exception | None = None
+    problem: Exception | None = field(default=None, init=False)
     """What entering it raises, while there is something."""
-    name: str = "trial"
-    arn: str = "arn:aws:lambda:us-east-1:000000000000:function:trial"
-    calls: list[Call] = field(default_factory=list)
-    running: list[Call] = field(default_factory=list)
-    violations: list[str] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list, init=False)
+    running: list[Call] = field(default_factory=list, init=False)
+    invoked: anyio.Event = field(default_factory=anyio.Event, init=False)
+    """Set, and replaced, when an invocation begins."""
+    violations: list[str] = field(default_factory=list, init=False)
+
+    name = "trial"
+    arn = "arn:aws:lambda:us-east-1:000000000000:function:trial"
 
     async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
         """See ``Function.invoke``."""
@@ -136,6 +139,8 @@ class TrialFunction:
         self.began(call)
         self.calls.append(call)
         self.running.append(call)
+        self.invoked.set()
+        self.invoked = anyio.Event()
         try:
             call.answer = await self.behaviour(call)
         finally:

@@ -77,6 +77,20 @@ async def test_a_crash_does_not_forget_what_was_acknowledged(world: World) -> No
     assert sorted(trial.accepted) == sorted(trial.everything)
 
 
+@each_world()
+async def test_many_short_lives_lose_and_repeat_nothing(world: World) -> None:
+    """Starts and stops in order, one after another: a poller needs nothing of the one before it."""
+    trial = Trial(world, batch_size=3)
+    for number in range(30):
+        trial.put(f"event {number}", key=f"key {number}")
+    for _ in range(10):
+        async with trial.running():
+            await anyio.sleep(0.15)
+    async with trial.running():
+        await trial.finish()
+    assert len(trial.accepted) == 30
+
+
 @pytest.mark.parametrize("hurry_after", [None, 0, 1, 4])
 @each_world()
 async def test_a_stop_at_any_step_loses_nothing_and_leaves_the_books_balanced(

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 
 @each_world()
 async def test_a_source_that_does_not_exist_is_unusable_until_it_does(world: World) -> None:
-    """The error names it."""
+    """The error names it, and says what would be right."""
     trial = Trial(world)
     trial.put("event")
     world.remove()
-    with pytest.raises(SourceUnusable, match="does not exist") as raised:
+    with pytest.raises(
+        SourceUnusable, match=r"does not exist \(in this region and account\); correct event_source_arn or create"
+    ) as raised:
         raise await trial.failure()
     assert trial.mapping.event_source_arn in str(raised.value)
     assert not trial.function.calls

@@ -38,6 +38,8 @@ F = TypeVar("F")
 NAME = "trial"
 PATIENCE_SECONDS = 3_600.0
 """Virtual time after which everything must be done once nothing is in its way."""
+INVOKED_SECONDS = 600.0
+"""In which an invocation that a test waits for must begin."""
 CAUGHT_UP_SECONDS = 60.0
 """In which a poller whose source has nothing left says so."""
 
@@ -115,7 +117,9 @@ class Trial:
 
     async def until_invoked(self, times: int = 1) -> None:
         """Wait until so many invocations have begun."""
-        await virtual_time.eventually(lambda: len(self.function.calls) >= times, every=0.001)
+        with anyio.fail_after(INVOKED_SECONDS):
+            while len(self.function.calls) < times:
+                await self.function.invoked.wait()
 
     # -- lives of pollers ------------------------------------------------------------------------------------------------
 
