@@ -1,4 +1,4 @@
-"""Where functions run, as they are told: region, account, credentials, endpoints."""
+"""What functions are told of where they run: region, account, credentials, endpoints."""
 
 from __future__ import annotations
 

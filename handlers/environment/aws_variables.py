@@ -50,7 +50,7 @@ CREDENTIAL_VARIABLES = (
     *_METADATA,
     "HOME",  # where the SDKs look for ~/.aws
 )
-"""Wherever the SDKs' chain of credential providers looks."""
+"""Every variable in which the SDKs' chain of credential providers looks."""
 
 ENDPOINT = "AWS_ENDPOINT_URL"
 IGNORE_ENDPOINTS = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
@@ -77,7 +77,7 @@ FOLLOWED_VARIABLES = (
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
 )
-"""How Headrace's own calls find and trust AWS. Retries and user agents are each program's own affair."""
+"""Variables by which Headrace's own calls find and trust AWS. Retries and user agents are each program's own."""
 
 PROXY_VARIABLES = tuple(
     spelled for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY") for spelled in (name, name.lower())
@@ -103,7 +103,7 @@ class Profile:
     variables: Mapping[str, str] = field(default_factory=dict)
     """Its settings as the variables that would say the same."""
     folder: Path = Path()
-    """Where its relative paths start: the working directory of whoever reads it."""
+    """Where its relative paths start: the working directory of the process that reads it."""
 
 
 def headrace_variables(environ: Mapping[str, str], aws: Aws, profile: Profile, folder: Path) -> dict[str, str]:
@@ -138,7 +138,7 @@ def _suffix(option: str) -> str:
 
 
 def followed_variables(model: ProcessFunction, headrace: Mapping[str, str], profile: Profile) -> dict[str, str]:
-    """How AWS is found and trusted, as Headrace does it, but for what the function's own ``environment`` decides.
+    """Headrace's variables for finding and trusting AWS, except those that the function's own ``environment`` sets.
 
     ``headrace`` is what :func:`headrace_variables` gives. What the profile says is passed where the worker does not see it.
     """

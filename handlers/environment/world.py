@@ -1,4 +1,4 @@
-"""Where functions run, as they are told: Headrace's environment and profile, the region and the account."""
+"""What functions are told of where they run: Headrace's environment and profile, the region and the account."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class World:
     account: str = DEFAULT_ACCOUNT
     profile: Profile = field(default_factory=Profile)
     doubt: str | None = None
-    """What there is to say of the region, if it is not simply the event source's."""
+    """A remark about the region, if it is not simply the event source's."""
 
     def arn(self, name: str) -> str:
         """The ARN by which a function is known here."""
@@ -41,7 +41,7 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A function's region, and what there is to say if it is not simply its sources'."""
+    """A function's region, and a remark if it is not simply that of its sources."""
 
     name: str
     doubt: str | None = None
@@ -76,7 +76,7 @@ def source_regions(config: Config, function: str) -> tuple[str, ...]:
 def choose_region(
     sources: Collection[str], configured: str | None, environ: Mapping[str, str], profile: Profile
 ) -> Region:
-    """A function's region: its sources', if that is one; else Headrace's own; never one that nobody named (decider)."""
+    """A function's region: that of its sources if all have the same, else Headrace's own. None is ever assumed (decider)."""
     if len(sources) == 1:
         return Region(*sources)
     own = configured or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or profile.region or ""

@@ -32,10 +32,10 @@ STOP_SECONDS = 0.25
 """How long an invocation that was stopped is given to end before it is abandoned."""
 
 CLOSE_SECONDS = 2.0
-"""How long threads are given to end when the function is left. They are daemons: none holds up the end of the process."""
+"""How long threads are given to end when the function is left. They are daemons, so none delays the end of the process."""
 
 ERRORS_A_SECOND = 10
-"""How many failed invocations are logged in a second; a function that does nothing but fail is told of often enough."""
+"""How many failed invocations are logged in a second; more would say nothing new."""
 
 BLOCKED_LOOPS = 4
 """How many blocked event loops may be left behind at a time."""
@@ -154,7 +154,7 @@ class InProcessFunction:
         return result
 
     def _log_error(self, error: FunctionError, request_id: str) -> None:
-        """In the log, as Lambda's Python runtime writes it: there is no process of its own whose output would say so."""
+        """Log a failure as Lambda's Python runtime does: in process there is no output of a worker that would have it."""
         now = self._loop.time()
         if now - self._errors_since >= 1:
             self._errors_since, self._errors = now, 0

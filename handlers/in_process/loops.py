@@ -113,7 +113,7 @@ class Loop:
             self._settled.put((call, None))
 
     def _never_began(self, call: Call, task: asyncio.Task[None]) -> None:
-        """A task that is cancelled before its first step never comes to say how the call ended."""
+        """End the call of a task that was cancelled before its first step: the task itself could not."""
         if task.cancelled():
             self._settled.put((call, failure(asyncio.CancelledError(), call.context.aws_request_id)))
 

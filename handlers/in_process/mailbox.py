@@ -1,4 +1,4 @@
-"""Hand-over between threads and an event loop, at the price of one wake-up for however many items wait."""
+"""Hands items from threads to an event loop, with one wake-up for all that wait."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Mailbox(Generic[Item]):
         self._receive = receive
         self._items: deque[Item] = deque()
         self._woken = False
-        # Else every wake-up would carry the sender's context variables over.
+        # In an empty context: otherwise the receiver would see the sender's context variables.
         self._context = contextvars.Context()
 
     def put(self, item: Item) -> None:

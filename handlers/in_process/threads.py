@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Threads:
-    """Threads as they are needed, daemons all, so that none of them can hold up the end of the process.
+    """Threads, started as they are needed. All are daemons, so that none can delay the end of the process.
 
     One queue for all hands a call to whichever thread is free. A thread cannot be killed: one whose call was stopped
     takes no further call, ends when the handler returns, and another takes its place.

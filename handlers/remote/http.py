@@ -27,7 +27,7 @@ CONNECT_SECONDS = 10.0
 """How long a connection may take. The function's timeout starts when there is one."""
 
 EMULATOR_MARGIN_SECONDS = 1.0
-"""How much longer than the function's timeout an emulator's reply is waited for: it stops the function itself, and says so."""
+"""How much longer than the function's timeout to wait for an emulator's reply: it stops the function itself and reports that."""
 
 
 class HttpFunction:
@@ -103,7 +103,7 @@ class HttpFunction:
     async def _invoke_emulator(
         self, endpoint: Endpoint, event: bytes, request_id: str, patience: anyio.CancelScope
     ) -> Result:
-        """In a task of its own, which outlives an invocation that is given up: the emulator takes no other meanwhile."""
+        """Post in a task that outlives an invocation that is given up: the emulator can take no other until it has answered."""
         found: list[Result] = []
         answered = anyio.Event()
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 log = structlog.stdlib.get_logger(__name__)
 
 COLD_START_SECONDS = 15.0
-"""How much longer than the function's timeout a reply is waited for: starting an environment comes on top (10 s at most)."""
+"""How much longer than the function's timeout to wait for a reply: starting an environment takes up to 10 s more."""
 
 CONNECT_SECONDS = 10.0
 RENEW_SECONDS = 5.0
@@ -198,7 +198,7 @@ def _api_models() -> Any:  # noqa: ANN401 - the SDK's loader has no type
 
 
 def split_qualifier(function_arn: str) -> tuple[str, str | None]:
-    """A function's unqualified ARN, and the version or alias that was at its end, if any."""
+    """A function's unqualified ARN, and the version or alias at the end of the given one, if any."""
     parts = function_arn.split(":")
     return (":".join(parts[:7]), parts[7]) if len(parts) > 7 else (function_arn, None)
 

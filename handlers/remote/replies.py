@@ -20,7 +20,7 @@ _QUOTED_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """As much of a reply as counts."""
+    """The parts of a reply that matter here."""
 
     status: int
     reason: str
@@ -70,7 +70,7 @@ def _message(reply: Reply) -> str:
 
 
 def _is_error(body: bytes) -> bool:
-    """Whether a 200's body is a runtime client's error: its members and no others, so that no answer is taken for one."""
+    """Whether a 200's body is a runtime client's error: it has these members and no others (an answer has others)."""
     if b'"errorType"' not in body or b'"errorMessage"' not in body:
         return False
     found = _object(body)

@@ -1,4 +1,4 @@
-"""What is asked of the operating system: processes, sockets, descriptors, memory."""
+"""What only the operating system knows: processes, sockets, descriptors, memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which process holds the other end of a TCP connection of this machine: the kernel is asked. Known on Linux only."""
+"""Asks the kernel which process holds the other end of a TCP connection on this machine. Linux only."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _DIAG_COUNTERS = struct.Struct("=IIIII")  # expires, rqueue, wqueue, uid, inode
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A socket that some process holds. ``user`` is the uid of whoever made it."""
+    """A socket that some process holds. ``user`` is the uid of the process that made it."""
 
     inode: int
     user: int
 
 
 def can_identify() -> bool:
-    """Whether this system tells who holds a socket: tried once, with one of our own."""
+    """Whether this system can tell who holds a socket; tried once, with one of our own."""
     return _way_to_ask() is not None
 
 
@@ -93,8 +93,7 @@ def holds(pid: int, found: Held) -> bool:
 
 
 def held_by_any(pids: Iterable[int], found: Held) -> bool:
-    """Whether one of some processes holds the socket. One that hides its descriptors is taken at its user's word:
-    it holds what its user has made."""
+    """Whether one of these processes holds the socket. One that hides its descriptors is taken to hold every socket of its user."""
     hidden = []
     for pid in pids:
         try:

@@ -1,4 +1,4 @@
-"""How many files and connections the process may have open: as many as it is allowed at all; workers, what they would have had."""
+"""Raises the limit of open files and connections as far as allowed; workers get the limit that they would have had without it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import resource
 from dataclasses import dataclass
 
 ENOUGH = 1_048_576
-"""More is of no use, and what the system calls unlimited it may not grant."""
+"""More is of no use, and a system may refuse what it calls unlimited."""
 FALLBACKS = (ENOUGH, 65_536, 10_240)
 """Tried one after the other where the hard limit itself is refused (macOS calls it unlimited and grants 10,240)."""
 

@@ -6,13 +6,13 @@ import os
 import sys
 
 VARIABLE = "HEADRACE_DUMPABLE"
-"""Set to 1, everything stays as the system has it: for core files, and for profilers that do not run as root."""
+"""Set to 1, nothing is changed: for core files, and for profilers that do not run as root."""
 
 _PR_SET_DUMPABLE = 4
 
 
 def keep_memory_private() -> None:
-    """From now on /proc shows neither memory nor environment nor descriptors to others, and nobody may trace us: but root.
+    """From now on only root may trace this process or read its memory, environment and descriptors in /proc.
 
     A worker with ``credentials: none`` would find Headrace's own in ``/proc/PID/environ`` otherwise. What is started from
     here on begins as the system has it.

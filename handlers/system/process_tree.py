@@ -1,4 +1,4 @@
-"""Who descends from whom, by /proc: known on Linux only (nobody is known elsewhere).
+"""Which process descends from which, read from /proc: Linux only (elsewhere no process is found).
 
 A worker's keeper adopts whatever the worker leaves behind (:mod:`handlers.workers.keeper`), so the processes below a keeper are
 those of its worker, all of them, whatever sessions and groups they have made for themselves.
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def running() -> list[int]:
-    """The processes that can be seen."""
+    """The ids of all visible processes."""
     try:
         return [int(name) for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
@@ -23,7 +23,7 @@ def running() -> list[int]:
 
 
 def parent_of(pid: int) -> int:
-    """The parent of a process; 0 where there is none, or nobody can tell."""
+    """The parent of a process; 0 if it has none or cannot be read."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return int(file.read().rpartition(b")")[2].split()[1])

@@ -1,10 +1,12 @@
 """Runs one worker and outlives it: started by path as ``python -I -S keeper.py CONTROL SCRATCH DESCRIPTORS COMMAND...``.
 
-A worker's keeper is its parent process, in a session of its own. It makes two things sure that Headrace alone cannot.
-When the worker ends or must end, everything that it started ends with it: its process group and, on Linux, whatever
-left the group too, because orphans of the worker become the keeper's children. And when Headrace is gone, however it
-went, the control socket closes and the worker is killed in the same way. If the keeper itself is killed, the kernel
-kills the worker (Linux).
+A worker's keeper is its parent process, in a session of its own. It guarantees two things that Headrace alone cannot.
+
+1. When the worker ends or must end, everything that it started ends with it: its process group and, on Linux, processes that
+   left the group too, because orphans of the worker become the keeper's children.
+2. When Headrace is gone, even killed, the control socket closes, and the worker is killed in the same way.
+
+If the keeper itself is killed, the kernel kills the worker (Linux).
 
 Written to the control socket: ``started PID``, then ``exited WAITSTATUS MAXRSS_KIB`` once nothing is left, or
 ``failed ERRNO`` if the command could not be executed. Read from it: ``T`` asks the worker's group to end, ``K`` (or
@@ -45,12 +47,12 @@ def main() -> None:
     _kill_group(worker, signal.SIGKILL)
     _kill_rest()
     heard = _report(control, f"exited {status} {_max_rss_kib()}")
-    if scratch and (orphaned or not heard):  # a worker may end of Headrace's death before the keeper hears of it
+    if scratch and (orphaned or not heard):  # a worker may end because Headrace died, before the keeper notices that
         _remove(scratch)
 
 
 def _catch_signals() -> int:
-    """Make child deaths wake the loop, and outlive what a service manager sends to a whole group."""
+    """Let the end of a child wake the loop, and ignore signals that a service manager sends to all: Headrace decides the end."""
     readable, writable = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC) if hasattr(os, "pipe2") else _pipe()
     signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -192,7 +194,7 @@ def _kill_rest() -> None:
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
-        except ChildProcessError:  # there is nothing, as nearly always: nothing is looked for
+        except ChildProcessError:  # nothing is left, as nearly always, so /proc is not searched
             return
         for child in _children():
             try:

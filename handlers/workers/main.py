@@ -1,4 +1,4 @@
-"""What a Python worker's process runs: started by path as ``python main.py SETTINGS``, it becomes AWS's own client.
+"""The program of a Python worker: started by path as ``python main.py SETTINGS``, it turns into AWS's own client.
 
 It runs under whatever interpreter the function names, and imports nothing of ours: first it makes ``sys.path`` Lambda's
 (the code, then the layers, then the interpreter's own) and hides the packages that this file belongs to, so that a function's

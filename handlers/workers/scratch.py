@@ -1,7 +1,7 @@
-"""A function's scratch folder: for unpacked code and for what its workers write; gone with Headrace, sooner or later.
+"""A function's scratch folder: for unpacked code and for what its workers write.
 
-It is locked while its owner lives. A worker's keeper removes it if Headrace dies; if there was no worker then, whichever
-function starts next on the machine finds a folder that nobody locks and removes it.
+It is locked while its owner lives. If Headrace dies, a worker's keeper removes it. If there was no worker then, the next function
+that starts on the machine finds that nobody holds the lock, and removes it.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ RECEIVED = ("received", "found again")
 CAUSES = ("failed", "returned", "expired", "throttled", "delete retried")
 LATE_SECONDS = 1.0
 UNSEEN_SECONDS = 60.0
-"""How long after its return an event that was not found again is spoken of as gone from here."""
+"""A returned event that was not received again for so long is reported as gone from here."""
 
 
 def conclusions(moments: Sequence[Moment], now: float) -> Iterator[str]:

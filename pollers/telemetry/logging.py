@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LEVEL_VARIABLE = "HEADRACE_LOG_LEVEL"
 NOISY = ("botocore", "aiobotocore", "aiohttp", "asyncio", "urllib3")
-"""Libraries whose routine lines are not ours to repeat."""
+"""Libraries whose routine lines are left out."""
 
 
 class _ToOutlet(logging.Handler):
@@ -37,7 +37,7 @@ class _ToOutlet(logging.Handler):
             self.handleError(record)
 
     def flush(self) -> None:
-        """Nothing is held back here."""
+        """Nothing is buffered here."""
 
 
 def configure_logging(level: str | None = None, *, stream: TextIO | None = None, outlet: Outlet | None = None) -> None:
@@ -95,7 +95,7 @@ def _rendering(on_terminal: bool) -> list[Processor]:
 
 
 def _json(event: EventDict, **_: Any) -> str:  # noqa: ANN401 - structlog's own signature
-    """One line, whatever is in it: what JSON cannot carry is shown by its repr."""
+    """Always one line: values that JSON cannot carry are shown by their repr."""
     try:
         return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
     except orjson.JSONEncodeError:

@@ -1,4 +1,4 @@
-"""A bounded flight recorder: the facts of the last while, searched when somebody asks what happened to one event."""
+"""A bounded recorder of the latest facts, searched when somebody asks what happened to one event."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 IDS_KEPT = 500_000
 """How many event ids all kept facts may name together (some 30 MB); the oldest facts go first. Each event is in four or so."""
 IDS_AT_ONCE = 10_000
-"""How many ids a search looks at before others get their turn."""
+"""How many ids a search looks at before the event loop gets a turn."""
 ID_BYTES = 100
 FACT_WEIGHT = 4
 """What a fact takes besides its ids, counted in ids (of :data:`ID_BYTES` or so each)."""
@@ -105,7 +105,7 @@ class Recorder:
 
     @property
     def since(self) -> float | None:
-        """From when on everything is kept (seconds since the epoch); None when nothing is."""
+        """Everything since this time is kept (seconds since the epoch); None when nothing is."""
         return self._kept[0][0] if self._kept else None
 
     def searching(self, identifier: str) -> Iterator[list[Moment]]:
@@ -131,7 +131,10 @@ class Recorder:
 
 
 class _Unwritten:
-    """In which shards an event was received and is not yet below the checkpoint: only the checkpoint's own record is named."""
+    """The shards in which the event was received and no checkpoint has passed it yet.
+
+    A checkpoint names only its own record, so an event before it is found by comparing numbers.
+    """
 
     def __init__(self, identifier: str) -> None:
         self._number = _number(identifier)

@@ -1,4 +1,4 @@
-"""From whatever AWS, an emulator or the network answered to the error class that says what to do next."""
+"""Turns any error reply or failure into the error class that says what to do next, for AWS, emulators and the network alike."""
 
 from __future__ import annotations
 
@@ -82,12 +82,12 @@ _NO_REPLY = (
 )
 _JSON_ERRORS = create_parser("json")
 _REQUEST_IDS = frozenset({"x-amzn-requestid", "x-amz-request-id", "x-amzn-errortype"})
-"""Headers of which every AWS service sends one."""
+"""Every AWS service sends one of these headers."""
 _HEAD = "Head"
-"""What operations are called whose replies have no body: their refusals have no code, whoever sends them."""
+"""How the names of operations without a reply body begin: their refusals never have a code."""
 _FINAL = (Refused, AccessDenied, NotFound)
 _ERROR_STATUS = 301
-"""What botocore's parser takes for an error, and so for any reply that is none but cannot be believed either."""
+"""The lowest status that botocore's parser reads as an error; given to it for replies that are no success but have a lower one."""
 
 
 def bare_code(code: str) -> str:
@@ -124,7 +124,7 @@ def _by_status(status: int) -> type[AwsError]:
 
 
 def reply_failure(parsed: Mapping[str, Any], *, status: int, operation: str) -> AwsError:
-    """The error for an error reply that botocore's own parser has read, whatever it has made of it."""
+    """The error for an error reply as botocore's parser returned it, which may be of any shape."""
     error = parsed.get("Error")
     told = error if isinstance(error, dict) else {}
     code = _text(told.get("QueryErrorCode")) or _text(told.get("Code")) or str(status)
@@ -160,12 +160,12 @@ def json_failure(status: int, headers: Mapping[str, str], body: bytes, *, operat
 
 
 def _text(value: object) -> str:
-    """Nothing for what should be text and is not."""
+    """The value if it is text, else an empty text."""
     return value if isinstance(value, str) else ""
 
 
 def from_sdk(error: Exception, operation: str) -> AwsError:
-    """The error for what the SDK raised, or reached us from under it."""
+    """The error for an exception of the SDK, or of a library that it uses."""
     if isinstance(error, AwsError):
         return error
     if isinstance(error, sdk.ClientError):

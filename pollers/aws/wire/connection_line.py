@@ -1,4 +1,4 @@
-"""Who waits for a connection to be free when no further one can be opened: out of descriptors, calls take turns."""
+"""The line of calls that wait for a free connection because no more can be opened (the process is out of descriptors)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ T = TypeVar("T")
 
 
 class Line(Generic[T]):
-    """First come, first served; but what is urgent before the rest. A long poll can wait, a delete or an extension cannot."""
+    """First come, first served, urgent calls before others: a long poll can wait, a delete or an extension cannot."""
 
     def __init__(self) -> None:
         self._urgent: deque[asyncio.Future[T | None]] = deque()
         self._others: deque[asyncio.Future[T | None]] = deque()
 
     async def wait(self, seconds: float, *, urgent: bool) -> T | None:
-        """What has become free, the caller's from now on; None when there is room for a new one. Raises TimeoutError."""
+        """A connection that is free and now the caller's; None when there is room for a new one. Raises TimeoutError."""
         turn: asyncio.Future[T | None] = asyncio.get_running_loop().create_future()
         line = self._urgent if urgent else self._others
         line.append(turn)

@@ -1,4 +1,4 @@
-"""What every client signs with: the SDK's whole chain, asked again when it had nothing or what it had was refused."""
+"""The credentials that every client signs with. The SDK's chain is asked again if it found none or AWS refused them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ReloadingCredentials:
         return frozen if frozen.access_key and frozen.secret_key else None
 
     def _check(self, frozen: ReadOnlyCredentials, method: str) -> None:
-        """Refuse what would break a request apart or be refused by AWS in words that nobody understands."""
+        """Refuse credentials that would break a request apart, or that AWS would refuse with a message about something else."""
         fault = credentials_fault(frozen, method)
         if fault is not None:
             self.refused()
@@ -64,11 +64,11 @@ class ReloadingCredentials:
         return frozen.account_id if frozen else None
 
     def get_deferred_property(self, name: str) -> Callable[[], None]:
-        """What botocore asks for the account id; aiobotocore then puts :meth:`get_account_id` in its place."""
+        """botocore asks for the account id by this; aiobotocore calls :meth:`get_account_id` instead."""
         return lambda: None
 
     def refused(self) -> None:
-        """AWS did not take these credentials: ask the chain before the next use, though not more often than bearable."""
+        """AWS refused these credentials: ask the chain again before the next use, at most every :data:`ASK_AGAIN_SECONDS`."""
         if anyio.current_time() - self._asked_at >= ASK_AGAIN_SECONDS:
             self._found = None
 

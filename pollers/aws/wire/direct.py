@@ -1,4 +1,4 @@
-"""Calls below the SDK's plumbing: its endpoints, credentials and TLS, our request and our connections.
+"""Calls with the SDK's endpoints, credentials and TLS, but with requests and connections of our own.
 
 An SDK call costs some 550 µs of CPU, of which sending and receiving are 30 (docs/benchmarks.md). What is taken over from the
 SDK's client is found out once for each operation and resource: where its endpoint rules send the call and how they want it
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _OK = 200
 _ONCE = frozenset({"ReceiveMessage", "SendMessage"})
-"""What is different when it is done twice: messages are hidden for nobody, a message is sent twice. All else may be repeated."""
+"""Operations that must not be sent twice: messages would be hidden although nobody got them, or a message sent twice."""
 
 
 @dataclass(frozen=True, slots=True)

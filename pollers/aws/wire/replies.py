@@ -1,4 +1,4 @@
-"""What each operation must answer with, and what may be missing: the one place of it (docs/design, decision 12).
+"""Which members the reply of each operation must have and which may be missing; said in this one place (docs/design, decision 12).
 
 A reply that says success is believed only when it is a JSON object with the members that are ``Required`` here (of structs: those
 without a default), each of its type; a member that is not required may be absent, and null where its type says so. Members that
@@ -138,7 +138,7 @@ class KinesisRecord(TypedDict, total=False):
 
 
 class Child(TypedDict, total=False):
-    """A shard that goes on where another has ended."""
+    """A child: it continues a shard that has ended."""
 
     ShardId: Required[Name]
     ParentShards: Required[list[Name]]
@@ -171,7 +171,7 @@ class _Stream(TypedDict, total=False):
 
 
 class Identity(TypedDict, total=False):
-    """Who made the change, where it was not a user."""
+    """Which service made the change, if it was not a user."""
 
     Type: str | None
     PrincipalId: str | None
@@ -227,7 +227,7 @@ SNS: Final[Replies] = {"Publish": _Sent, "GetTopicAttributes": _Attributes}
 
 
 def believed(body: bytes, replies: Replies, operation: str) -> Wire:
-    """The JSON object in a reply that says success, as the service sent it. Raises Unavailable when it is not to be believed."""
+    """The JSON object of a successful reply, as the service sent it. Raises Unavailable when it cannot be believed."""
     try:
         value = _parsed(body)
     except (ValueError, RecursionError) as error:
@@ -236,7 +236,7 @@ def believed(body: bytes, replies: Replies, operation: str) -> Wire:
 
 
 def checked(value: object, replies: Replies, operation: str) -> Wire:
-    """The same for what has been decoded. Takes 0.2 µs a record."""
+    """The same for a reply that has been decoded. Takes 0.2 µs a record."""
     if not isinstance(value, dict):
         raise invalid(f"the reply is no JSON object but {type(value).__name__}", operation)
     try:
@@ -260,7 +260,7 @@ def once(body: bytes, member: str, operation: str) -> None:
 
 
 def invalid(message: str, operation: str) -> Unavailable:
-    """What a reply is that cannot be believed: a failed call, to be tried again."""
+    """The error for a reply that cannot be believed: a failed call, to be tried again."""
     return Unavailable(INVALID_REPLY, message, operation=operation)
 
 

@@ -15,7 +15,7 @@ from aiohttp import web
 
 import config.models as models
 from handlers.function import FunctionError, InfrastructureError, Payload, Result, Throttle
-from handlers.remote import invoke_api as aws_lambda
+from handlers.remote import invoke_api
 from handlers.remote.invoke_api import InvokeApiFunction, log_lines, split_qualifier
 from tests.unit.handlers.remote.servers import closed_url, dropping, serving
 
@@ -244,7 +244,7 @@ async def test_an_answer_over_six_mebibytes_is_too_large() -> None:
 
 async def test_a_reply_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the function's timeout and the time for a cold start; Lambda itself would have stopped it by then."""
-    monkeypatch.setattr(aws_lambda, "COLD_START_SECONDS", 0.1)
+    monkeypatch.setattr(invoke_api, "COLD_START_SECONDS", 0.1)
     asked = anyio.Event()
 
     async def respond(request: web.Request) -> web.Response:
@@ -318,7 +318,7 @@ async def test_as_many_invocations_run_at_a_time_as_concurrency_says() -> None:
 
 async def test_refused_credentials_are_looked_for_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """New ones that have been provided since are found without a restart."""
-    monkeypatch.setattr(aws_lambda, "RENEW_SECONDS", 0)
+    monkeypatch.setattr(invoke_api, "RENEW_SECONDS", 0)
 
     async def respond(request: web.Request) -> web.Response:
         if "Credential=second/" in request.headers["Authorization"]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from handlers.runtime_api import peers as runtime_api_peers
+from handlers.runtime_api import peers
 from handlers.runtime_api.peers import is_headraces_own, is_workers_own
 from handlers.system import connected_sockets, process_tree
 from handlers.system.connected_sockets import Held, can_identify, held, held_by_any, holds
@@ -106,7 +106,7 @@ def test_a_connection_of_the_worker_and_of_what_it_started_is_its_own() -> None:
 
 def test_a_process_below_the_worker_is_found_without_a_look_at_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bootstrap whose every request is a new ``curl`` costs no more on a machine with thousands of processes."""
-    monkeypatch.setattr(runtime_api_peers, "descendants", lambda _root: pytest.fail("every process was looked at"))
+    monkeypatch.setattr(peers, "descendants", lambda _root: pytest.fail("every process was looked at"))
     with listening() as server:
         host, port = server.getsockname()
         for where in ("", "away"):
@@ -120,13 +120,13 @@ def test_a_process_below_the_worker_is_found_without_a_look_at_every_process(mon
 
 def test_another_user_cannot_make_a_root_s_headrace_look_at_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each connection would hold the event loop. A worker's process that has given up root is found by the walk."""
-    monkeypatch.setattr(runtime_api_peers, "descendants", lambda _root: pytest.fail("every process was looked at"))
+    monkeypatch.setattr(peers, "descendants", lambda _root: pytest.fail("every process was looked at"))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     with listening() as server, socket.create_connection(server.getsockname()) as client:
         accepted, peer = server.accept()
         with accepted:
             theirs = Held(os.fstat(client.fileno()).st_ino, 12_345)
-            monkeypatch.setattr(runtime_api_peers, "held", lambda _client, _server: theirs)
+            monkeypatch.setattr(peers, "held", lambda _client, _server: theirs)
             with running("import time; time.sleep(600)") as other:
                 assert not is_workers_own(other.pid, other.pid, peer, accepted.getsockname())
                 assert is_workers_own(other.pid, os.getppid(), peer, accepted.getsockname())
