@@ -9,7 +9,7 @@ import pytest
 
 from handlers.function import Payload, Result
 from pollers.checkpoints import StoreUnwritable
-from pollers.telemetry.facts import Checkpointed, Doing, Returned, State, WriteRefused
+from pollers.telemetry.facts import Checkpointed, Doing, Returned, ShardEnded, State, WriteRefused
 from tests.worlds import virtual_time
 from tests.worlds.counting_store import CountingStore
 from tests.worlds.stream_rig import Rig, eventually, slow_on
@@ -216,3 +216,24 @@ async def test_a_child_is_read_when_another_owner_has_ended_its_parent() -> None
         kept = (await store.checkpoints.load())[parent.shard_id]
         await store.checkpoints.end(lease, kept, {})
         await eventually(lambda: rig.accepted == ["ours"], within=40)
+
+
+@virtual_time.test
+async def test_an_end_of_ours_that_is_on_the_disk_already_is_not_taken_for_another_owners() -> None:
+    """One shard's children are started while the other's end is written and not yet known to be: each goes its own way."""
+    store = CountingStore()
+    store.end_seconds = 5.0
+    rig = Rig(shards=2, store=store)
+    first, second = rig.stream.open_shards()
+    rig.stream.put_into(first, "k", "1")
+    rig.stream.put_into(second, "j", "2")
+    async with rig.running():
+        await eventually(lambda: sorted(rig.accepted) == ["1", "2"])
+        rig.stream.split(first)
+        await anyio.sleep(3)
+        rig.stream.split(second)
+        for index, shard in enumerate(rig.stream.open_shards()):
+            rig.stream.put_into(shard, "k", f"child {index}")
+        await eventually(lambda: len(rig.accepted) == 6)
+    assert {fact.source for fact in rig.of(ShardEnded)} == {first.shard_id, second.shard_id}
+    assert len(rig.accepted) == len(set(rig.accepted))

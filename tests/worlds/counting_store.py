@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class CountingStore:
     """A store in memory that counts writes and refuses them with ``problem``.
 
-    It says that the lease of ``lost`` is, and that other owners have ``withheld``.
+    It says that the lease of ``lost`` is, and that other owners have ``withheld``. An end is on its disk ``end_seconds`` before it
+    says so.
     """
 
     def __init__(self) -> None:
@@ -27,6 +28,7 @@ class CountingStore:
         self.inner = MemoryStore()
         self.saves = 0
         self.seconds = 0.002
+        self.end_seconds = 0.0
         self.problem: StoreUnwritable | None = None
         self.lost: str | None = None
         self.withheld: set[str] = set()
@@ -69,6 +71,7 @@ class _Counting:
     async def end(self, lease: Lease, checkpoint: ShardCheckpoint, children: Mapping[str, ShardCheckpoint]) -> None:
         self._check(lease)
         await self._inner.end(lease, checkpoint, children)
+        await anyio.sleep(self._store.end_seconds)
 
     def _check(self, lease: Lease) -> None:
         if self._store.problem is not None:
