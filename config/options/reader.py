@@ -84,12 +84,7 @@ class Reader:
         reading = Reading()
         for found in known:
             self._option(options[found.name], found, reading, path, shown)
-        for name, option in options.items():
-            if option.required and name not in reading.given:
-                self.report.fault(
-                    path, f"{name} is missing, expected {self.wording.missing.get(name) or expected(option.shape)}"
-                )
-                reading.faulty[name] = Faulty()
+        self._refuse_missing(options, reading, path)
         return reading
 
     def value(self, shape: Shape, node: Node, path: Path, shown: Path) -> Any:  # noqa: ANN401 - as the shape tells
@@ -123,6 +118,13 @@ class Reader:
             reading.faulty[option.name] = value
         else:
             reading.values[option.name] = value
+
+    def _refuse_missing(self, options: Mapping[str, Option], reading: Reading, path: Path) -> None:
+        for name, option in options.items():
+            if option.required and name not in reading.given:
+                wanted = self.wording.missing.get(name) or expected(option.shape)
+                self.report.fault(path, f"{name} is missing, expected {wanted}")
+                reading.faulty[name] = Faulty()
 
     def _refuse_repeats(self, known: list[Named], again: list[Named], path: Path, shown: Path) -> None:
         first = {found.name: found for found in known}

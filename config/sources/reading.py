@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from config.faults import Finding
 from config.options.outcome import Faulty, Reading
-from config.options.shapes import OneOf, Text
+from config.options.shapes import OneOf, Text, options_of
 from config.options.spelling import recognise, suggestion
 from config.sources import pasted, registry
 from config.sources.mapping import Filter, FilterCriteria
+from config.sources.mapping import Mapping as MappingModel
 from config.text.nodes import Node, Scalar, Table, describe, quoted
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from config.options.reader import Reader
     from config.options.shapes import Option
     from config.sources.kind import EventSource
-    from config.sources.mapping import Mapping as MappingModel
     from config.text.places import Path, Place
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -49,11 +49,7 @@ class MappingReader:
     def read(self, name: str, node: Node, reader: Reader, path: Path) -> MappingModel | None:
         """The mapping under ``name``, or None after a fault."""
         report = reader.report
-        if not NAME.fullmatch(name):
-            report.fault(
-                path,
-                f"found the name {quoted(name)}, expected 1 to 128 letters, digits, '.', '_' and '-', a letter or digit first",
-            )
+        self._refuse_name(name, reader, path)
         node, shown = pasted.unwrap(node, path, report, path)
         if not isinstance(node, Table):
             report.fault(path, f"found {describe(node)}, expected a mapping with event_source_arn and function_name")
@@ -67,7 +63,7 @@ class MappingReader:
             return None
         pasted.remark(node, path, report)
         before = len(report.faults)
-        self._arn_fault(reading, reader, path)
+        self._refuse_arn(reading, reader, path)
         self._resolve(reading, node, reader, path)
         if source is None:
             return None  # with the fault that its ARN is missing or wrong
@@ -79,7 +75,12 @@ class MappingReader:
         sound = not reading.faulty and len(report.faults) == before
         return source.kind.model(name=name, **reading.values) if sound else None
 
-    def _arn_fault(self, reading: Reading, reader: Reader, path: Path) -> None:
+    def _refuse_name(self, name: str, reader: Reader, path: Path) -> None:
+        if not NAME.fullmatch(name):
+            expected = "1 to 128 letters, digits, '.', '_' and '-', a letter or digit first"
+            reader.report.fault(path, f"found the name {quoted(name)}, expected {expected}")
+
+    def _refuse_arn(self, reading: Reading, reader: Reader, path: Path) -> None:
         if "event_source_arn" in reading.values:
             try:
                 registry.source_of(reading.values["event_source_arn"])
@@ -158,7 +159,7 @@ def _undefined(key: str, functions: Iterable[str]) -> str:
 
 def _source(node: Table) -> EventSource | None:
     """The source that the mapping's ARN names, read before anything else; None when the ARN is missing or wrong."""
-    option = registry.all_settings()["event_source_arn"]
+    option = options_of(MappingModel)["event_source_arn"]
     found, _ = recognise(node, dict.fromkeys(option.names, option.name))
     value = found[0].entry.node if found else None
     if not isinstance(value, Scalar) or not isinstance(value.value, str) or value.problem is not None:
