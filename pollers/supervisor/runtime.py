@@ -179,8 +179,7 @@ class Runtime:
             self.mappings[name].end()
         for name in [*removed, *changed]:
             await self.mappings[name].finished.wait()
-        # Those that no mapping names any more are left too: their workers would idle until somebody calls again.
-        await self.functions.apply(config.functions, functions | (_called(self.config) - _called(config)))
+        await self.functions.apply(config.functions, functions)
         if self.stopping:
             raise ReloadRefused("shutting down")
         self.config = config
@@ -197,6 +196,8 @@ class Runtime:
         self._log_books("mapping removed: ledger", runner)
 
     def _changed_functions(self, config: Config) -> set[str]:
+        """Those to be renewed. One that its last mapping has left is among them, since it has no region of a source any more: its
+        workers do not idle until somebody calls again."""
         return {
             name
             for name, model in self.config.functions.items()
