@@ -60,7 +60,7 @@ class Entitlement:
         """How many permits :meth:`reserve` could take now, when ``allowed`` are :attr:`allowed`."""
         # The loan counts as one of ours: it is to be taken again.
         room = allowed - self.running - self.reserved - self.lent
-        return max(0, min(room, self._claim.available))
+        return min(room, self._claim.available) if room > 0 else 0
 
     def reserve(self, count: int) -> None:
         """Take ``count`` permits more, of those that are obtainable."""

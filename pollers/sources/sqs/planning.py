@@ -1,7 +1,7 @@
 """What to ask the queue for now, or why not: how many messages, how long to wait, and what that takes of the permits.
 
-A decider. :func:`plan` decides one step; the receiver carries it out and asks again with what is then true, until the answer is
-:class:`NoReceive`. Permits come before receives (docs/design, decision 3), so each answer also says what is to become of them.
+A decider. :func:`plan` is asked whenever something has changed, and the receiver carries out what it answers. Permits come before
+receives (docs/design, decision 3), so each answer also says what is to become of them.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 from handlers.function import PAYLOAD_LIMIT_BYTES
 from pollers.sources.sqs.scaling import RECEIVE_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 BUSY_POLL_SECONDS = 1
 """Several receives at a time hold their permits, so they do not wait long. Not 0 without need: a short poll asks only some of the
@@ -45,7 +48,7 @@ class Terms:
 
 
 class Situation(NamedTuple):
-    """Everything that :func:`plan` decides by. One is made for every decision, and a tuple costs a third of a frozen dataclass.
+    """Everything that :func:`plan` decides by. A tuple, as one is made whenever something changes: a frozen dataclass costs thrice.
 
     ``target`` receives are justified; ``in_flight`` are under way and asked for ``asked`` messages in all; none is made before
     ``resume_at``. ``waiting`` messages are held and not started, ``runnable`` of them are in no busy group; ``ready``: a batch
@@ -80,46 +83,46 @@ class Situation(NamedTuple):
 
 
 class Receive(NamedTuple):
-    """Make this receive, after ``reserve`` more permits are in hand. ``on_loan``: it waits without a permit of its own."""
+    """Make this receive. ``on_loan``: it waits without a permit of its own."""
 
     maximum: int
     wait_seconds: int
     on_loan: bool
-    reserve: int = 0
 
 
 class Lend(NamedTuple):
-    """A wait begins: have ``reserve`` permits more, lend one for the time of the wait, then ask again."""
+    """A wait begins: have ``reserve`` permits more, lend one for the time of the wait, then ask again.
+
+    Again, because nobody knows before who else takes the permit that is lent.
+    """
 
     reserve: int
 
 
-class NoReceive(NamedTuple):
-    """Nothing more to ask for, until something changes.
+class Plan(NamedTuple):
+    """Have ``reserve`` permits more in hand, make these receives, keep at most ``keep`` permits of all.
 
-    Have ``reserve`` permits more in hand, keep at most ``keep`` of all; with ``await_permit`` wait for one in the background.
+    ``why_no_more`` says what stands in the way of a further receive. ``await_permit``: one is to be waited for in the background.
     """
 
-    reason: NotNow
+    receives: Sequence[Receive]
+    why_no_more: NotNow
     keep: int
     reserve: int = 0
     await_permit: bool = False
 
 
-Step: TypeAlias = Receive | Lend | NoReceive
-
-
-def plan(situation: Situation, now: float) -> Step:
-    """The next step: a receive, a permit to lend first, or no receive and why."""
+def plan(situation: Situation, now: float) -> Plan | Lend:
+    """What to receive now, and why no more; or to lend a permit first."""
     if situation.undeleted > UNDELETED_AT_MOST + 2 * situation.terms.batch_size:
-        return _none(NotNow.UNDELETED, situation, now)
+        return _nothing(NotNow.UNDELETED, situation, now)
     if now < situation.resume_at:
-        return _none(NotNow.BACKING_OFF, situation, now)
+        return _nothing(NotNow.BACKING_OFF, situation, now)
     if situation.ready:
         # It waits for a permit. More messages would only wait behind it, while their visibility timeouts run.
-        return _none(NotNow.BATCHES_FIRST, situation, now)
+        return _nothing(NotNow.BATCHES_FIRST, situation, now)
     if situation.in_flight >= situation.target:
-        return _none(NotNow.ENOUGH_RECEIVES, situation, now)
+        return _nothing(NotNow.ENOUGH_RECEIVES, situation, now)
     if situation.terms.windowed:
         return _plan_window(situation, now)
     if situation.target == 1:
@@ -127,56 +130,79 @@ def plan(situation: Situation, now: float) -> Step:
     return _plan_busy(situation, now)
 
 
-def _plan_idle(situation: Situation, now: float) -> Step:
+def _plan_idle(situation: Situation, now: float) -> Plan | Lend:
     """One long poll. Its permit is lent: other mappings are not to starve for a queue that may stay empty."""
     if not situation.lent:
         return _lend(situation, now)
     # Permits that others hold now may be free when the poll comes back, so the room is all that is not running. If they are not,
     # what came waits with an urgent wish for one: at most one receive's worth, as there is no second poll.
     room = max(1, situation.allowed - situation.running) * situation.terms.batch_size + _ahead(situation, now)
-    return Receive(_maximum(situation, room, now), situation.terms.long_poll_seconds, on_loan=True)
+    receive = Receive(_maximum(situation, room, now), situation.terms.long_poll_seconds, on_loan=True)
+    return Plan((receive,), NotNow.ENOUGH_RECEIVES, _needed(situation, now, 1, receive.maximum))
 
 
-def _plan_busy(situation: Situation, now: float) -> Step:
-    """One of several receives: each has a permit of its own, and all they may bring can be run, now or within a second."""
-    size, ahead = situation.terms.batch_size, _ahead(situation, now)
-    room = situation.reserved * size + ahead - situation.runnable - situation.asked
-    # Enough for a full receive, and for one permit a receive: the latter matters where batches are larger than a receive.
-    missing = max(-(-(RECEIVE_LIMIT - room) // size), situation.in_flight + 1 - situation.reserved, 0)
-    reserve = min(missing, situation.obtainable)
-    room += reserve * size
-    # While little of what may be read ahead is free, a receive would bring a message or two: a large one a little later is better.
-    too_small = room < max(1, min(ahead, RECEIVE_LIMIT))
-    if too_small or situation.reserved + reserve <= situation.in_flight:
-        # Receives under way bring work or wake the receiver, so only without any is a permit worth waiting for.
-        wanted = not situation.in_flight and situation.running + situation.reserved + reserve < situation.allowed
-        return _none(NotNow.NO_PERMIT, situation, now, reserve=reserve, await_permit=wanted)
-    return Receive(_maximum(situation, room, now), _busy_seconds(situation), on_loan=False, reserve=reserve)
+def _plan_busy(situation: Situation, now: float) -> Plan:
+    """Several receives: each has a permit of its own, and all they may bring can be run, now or within a second."""
+    size, ahead, seconds = situation.terms.batch_size, _ahead(situation, now), _busy_seconds(situation)
+    in_flight, asked = situation.in_flight, situation.asked
+    permits, obtainable = situation.reserved, situation.obtainable
+    receives: list[Receive] = []
+    while in_flight < situation.target:
+        room = permits * size + ahead - situation.runnable - asked
+        # Enough for a full receive, and for one permit a receive: the latter matters where batches are larger than a receive.
+        taken = min(max(-(-(RECEIVE_LIMIT - room) // size), in_flight + 1 - permits, 0), obtainable)
+        permits, obtainable, room = permits + taken, obtainable - taken, room + taken * size
+        # While little of what may be read ahead is free, a receive would bring a message or two: better a large one a little later.
+        if room < max(1, min(ahead, RECEIVE_LIMIT)) or permits <= in_flight:
+            keep = _needed(situation, now, in_flight, asked)
+            # Receives under way bring work or wake the receiver, so only without any is a permit worth waiting for.
+            wanted = not in_flight and situation.running + permits < situation.allowed
+            return Plan(receives, NotNow.NO_PERMIT, keep, _to_reserve(situation, permits, keep), wanted)
+        receive = Receive(_maximum(situation, room, now), seconds, on_loan=False)
+        receives.append(receive)
+        in_flight, asked = in_flight + 1, asked + receive.maximum
+    keep = _needed(situation, now, in_flight, asked)
+    return Plan(receives, NotNow.ENOUGH_RECEIVES, keep, _to_reserve(situation, permits, keep))
 
 
-def _plan_window(situation: Situation, now: float) -> Step:
-    """One of the receives that a batch is gathered from. Its permit is lent until the batch goes; more permits make more room."""
+def _plan_window(situation: Situation, now: float) -> Plan | Lend:
+    """The receives that a batch is gathered from. Its permit is lent until the batch goes; more permits make more room."""
     if not situation.lent:
         return _lend(situation, now)
-    size = _window_size(situation)
-    room = (1 + situation.reserved) * size - situation.waiting - situation.asked
-    reserve = 0
-    if room <= 0 and situation.target > 1:
-        # The batch is full of what waits and what is asked for. The queue brings more, so begin the next one now.
-        reserve = min(-room // size + 1, situation.obtainable)
-        room += reserve * size
-    if room <= 0:
-        return _none(NotNow.NO_ROOM, situation, now, reserve=reserve)
-    return Receive(min(RECEIVE_LIMIT, room), _wait_in_window(situation, now), on_loan=True, reserve=reserve)
+    size, seconds = _window_size(situation), _wait_in_window(situation, now)
+    in_flight, asked, permits, obtainable = (
+        situation.in_flight,
+        situation.asked,
+        situation.reserved,
+        situation.obtainable,
+    )
+    receives: list[Receive] = []
+    why_no_more = NotNow.ENOUGH_RECEIVES
+    while in_flight < situation.target:
+        room = (1 + permits) * size - situation.waiting - asked
+        if room <= 0 and situation.target > 1:
+            # The batch is full of what waits and what is asked for. The queue brings more, so begin the next one now.
+            taken = min(-room // size + 1, obtainable)
+            permits, obtainable, room = permits + taken, obtainable - taken, room + taken * size
+        if room <= 0:
+            why_no_more = NotNow.NO_ROOM
+            break
+        receive = Receive(min(RECEIVE_LIMIT, room), seconds, on_loan=True)
+        receives.append(receive)
+        in_flight, asked = in_flight + 1, asked + receive.maximum
+    keep = _needed(situation, now, in_flight, asked)
+    return Plan(receives, why_no_more, keep, _to_reserve(situation, permits, keep))
 
 
-def _lend(situation: Situation, now: float) -> Step:
+def _lend(situation: Situation, now: float) -> Plan | Lend:
     """Have a permit and lend it; wait for one if none is free."""
     if situation.reserved:
         return Lend(0)
     if situation.obtainable:
         return Lend(1)
-    return _none(NotNow.NO_PERMIT, situation, now, await_permit=situation.running < situation.allowed)
+    wanted = situation.running < situation.allowed
+    keep = _needed(situation, now, situation.in_flight, situation.asked)
+    return Plan((), NotNow.NO_PERMIT, keep, await_permit=wanted)
 
 
 def _window_size(situation: Situation) -> int:
@@ -214,21 +240,22 @@ def _maximum(situation: Situation, room: int, now: float) -> int:
     return min(RECEIVE_LIMIT, room)
 
 
-def _none(
-    reason: NotNow, situation: Situation, now: float, *, reserve: int = 0, await_permit: bool = False
-) -> NoReceive:
-    keep = _needed(situation, now)
-    # What is obtained and not kept would only change hands twice.
-    return NoReceive(reason, keep, max(0, min(reserve, keep - situation.reserved)), await_permit)
+def _nothing(reason: NotNow, situation: Situation, now: float) -> Plan:
+    return Plan((), reason, _needed(situation, now, situation.in_flight, situation.asked))
 
 
-def _needed(situation: Situation, now: float) -> int:
+def _to_reserve(situation: Situation, permits: int, keep: int) -> int:
+    """How many to take so that ``permits`` are in hand. What would not be kept would only change hands twice."""
+    return max(0, min(permits, keep) - situation.reserved)
+
+
+def _needed(situation: Situation, now: float, in_flight: int, asked: int) -> int:
     """Permits to keep in hand: for receives under way, as each may bring a batch, and for what waits."""
     size = situation.terms.batch_size
     if situation.terms.windowed:
         # One batch starts on the permit that is lent.
-        beyond = situation.waiting + situation.asked - (size if situation.lent else 0)
+        beyond = situation.waiting + asked - (size if situation.lent else 0)
         return max(0, -(-beyond // size))
     if situation.lent:
         return 0
-    return max(situation.in_flight, -(-(situation.runnable + situation.asked - _ahead(situation, now)) // size))
+    return max(in_flight, -(-(situation.runnable + asked - _ahead(situation, now)) // size))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from pollers.sources.sqs.planning import Lend, NoReceive, NotNow, Situation, Terms, plan
+from pollers.sources.sqs.planning import Lend, NotNow, Situation, Terms, plan
 from pollers.sources.sqs.scaling import RECEIVE_LIMIT
 from pollers.telemetry.facts import RECEIVE_TASK, Doing, State
 
@@ -68,26 +68,26 @@ class Receiver:
         self._wake_up.ring()
 
     def _start_receives(self, now: float) -> NotNow:
-        """Carry out what is planned, until nothing more is to be asked for; why not."""
+        """Carry out what is planned; why no more is."""
         entitlement = self._entitlement
-        while True:
-            step = plan(self._situation(now), now)
+        while isinstance(step := plan(self._situation(now), now), Lend):
             entitlement.reserve(step.reserve)
-            if isinstance(step, NoReceive):
-                entitlement.keep(step.keep)
-                if step.await_permit:
-                    entitlement.await_one()
-                return step.reason
-            if isinstance(step, Lend):
-                entitlement.lend()
-                self._waiting.open(now)
-            else:
-                self._calls.start(step)
+            entitlement.lend()
+            self._waiting.open(now)
+        entitlement.reserve(step.reserve)
+        for receive in step.receives:
+            self._calls.start(receive)
+        entitlement.keep(step.keep)
+        if step.await_permit:
+            entitlement.await_one()
+        return step.why_no_more
 
     def _situation(self, now: float) -> Situation:
-        """What the plan is made from. By position: names would double its cost."""
+        """What the plan is made from. By position: names would double its cost, and one is made at every turn."""
         entitlement, waiting, calls, observed = self._entitlement, self._waiting, self._calls, self._observed
         allowed = entitlement.allowed
+        # What it takes to know these two is saved where no receive is justified: then no plan looks at them.
+        justified = calls.count < calls.target.target
         return Situation(
             self._terms,
             calls.target.target,
@@ -104,8 +104,8 @@ class Receiver:
             entitlement.running,
             entitlement.lent,
             allowed,
-            entitlement.obtainable(allowed),
-            entitlement.contended,
+            entitlement.obtainable(allowed) if justified else 0,
+            entitlement.contended if justified else False,
             observed.pace.ahead(self._terms.batch_size, allowed),
             observed.careful_until,
             observed.careful_size,
