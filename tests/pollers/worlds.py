@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 WORLDS: tuple[type[World], ...] = (StandardQueue, FifoQueue, KinesisStream, FanOutConsumer, TableStream, Feed)
+STEP_LIMIT = 200_000
+"""Turns of the loop after which a test counts as endless: several times what the longest needs."""
 
 
 def each_world(
@@ -36,7 +38,7 @@ def each_world(
                 await test(world(), *arguments, **named)
 
             with structlog.testing.capture_logs():
-                virtual_time.run(main)
+                virtual_time.run(main, step_limit=STEP_LIMIT)
 
         return in_virtual_time
 
