@@ -152,6 +152,7 @@ class Reader:
     async def _next_page(self, limit: int) -> Page:
         source = self.context.source
         if self._iterator is None:
+            # An iterator of a stream that was deleted fails; one that is made anew could be of its successor of the same name.
             await self.confirm()
             self._iterator, self._first_iterator = self._first_iterator, None
         if self._iterator is None:
@@ -185,6 +186,7 @@ class Reader:
         if place.gap_after is not None:
             self._report_gap(f"the next record is {numbers[0]}")
         size_bytes = await self._shard.take(fresh)
+        # Not before the shard has them: reading that is taken up again after a failure in between must bring them once more.
         place.upto = place.last = numbers[1]
         return size_bytes
 
