@@ -16,5 +16,5 @@ Before an invocation, its events come back to the source by themselves. During i
 work: at least once allows that. After it and before the acknowledgement likewise.
 
 Deciders: :mod:`batching`, :mod:`responses`, :mod:`backoff`, :mod:`failures`. Doers: :mod:`permits`, :mod:`stop`, :mod:`invoking`.
-:mod:`poller` is the seam between the supervisor and a source.
+:mod:`poller` is the seam between the supervisor and a source, :mod:`kind` what a kind of source declares.
 """
