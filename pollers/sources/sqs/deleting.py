@@ -150,10 +150,10 @@ class Deletes:
 
     async def _attempt(self, messages: list[Held]) -> list[Held]:
         """One call; what is to be tried again."""
-        await self._heartbeat.until_not_beating(messages)
+        await self._heartbeat.until_not_extending(messages)
         handles = [message.handle for message in messages]
         for message in messages:
-            message.in_call = True
+            message.in_delete = True
         refused = None
         try:
             with anyio.CancelScope(deadline=self._cut_at(messages)):
@@ -165,7 +165,7 @@ class Deletes:
             return self._again(messages, str(error))
         finally:
             for message in messages:
-                message.in_call = False
+                message.in_delete = False
         if refused is None:
             return self._again(messages, "no reply while the messages were hidden but briefly")
         return self._note(messages, handles, refused)

@@ -58,7 +58,7 @@ class Entitlement:
 
     def obtainable(self, allowed: int) -> int:
         """How many permits :meth:`reserve` could take now, when ``allowed`` are :attr:`allowed`."""
-        # The loan counts as one of ours: it is to be taken again.
+        # The loan counts as one of ours: it is to be taken again. Meanwhile others may have it, so what the claim says counts too.
         room = allowed - self.running - self.reserved - self.lent
         return min(room, self._claim.available) if room > 0 else 0
 

@@ -24,10 +24,13 @@ class MessageGroups:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._line: dict[str, Held] = {}
+        # By group: how many wait, how many occupy it, and the highest sequence number that waits.
         self._waiting: dict[str, int] = {}
         self._busy: dict[str, int] = {}
         self._last: dict[str, int] = {}
+        # By group: the first message that failed, and until when it is hidden at least.
         self._hidden: dict[str, tuple[int, float]] = {}
+        # How many wait behind busy groups. Counted, so that nobody has to look through the line to know whether any may go.
         self._blocked = 0
 
     @property
@@ -78,6 +81,7 @@ class MessageGroups:
     def release(self, group: str | None) -> None:
         """What occupied the group is settled: when nothing else does, its next may go."""
         name = group or ""
+        # More than one may occupy it: a batch that runs, and messages that lapsed behind it and are on their way back.
         self._busy[name] -= 1
         if not self._busy[name]:
             del self._busy[name]

@@ -50,8 +50,8 @@ class Heartbeat:
         self._backoff = Backoff(context.random, initial=RETRY_SECONDS[0], maximum=RETRY_SECONDS[1])
         self._failed = False
         self._changed = anyio.Event()
-        self._beats = 0
-        self._beat_over = anyio.Event()
+        self._calls = 0
+        self._call_over = anyio.Event()
         self._lapsed: Callable[[Sequence[Held]], None] = _ignore
 
     def visibility_of_receive(self, wait_seconds: int) -> int:
@@ -69,7 +69,10 @@ class Heartbeat:
         self.wake()
 
     async def run(self, lapsed: Callable[[Sequence[Held]], None]) -> None:
-        """Beat until cancelled. ``lapsed`` is given messages whose claim is over, so that those not yet started are dropped."""
+        """Extend what is due, until cancelled.
+
+        ``lapsed`` is given messages whose claim is over, so that those not yet started are dropped.
+        """
         self._lapsed = lapsed
         while True:
             self._changed = anyio.Event()
@@ -82,17 +85,17 @@ class Heartbeat:
             else:
                 await self._sleep(look.again_at)
 
-    async def until_not_beating(self, messages: Iterable[Held]) -> None:
+    async def until_not_extending(self, messages: Iterable[Held]) -> None:
         """Wait until no extension of these messages is under way.
 
         Calls may overtake each other. An extension that arrives after the return would overwrite its retry delay, one that
         arrives after the delete would be refused and look like a lost claim.
         """
-        if not self._beats:
+        if not self._calls:
             return
         messages = list(messages)
-        while any(message.beating for message in messages):
-            await self._beat_over.wait()
+        while any(message.in_extension for message in messages):
+            await self._call_over.wait()
 
     def _give_up(self, messages: Sequence[Held]) -> None:
         for message in messages:
@@ -121,13 +124,13 @@ class Heartbeat:
 
         async def take_slices() -> None:
             for some in slices:
-                await self._beat(some)
+                await self._call(some)
 
         async with anyio.create_task_group() as group:
             for _ in range(min(CALLS_AT_MOST, -(-len(messages) // 10))):
                 group.start_soon(take_slices)
 
-    async def _beat(self, messages: Sequence[Held]) -> None:
+    async def _call(self, messages: Sequence[Held]) -> None:
         """One call, for those of ten that still want it."""
         # Asked again for each of ten: since the look a message may have been done, and none is extended before its delete.
         sent_at = anyio.current_time()
@@ -136,8 +139,8 @@ class Heartbeat:
             return
         entries = [(message.handle, seconds) for message, seconds in due]
         for message, _ in due:
-            message.beating = True
-        self._beats += 1
+            message.in_extension = True
+        self._calls += 1
         least, most = CALL_SECONDS
         left = min(message.deadline for message, _ in due) - sent_at
         try:
@@ -150,11 +153,11 @@ class Heartbeat:
         else:
             self._note(due, entries, refused, sent_at)
         finally:
-            self._beats -= 1
+            self._calls -= 1
             for message, _ in due:
-                message.beating = False
-            self._beat_over.set()
-            self._beat_over = anyio.Event()
+                message.in_extension = False
+            self._call_over.set()
+            self._call_over = anyio.Event()
 
     def _note(
         self,

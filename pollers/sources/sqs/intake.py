@@ -133,7 +133,7 @@ class Intake:
         if self._filter is not None and not self._filter.matches(wire):
             arrivals.filtered.append(message)
         elif self._fifo or self._limits.deliverable(len(message.record)):
-            # In a FIFO group one that is too large fails in its turn.
+            # In a FIFO group one that is too large fails in its turn, or it would overtake what is ahead of it.
             arrivals.fresh.append(message)
         else:
             arrivals.oversized.append(message)
@@ -142,6 +142,7 @@ class Intake:
         """Whether we were handing it back, which has come true before we learned of it; what came is a message like any other."""
         if known.phase is not Phase.RETURNING:
             return False
+        # The return has happened at the service and its reply is still to come. When it does, nothing is left to do for it.
         known.phase = Phase.GONE
         known.record = b""
         self._held.remove(known)

@@ -30,9 +30,9 @@ class Held:
     """One message from receive to acknowledgement. Times are ``anyio.current_time()``; ``sequence`` orders a FIFO group.
 
     ``deadline`` is when its visibility timeout runs out, as far as we can know; ``lost`` says that the service no longer honours
-    ``handle``; ``in_call`` that a delete of it is under way, ``beating`` that an extension is. ``trace`` is its trace
-    header, where anybody wants to know. ``brief``: it was received with a short visibility on purpose (``BRIEF_SECONDS``), which
-    is to be lengthened to what the others have.
+    ``handle``; ``in_delete`` that a call to delete it is under way, ``in_extension`` that one to extend it is. ``trace`` is its
+    trace header, where anybody wants to know. ``brief``: it was received with a short visibility on purpose (``BRIEF_SECONDS``),
+    which is to be lengthened to what the others have.
     """
 
     id: str
@@ -47,7 +47,7 @@ class Held:
     phase: Phase = Phase.WAITING
     extended: bool = False
     lost: bool = False
-    in_call: bool = False
-    beating: bool = False
+    in_delete: bool = False
+    in_extension: bool = False
     brief: bool = False
     batch_deletes: BatchDeletes | None = None

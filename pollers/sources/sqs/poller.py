@@ -14,12 +14,12 @@ from pollers.engine.failures import Failures
 from pollers.errors import SourceUnusable
 from pollers.sources.sqs.attributes import LONG_POLL_SECONDS, QueueAttributes
 from pollers.sources.sqs.context import QueueContext, WakeUp
-from pollers.sources.sqs.crew import Crew
 from pollers.sources.sqs.entitlement import Entitlement
 from pollers.sources.sqs.heartbeat import Heartbeat
 from pollers.sources.sqs.outcome import STOPPING
 from pollers.sources.sqs.parts import Parts, make_parts
 from pollers.sources.sqs.queue import Queue, is_hopeless, unusable
+from pollers.sources.sqs.task_pool import TaskPool
 from pollers.sources.sqs.visibility import HeldMessages
 from pollers.telemetry.facts import RECEIVE_TASK, Doing, PollFailed, State
 
@@ -145,9 +145,9 @@ class SqsPoller:
         """Side tasks around the work: heartbeats and deletes go on until nothing is held any more."""
         async with anyio.create_task_group() as side:
             async with anyio.create_task_group() as group:
-                work = Crew(group, self._guard)
+                work = TaskPool(group, self._guard)
                 context = QueueContext(self._mapping, queue, self._surroundings, self._held, work, self._wake_up)
-                parts = self._make_parts(context, attributes, Crew(side, self._guard))
+                parts = self._make_parts(context, attributes, TaskPool(side, self._guard))
                 for task in (parts.deletes.run, self._entitlement.run, parts.receiver.ring_at_stop):
                     side.start_soon(self._guard, task)
                 side.start_soon(self._guard, parts.heartbeat.run, [parts.starter.drop_lapsed])
@@ -159,7 +159,7 @@ class SqsPoller:
             await self._guard(self._hand_back_the_rest, [parts])
             side.cancel_scope.cancel()
 
-    def _make_parts(self, context: QueueContext, attributes: QueueAttributes, spawn_side: Crew) -> Parts:
+    def _make_parts(self, context: QueueContext, attributes: QueueAttributes, spawn_side: TaskPool) -> Parts:
         function_seconds = self._surroundings.function.timeout_seconds
         hold = attributes.hold(self._mapping, function_seconds)
         heartbeat = Heartbeat(context, hold, needed=self._refusal(attributes) is not None)

@@ -48,7 +48,7 @@ class Returns:
         """
         for message in messages:
             message.phase = Phase.RETURNING
-        await self._heartbeat.until_not_beating(messages)
+        await self._heartbeat.until_not_extending(messages)
         # While that was waited for, a message may have been received again, and is then a message like any other.
         messages = [message for message in messages if message.phase is Phase.RETURNING]
         self._leave([message for message in messages if seconds[message.id] is None], reason)

@@ -124,7 +124,7 @@ def in_order_of_group(
 
 @dataclass(slots=True)
 class Look:
-    """What the deadlines ask for now, and when to look again (None: when something is added)."""
+    """What the deadlines demand now, and when to look again (None: when something is added)."""
 
     extend: list[Held] = field(default_factory=list)
     lapsed: list[Held] = field(default_factory=list)
@@ -132,7 +132,11 @@ class Look:
 
 
 class HeldMessages:
-    """Everything that is held, by message id, in order of deadline: a look costs what is due, not what is held."""
+    """Everything that is held, by message id, in order of deadline: a look costs what is due, not what is held.
+
+    New messages have the latest deadline, nearly always, so the order costs nothing; a message that moves goes to the end. Whatever
+    breaks the order only notes that, and the next look sorts.
+    """
 
     def __init__(self) -> None:
         self._messages: dict[str, Held] = {}
@@ -190,7 +194,7 @@ class HeldMessages:
         again_at = self._look_at_brief(now, look)
         for message in self._messages.values():
             if message.brief and message.deadline > now:
-                continue
+                continue  # looked at already: a brief visibility is lengthened by a rule of its own
             due_at = message.deadline - margin_seconds if heartbeat else message.deadline
             if due_at > now:
                 again_at = min(again_at, due_at)
@@ -219,7 +223,7 @@ class HeldMessages:
         return again_at
 
     def _place(self, message: Held) -> bool:
-        """Whether the message stands last rightfully."""
+        """Whether the message, which now stands last, has the latest deadline."""
         if message.deadline < self._latest:
             self._in_order = False
             return False
@@ -243,6 +247,8 @@ def extension(message: Held, now: float, hold_seconds: int) -> int | None:
         return None
     if message.brief:
         return max(1, math.ceil(message.received_at + hold_seconds - now))
+    # A second less than allowed: SQS refuses what goes beyond twelve hours by its own clock. And at the end of them the call is
+    # not worth making for what it would still gain.
     seconds = min(hold_seconds, int(message.received_at + LIMIT_SECONDS - now) - 1)
     return seconds if now + seconds > message.deadline + 1 else None
 
@@ -254,4 +260,4 @@ def extended_until(message: Held, sent_at: float, seconds: int, hold_seconds: in
 
 
 def _may_be_extended(message: Held) -> bool:
-    return not (message.lost or message.in_call or message.beating) and message.phase in EXTENDED_PHASES
+    return not (message.lost or message.in_delete or message.in_extension) and message.phase in EXTENDED_PHASES

@@ -1,4 +1,4 @@
-"""Messages that wait for an invocation, cut into batches. A decider; FIFO queues have their own (groups)."""
+"""Messages that wait for an invocation, cut into batches. A decider; FIFO queues have another, :mod:`groups`."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def test_what_is_being_returned_or_lost_is_never_extended() -> None:
     assert extension(held(phase=Phase.DELETING), 20.0, 30) == 30
     assert extension(held(phase=Phase.RETURNING), 20.0, 30) is None
     assert extension(held(phase=Phase.GONE), 20.0, 30) is None
-    for flag in ("lost", "in_call", "beating"):
+    for flag in ("lost", "in_delete", "in_extension"):
         message = held()
         setattr(message, flag, True)
         assert extension(message, 20.0, 30) is None
