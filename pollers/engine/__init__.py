@@ -18,3 +18,65 @@ work: at least once allows that. After it and before the acknowledgement likewis
 Deciders: :mod:`batching`, :mod:`responses`, :mod:`backoff`, :mod:`failures`. Doers: :mod:`permits`, :mod:`stop`, :mod:`invoking`.
 :mod:`poller` is the seam between the supervisor and a source, :mod:`kind` what a kind of source declares.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handlers.exports import lazily
+
+if TYPE_CHECKING:
+    from pollers.engine.backoff import Backoff
+    from pollers.engine.batching import RECORDS, Envelope, Gather, Limits, join_event
+    from pollers.engine.failures import Failure, Failures, is_ours, taken_apart
+    from pollers.engine.invoking import Attempt, Ended, accept_all, invoke, new_request_id
+    from pollers.engine.kind import Backlog, DepthSampler, Resources, SourceKind
+    from pollers.engine.permits import Claim, Permits
+    from pollers.engine.poller import Poller, Surroundings
+    from pollers.engine.responses import SUCCESS, Verdict, failed_ids, shortened
+    from pollers.engine.stop import Stop
+
+__all__ = [
+    "RECORDS",
+    "SUCCESS",
+    "Attempt",
+    "Backlog",
+    "Backoff",
+    "Claim",
+    "DepthSampler",
+    "Ended",
+    "Envelope",
+    "Failure",
+    "Failures",
+    "Gather",
+    "Limits",
+    "Permits",
+    "Poller",
+    "Resources",
+    "SourceKind",
+    "Stop",
+    "Surroundings",
+    "Verdict",
+    "accept_all",
+    "failed_ids",
+    "invoke",
+    "is_ours",
+    "join_event",
+    "new_request_id",
+    "shortened",
+    "taken_apart",
+]
+__getattr__ = lazily(
+    __name__,
+    {
+        "backoff": "Backoff",
+        "batching": "Envelope Gather Limits RECORDS join_event",
+        "failures": "Failure Failures is_ours taken_apart",
+        "invoking": "Attempt Ended accept_all invoke new_request_id",
+        "kind": "Backlog DepthSampler Resources SourceKind",
+        "permits": "Claim Permits",
+        "poller": "Poller Surroundings",
+        "responses": "SUCCESS Verdict failed_ids shortened",
+        "stop": "Stop",
+    },
+)

@@ -19,3 +19,39 @@ What a crash leaves: a mapping's fault stays inside its :class:`pollers.supervis
 poller after a pause. A fault in the runtime's own task ends the process as a kill would; every promise bears that. Between two
 steps of a reload, a stop finds mappings that have ended and not been replaced: they hold nothing.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handlers.exports import lazily
+
+if TYPE_CHECKING:
+    from pollers.supervisor.ending import LAST_LINES_SECONDS, Ending
+    from pollers.supervisor.loading import inspect_functions, load_checked, load_runnable
+    from pollers.supervisor.mapping import MappingRunner, MappingState
+    from pollers.supervisor.reloading import log_notes, reload_from
+    from pollers.supervisor.runtime import Runtime
+
+__all__ = [
+    "LAST_LINES_SECONDS",
+    "Ending",
+    "MappingRunner",
+    "MappingState",
+    "Runtime",
+    "inspect_functions",
+    "load_checked",
+    "load_runnable",
+    "log_notes",
+    "reload_from",
+]
+__getattr__ = lazily(
+    __name__,
+    {
+        "ending": "Ending LAST_LINES_SECONDS",
+        "loading": "inspect_functions load_checked load_runnable",
+        "mapping": "MappingRunner MappingState",
+        "reloading": "log_notes reload_from",
+        "runtime": "Runtime",
+    },
+)

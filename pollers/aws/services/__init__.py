@@ -9,6 +9,8 @@ from pollers.aws.api import AwsService
 if TYPE_CHECKING:
     from pollers.aws.api import Connection, FanOutApi, S3Api, SnsApi, SqsApi, StreamApi
 
+__all__ = ["DYNAMODB_STREAMS", "KINESIS", "S3", "SNS", "SQS"]
+
 
 def _sqs(connection: Connection) -> SqsApi:
     from pollers.aws.services.sqs import SqsClient

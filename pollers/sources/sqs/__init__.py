@@ -12,3 +12,22 @@ shared :mod:`context`; :mod:`poller` owns every task and the stop.
 
 Deciders, without I/O or clock of their own: planning, scaling, waiting, groups, visibility, attributes.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handlers.exports import lazily
+
+if TYPE_CHECKING:
+    from pollers.sources.sqs.kind import SQS
+
+__all__ = [
+    "SQS",
+]
+__getattr__ = lazily(
+    __name__,
+    {
+        "kind": "SQS",
+    },
+)

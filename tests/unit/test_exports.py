@@ -1,0 +1,46 @@
+"""What packages export: every package says what it is for, and every name that it promises is there."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+from tests.unit.test_architecture import ROOT, modules
+
+PACKAGES_FOUND = sorted(name for name, path in modules(ROOT).items() if path.name == "__init__.py")
+WITHOUT_EXPORTS = {"pollers", "pollers.aws", "pollers.commands", "pollers.demo"}
+"""Their docstrings say why."""
+HEAVY = ("aiohttp", "botocore", "prometheus_client", "sqlite3")
+"""Slow to import, and not needed by all commands."""
+
+
+@pytest.mark.parametrize("package", PACKAGES_FOUND)
+def test_a_package_says_what_it_is_for(package: str) -> None:
+    """In its docstring, so that a reader knows the room before its files."""
+    assert ast.get_docstring(ast.parse(modules(ROOT)[package].read_text()))
+
+
+@pytest.mark.parametrize("package", sorted(set(PACKAGES_FOUND) - WITHOUT_EXPORTS))
+def test_every_exported_name_is_there(package: str) -> None:
+    """Names that are imported when they are used first would else be missed only by their user."""
+    module = import_module(package)
+    assert module.__all__
+    assert [name for name in module.__all__ if not hasattr(module, name)] == []
+
+
+@pytest.mark.parametrize("package", sorted(set(PACKAGES_FOUND) - WITHOUT_EXPORTS))
+def test_an_exported_name_is_not_a_file_of_the_package(package: str) -> None:
+    """Importing the file would put the file in the name's place."""
+    exported = set(import_module(package).__all__)
+    assert [name for name in exported if f"{package}.{name}" in modules(ROOT)] == []
+
+
+def test_the_command_line_imports_nothing_heavy() -> None:
+    """``headrace --help`` and the first steps of each command stay fast."""
+    code = f"import sys, pollers.cli; print([name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
