@@ -11,7 +11,7 @@ from msgspec import Raw
 from pollers.aws.api import SlicingApi
 from pollers.destinations.record import BatchInfoForm, whole_seconds
 from pollers.engine.batching import RECORDS
-from pollers.sources.dynamodb import events
+from pollers.sources.dynamodb.events import encoder
 from pollers.sources.streams.pacing import Pace
 from pollers.sources.streams.positions import SEQUENCE_NUMBERS
 
@@ -44,7 +44,7 @@ class DynamoDBSource:
         self.arn = arn
         self._api = api
         self._slicing = api if not items_needed and isinstance(api, SlicingApi) else None
-        self._encoders = events.encoder(arn)
+        self._encoders = encoder(arn)
 
     @property
     def service_clock(self) -> ServiceClock:

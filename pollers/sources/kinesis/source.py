@@ -8,7 +8,7 @@ from pollers.aws.api import SlicingApi
 from pollers.aws.wire.plain_records import are_plain
 from pollers.destinations.record import BatchInfoForm, milliseconds
 from pollers.engine.batching import RECORDS
-from pollers.sources.kinesis import events
+from pollers.sources.kinesis.events import page_encoder
 from pollers.sources.streams.pacing import Pace
 from pollers.sources.streams.positions import SEQUENCE_NUMBERS
 
@@ -50,7 +50,7 @@ class KinesisSource:
         self.fan_out = bool(consumer)
         self._api = api
         self._slicing = api if not records_needed and isinstance(api, SlicingApi) else None
-        self._encoders = events.page_encoder(arn)
+        self._encoders = page_encoder(arn)
 
     @property
     def service_clock(self) -> ServiceClock:
