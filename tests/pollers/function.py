@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import anyio
 import orjson
 
-from handlers.function import PAYLOAD_LIMIT_BYTES, FunctionError, FunctionStatus, Invocation, Payload, Result
+from handlers.function import FunctionError, FunctionStatus, Invocation, Payload, Result
 from tests.pollers.world import Partial
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Call:
     given: list[Given]
     partial: Partial
     began: float
+    size_bytes: int
     ended: float | None = field(default=None, init=False)
     answer: Answer | None = field(default=None, init=False)
 
@@ -125,7 +126,6 @@ class TrialFunction:
     running: list[Call] = field(default_factory=list, init=False)
     invoked: anyio.Event = field(default_factory=anyio.Event, init=False)
     """Set, and replaced, when an invocation begins."""
-    violations: list[str] = field(default_factory=list, init=False)
 
     name = "trial"
     arn = "arn:aws:lambda:us-east-1:000000000000:function:trial"
@@ -133,9 +133,7 @@ class TrialFunction:
     async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
         """See ``Function.invoke``."""
         parsed = orjson.loads(event)
-        call = Call(parsed, self.read(parsed), self.partial, anyio.current_time())
-        if len(event) > PAYLOAD_LIMIT_BYTES:
-            self.violations.append(f"an event of {len(event)} bytes")
+        call = Call(parsed, self.read(parsed), self.partial, anyio.current_time(), len(event))
         self.began(call)
         self.calls.append(call)
         self.running.append(call)

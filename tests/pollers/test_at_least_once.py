@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from tests.pollers.function import accept, fails_at_first, fails_on
+from tests.pollers.function import accept, fails_at_first, fails_on, takes
 from tests.pollers.trial import Trial
+from tests.pollers.world import Redelivery
 from tests.pollers.worlds import each_world
 from tests.worlds import virtual_time
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from tests.pollers.world import World
 
 EVENTS = 9
+VISIBILITY_SECONDS = 30
+"""Of a queue, unless somebody says otherwise."""
 
 
 def small(world: World, behaviour: Behaviour = accept) -> Trial:
@@ -62,6 +65,24 @@ async def test_crash_after_crash_while_the_function_fails_loses_nothing(world: W
             await trial.crash_at(first + 11 * life)
         async with trial.running():
             await trial.finish()
+
+
+@each_world()
+async def test_what_a_crash_has_left_comes_again_as_soon_as_the_kind_says(world: World) -> None:
+    """At once where it is read again; where it is hidden, when its visibility timeout has run out."""
+    trial = Trial(world, takes(10), batch_size=2, timeout_seconds=20)
+    trial.put("first", "second")
+    async with trial.crashing():
+        await trial.until_invoked()
+        await anyio.sleep(1)
+    assert not trial.acknowledged
+
+    trial.function.behaviour = accept
+    began = anyio.current_time()
+    async with trial.running():
+        await trial.finish()
+    hidden_seconds = VISIBILITY_SECONDS if world.features.redelivery is Redelivery.BY_VISIBILITY else 0
+    assert anyio.current_time() - began <= hidden_seconds + 10
 
 
 @each_world()

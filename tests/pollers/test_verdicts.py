@@ -194,7 +194,7 @@ async def test_a_batch_whose_retries_are_used_up_is_given_up_on_with_a_failure_r
     async with trial.running():
         await virtual_time.eventually(lambda: not world.left())
     assert sorted(trial.accepted) == ["event 0", "event 1", "event 3", "event 4"]
-    assert trial.given_up == {"event 2"}
+    assert trial.witness.given_up == {"event 2"}
     records = world.failure_records()  # type: ignore[attr-defined] # of worlds that have the feature
     assert [record["requestContext"]["condition"] for record in records] == ["RetryAttemptsExhausted"]
 

@@ -1,7 +1,4 @@
-"""A mapping under trial: a world, a function written in the test, a poller from the registry, and what must hold at any time.
-
-A violation is kept and fails the trial at its end, wherever it was met: a poller, or its supervisor, might survive an assertion.
-"""
+"""A mapping under trial: a world, a function written in the test, a poller from the registry, and a witness of it all."""
 
 from __future__ import annotations
 
@@ -12,20 +9,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 
 from config.models import Config, HttpFunction
+from handlers.function import PAYLOAD_LIMIT_BYTES
 from pollers.engine.failures import taken_apart
 from pollers.engine.permits import Permits
 from pollers.engine.poller import Surroundings
 from pollers.engine.stop import Stop
 from pollers.sources.registry import kind_of
 from pollers.supervisor.runtime import Runtime
-from pollers.telemetry.facts import Discarded, Fact, Facts, Filtered
+from pollers.telemetry.facts import Facts
 from pollers.telemetry.ledger import Ledger
 from tests.pollers.function import Call, TrialFunction, accept
-from tests.pollers.world import Order
+from tests.pollers.witness import Witness
 from tests.worlds import virtual_time
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from config.models import FunctionModel, Mapping
     from pollers.engine.poller import Poller
@@ -58,36 +56,36 @@ class Trial:
     ) -> None:
         self.world = world
         self.mapping = world.mapping(**settings)
+        self.witness = witness = Witness(world)
         self.function = TrialFunction(
-            behaviour, concurrency, timeout_seconds, world.given, world.features.partial, self._began, self._ended
+            behaviour, concurrency, timeout_seconds, world.given, world.features.partial, self._began, witness.ended
         )
         self.permits = Permits(concurrency)
         self.stop = Stop()
         self.ledger = Ledger()
-        self.facts: list[Fact] = []
         self.poller: Poller | None = None
-        self.accepted: list[str] = []
-        self.acknowledged: list[str] = []
-        self.rejected: set[str] = set()
-        self.given_up: set[str] = set()
-        self._put: dict[str, list[str]] = {}
-        self._place: dict[str, tuple[str, int]] = {}
-        self._balances: Callable[[], bool] = lambda: True
-        world.on_acknowledged = self._acknowledged
 
     # -- what a test does and asks ---------------------------------------------------------------------------------------
 
     def put(self, *values: str, key: str = "k") -> None:
         """Add events of one key."""
         for value in values:
-            line = self._put.setdefault(key, [])
-            self._place[value] = key, len(line)
-            line.append(value)
+            self.witness.put(value, key)
             self.world.put(value, key)
 
     def of(self, kind: type[F]) -> list[F]:
         """The facts of one kind."""
-        return [fact for fact in self.facts if isinstance(fact, kind)]
+        return [fact for fact in self.witness.facts if isinstance(fact, kind)]
+
+    @property
+    def accepted(self) -> list[str]:
+        """The values that the function accepted, in the order that it did."""
+        return self.witness.accepted
+
+    @property
+    def acknowledged(self) -> list[str]:
+        """The values that will not come again, in the order that this became certain."""
+        return self.witness.acknowledged
 
     @property
     def invoked(self) -> list[list[str]]:
@@ -97,7 +95,7 @@ class Trial:
     @property
     def everything(self) -> set[str]:
         """All that was put."""
-        return set(self._place)
+        return set(self.witness.place)
 
     @property
     def all_done(self) -> bool:
@@ -126,12 +124,12 @@ class Trial:
     async def make_poller(self) -> Poller:
         """A new poller, with a stop and books of its own."""
         self.stop, self.ledger = Stop(), Ledger()
-        facts = Facts(NAME, [self.ledger, self._note])
+        facts = Facts(NAME, [self.ledger, self.witness.note])
         clock = virtual_time.VirtualClock()
         shown = kind_of(self.mapping).first_payload
         around = Surroundings(self.function, self.permits.claim(), facts, shown, self.stop, clock, random.Random(7))
         self.poller = poller = await self.world.make_poller(self.mapping, around)
-        self._balances = lambda: self.ledger.balances(poller.held())
+        self.witness.balances = lambda: self.ledger.balances(poller.held())
         return poller
 
     @asynccontextmanager
@@ -157,11 +155,18 @@ class Trial:
 
             loop.at_step(loop.steps + step, crash)
             await poller.run()
-        self._check(
-            self.ledger.balances(poller.held()), f"after a crash: {self.ledger.as_dict()}, held {poller.held()}"
-        )
-        self._check_idle()
+        self._check_crashed(poller)
         return done_before
+
+    @asynccontextmanager
+    async def crashing(self) -> AsyncIterator[Poller]:
+        """A poller at work, which crashes at the end."""
+        poller = await self.make_poller()
+        async with anyio.create_task_group() as group:
+            group.start_soon(poller.run)
+            yield poller
+            group.cancel_scope.cancel()
+        self._check_crashed(poller)
 
     async def failure(self) -> Exception:
         """Run a poller that fails by itself; the cause, with everything handed back."""
@@ -203,11 +208,11 @@ class Trial:
             self._make_supervised,
             lambda name, model: self.function,
             has_store=True,
-            sinks=(self._note,),
+            sinks=(self.witness.note,),
             clock=virtual_time.VirtualClock(),
             seed=random.Random(7),
         )
-        self._balances = lambda: self.runner(runtime).balanced
+        self.witness.balances = lambda: self.runner(runtime).balanced
         return runtime
 
     def configuration(self, mapping: Mapping) -> Config:
@@ -230,65 +235,33 @@ class Trial:
         self.mapping = mapping
         return self.poller
 
-    # -- what must hold --------------------------------------------------------------------------------------------------
+    # -- what must hold at the end of a life ------------------------------------------------------------------------------
 
     def check(self) -> None:
         """Nothing that must hold was broken so far."""
-        assert not self.function.violations, self.function.violations
+        assert not self.witness.violations, self.witness.violations
 
     def check_stopped(self) -> None:
         """After a poller ended in order: nothing is held, nothing runs, and the books balance."""
         assert self.poller is not None
-        self._check(self.poller.held() == 0, f"{self.poller.held()} are held after the end")
-        self._check(self.ledger.balances(0), f"the books do not balance after the end: {self.ledger.as_dict()}")
+        held, check = self.poller.held(), self.witness.check
+        check(held == 0, f"{held} are held after the end")
+        check(self.ledger.balances(0), f"the books do not balance after the end: {self.ledger.as_dict()}")
         self._check_idle()
         self.check()
 
+    def _check_crashed(self, poller: Poller) -> None:
+        books = self.ledger.as_dict()
+        self.witness.check(self.ledger.balances(poller.held()), f"after a crash: {books}, held {poller.held()}")
+        self._check_idle()
+
     def _check_idle(self) -> None:
-        self._check(not self.function.running, "an invocation runs after the end")
-        self._check(self.permits.held == 0, f"{self.permits.held} permits are held after the end")
-
-    def _check(self, holds: bool, otherwise: str) -> None:
-        if not holds:
-            self.function.violations.append(otherwise)
-
-    @property
-    def _done(self) -> set[str]:
-        return {*self.accepted, *self.rejected, *self.given_up}
+        self.witness.check(not self.function.running, "an invocation runs after the end")
+        self.witness.check(self.permits.held == 0, f"{self.permits.held} permits are held after the end")
 
     def _began(self, call: Call) -> None:
-        function, values = self.function, call.values
-        elsewhere = {value for other in function.running for value in other.values}
-        self._check(len(set(values)) == len(values), f"a value twice in one batch: {values}")
-        self._check(elsewhere.isdisjoint(values), f"a value in two invocations at a time: {elsewhere & set(values)}")
-        self._check(len(values) <= self.mapping.batch_size, f"a batch of {len(values)}")
-        self._check(len(function.running) < function.concurrency, "more invocations than the function allows")
-        self._check(self.rejected.isdisjoint(values), "invoked with what the filter rejects")
-        self._check(self._balances(), "the books do not balance when an invocation begins")
-        if self.world.features.order is not Order.NONE:
-            self._check_order(call)
-
-    def _check_order(self, call: Call) -> None:
-        done, before = self._done, set[str]()
-        for given in call.given:
-            key, index = self._place[given.value]
-            self._check(key == given.key, f"{given.value} was put with key {key} and came with {given.key}")
-            waits = [one for one in self._put[key][:index] if one not in done and one not in before]
-            self._check(not waits, f"{given.value} begins before {waits} are done")
-            before.add(given.value)
-
-    def _ended(self, call: Call) -> None:
-        self._check(self._balances(), "the books do not balance when an invocation ends")
-        assert call.answer is not None
-        self.accepted += [value for value in call.values if value in call.answer.done]
-
-    def _acknowledged(self, value: str) -> None:
-        self._check(value in self._done, f"{value} is acknowledged and was not accepted")
-        self.acknowledged.append(value)
-
-    def _note(self, _mapping: str, fact: Fact) -> None:
-        self.facts.append(fact)
-        if isinstance(fact, Filtered):
-            self.rejected.update(self.world.value_of(fact.source, one) for one in fact.ids)
-        elif isinstance(fact, Discarded):
-            self.given_up.update(self.world.value_of(fact.source, one) for one in fact.ids)
+        function, check = self.function, self.witness.check
+        check(len(call.given) <= self.mapping.batch_size, f"a batch of {len(call.given)}")
+        check(call.size_bytes <= PAYLOAD_LIMIT_BYTES, f"an event of {call.size_bytes} bytes")
+        check(len(function.running) < function.concurrency, "more invocations than the function allows")
+        self.witness.began(call, function.running)
