@@ -73,7 +73,7 @@ async def headrace(port: int, seconds: float) -> None:
         function = await stack.enter_async_context(InProcess("noop", "arn:aws:lambda:us-east-1:0:function:noop", model))
         claim = Permits(RECEIVES).claim()
         surroundings = Surroundings(
-            function=function, claim=claim, facts=Facts("orders", [measured]), first_payload=SQS.first_payload
+            function=function, claim=claim, facts=Facts("orders", [measured]), first_payload=SQS.shown.first_payload
         )
         poller = SqsPoller(mapping, await clients.client(services.SQS, "us-east-1"), surroundings)
         tune_gc()

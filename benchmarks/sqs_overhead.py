@@ -122,7 +122,7 @@ async def measure(count: int, *, fifo: bool = False, **settings: Any) -> float: 
     sqs, stop = CannedSqs(count, fifo=fifo), Stop()
     claim = Permits(CONCURRENCY).claim()
     facts = Facts("orders", [Ledger()])
-    around = Surroundings(Instant(), claim, facts, SQS.first_payload, stop, random=random.Random(1))
+    around = Surroundings(Instant(), claim, facts, SQS.shown.first_payload, stop, random=random.Random(1))
     poller = SqsPoller(mapping, sqs, around, long_poll_seconds=1)
     async with anyio.create_task_group() as group:
         group.start_soon(poller.run)

@@ -69,7 +69,7 @@ def command(
     """
     texts, view = _chosen(pattern, config, mapping)
     if source is not None:
-        view = next(kind.event_view for kind in kinds() if kind.name == source)
+        view = next(kind.patterns.event_view for kind in kinds() if kind.name == source)
     chosen = _compiled(texts, view)
     if explain:
         for note in _notes(texts, view):
@@ -96,7 +96,7 @@ def _chosen(pattern: str | None, config: Path | None, mapping: str | None) -> tu
     filters = mappings[mapping].filter_criteria.filters
     if not filters:
         _refuse(f"the mapping {mapping} has no filters: every event matches")
-    return [filter_.pattern for filter_ in filters], kind_of(mappings[mapping]).event_view
+    return [filter_.pattern for filter_ in filters], kind_of(mappings[mapping]).patterns.event_view
 
 
 def _patterns_of(pattern: str) -> list[str]:

@@ -56,27 +56,33 @@ class Resources:
     long_poll_seconds: int
 
 
-@dataclass(frozen=True, slots=True)
-class SourceKind(Generic[M]):
-    """One kind of source. Functions that are given a mapping are given one of this kind's model."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polling(Generic[M]):
+    """How the mappings of a kind are polled: for the supervisor."""
 
-    model: type[M]
-    """The model of its mappings, which has the kind's name (``kind``)."""
-    services: tuple[AwsService[Any], ...]
-    """The services of AWS that its pollers call."""
     make_poller: Callable[[M, Resources], Awaitable[Poller]]
     """A new poller of a mapping. Every client that it needs is made here, before polling starts."""
     keeps_checkpoints: bool
     """Whether its mappings need a checkpoint store."""
     concurrency_limit: Callable[[M], int | None]
     """How many invocations the mapping itself allows at a time; None: as many as its function."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patterns(Generic[M]):
+    """What a mapping's patterns see of a record: for filtering. Both views must show the same members (the same shape)."""
+
     wire_view: Callable[[M, Collection[str]], View]
-    """What a mapping's patterns see of a record as its service sends it; told the paths that they look at."""
+    """Of a record as its service sends it; told the paths that a mapping's patterns look at."""
     event_view: View
-    """What patterns see of an event record as functions get it."""
-    first_payload: PayloadStart
-    """What a person is shown of an encoded event record."""
-    source_name: Callable[[M], str]
+    """Of an event record as functions get it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names(Generic[M]):
+    """What a kind and its sources are called: for the status document, the console and traces."""
+
+    source: Callable[[M], str]
     """The source's own name: the queue's, the stream's, the table's."""
     trace_system: str
     """OpenTelemetry's word for the service (``messaging.system``)."""
@@ -84,10 +90,32 @@ class SourceKind(Generic[M]):
     """Which form of the kind a mapping's source has, as the status document names it (``sqs-fifo``)."""
     label: Callable[[M], str]
     """The same for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown(Generic[M]):
+    """What people are shown of a mapping's progress and of its failures: for the status document and the console."""
+
     backlog: Backlog
     """What tells how far behind its mappings are."""
     depth: Callable[[M, Aws], DepthSampler] | None
     """What asks a mapping's source how much it holds; None where nothing can be asked."""
+    first_payload: PayloadStart
+    """The start of an encoded event record's payload, without what is around it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceKind(Generic[M]):
+    """One kind of source, grouped by who reads it. Functions that are given a mapping are given one of this kind's model."""
+
+    model: type[M]
+    """The model of its mappings, which has the kind's name (``kind``)."""
+    services: tuple[AwsService[Any], ...]
+    """The services of AWS that its pollers call."""
+    polling: Polling[M]
+    patterns: Patterns[M]
+    names: Names[M]
+    shown: Shown[M]
     examine: Callable[[M, float, Aws], AsyncIterator[Finding]]
     """Asks AWS, by calls that change nothing, whether a mapping can do its work; told its function's timeout in seconds.
 

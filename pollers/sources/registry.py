@@ -56,7 +56,7 @@ def registered(kind: AnyKind) -> Iterator[None]:
 
 def check_patterns(mapping: Mapping) -> Iterable[Finding]:
     """Every fault of the mapping's patterns, and notes on them."""
-    return check_filters(mapping.filter_criteria, kind_of(mapping).event_view.shape)
+    return check_filters(mapping.filter_criteria, kind_of(mapping).patterns.event_view.shape)
 
 
 def compile_patterns(mapping: Mapping) -> RecordFilter | None:
@@ -64,7 +64,7 @@ def compile_patterns(mapping: Mapping) -> RecordFilter | None:
 
     Raises :class:`pollers.filtering.PatternError` for what :func:`check_patterns` calls a fault.
     """
-    return compile_filters(mapping.filter_criteria, partial(kind_of(mapping).wire_view, mapping))
+    return compile_filters(mapping.filter_criteria, partial(kind_of(mapping).patterns.wire_view, mapping))
 
 
 def traced(mapping: Mapping) -> Traced:
@@ -72,17 +72,17 @@ def traced(mapping: Mapping) -> Traced:
     from pollers.telemetry.tracing import Traced
 
     kind, region = kind_of(mapping), mapping.arn.region
-    return Traced(mapping.name, mapping.function_name, kind.trace_system, kind.source_name(mapping), region)
+    return Traced(mapping.name, mapping.function_name, kind.names.trace_system, kind.names.source(mapping), region)
 
 
 def concurrency_limit(mapping: Mapping) -> int | None:
     """How many invocations the mapping itself allows at a time; None: as many as its function."""
-    return kind_of(mapping).concurrency_limit(mapping)
+    return kind_of(mapping).polling.concurrency_limit(mapping)
 
 
 def keeps_checkpoints(mapping: Mapping) -> bool:
     """Whether the mapping needs a checkpoint store."""
-    return kind_of(mapping).keeps_checkpoints
+    return kind_of(mapping).polling.keeps_checkpoints
 
 
 async def make_poller(
@@ -98,4 +98,4 @@ async def make_poller(
     ``long_poll_seconds``: how long a receive from an empty queue may wait, which is also how long a stop may have to.
     """
     resources = Resources(aws, store, surroundings, compile_patterns(mapping), long_poll_seconds)
-    return await kind_of(mapping).make_poller(mapping, resources)
+    return await kind_of(mapping).polling.make_poller(mapping, resources)

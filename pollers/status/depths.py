@@ -56,6 +56,6 @@ class Depths:
 
     def _sampler(self, mapping: Mapping) -> DepthSampler | None:
         source = mapping.event_source_arn
-        if source not in self._samplers and (make := kind_of(mapping).depth) is not None:
+        if source not in self._samplers and (make := kind_of(mapping).shown.depth) is not None:
             self._samplers[source] = make(mapping, self._aws)
         return self._samplers.get(source)

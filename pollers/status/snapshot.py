@@ -118,9 +118,9 @@ class Status:
         return {
             "name": runner.name,
             "source": model.event_source_arn,
-            "kind": kind.form(model),
-            "label": kind.label(model),
-            "backlog": kind.backlog.value,
+            "kind": kind.names.form(model),
+            "label": kind.names.label(model),
+            "backlog": kind.shown.backlog.value,
             "function": runner.host.name,
             "state": runner.state.value,
             "sentence": self.sentence(runner),
@@ -141,7 +141,7 @@ class Status:
         """Why the mapping is idle, or what it is busy with."""
         around = Surrounding(
             runner.state,
-            kind_of(runner.model).backlog,
+            kind_of(runner.model).shown.backlog,
             runner.problem,
             runner.host.permits.held,
             runner.host.model.concurrency,

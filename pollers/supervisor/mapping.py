@@ -198,7 +198,7 @@ class MappingRunner:
                 await self._poll(function, caller, stop)
 
     async def _poll(self, function: Function, caller: Caller, stop: Stop) -> None:
-        first_payload = kind_of(self.model).first_payload
+        first_payload = kind_of(self.model).shown.first_payload
         surroundings = Surroundings(function, caller.claim, self._facts, first_payload, stop, self._clock, self._random)
         try:
             # Making clients may ask for credentials, and nobody knows how long that takes.

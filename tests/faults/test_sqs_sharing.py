@@ -38,7 +38,9 @@ async def mappings(function: ScriptedFunction, *served: tuple[Queue, SqsMapping]
             stops.append(stop)
             claim = permits.claim(mapping.scaling_config.maximum_concurrency)
             facts = Facts(mapping.name)
-            around = Surroundings(function, claim, facts, SQS.first_payload, stop, VirtualClock(), random.Random(1))
+            around = Surroundings(
+                function, claim, facts, SQS.shown.first_payload, stop, VirtualClock(), random.Random(1)
+            )
             group.start_soon(SqsPoller(mapping, api, around).run)
         yield permits
         for stop in stops:

@@ -15,6 +15,7 @@ from pollers.aws.api import AwsService
 from pollers.aws.findings import Finding, Level
 from pollers.destinations.record import BatchInfoForm, whole_seconds
 from pollers.engine.batching import Envelope
+from pollers.engine.kind import Names, Patterns
 from pollers.filtering.views import RecordShape, View, own_member
 from pollers.sources.streams.kind import stream_kind
 from pollers.sources.streams.pacing import Pace
@@ -135,10 +136,12 @@ FEED = stream_kind(
     services=(FEEDS,),
     make_source=make_source,
     examine=examine,
-    label="FEED",
-    trace_system="feed",
-    source_name=lambda mapping: mapping.arn.resource,
+    patterns=Patterns(wire_view=wire_view, event_view=View(SHAPE, {"event": own_member("event")}, None)),
+    names=Names(
+        source=lambda mapping: mapping.arn.resource,
+        trace_system="feed",
+        form=lambda _: "feed",
+        label=lambda _: "FEED",
+    ),
     first_payload=json_member("fullDocument"),
-    wire_view=wire_view,
-    event_view=View(SHAPE, {"event": own_member("event")}, None),
 )

@@ -126,7 +126,7 @@ class Trial:
         self.stop, self.ledger = Stop(), Ledger()
         facts = Facts(NAME, [self.ledger, self.witness.note])
         clock = virtual_time.VirtualClock()
-        shown = kind_of(self.mapping).first_payload
+        shown = kind_of(self.mapping).shown.first_payload
         around = Surroundings(self.function, self.permits.claim(), facts, shown, self.stop, clock, random.Random(7))
         self.poller = poller = await self.world.make_poller(self.mapping, around)
         self.witness.balances = lambda: self.ledger.balances(poller.held())

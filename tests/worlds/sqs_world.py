@@ -156,7 +156,7 @@ class World:
             self.function,
             self.permits.claim(self.mapping.scaling_config.maximum_concurrency),
             Facts(self.mapping.name, [self.ledger, lambda _, fact: self.facts.append(fact), *self.sinks], self.traced),
-            SQS.first_payload,
+            SQS.shown.first_payload,
             self.stop,
             VirtualClock(),
             random.Random(self.seed),

@@ -229,7 +229,7 @@ class Rig:
             self.function,
             self.permits.claim(),
             Facts("rig", [self.ledger, lambda _mapping, fact: self.facts.append(fact)]),
-            kind_of(self.mapping).first_payload,
+            kind_of(self.mapping).shown.first_payload,
             self.stop,
             self.clock,
             random.Random(7),

@@ -170,7 +170,7 @@ class Simulation:
         permits = Permits(self.random.choice((1, 2, 5)))
         facts = Facts("simulated", [ledger, self.watch.note])
         function = SimulatedFunction(self.watch, permits.concurrency)
-        first_payload = kind_of(self.mapping).first_payload
+        first_payload = kind_of(self.mapping).shown.first_payload
         surroundings = Surroundings(function, permits.claim(), facts, first_payload, stop, self.clock, self.random)
         destination = SimulatedDestination(self.watch) if self.mapping.on_failure else None
         record_filter = SimulatedFilter(self.watch) if self.watch.filters else None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from config.models import DynamoDBMapping
 from pollers.aws import services
+from pollers.engine.kind import Names, Patterns
 from pollers.sources.dynamodb import filtering
 from pollers.sources.streams.kind import stream_kind
 from pollers.telemetry.payloads import json_member
@@ -37,11 +38,13 @@ DYNAMODB = stream_kind(
     DynamoDBMapping,
     services=(services.DYNAMODB_STREAMS,),
     make_source=make_source,
-    wire_view=filtering.wire_view,
-    event_view=filtering.EVENT_VIEW,
+    patterns=Patterns(wire_view=filtering.wire_view, event_view=filtering.EVENT_VIEW),
+    names=Names(
+        source=lambda mapping: mapping.arn.resource.removeprefix("table/"),
+        trace_system="aws_dynamodb_streams",
+        form=lambda _: "dynamodb",
+        label=lambda _: "DYNAMODB",
+    ),
     first_payload=json_member("dynamodb"),
-    source_name=lambda mapping: mapping.arn.resource.removeprefix("table/"),
-    trace_system="aws_dynamodb_streams",
-    label="DYNAMODB",
     examine=examine,
 )

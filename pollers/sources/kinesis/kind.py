@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from config.models import KinesisMapping
 from pollers.aws import services
+from pollers.engine.kind import Names, Patterns
 from pollers.sources.kinesis import filtering
 from pollers.sources.streams.kind import stream_kind
 from pollers.telemetry.payloads import base64_member
@@ -37,11 +38,13 @@ KINESIS = stream_kind(
     KinesisMapping,
     services=(services.KINESIS,),
     make_source=make_source,
-    wire_view=filtering.wire_view,
-    event_view=filtering.EVENT_VIEW,
+    patterns=Patterns(wire_view=filtering.wire_view, event_view=filtering.EVENT_VIEW),
+    names=Names(
+        source=lambda mapping: mapping.arn.resource.removeprefix("stream/"),
+        trace_system="aws_kinesis",
+        form=lambda _: "kinesis",
+        label=lambda _: "KINESIS",
+    ),
     first_payload=base64_member("data"),
-    source_name=lambda mapping: mapping.arn.resource.removeprefix("stream/"),
-    trace_system="aws_kinesis",
-    label="KINESIS",
     examine=examine,
 )

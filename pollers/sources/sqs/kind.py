@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from config.models import SqsMapping
 from pollers.aws import services
-from pollers.engine.kind import Backlog, SourceKind
+from pollers.engine.kind import Backlog, Names, Patterns, Polling, Shown, SourceKind
 from pollers.sources.sqs import filtering
 from pollers.telemetry.payloads import text_member
 
@@ -23,7 +23,7 @@ INVOCATIONS_PER_PROVISIONED_POLLER = 10
 
 
 def concurrency_limit(mapping: SqsMapping) -> int | None:
-    """See ``SourceKind.concurrency_limit``."""
+    """See ``Polling.concurrency_limit``."""
     provisioned = mapping.provisioned_poller_config
     if provisioned is not None and provisioned.maximum_pollers is not None:
         return provisioned.maximum_pollers * INVOCATIONS_PER_PROVISIONED_POLLER
@@ -31,7 +31,7 @@ def concurrency_limit(mapping: SqsMapping) -> int | None:
 
 
 async def make_poller(mapping: SqsMapping, resources: Resources) -> Poller:
-    """See ``SourceKind.make_poller``."""
+    """See ``Polling.make_poller``."""
     from pollers.sources.sqs.poller import SqsPoller
 
     api = await resources.aws.client(services.SQS, mapping.arn.region)
@@ -52,7 +52,7 @@ def examine(mapping: SqsMapping, timeout_seconds: float, aws: Aws) -> AsyncItera
 
 
 def depth_sampler(mapping: SqsMapping, aws: Aws) -> DepthSampler:
-    """See ``SourceKind.depth``."""
+    """See ``Shown.depth``."""
     from pollers.sources.sqs.depth import QueueDepth
 
     return QueueDepth(mapping.arn, aws)
@@ -61,17 +61,14 @@ def depth_sampler(mapping: SqsMapping, aws: Aws) -> DepthSampler:
 SQS = SourceKind(
     model=SqsMapping,
     services=(services.SQS,),
-    make_poller=make_poller,
-    keeps_checkpoints=False,
-    concurrency_limit=concurrency_limit,
-    wire_view=filtering.wire_view,
-    event_view=filtering.EVENT_VIEW,
-    first_payload=text_member("body"),
-    source_name=lambda mapping: mapping.arn.resource,
-    trace_system="aws_sqs",
-    form=lambda mapping: "sqs-fifo" if mapping.fifo else "sqs",
-    label=lambda mapping: "SQS FIFO" if mapping.fifo else "SQS",
-    backlog=Backlog.DEPTH,
-    depth=depth_sampler,
+    polling=Polling(make_poller=make_poller, keeps_checkpoints=False, concurrency_limit=concurrency_limit),
+    patterns=Patterns(wire_view=filtering.wire_view, event_view=filtering.EVENT_VIEW),
+    names=Names(
+        source=lambda mapping: mapping.arn.resource,
+        trace_system="aws_sqs",
+        form=lambda mapping: "sqs-fifo" if mapping.fifo else "sqs",
+        label=lambda mapping: "SQS FIFO" if mapping.fifo else "SQS",
+    ),
+    shown=Shown(backlog=Backlog.DEPTH, depth=depth_sampler, first_payload=text_member("body")),
     examine=examine,
 )

@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from config.models import StreamMapping
-from pollers.engine.kind import Backlog, SourceKind
+from pollers.engine.kind import Backlog, Polling, Shown, SourceKind
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from pollers.aws.api import Aws, AwsService
     from pollers.aws.findings import Finding
-    from pollers.engine.kind import Resources
+    from pollers.engine.kind import Names, Patterns, Resources
     from pollers.engine.poller import Poller
-    from pollers.filtering import View
     from pollers.sources.streams.source import StreamSource
     from pollers.telemetry.payloads import PayloadStart
 
@@ -27,12 +26,9 @@ def stream_kind(
     *,
     services: tuple[AwsService[Any], ...],
     make_source: Callable[[S, Aws], Awaitable[StreamSource]],
-    wire_view: Callable[[S, Collection[str]], View],
-    event_view: View,
+    patterns: Patterns[S],
+    names: Names[S],
     first_payload: PayloadStart,
-    source_name: Callable[[S], str],
-    trace_system: str,
-    label: str,
     examine: Callable[[S, Aws], AsyncIterator[Finding]],
 ) -> SourceKind[S]:
     """A kind whose mappings are of ``model`` and whose streams ``make_source`` gives to the stream engine.
@@ -53,18 +49,10 @@ def stream_kind(
     return SourceKind(
         model=model,
         services=services,
-        make_poller=make_poller,
-        keeps_checkpoints=True,
-        concurrency_limit=lambda _: None,
-        wire_view=wire_view,
-        event_view=event_view,
-        first_payload=first_payload,
-        source_name=source_name,
-        trace_system=trace_system,
-        form=lambda _: model.kind,
-        label=lambda _: label,
-        backlog=Backlog.ITERATOR_AGE,
-        depth=None,
+        polling=Polling(make_poller=make_poller, keeps_checkpoints=True, concurrency_limit=lambda _: None),
+        patterns=patterns,
+        names=names,
+        shown=Shown(backlog=Backlog.ITERATOR_AGE, depth=None, first_payload=first_payload),
         examine=examine_all,
     )
 

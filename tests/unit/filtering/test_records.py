@@ -104,13 +104,15 @@ def test_data_is_decoded_only_if_needed_and_then_once() -> None:
 def test_event_records_are_matched_as_functions_get_them() -> None:
     """The same patterns hold on Lambda event records."""
     record = {"messageId": "1", "body": '{"type": "created"}', "attributes": {}, "eventSource": "aws:sqs"}
-    assert compile_for_view(SQS.event_view, [json.dumps(JSON_PATTERN)]).matches(record)
+    assert compile_for_view(SQS.patterns.event_view, [json.dumps(JSON_PATTERN)]).matches(record)
     inner = {"partitionKey": "1", "data": "eyJ0eXBlIjogImNyZWF0ZWQifQ==", "sequenceNumber": "7"}
     stream = {"kinesis": inner, "eventID": "shardId-000000000000:7", "eventName": "aws:kinesis:record"}
     pattern = {"partitionKey": ["1"], "data": {"type": ["created"]}, "eventID": [{"suffix": ":7"}]}
-    assert compile_for_view(KINESIS.event_view, [json.dumps(pattern)]).matches(stream)
+    assert compile_for_view(KINESIS.patterns.event_view, [json.dumps(pattern)]).matches(stream)
     change = {"eventName": "INSERT", "dynamodb": {"Keys": {"id": {"S": "x"}}}}
-    assert compile_for_view(DYNAMODB.event_view, ['{"dynamodb": {"Keys": {"id": {"S": ["x"]}}}}']).matches(change)
+    assert compile_for_view(DYNAMODB.patterns.event_view, ['{"dynamodb": {"Keys": {"id": {"S": ["x"]}}}}']).matches(
+        change
+    )
 
 
 def test_every_pattern_that_fails_is_explained() -> None:

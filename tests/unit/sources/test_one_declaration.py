@@ -100,7 +100,7 @@ def test_a_question_for_a_kind_is_noticed(planted: str) -> None:
 @pytest.mark.parametrize(
     "innocent",
     [
-        "kind_of(mapping).backlog is Backlog.DEPTH",
+        "kind_of(mapping).shown.backlog is Backlog.DEPTH",
         "isinstance(value, dict)",
         "session.client('sqs')",
         "{'sqs': 1}",

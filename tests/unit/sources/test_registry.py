@@ -6,6 +6,7 @@ import dataclasses
 import json
 import random
 import re
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,7 +16,7 @@ from config.models import EndpointUrls
 from config.sources import registry as config_registry
 from pollers.aws.findings import Finding, Level
 from pollers.checkpoints import MemoryStore
-from pollers.engine.kind import Backlog, SourceKind
+from pollers.engine.kind import Backlog, Names, Patterns, Polling, Shown, SourceKind
 from pollers.engine.permits import Permits
 from pollers.engine.poller import Surroundings
 from pollers.filtering.fields import NOTHING
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from pollers.sources.streams.source import StreamSource
 
 KINDS = pytest.mark.parametrize("sample", [pytest.param(sample_of(kind), id=kind.name) for kind in kinds()])
+GROUPS = (SourceKind, Polling, Patterns, Names, Shown)
 STREAM_SAMPLES = [sample_of(kind) for kind in kinds() if stream_source_of(kind) is not None]
 STREAMS = pytest.mark.parametrize("sample", [pytest.param(sample, id=sample.kind.name) for sample in STREAM_SAMPLES])
 CARDS = Path(__file__).parents[3] / "pollers/server/assets/cards.js"
@@ -53,7 +55,7 @@ def surroundings(sample: Sample[Any]) -> Surroundings:
     """For a poller that is made and not run."""
     claim = Permits(1).claim()
     function = cast("Function", None)
-    return Surroundings(function, claim, Facts("sample"), sample.kind.first_payload, random=random.Random(1))
+    return Surroundings(function, claim, Facts("sample"), sample.kind.shown.first_payload, random=random.Random(1))
 
 
 def source_of(sample: Sample[Any]) -> StreamSource:
@@ -74,18 +76,28 @@ def test_the_configuration_has_the_same_kinds() -> None:
 
 def test_kinds_are_told_apart() -> None:
     """By name, by model, and in traces."""
-    for told in ("name", "model", "trace_system"):
-        assert len({getattr(kind, told) for kind in kinds()}) == len(kinds())
+    for told in (attrgetter("name"), attrgetter("model"), attrgetter("names.trace_system")):
+        assert len({told(kind) for kind in kinds()}) == len(kinds())
 
 
-@pytest.mark.parametrize("left_out", [member.name for member in dataclasses.fields(SourceKind)])
-def test_nothing_of_a_declaration_can_be_left_out(left_out: str) -> None:
+@pytest.mark.parametrize(
+    ("group", "left_out"),
+    [(group, member.name) for group in GROUPS for member in dataclasses.fields(group)],
+)
+def test_nothing_of_a_declaration_can_be_left_out(group: type[Any], left_out: str) -> None:
     """A kind says of each member what it has, or that it has none; one that lacks it cannot be imported."""
-    declared = {member.name: getattr(kinds()[0], member.name) for member in dataclasses.fields(SourceKind)}
-    assert SourceKind(**declared) == kinds()[0]
+    declared = {member.name: object() for member in dataclasses.fields(group)}
+    assert group(**declared)
     del declared[left_out]
     with pytest.raises(TypeError, match=f"missing 1 required .* '{left_out}'"):
-        SourceKind(**declared)
+        group(**declared)
+
+
+def test_the_groups_are_those_of_a_kind() -> None:
+    """The test above looks at every group."""
+    kind = kinds()[0]
+    found = {type(getattr(kind, member.name)) for member in dataclasses.fields(kind)}
+    assert {SourceKind} | {group for group in found if dataclasses.is_dataclass(group)} == set(GROUPS)
 
 
 @KINDS
@@ -115,7 +127,7 @@ def test_a_kind_that_keeps_checkpoints_needs_a_store(sample: Sample[Any]) -> Non
     async def make() -> Poller:
         return await make_poller(sample.mapping(), MemoryAws(sample.services()), None, surroundings(sample))
 
-    if sample.kind.keeps_checkpoints:
+    if sample.kind.polling.keeps_checkpoints:
         with pytest.raises(ValueError, match="needs a checkpoint store"):
             virtual_time.run(make)
     else:
@@ -154,8 +166,8 @@ def test_the_source_is_examined(sample: Sample[Any]) -> None:
 def test_names_are_those_of_the_source(sample: Sample[Any]) -> None:
     """In the status document, on the console and in traces."""
     mapping = sample.mapping()
-    assert sample.kind.form(mapping).startswith(sample.kind.name)
-    assert sample.kind.label(mapping)
+    assert sample.kind.names.form(mapping).startswith(sample.kind.name)
+    assert sample.kind.names.label(mapping)
     names = traced(mapping)
     assert (names.mapping, names.function, names.region) == ("sample", "work", mapping.arn.region)
     assert names.source
@@ -165,8 +177,8 @@ def test_names_are_those_of_the_source(sample: Sample[Any]) -> None:
 @KINDS
 def test_a_depth_is_asked_for_where_it_tells_the_backlog(sample: Sample[Any]) -> None:
     """And nowhere else: a kind without one says so."""
-    make = sample.kind.depth
-    assert (make is not None) == (sample.kind.backlog is Backlog.DEPTH)
+    make = sample.kind.shown.depth
+    assert (make is not None) == (sample.kind.shown.backlog is Backlog.DEPTH)
     if make is not None:
 
         async def ask() -> Depth:
@@ -189,10 +201,10 @@ def test_every_backlog_is_drawn() -> None:
 @KINDS
 def test_a_payload_is_shown_without_what_is_around_it(sample: Sample[Any]) -> None:
     """Its start, and of a record that has none the record's start."""
-    shown = sample.kind.first_payload(sample.event)
+    shown = sample.kind.shown.first_payload(sample.event)
     assert shown.startswith(sample.payload)
     assert len(shown) <= LIMIT_BYTES
-    assert sample.kind.first_payload(b"x" * 1_000) == b"x" * LIMIT_BYTES
+    assert sample.kind.shown.first_payload(b"x" * 1_000) == b"x" * LIMIT_BYTES
 
 
 @KINDS
@@ -205,21 +217,23 @@ def test_patterns_see_the_same_of_both_forms_of_a_record(sample: Sample[Any]) ->
     assert record_filter is not None
     assert record_filter.matches(sample.wire)
     event = json.loads(sample.event)
-    assert compile_for_view(sample.kind.event_view, [pattern]).matches(event)
+    assert compile_for_view(sample.kind.patterns.event_view, [pattern]).matches(event)
 
 
 @KINDS
 def test_members_of_the_views_are_those_of_the_event_record(sample: Sample[Any]) -> None:
     """One by one: made from what the service sent, each is what the function gets."""
-    shape, event = sample.kind.event_view.shape, json.loads(sample.event)
+    shape, event = sample.kind.patterns.event_view.shape, json.loads(sample.event)
     seen = shape.members - set(shape.unseen)
-    view = sample.kind.wire_view(sample.mapping(), [f"{shape.data}.{name}" for name in _inside(event.get(shape.data))])
+    view = sample.kind.patterns.wire_view(
+        sample.mapping(), [f"{shape.data}.{name}" for name in _inside(event.get(shape.data))]
+    )
     assert view.shape is shape
     assert set(view.members) | {shape.data} == seen
     for name in set(view.members):
-        assert view.members[name](sample.wire) == sample.kind.event_view.members[name](event), name
-    assert set(sample.kind.event_view.members) == shape.members
-    assert all(member({}) is NOTHING for member in sample.kind.event_view.members.values())
+        assert view.members[name](sample.wire) == sample.kind.patterns.event_view.members[name](event), name
+    assert set(sample.kind.patterns.event_view.members) == shape.members
+    assert all(member({}) is NOTHING for member in sample.kind.patterns.event_view.members.values())
 
 
 def _inside(data: object) -> list[str]:
@@ -244,7 +258,7 @@ def test_a_stream_source_reads_its_records(sample: Sample[Any]) -> None:
 def test_the_envelope_holds_the_records(sample: Sample[Any]) -> None:
     """Where ``headrace filter`` looks for them."""
     envelope = source_of(sample).envelope
-    assert json.loads(envelope.head + envelope.tail)[sample.kind.event_view.shape.array] == []
+    assert json.loads(envelope.head + envelope.tail)[sample.kind.patterns.event_view.shape.array] == []
 
 
 def test_failure_records_tell_streams_apart() -> None:

@@ -190,7 +190,7 @@ async def polling(told: Collected, queue: Queue, results: list[Result]) -> Async
         ScriptedFunction(answer),
         Permits(5).claim(),
         told.facts,
-        SQS.first_payload,
+        SQS.shown.first_payload,
         stop,
         virtual_time.VirtualClock(),
         random.Random(1),

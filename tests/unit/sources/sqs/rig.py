@@ -127,7 +127,7 @@ class Rig:
         claim = self.permits.claim()
         facts = Facts("orders", [lambda _, fact: self.facts.append(fact)])
         surroundings = Surroundings(
-            self.function, claim, facts, SQS.first_payload, self.stop, VirtualClock(), random.Random(1)
+            self.function, claim, facts, SQS.shown.first_payload, self.stop, VirtualClock(), random.Random(1)
         )
         self.held = HeldMessages()
         self.wake_up = WakeUp()

@@ -29,13 +29,13 @@ def mapping(arn: str = ARN, **settings: Any) -> SqsMapping:  # noqa: ANN401 - th
 )
 def test_the_limit_of_concurrency(settings: dict[str, Any], limit: int | None) -> None:
     """Its own, or ten for each provisioned poller (docs/lambda 2.3)."""
-    assert SQS.concurrency_limit(mapping(**settings)) == limit
+    assert SQS.polling.concurrency_limit(mapping(**settings)) == limit
 
 
 @pytest.mark.parametrize(("arn", "form", "label"), [(ARN, "sqs", "SQS"), (ARN + ".fifo", "sqs-fifo", "SQS FIFO")])
 def test_a_fifo_queue_is_shown_as_one(arn: str, form: str, label: str) -> None:
     """In the status document and on the console."""
-    assert (SQS.form(mapping(arn)), SQS.label(mapping(arn))) == (form, label)
+    assert (SQS.names.form(mapping(arn)), SQS.names.label(mapping(arn))) == (form, label)
 
 
 def test_a_queue_is_traced_by_its_name() -> None:
