@@ -1,0 +1,154 @@
+"""What a reload of a runtime touches, and what it refuses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from pollers.supervisor.mapping import MappingState
+from pollers.supervisor.runtime import ReloadRefused, Runtime
+from pollers.telemetry.facts import Deleted, Received, Removed
+from tests.unit.supervisor.fakes import Bench, FakeFunction, config, mapping
+from tests.unit.supervisor.runtimes import make_runtime, running, state_of
+from tests.worlds import virtual_time
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@virtual_time.test
+async def test_reload_touches_only_what_changed(tmp_path: Path) -> None:
+    """Added mappings start, removed ones stop, changed ones restart, the rest keep their pollers and functions."""
+    bench, functions = Bench(), list[FakeFunction]()
+    before = config(tmp_path, mapping("same"), mapping("changed", batch_size=1), mapping("gone", "other"), other={})
+    after = config(tmp_path, mapping("same"), mapping("changed", batch_size=2), mapping("new", "third"), third={})
+    runtime = make_runtime(before, bench, functions)
+    async with running(runtime):
+        did = await runtime.reload(after)
+        await virtual_time.settle()
+        assert did == {"added": ["new"], "removed": ["gone"], "changed": ["changed"]}
+        assert {name: len(pollers) for name, pollers in bench.pollers.items()} == {
+            "same": 1,
+            "changed": 2,
+            "gone": 1,
+            "new": 1,
+        }
+        assert bench.last("gone").ended
+        assert {function.name: function.left for function in functions} == {"orders": 0, "other": 1, "third": 0}
+        runtime.stop()
+
+
+@virtual_time.test
+async def test_reload_of_a_changed_function_restarts_its_mappings_with_a_new_one(tmp_path: Path) -> None:
+    """The old function is left before the new one is entered."""
+    bench, functions = Bench(), list[FakeFunction]()
+    runtime = make_runtime(config(tmp_path, mapping("a")), bench, functions)
+    async with running(runtime):
+        await runtime.reload(config(tmp_path, mapping("a"), orders={"timeout": 60}))
+        await virtual_time.settle()
+        assert [(f.timeout_seconds, f.entered, f.left) for f in functions] == [(3, 1, 1), (60, 1, 0)]
+        runtime.stop()
+
+
+@virtual_time.test
+async def test_reload_that_moves_a_functions_source_to_another_region_restarts_the_function(tmp_path: Path) -> None:
+    """Its workers are told the region of its sources; the mapping that is added later runs on the new ones."""
+    bench, functions = Bench(), list[FakeFunction]()
+    runtime = make_runtime(config(tmp_path, mapping("a")), bench, functions)
+    async with running(runtime):
+        elsewhere = mapping("b", event_source_arn="arn:aws:sqs:eu-west-3:000000000000:b")
+        await runtime.reload(config(tmp_path, mapping("a"), elsewhere))
+        await virtual_time.settle()
+        assert [(f.entered, f.left) for f in functions] == [(1, 1), (1, 0)]
+        assert set(runtime.mappings) == {"a", "b"}
+        runtime.stop()
+
+
+@virtual_time.test
+async def test_reload_refuses_what_needs_a_restart(tmp_path: Path) -> None:
+    """A change of region is refused whole, with everything running on."""
+    bench = Bench()
+    runtime = make_runtime(config(tmp_path, mapping("a")), bench)
+    other = config(tmp_path, mapping("b"))
+    async with running(runtime):
+        with pytest.raises(ReloadRefused, match="aws changed"):
+            await runtime.reload(other.model_copy(update={"aws": other.aws.model_copy(update={"region": "eu-west-1"})}))
+        assert len(bench.pollers["a"]) == 1
+        assert not bench.last("a").ended
+        runtime.stop()
+
+
+@virtual_time.test
+async def test_a_paused_mapping_stays_paused_when_a_reload_changes_it(tmp_path: Path) -> None:
+    """Who paused it had a reason."""
+    bench = Bench()
+    runtime = make_runtime(config(tmp_path, mapping("a", batch_size=1)), bench)
+    async with running(runtime):
+        runtime.mappings["a"].pause()
+        await virtual_time.settle()
+        await runtime.reload(config(tmp_path, mapping("a", batch_size=2)))
+        await virtual_time.settle()
+        assert state_of(runtime, "a") is MappingState.PAUSED
+        assert len(bench.pollers["a"]) == 1
+        runtime.mappings["a"].resume()
+        await virtual_time.settle()
+        assert (state_of(runtime, "a"), bench.last("a").mapping.batch_size) == (MappingState.RUNNING, 2)
+        runtime.stop()
+
+
+@virtual_time.test
+async def test_a_removed_mapping_says_so_after_its_last_fact(tmp_path: Path) -> None:
+    """Whoever counted it may forget it; one of the same name begins new books."""
+    heard: list[tuple[str, object]] = []
+    bench = Bench()
+    runtime = Runtime(
+        config(tmp_path, mapping("a"), mapping("b")),
+        bench.make,
+        lambda name, model: FakeFunction(name, model),
+        sinks=(lambda name, fact: heard.append((name, fact)),),
+    )
+    async with running(runtime) as codes:
+        bench.last("b").surroundings.facts.emit(Received("", ["1"], 1))
+        bench.last("b").surroundings.facts.emit(Deleted(["1"]))
+        await runtime.reload(config(tmp_path, mapping("a")))
+        assert [fact for name, fact in heard if name == "b"][-1] == Removed()
+        await runtime.reload(config(tmp_path, mapping("a"), mapping("b")))
+        await virtual_time.settle()
+        assert runtime.mappings["b"].ledger.received == 0
+        runtime.stop()
+    assert codes == [0]
+
+
+@virtual_time.test
+async def test_a_removed_mapping_whose_books_do_not_balance_fails_the_exit_code(tmp_path: Path) -> None:
+    """Taking it out does not hide it."""
+    bench = Bench()
+    runtime = make_runtime(config(tmp_path, mapping("a"), mapping("b")), bench)
+    async with running(runtime) as codes:
+        bench.last("b").surroundings.facts.emit(Received("", ["1"], 1))
+        await runtime.reload(config(tmp_path, mapping("a")))
+        runtime.stop()
+    assert codes == [1]
+
+
+@virtual_time.test
+async def test_a_stop_during_a_reload_starts_nothing_new(tmp_path: Path) -> None:
+    """The reload is refused when what it waited for has ended; the shutdown goes its way."""
+    bench = Bench(stubborn={"slow"})
+    runtime = make_runtime(config(tmp_path, mapping("slow")), bench)
+    refused: list[str] = []
+
+    async def reload() -> None:
+        try:
+            await runtime.reload(config(tmp_path, mapping("new")))
+        except ReloadRefused as reason:
+            refused.append(str(reason))
+
+    async with running(runtime) as codes, anyio.create_task_group() as group:
+        group.start_soon(reload)
+        await virtual_time.settle()
+        runtime.stop()
+    assert (codes, refused) == ([0], ["shutting down"])
+    assert "new" not in bench.pollers
