@@ -9,7 +9,7 @@ import structlog
 from config import load
 from pollers.supervisor.reloading import reload_from
 from tests.unit.supervisor.fakes import Bench
-from tests.unit.supervisor.test_runtime import make_runtime, running
+from tests.unit.supervisor.runtimes import make_runtime, running
 from tests.worlds import virtual_time
 
 if TYPE_CHECKING:

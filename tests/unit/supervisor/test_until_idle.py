@@ -14,7 +14,7 @@ from pollers.supervisor.unreachable import Trouble, Unreachable
 from pollers.supervisor.until_idle import Sight, Verdict, judge
 from pollers.telemetry.facts import Doing, Listed, Polled, Received, Returned, ShardEnded, State
 from tests.unit.supervisor.fakes import Bench, FakeFunction, config, mapping
-from tests.unit.supervisor.test_runtime import make_runtime, running
+from tests.unit.supervisor.runtimes import make_runtime, running
 from tests.worlds import virtual_time
 
 if TYPE_CHECKING:
