@@ -51,7 +51,7 @@ async def make(folder: Path) -> None:
             for mapping, identity in STREAMS:
                 checkpoints = (await store.open(mapping, identity)).checkpoints
                 await checkpoints.pin({f"shard-{number}": checkpoint(number) for number in range(3)})
-                leases = await checkpoints.take(["shard-0", "shard-1"])
+                leases = await checkpoints.take_leases(["shard-0", "shard-1"])
                 await checkpoints.save(leases["shard-0"], checkpoint(20))
                 await checkpoints.end(leases["shard-1"], checkpoint(30), {"shard-7": ShardCheckpoint()})
             if part == "killed":

@@ -1,4 +1,9 @@
-"""Checkpoints: how far each shard is done, kept durably, written by nobody but the shard's owner."""
+"""Checkpoints: how far each shard is done, kept durably. Only the owner of a shard writes its checkpoint.
+
+May import the types of :mod:`pollers.aws`, and :mod:`pollers.clocks`. :mod:`store` is the seam; behind it are :mod:`sqlite` and
+:mod:`memory`. Of a SQLite file, :mod:`schema` decides whether it can be used, :mod:`contents` reads all of it, :mod:`layout`
+makes its tables, :mod:`rows` and :mod:`openings` hold the statements, and :mod:`writer` runs them in a thread.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that is in a checkpoint file, read row by row as far as it can be, and which of it is not as it was written."""
+"""All rows of a checkpoint file, as far as they can be read, and which of them are damaged."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class Contents:
 
     ``commits``: how many transactions have written the file.
 
-    ``faults``: what is wrong with each mapping's rows, by name. ``unplaced``: what is wrong and nobody knows with whose rows.
+    ``faults``: what is wrong with each mapping's rows, by name. ``unplaced``: what is wrong where it is not known
+    which mapping's rows it concerns.
     ``changed``: the shards whose rows are not as they were written.
     """
 
@@ -98,7 +99,7 @@ def _rows(connection: sqlite3.Connection, query: str, faults: list[str]) -> Iter
 
 
 def _check(contents: Contents, table: str, row: list[Any], sealed: object, mapping: object, fault: str) -> int:
-    """The row's checksum, 0 when it is wrong, which is then said."""
+    """The row's checksum; 0 when it is wrong, which is added to the faults."""
     if seal(table, *row) == sealed:
         return int(sealed)
     contents.blame(mapping, fault)
@@ -117,6 +118,7 @@ def _read_shards(connection: sqlite3.Connection, contents: Contents, shards_sums
         if seal("shards", *row) != sealed or not isinstance(counter, int):
             contents.changed.add((stream, shard_id))
             contents.blame(contents.streams[stream][1], f"the row of shard {shard_id} is not as it was written")
+    # A seal covers only its own row. A row that was deleted, or restored from an older copy, is found by the sum of all seals.
     for stream, total in sums.items():
         if total & SEAL_MASK != shards_sums[stream]:
             contents.blame(contents.streams[stream][1], "the row of a shard is missing or from another time")
@@ -128,7 +130,7 @@ def _read_store(connection: sqlite3.Connection, contents: Contents, rows_sum: in
         contents.unplaced.append("the file's own row is missing or not as it was written")
         return
     contents.commits = found[0][0]
-    # A row that is known to be changed explains the difference.
+    # A row that is known to be damaged already explains why the sums differ: it is reported once, with its mapping.
     if not contents.faults and rows_sum & SEAL_MASK != found[0][2]:
         contents.unplaced.append("the row of a mapping or stream is missing or from another time")
 

@@ -1,4 +1,4 @@
-"""What callers of a checkpoint store may have to deal with."""
+"""The errors of checkpoint stores, each named for what its reader must do next."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class CheckpointError(PollerError):
 
 
 class LeaseLost(CheckpointError):  # noqa: N818 - named for what the reader must do next: stop the shard's reader
-    """Another owner holds the shard now: nothing was written, and what this owner does for it no longer counts."""
+    """Another owner holds the shard now: nothing was written, and nothing that this owner does for the shard counts any more."""
 
 
 class StoreBusy(CheckpointError):  # noqa: N818 - named for what the reader must do next: use another file or end the owner
@@ -26,7 +26,7 @@ class StoreUnreadable(CheckpointError):  # noqa: N818 - named for what the reade
 
 
 class StoreDamaged(StoreUnreadable):
-    """The store is not as it was written, or is gone. What is left of it can be looked at, and mappings in it can be reset."""
+    """The store has changed since it was written, or is gone. What is left can be inspected, and its mappings can be reset."""
 
 
 class StoreUnwritable(CheckpointError):  # noqa: N818 - named for what the reader must do next: make room, then try again

@@ -1,4 +1,7 @@
-"""A checkpoint file as a file: made whole under another name and put in its place in one step, so that it is never half made."""
+"""A checkpoint file as a file on the disk.
+
+A new file is written completely under another name and then renamed. A crash so leaves the old file or the new one, never a part.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ def size(path: Path) -> int | None:
 
 
 def foreign(path: Path) -> str | None:
-    """Why a file with something in it is no database; SQLite itself takes a few bytes of anything for an empty one."""
+    """Why a file that is not empty is not a database. SQLite would treat a file of a few bytes as an empty database."""
     with path.open("rb") as file:
         head = file.read(100)
     if head[: len(MAGIC)] != MAGIC or len(head) < 100:
@@ -47,7 +50,7 @@ def foreign(path: Path) -> str | None:
 
 
 def put(path: Path, rows: Contents) -> None:
-    """Make a file with these rows in the place of ``path``. Raises OSError and sqlite3.Error, and has then changed nothing."""
+    """Replace ``path`` with a file that holds these rows. Raises OSError and sqlite3.Error; then nothing has changed."""
     new = beside(path, ".new")
     for ending in ("", "-wal", "-shm", "-journal"):
         beside(new, ending).unlink(missing_ok=True)
@@ -57,17 +60,18 @@ def put(path: Path, rows: Contents) -> None:
         connection.execute("BEGIN IMMEDIATE")
         contents.write(connection, rows)
         connection.execute("COMMIT")
-        # Here and not in its place: a kill while the mode is changed leaves a journal, which only a writer can undo.
+        # Before the rename: a kill while the mode is changed leaves a journal, which only a writer can undo.
         connection.execute("PRAGMA journal_mode = WAL")
-    # A log of the file that was there before would be taken for one of the new file's.
+    # SQLite would apply a log that the replaced file has left to the new file.
     for ending in ("-wal", "-shm"):
         beside(path, ending).unlink(missing_ok=True)
     new.replace(path)
+    # The rename is in the folder, not in the file: without this a power loss may bring the old name back.
     sync_folder(path)
 
 
 def keep_copy(path: Path) -> Path:
-    """Copy a damaged file and its log aside before it is replaced; where to."""
+    """Copy a damaged file and its log before it is replaced; the path of the copy."""
     number = 1
     while beside(path, f".damaged-{number}").exists():
         number += 1

@@ -1,4 +1,4 @@
-"""Looking at a checkpoint file, and resetting mappings in it, from outside a running Headrace; also when it is damaged."""
+"""Inspect a checkpoint file, and reset mappings in it, without starting Headrace; also when the file is damaged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class ShardFound:
     """One shard's checkpoint, and when it was last written (seconds since the epoch).
 
-    ``damaged``: its row is not as it was written. What cannot be read of it is left at its default.
+    ``damaged``: its row has changed since it was written. What cannot be read of it has its default.
     """
 
     shard_id: str
@@ -55,7 +55,9 @@ class FileFound:
 
 
 def look(path: Path) -> list[MappingFound]:
-    """Every mapping of a sound checkpoint file, by name. Raises what :func:`inspect` does, and StoreDamaged for one that is not."""
+    """Every mapping of a sound checkpoint file, by name. Raises what :func:`inspect` raises, and StoreDamaged
+    for a damaged file.
+    """
     found = inspect(path)
     if found.faults:
         raise schema.damaged(path, "; ".join(found.faults))
@@ -65,8 +67,8 @@ def look(path: Path) -> list[MappingFound]:
 def inspect(path: Path) -> FileFound:
     """What is in a checkpoint file, as far as it can be read. Works beside a running owner, and writes nothing.
 
-    There is nothing in a file whose creation is under way or was cut short. Raises StoreDamaged when nothing at all can be read,
-    StoreUnreadable for a file that is newer or another program's, and StoreUnwritable.
+    A file that is being created, or whose creation was interrupted, has no mappings. Raises StoreDamaged when nothing at all can
+    be read, StoreUnreadable for a file that is newer or another program's, and StoreUnwritable.
     """
     memory = memory_of(path)
     try:
@@ -83,9 +85,9 @@ def inspect(path: Path) -> FileFound:
 def reset(path: Path, mappings: Collection[str], start: StartAt | None, *, everything: bool = False) -> None:
     """Forget the checkpoints of ``mappings``, all or none; they begin at ``start`` (None: as configured) when next started.
 
-    A damaged file is copied aside and made anew from what is sound in it. That needs ``everything`` (that ``mappings`` are all that
-    there are) unless it is known with whose rows something is wrong. Raises StoreBusy while a running Headrace owns the file, and
-    StoreDamaged when more than these mappings must be reset.
+    A damaged file is first copied, then replaced by a new file with the rows that are sound. Where it is not known which
+    mapping's rows are damaged, that needs ``everything``, which says that ``mappings`` are all that there are. Raises
+    StoreBusy while a running Headrace owns the file, and StoreDamaged when more than these mappings must be reset.
     """
     with OwnerLock(path) as lock:
         try:
@@ -94,6 +96,7 @@ def reset(path: Path, mappings: Collection[str], start: StartAt | None, *, every
             _replace(path, lock, _without(path, lock, mappings, damage, everything=everything), mappings, start)
             return
         with closing(connection):
+            # One transaction with the count of commits, as every write has: a file without it would look like an older copy.
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 for mapping in mappings:
@@ -108,7 +111,7 @@ def reset(path: Path, mappings: Collection[str], start: StartAt | None, *, every
 def _without(
     path: Path, lock: OwnerLock, mappings: Collection[str], damage: StoreDamaged, *, everything: bool
 ) -> Contents:
-    """What is sound in a damaged file, without these mappings. Raises StoreDamaged when that is not enough to make it whole."""
+    """The sound rows of a damaged file, without these mappings. Raises StoreDamaged when other mappings are damaged too."""
     try:
         found = schema.examine(path, lock.memory)
     except (sqlite3.Error, StoreDamaged):
@@ -136,7 +139,7 @@ def _without(
 
 
 def _replace(path: Path, lock: OwnerLock, sound: Contents, mappings: Collection[str], start: StartAt | None) -> None:
-    """Put a file with what is sound, and with these mappings reset, in the place of a damaged one."""
+    """Replace a damaged file with one that holds what is sound, and in which these mappings are reset."""
     kind, timestamp = (None, None) if start is None else (start.kind, start.timestamp)
     for mapping in mappings:
         sound.mappings[mapping] = (mapping, kind, None if timestamp is None else float(timestamp))

@@ -1,9 +1,9 @@
 """The tables of the SQLite file, and the triggers that keep the sums of their rows' checksums.
 
 Each row has a ``seal``, a checksum over everything in it but its lease (leases last no longer than their process). A stream's
-``shards_sum`` is the sum of its shards' seals, the store's ``rows_sum`` that of all mappings' and streams' seals. So a changed
-row is noticed by its own seal, and one that is missing, doubled or from another time by the sum. The store's only row also
-counts the transactions that wrote anything (``commits``), which the lock's file remembers: see :mod:`pollers.checkpoints.lock`.
+``shards_sum`` is the sum of its shards' seals, the store's ``rows_sum`` that of all mappings' and streams' seals. A changed row
+is noticed by its own seal; a row that is missing, doubled or older than the others by the sum. The store's only row also counts
+the transactions that wrote anything (``commits``), which the lock's file remembers: see :mod:`pollers.checkpoints.lock`.
 """
 
 from __future__ import annotations

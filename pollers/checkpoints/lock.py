@@ -1,8 +1,8 @@
-"""One owner for a file: a lock held by the kernel on a file beside it, which names the owner for whoever is refused.
+"""One owner for a file: a lock that the kernel holds on a second file, which names the owner for those who are refused.
 
-The lock's file also remembers how often the file has been written: what has fewer writes than that is not what was there. The
-count is noted after each write is durable and without an fsync of its own. So it is never ahead of what the disk has, a kill leaves
-it exact, and after a power loss it may be some seconds old, which only makes it notice less.
+The lock's file also holds how often the guarded file has been written. A guarded file with a smaller count is an older copy. The
+count is written after each write is durable, without an fsync of its own. So it is never ahead of the disk and is exact after a
+kill. After a power loss it may be some seconds old; then only a copy that is older still is noticed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOTE_BYTES = 512
-"""Written whole each time: one sector, so that there is no moment without it."""
+"""Always written whole. It is one sector of a disk, so a crash leaves the old note or the new one, never a part."""
 LOCK_MODE = 0o600
 LOOKERS_TRIES = 500
 LOOKERS_SECONDS = 0.01
@@ -32,7 +32,7 @@ _FRESH = "fresh"
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who holds a lock. ``pid`` is None when it could not be read; it is only ever shown, never trusted."""
+    """Who holds a lock. ``pid`` is None when it could not be read; it is only shown, never relied on."""
 
     pid: int | None
     host: str
@@ -59,9 +59,9 @@ class Memory:
 class OwnerLock:
     """The right to write ``path``, while this is entered (``with``).
 
-    The kernel drops the lock with the process, however that ends: kill -9 leaves nothing to clean up, and a reused process
-    id means nothing. The lock's file stays, since removing it would let two owners lock two files. Containers of one
-    machine see each other's lock; whether machines that share a network file system do depends on that file system.
+    The kernel drops the lock when the process ends, whatever ends it: kill -9 leaves nothing to clean up, and a process id that
+    is used again does no harm. The lock's file stays: if it were removed, a second owner could create and lock a new one beside
+    the first. Containers on one machine see each other's lock. Machines that share a network file system may not.
     """
 
     def __init__(self, path: Path) -> None:
@@ -94,10 +94,10 @@ class OwnerLock:
         return self
 
     def remember(self, commits: int) -> None:
-        """The file has been written so often, all of it durable."""
+        """The file has been written ``commits`` times, and all of that is durable."""
         self.memory = Memory(commits)
         if self._descriptor is not None:
-            with contextlib.suppress(OSError):  # it then remembers an earlier count, which is true as well
+            with contextlib.suppress(OSError):  # the earlier count stays, which is still a lower bound
                 _write_note(self._descriptor, self._owner, self.memory)
 
     def __exit__(self, *_: object) -> None:
@@ -112,12 +112,13 @@ class OwnerLock:
 def _lock(descriptor: int) -> None:
     """Take the lock. Raises BlockingIOError when it has an owner.
 
-    Those who look whether it has one share it for a moment (:func:`owner_of`), which is no reason to refuse: they are waited for.
+    :func:`owner_of` takes the lock in shared mode for a moment to see whether it has an owner. That is no owner: it is waited for.
     """
     for _ in range(LOOKERS_TRIES):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            # Shared mode is refused only beside an owner; then this raises, and the wait is over.
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
             fcntl.flock(descriptor, fcntl.LOCK_UN)
             time.sleep(LOOKERS_SECONDS)
@@ -127,7 +128,7 @@ def _lock(descriptor: int) -> None:
 
 
 def owner_of(path: Path) -> Owner | None:
-    """Who holds the lock of ``path`` now, if anybody does."""
+    """The owner of the lock of ``path`` now, None when it has none."""
     descriptor = _open_to_read(path)
     if descriptor is None:
         return None
@@ -143,7 +144,7 @@ def owner_of(path: Path) -> Owner | None:
 
 
 def memory_of(path: Path) -> Memory:
-    """What the lock of ``path`` remembers. Without a lock's file, that nothing was made yet."""
+    """What the lock of ``path`` remembers. Where the lock has no file yet, the guarded file was never made."""
     descriptor = _open_to_read(path)
     if descriptor is None:
         return Memory(fresh=True)
@@ -177,7 +178,7 @@ def _open(path: Path) -> tuple[int, bool]:
 
 
 def _write_note(descriptor: int, owner: str, memory: Memory) -> None:
-    """Three lines, filled up with empty ones: an earlier Headrace reads the first."""
+    """The owner, the count, then empty lines up to the full length: an earlier Headrace reads only the first line."""
     os.pwrite(descriptor, f"{owner}\n{memory}\n".encode().ljust(NOTE_BYTES, b"\n"), 0)
 
 

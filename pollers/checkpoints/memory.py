@@ -1,6 +1,6 @@
 """Checkpoints in memory: for tests and simulations, with the fencing of the real stores.
 
-What was written survives leaving and entering again, as a file would: a simulated crash forgets nothing but the leases.
+What was written is still there when the store is entered again, as with a file: a simulated crash loses only the leases.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class MemoryCheckpoints:
         self._stream.pinned = True
         self._mapping.reset_to = None
 
-    async def take(self, shard_ids: Collection[str]) -> dict[str, Lease]:
-        """See ``MappingCheckpoints.take``."""
+    async def take_leases(self, shard_ids: Collection[str]) -> dict[str, Lease]:
+        """See ``MappingCheckpoints.take_leases``."""
         stream = self._stream
         taken: dict[str, Lease] = {}
         for shard_id in shard_ids:

@@ -1,4 +1,4 @@
-"""Mappings and the streams that they have read: what is found when one is opened or reset in the SQLite store."""
+"""Opening and resetting a mapping in the SQLite store: which streams it has read, and which one it read last."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     import sqlite3
 
 KEPT_STREAMS = 20
-"""How many streams' checkpoints a mapping keeps: pointing it at another stream by mistake, and back, costs nothing."""
+"""How many streams a mapping keeps checkpoints of. A mapping that was pointed at another stream by mistake can so go back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What there is of a mapping on a stream; ``stream`` is its row."""
+    """What the store has of a mapping on a stream; ``stream`` is the id of its row, ``number`` counts its openings."""
 
     stream: int
     number: int
@@ -28,7 +28,7 @@ class Opening:
 
 
 def open_stream(connection: sqlite3.Connection, mapping: str, identity: str, now: float) -> Opening:
-    """Find or make the mapping's row for this stream, and take all leases of the mapping from whoever had them."""
+    """Find or make the mapping's row for this stream, and revoke all leases of the mapping, on whatever stream."""
     connection.execute(
         "INSERT INTO mappings (name, seal) VALUES (?, ?) ON CONFLICT DO NOTHING",
         (mapping, seal("mappings", mapping, None, None)),
@@ -58,7 +58,7 @@ def open_stream(connection: sqlite3.Connection, mapping: str, identity: str, now
 
 
 def _after_earlier(connection: sqlite3.Connection, mapping: str, now: float) -> float:
-    """A time after every earlier opening: the clock may have been set back, and what is opened now must count as the newest."""
+    """A time after every earlier opening. The clock may have been set back, but what is opened now must be the newest."""
     latest = connection.execute("SELECT max(opened_at) FROM streams WHERE mapping = ?", (mapping,)).fetchone()[0]
     return now if latest is None else max(now, float(latest) + 0.001)
 

@@ -81,6 +81,7 @@ def save_and_add(
     """
     columns = (*_columns(checkpoint), now)
     sealed = seal("shards", stream, shard_id, *columns)
+    # The fence: the counter is compared in the statement that writes, so no other owner can come in between.
     changed = connection.execute(_UPDATE, (*columns, sealed, stream, shard_id, counter))
     if changed.rowcount != 1:
         raise LeaseLost(f"the lease of shard {shard_id} was taken by another owner")
@@ -88,7 +89,7 @@ def save_and_add(
         add(connection, stream, children, now)
 
 
-def take(connection: sqlite3.Connection, stream: int, shard_ids: Iterable[str], owner: str) -> dict[str, int]:
+def take_leases(connection: sqlite3.Connection, stream: int, shard_ids: Iterable[str], owner: str) -> dict[str, int]:
     """Raise the lease counters of the shards that have rows; the new counters."""
     counters: dict[str, int] = {}
     for shard_id in shard_ids:
@@ -103,7 +104,7 @@ def take(connection: sqlite3.Connection, stream: int, shard_ids: Iterable[str], 
 
 
 def release(connection: sqlite3.Connection, stream: int, counters: Mapping[str, int]) -> None:
-    """Raise the counters of leases that are still current, so that nobody holds them."""
+    """Raise the counters of leases that are still current, so that they are no longer valid."""
     connection.executemany(
         "UPDATE shards SET lease_counter = lease_counter + 1, lease_owner = NULL "
         "WHERE stream = ? AND shard_id = ? AND lease_counter = ?",
@@ -119,7 +120,7 @@ def forget(connection: sqlite3.Connection, stream: int, shard_ids: Iterable[str]
 
 
 def _columns(checkpoint: ShardCheckpoint) -> tuple[Any, ...]:
-    """The values as SQLite will give them back, since their checksum is made of that."""
+    """The values with the types in which SQLite gives them back: the checksum is made from those."""
     start, window, ahead = checkpoint.start, checkpoint.window, checkpoint.ahead
     return (
         checkpoint.sequence_number,

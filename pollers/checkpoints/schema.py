@@ -1,4 +1,4 @@
-"""The SQLite file: how it is recognised, created, brought up to date and refused, and what SQLite's errors mean."""
+"""The SQLite file: how it is recognised, created, migrated and refused, and what SQLite's errors mean."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from pollers.checkpoints.lock import Memory, OwnerLock
 
 OLDEST_VERSION = 1
-"""The oldest version that is brought up to date."""
+"""The oldest version that is migrated."""
 BUSY_SECONDS = 5.0
 _NOT_SOUND = (0, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT)
-"""Codes that speak of the file's content; 0 is Python's own, for text that is none."""
+"""Codes that mean damaged content. 0 is Python's own, for a text that is not valid UTF-8."""
 INTEGRITY_ROWS = 5
 """Findings of SQLite's own check that are read."""
 
@@ -42,14 +42,14 @@ def connect(path: Path, lock: OwnerLock) -> tuple[sqlite3.Connection, int]:
     except sqlite3.Error as error:
         raise translated(error, path) from error
     except OSError as error:
-        why = "it is a mount of its own; mount its folder, since its log lies beside it"
-        said = why if error.errno == errno.EBUSY else error.strerror
-        raise StoreUnwritable(f"{path} cannot be written ({said})") from error
+        mounted = "it is a mount of its own; mount its folder, since its log lies beside it"
+        reason = mounted if error.errno == errno.EBUSY else error.strerror
+        raise StoreUnwritable(f"{path} cannot be written ({reason})") from error
 
 
 def _prepare(path: Path, lock: OwnerLock) -> int:
     """Make sure that there is a sound file of this version; its count of commits."""
-    _undo_what_was_cut_short(path)
+    _roll_back_interrupted_write(path)
     found = examine(path, lock.memory)
     if found is None:
         files.put(path, Contents(commits=1))
@@ -58,6 +58,7 @@ def _prepare(path: Path, lock: OwnerLock) -> int:
     if not rows.sound:
         raise _refused(path, rows)
     if version != SCHEMA_VERSION:
+        # A new file takes the old one's place, so that a crash on the way leaves the old one, whole.
         _fold_log(path)
         rows.commits = 1
         files.put(path, rows)
@@ -65,7 +66,7 @@ def _prepare(path: Path, lock: OwnerLock) -> int:
 
 
 def _open_to_write(path: Path) -> sqlite3.Connection:
-    """In WAL mode with synchronous=FULL each commit is one fsync of the log: what was reported written survives a power loss."""
+    """WAL mode with synchronous=FULL: each commit is one fsync of the log, and then survives a power loss."""
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -79,31 +80,29 @@ def _open_to_write(path: Path) -> sqlite3.Connection:
 
 
 def _fold_log(path: Path) -> None:
-    """Fold the log of an older file into it, so that the file that replaces it finds none."""
+    """Move the content of an older file's log into the file, so that no log is left for the file that replaces it."""
     with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
         unfinished, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if unfinished:
         raise StoreUnwritable(f"{path} could not be brought up to date, since another program is reading it")
 
 
-def _undo_what_was_cut_short(path: Path) -> None:
-    """Outside WAL mode (while an earlier Headrace made or renewed a file) a kill leaves a journal that only a writer can undo.
+def _roll_back_interrupted_write(path: Path) -> None:
+    """Roll back a transaction that a kill interrupted outside WAL mode.
 
-    Not beside a log: a connection that may write would fold that into the file, which may be damaged.
+    An earlier Headrace made files outside WAL mode. A kill then leaves a journal, and only a connection that may write can
+    apply it. Not where there is a log: such a connection would also move the log into the file, which may be damaged.
     """
     if files.size(path) and files.size(files.beside(path, "-journal")) and not files.size(files.beside(path, "-wal")):
         with (
-            contextlib.suppress(sqlite3.Error),  # whatever is wrong is found, and said, by what reads it next
+            contextlib.suppress(sqlite3.Error),  # the next reader finds and reports the same fault
             closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as connection,
         ):
             connection.execute("PRAGMA schema_version").fetchone()
 
 
-# -- what is there -------------------------------------------------------------------------------------------------------
-
-
 def examine(path: Path, memory: Memory) -> tuple[int, Contents] | None:
-    """The file's version and rows, what is wrong with them included; None when there is none yet and may be none.
+    """The file's version and rows, with their faults; None when there is no file yet and there need not be one.
 
     Writes nothing, and works beside a running owner. Raises StoreDamaged when nothing can be read, StoreUnreadable for a file that
     is newer or not Headrace's, StoreUnwritable when the file system does not let us, and sqlite3.Error.
@@ -120,7 +119,7 @@ def examine(path: Path, memory: Memory) -> tuple[int, Contents] | None:
 
 
 def _absent(length: int | None, log: int | None, memory: Memory) -> str | None:
-    """Why a file that is not there, or has nothing in it, ought to be there."""
+    """Why a file that is missing or empty should be there; None when it need not be."""
     what = "it is gone" if length is None else "it is empty"
     if memory.commits:
         return f"{what}, though Headrace has written it {memory.commits} times"
@@ -132,7 +131,7 @@ def _absent(length: int | None, log: int | None, memory: Memory) -> str | None:
 
 
 def _examine(path: Path, memory: Memory) -> tuple[int, Contents] | None:
-    # A connection that may write would fold the log into a damaged file when it is closed.
+    # A connection that may write would move the log into the file when it is closed, also when the file is damaged.
     uri = f"{path.absolute().as_uri()}?{_reading(path)}"
     with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
         try:
@@ -147,7 +146,7 @@ def _examine(path: Path, memory: Memory) -> tuple[int, Contents] | None:
         except sqlite3.Error as error:
             known = translated(error, path)
             raise known from error
-        except ValueError as error:  # names and messages that are no text any more
+        except ValueError as error:  # names and messages that are not valid text any more
             raise damaged(path, str(error)) from error
     if version == SCHEMA_VERSION and memory.commits is not None and rows.commits < memory.commits and rows.sound:
         rows.unplaced.append(
@@ -159,7 +158,7 @@ def _examine(path: Path, memory: Memory) -> tuple[int, Contents] | None:
 
 
 def _reading(path: Path) -> str:
-    """How to open the file to read it. In a folder where nothing can be written (a snapshot) SQLite cannot make its -shm."""
+    """The mode in which to open the file for reading. In a read-only folder (a snapshot) SQLite cannot make its -shm file."""
     alone = not files.size(files.beside(path, "-wal")) and not os.access(path.parent, os.W_OK)
     return "immutable=1" if alone else "mode=ro"
 
@@ -169,7 +168,7 @@ def _nothing(path: Path, memory: Memory) -> tuple[int, Contents]:
 
 
 def _recognise(connection: sqlite3.Connection, path: Path) -> int | None:
-    """The file's version, None for an empty database. Raises StoreUnreadable for what is not ours to read."""
+    """The file's version, None for an empty database. Raises StoreUnreadable for a newer file or another program's."""
     application = _pragma(connection, "application_id")
     if application == 0 and _pragma(connection, "schema_version") == 0:
         return None
@@ -188,7 +187,7 @@ def _recognise(connection: sqlite3.Connection, path: Path) -> int | None:
 
 
 def _structure(connection: sqlite3.Connection, version: int) -> list[str]:
-    """What SQLite's own check finds, and tables that are not as we make them."""
+    """What SQLite's own check finds, and whether the tables differ from ours."""
     found = [str(row[0]) for row in connection.execute(f"PRAGMA integrity_check({INTEGRITY_ROWS})")]
     faults = [] if found == ["ok"] else found
     if version == SCHEMA_VERSION and _tables(connection) != _our_tables():
@@ -197,7 +196,7 @@ def _structure(connection: sqlite3.Connection, version: int) -> list[str]:
 
 
 def _tables(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
-    # ANALYZE, which some programs for looking at databases run, leaves tables that change nothing.
+    # ANALYZE, which some database browsers run, leaves tables of statistics, which do no harm.
     query = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_stat%' ORDER BY name"
     return connection.execute(query).fetchall()
 
@@ -213,11 +212,8 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
-# -- what it means -------------------------------------------------------------------------------------------------------
-
-
 def translated(error: sqlite3.Error, path: Path) -> CheckpointError:
-    """The error of ours that says what to do about one of SQLite's."""
+    """Our error for one of SQLite's errors."""
     extended = getattr(error, "sqlite_errorcode", 0)
     if extended == sqlite3.SQLITE_READONLY_ROLLBACK:
         return StoreUnwritable(f"the last change of {path} was cut short; it is undone when Headrace is started next")
@@ -228,7 +224,7 @@ def translated(error: sqlite3.Error, path: Path) -> CheckpointError:
 
 
 def damaged(path: Path, why: str) -> StoreDamaged:
-    """The error for a file of which nothing can be believed."""
+    """The error for a file of which nothing can be relied on."""
     return StoreDamaged(
         f"{path} is damaged, or no checkpoint file of Headrace ({why}); it was left as it is. Restore a copy (with its -wal, "
         f"if it had one, and without {path.name}.lock), or start every mapping afresh: headrace checkpoints reset CONFIG"
@@ -237,11 +233,11 @@ def damaged(path: Path, why: str) -> StoreDamaged:
 
 def _refused(path: Path, rows: Contents) -> StoreDamaged:
     problems = list(rows.problems())
-    said = "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
+    shown = "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
     if rows.unplaced:
-        return damaged(path, said)
+        return damaged(path, shown)
     names = " or ".join(rows.faults)
     return StoreDamaged(
-        f"{path} is damaged ({said}); it was left as it is. Restore a copy (without {path.name}.lock), or start "
+        f"{path} is damaged ({shown}); it was left as it is. Restore a copy (without {path.name}.lock), or start "
         f"{names} afresh: headrace checkpoints reset CONFIG {next(iter(rows.faults))}"
     )

@@ -1,4 +1,4 @@
-"""Checksums of rows: what a failing disk changes is noticed before it is believed."""
+"""Checksums of rows, so that a change by a failing disk is noticed before the row is used."""
 
 from __future__ import annotations
 

@@ -45,13 +45,14 @@ class SqliteSession:
         self._open.close()
 
     def run(self, operations: list[Operation[Any]]) -> list[Outcome]:
-        """Run all in one transaction. One that no transaction can hold does not spoil it for the others."""
+        """Run all in one transaction. If one of them fails with an unknown error, run each in a transaction of its own."""
         try:
             return self._transact(operations)
         except sqlite3.OperationalError as error:
-            # The disk's fault, not one operation's: nothing of this transaction happened.
+            # The disk failed, no single operation: the transaction was rolled back, so all of them failed.
             return [Outcome(error=schema.translated(error, self._path)) for _ in operations]
         except CheckpointError as error:
+            # Each caller gets an exception object of its own: raising one object in several tasks would mix their tracebacks.
             return [Outcome(error=type(error)(*error.args)) for _ in operations]
         except Exception as error:
             if len(operations) == 1:
@@ -68,6 +69,7 @@ class SqliteSession:
             outcomes = [self._one(operation) for operation in operations]
             changed = connection.total_changes != before
             if changed:
+                # In the same transaction: the count is never ahead of or behind the rows that it counts.
                 layout.count_commit(connection, self._commits + 1)
             connection.execute("COMMIT")
         except BaseException:
@@ -76,18 +78,19 @@ class SqliteSession:
             raise
         if changed:
             self._commits += 1
+            # Only after the commit: a count in the lock that the file has not reached would make the file look too old.
             self._lock.remember(self._commits)
         return outcomes
 
     def _one(self, operation: Operation[Any]) -> Outcome:
-        """Run one operation. An error of ours (a lost lease) is its own affair: it has written nothing."""
+        """Run one operation. A :class:`CheckpointError` (a lost lease) wrote nothing, so the others go on in this transaction."""
         try:
             return Outcome(operation(self._connection))
         except CheckpointError as error:
             return Outcome(error=error)
 
     def _require_in_place(self) -> None:
-        """A file that was removed or replaced goes on taking writes that nobody will ever read: refuse to claim them."""
+        """Refuse to write to a file that was removed or replaced: the writes would succeed, and no later process would see them."""
         if self._found() != self._identity:
             raise StoreUnwritable(
                 f"{self._path} was removed or replaced while Headrace was using it; no checkpoint was moved. "

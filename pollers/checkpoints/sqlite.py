@@ -64,9 +64,9 @@ class SqliteCheckpoints:
         """See ``MappingCheckpoints.pin``."""
         await self._writer.call(partial(rows.pin, stream=self._stream, shards=dict(shards), now=self._clock.time()))
 
-    async def take(self, shard_ids: Collection[str]) -> dict[str, Lease]:
-        """See ``MappingCheckpoints.take``."""
-        take = partial(rows.take, stream=self._stream, shard_ids=tuple(shard_ids), owner=self._owner)
+    async def take_leases(self, shard_ids: Collection[str]) -> dict[str, Lease]:
+        """See ``MappingCheckpoints.take_leases``."""
+        take = partial(rows.take_leases, stream=self._stream, shard_ids=tuple(shard_ids), owner=self._owner)
         counters = await self._writer.call(take)
         return {
             shard_id: self._leases.grant(self._stream, Lease(shard_id, self._owner, counter))
@@ -141,7 +141,7 @@ class SqliteStore:
         opening = await self._writer.call(find)
         streams = self._streams.setdefault(mapping, set())
         for stream in streams:
-            self._leases.revoke(stream)
+            self._leases.revoke(stream)  # the transaction has fenced them; this tells their holders at once
         streams.add(opening.stream)
         owner = f"process {os.getpid()}, opening {opening.number}"
         checkpoints = SqliteCheckpoints(self._writer, self._leases, self._clock, opening.stream, owner)

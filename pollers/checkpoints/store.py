@@ -1,8 +1,8 @@
 """The seam between a stream's engine and where its checkpoints live (docs/design, decision 4).
 
-Made for fenced leases, so that a table shared by replicas fits behind it as well as one file of one process: whoever
-writes shows a :class:`Lease`, and a store refuses a lease whose counter is no longer the current one. A mapping's
-checkpoints are bound to its name and to the stream's identity: a stream that was deleted and created again finds none.
+Leases are fenced, so that a table shared by replicas fits behind this seam as well as a file of one process: every write shows
+a :class:`Lease`, and the store refuses a lease whose counter is not the current one. A mapping's checkpoints belong to its name
+and to the stream's identity: a stream that was deleted and created again has none.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class LanesDone:
     """What the lanes of a shard have done above its checkpoint.
 
     ``upto`` has a position for each lane, or None: every record of that lane up to there is done. Which lane a record
-    belongs to follows from its key and how many lanes there are (see :mod:`pollers.sources.streams.records`). So this is all there
-    is to keep, however many records it is, and it means the same whatever the number of lanes is later.
+    belongs to follows from its key and the number of lanes (see :mod:`pollers.sources.streams.records`). So these positions say
+    everything, however many records they stand for, and stay valid when the number of lanes changes later.
     """
 
     upto: tuple[str | None, ...]
@@ -48,7 +48,7 @@ class ShardCheckpoint:
 
     ``sequence_number`` is the position of the last record done (records below it are done too), None before the first: the
     source's own text, which only the source can compare (see :mod:`pollers.sources.streams.positions`). ``start`` is where
-    reading began, pinned at the first start; it counts as long as nothing is done. ``ended``: every record of the shard is
+    reading began, fixed at the first start; it is used as long as nothing is done. ``ended``: every record of the shard is
     done. ``window`` belongs to exactly this sequence number. ``parents`` as the stream listed them. ``ahead``: what is done
     above the sequence number; one entry for each number of lanes that there was.
     """
@@ -81,7 +81,7 @@ class MappingCheckpoints(Protocol):
     """
 
     async def load(self) -> dict[str, ShardCheckpoint]:
-        """Every shard that was ever pinned and not forgotten, whoever holds its lease."""
+        """Every shard that was pinned and not forgotten, also those whose lease another owner holds."""
 
     async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> None:
         """Write the first checkpoints of these shards, all or none, leaving alone those that have one.
@@ -89,7 +89,7 @@ class MappingCheckpoints(Protocol):
         Afterwards the mapping is not fresh any more (even with no shards), and the position of a reset is used up.
         """
 
-    async def take(self, shard_ids: Collection[str]) -> dict[str, Lease]:
+    async def take_leases(self, shard_ids: Collection[str]) -> dict[str, Lease]:
         """Take the leases of pinned shards, leaving out those that are not pinned or have another live owner."""
 
     async def save(self, lease: Lease, checkpoint: ShardCheckpoint) -> None:
@@ -98,23 +98,24 @@ class MappingCheckpoints(Protocol):
     async def end(self, lease: Lease, checkpoint: ShardCheckpoint, children: Mapping[str, ShardCheckpoint]) -> None:
         """Mark the shard ended (whatever ``checkpoint.ended`` says) and pin its children, in one step.
 
-        A crash can so never lose the children of a shard that is not read again. Raises LeaseLost as ``save`` does.
+        In two steps, a crash between them could lose the children: an ended shard is not read again. Raises LeaseLost as
+        ``save`` does.
         """
 
     async def release(self, leases: Collection[Lease]) -> None:
-        """Give leases up, so that others need not wait for them to run out. Lost ones are skipped."""
+        """Give up leases, so that other owners need not wait until they expire. Leases that are lost already are skipped."""
 
     async def forget(self, shard_ids: Collection[str]) -> None:
-        """Drop the checkpoints of shards that the stream no longer lists and that nobody waits for."""
+        """Drop the checkpoints of shards that the stream no longer lists and whose children need not wait for them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A mapping's checkpoints, and what there is to say about them.
+    """A mapping's checkpoints, and how the store found them.
 
     ``fresh``: nothing was ever pinned on this stream; the starting position must be pinned. ``previous_identity``:
-    fresh, and the mapping has read another stream (or an earlier one of the same name) before. ``start``: a position
-    asked for by ``headrace checkpoints reset --to``, used instead of the configured one when a fresh mapping is pinned.
+    fresh, and the mapping has read another stream (or an earlier one of the same name) before. ``start``: the position
+    of ``headrace checkpoints reset --to``, used in place of the configured one when a fresh mapping is pinned.
     """
 
     checkpoints: MappingCheckpoints

@@ -1,4 +1,7 @@
-"""A thread that writes for the event loop: what piles up while one transaction is on its way to the disk shares the next."""
+"""A thread that writes for the event loop.
+
+Requests that arrive while one transaction is being written share the next one: under load the cost of an fsync is divided.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,10 @@ Operation: TypeAlias = "Callable[[sqlite3.Connection], T]"
 
 
 class Session(Protocol):
-    """What the thread works with, from its first line to its last: the connection, its lock, the meaning of its errors."""
+    """What the thread works with: the connection and its lock. All methods are called in the thread."""
 
     def start(self) -> None:
-        """Open. Whatever it raises is raised by :meth:`Writer.start`."""
+        """Open. :meth:`Writer.start` raises what this raises."""
 
     def run(self, operations: list[Operation[Any]]) -> list[Outcome]:
         """Run operations in as few transactions as possible, and never raise."""
@@ -37,7 +40,7 @@ class Session(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one operation: a value, or the exception that its caller gets."""
+    """The result of one operation: a value, or the exception that its caller gets."""
 
     value: Any = None
     error: BaseException | None = None
@@ -115,7 +118,7 @@ class Writer:
         return len(live) == len(requests)
 
     def _call_back(self, callback: Callable[..., None], *arguments: object) -> None:
-        """Call back on the loop. A loop that is gone was killed with all who waited."""
+        """Call back on the loop. If the loop is closed, no caller is left to wait for an answer."""
         if not self._loop.is_closed():
             try:
                 self._loop.call_soon_threadsafe(callback, *arguments)
@@ -132,7 +135,7 @@ def _settle(requests: list[_Request], outcomes: list[Outcome]) -> None:
 
 
 def _resolve(answer: asyncio.Future[Any], value: object) -> None:
-    if not answer.done():
+    if not answer.done():  # its caller may have been cancelled; the write happened all the same
         answer.set_result(value)
 
 

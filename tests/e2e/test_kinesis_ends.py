@@ -121,7 +121,7 @@ async def _end(workplace: Workplace) -> None:
     async with SqliteStore(workplace.folder / "checkpoints.db") as store:
         kept = (await store.open("s", found.identity)).checkpoints
         [(shard_id, checkpoint)] = (await kept.load()).items()
-        await kept.end((await kept.take([shard_id]))[shard_id], checkpoint, {})
+        await kept.end((await kept.take_leases([shard_id]))[shard_id], checkpoint, {})
 
 
 def _troubled(workplace: Workplace) -> bool:

@@ -246,7 +246,7 @@ async def falsely_ended(rig: Rig) -> None:
     async with rig.running():
         await eventually(lambda: rig.accepted == ["1", "2"])
     opened = await rig.store.open("rig", rig.stream.identity)
-    leases = await opened.checkpoints.take([SHARD])
+    leases = await opened.checkpoints.take_leases([SHARD])
     kept = (await opened.checkpoints.load())[SHARD]
     await opened.checkpoints.end(leases[SHARD], kept, {})
 

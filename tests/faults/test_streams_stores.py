@@ -177,7 +177,7 @@ async def test_an_owner_that_lost_its_lease_stops_and_writes_nothing() -> None:
         tasks.start_soon(poller.run)
         await eventually(lambda: rig.function.busy == 1)
         opened = await rig.store.open("rig", rig.stream.identity)
-        taken = await opened.checkpoints.take([rig.only_shard.shard_id])
+        taken = await opened.checkpoints.take_leases([rig.only_shard.shard_id])
         await eventually(lambda: rig.function.busy == 0, within=1)
         assert [list(fact.ids) for fact in rig.of(Returned)] == [["2"]]
         assert taken[rig.only_shard.shard_id].counter == 2
@@ -212,7 +212,7 @@ async def test_a_child_is_read_when_another_owner_has_ended_its_parent() -> None
     async with rig.running():
         await anyio.sleep(60)
         assert rig.accepted == []
-        (lease,) = (await store.checkpoints.take([parent.shard_id])).values()
+        (lease,) = (await store.checkpoints.take_leases([parent.shard_id])).values()
         kept = (await store.checkpoints.load())[parent.shard_id]
         await store.checkpoints.end(lease, kept, {})
         await eventually(lambda: rig.accepted == ["ours"], within=40)

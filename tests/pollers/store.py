@@ -57,9 +57,9 @@ class _Checkpoints:
         """See ``MappingCheckpoints.pin``."""
         await self._inner.pin(shards)
 
-    async def take(self, shard_ids: Collection[str]) -> dict[str, Lease]:
+    async def take_leases(self, shard_ids: Collection[str]) -> dict[str, Lease]:
         """See ``MappingCheckpoints.take``."""
-        return await self._inner.take(shard_ids)
+        return await self._inner.take_leases(shard_ids)
 
     async def save(self, lease: Lease, checkpoint: ShardCheckpoint) -> None:
         """See ``MappingCheckpoints.save``."""

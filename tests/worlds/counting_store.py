@@ -58,8 +58,8 @@ class _Counting:
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever is not watched
         return getattr(self._inner, name)
 
-    async def take(self, shard_ids: Collection[str]) -> dict[str, Lease]:
-        taken: dict[str, Lease] = await self._inner.take(set(shard_ids) - self._store.withheld)
+    async def take_leases(self, shard_ids: Collection[str]) -> dict[str, Lease]:
+        taken: dict[str, Lease] = await self._inner.take_leases(set(shard_ids) - self._store.withheld)
         return taken
 
     async def save(self, lease: Lease, checkpoint: ShardCheckpoint) -> None:

@@ -170,10 +170,10 @@ class WatchedCheckpoints:
         self._watch.pin()
         await self._inner.pin(shards)
 
-    async def take(self, shard_ids: Collection[str]) -> dict[str, Lease]:
+    async def take_leases(self, shard_ids: Collection[str]) -> dict[str, Lease]:
         """See ``MappingCheckpoints.take``."""
         await self._disk.before()
-        return await self._inner.take(shard_ids)
+        return await self._inner.take_leases(shard_ids)
 
     async def save(self, lease: Lease, checkpoint: ShardCheckpoint) -> None:
         """See ``MappingCheckpoints.save``."""

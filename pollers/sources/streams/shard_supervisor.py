@@ -107,7 +107,7 @@ class ShardSupervisor:
         if new:
             await self._checkpoints.pin(new)
             kept = await self._checkpoints.load()
-        leases = await self._checkpoints.take(readable) if readable else {}
+        leases = await self._checkpoints.take_leases(readable) if readable else {}
         if self._stop.requested:
             await self._checkpoints.release(leases.values())
             return
@@ -122,7 +122,7 @@ class ShardSupervisor:
         kept = await self._checkpoints.load()
         for shard_id in found:
             self._report_reopened(shard_id, kept.get(shard_id))
-        leases = await self._checkpoints.take([shard_id for shard_id in found if shard_id in kept])
+        leases = await self._checkpoints.take_leases([shard_id for shard_id in found if shard_id in kept])
         for shard_id in found:
             if shard_id in leases:
                 with contextlib.suppress(LeaseLost):  # whoever took it sees what is listed as well

@@ -108,7 +108,7 @@ class Trace:
         if mapping not in self.opened:
             return None
         checkpoints = self.opened[mapping]
-        taken = await checkpoints.take(shard_ids)
+        taken = await checkpoints.take_leases(shard_ids)
         self.leases += [(checkpoints, taken[shard_id]) for shard_id in sorted(taken)]
         return sorted(taken)
 

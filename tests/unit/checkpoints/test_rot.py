@@ -59,7 +59,7 @@ async def filled(path: Path) -> None:
         for mapping, shards in (("clicks", ("shard-0", "shard-1")), ("audit", ("shard-0",))):
             checkpoints = (await store.open(mapping, f"{mapping}@1")).checkpoints
             await checkpoints.pin({shard: ShardCheckpoint("1") for shard in shards})
-            leases = await checkpoints.take(shards)
+            leases = await checkpoints.take_leases(shards)
             for number in ("2", "3"):
                 for shard in shards:
                     await checkpoints.save(leases[shard], ShardCheckpoint(number))
@@ -154,7 +154,7 @@ async def test_a_row_from_another_time_is_refused(tmp_path: Path) -> None:
     await filled(path)
     async with SqliteStore(path) as store:
         checkpoints = (await store.open("clicks", "clicks@1")).checkpoints
-        leases = await checkpoints.take(["shard-0"])
+        leases = await checkpoints.take_leases(["shard-0"])
         await checkpoints.save(leases["shard-0"], ShardCheckpoint("4"))
     changed(
         path,
@@ -452,7 +452,7 @@ async def test_what_lanes_have_done_above_the_checkpoint_is_kept(tmp_path: Path)
     async with SqliteStore(path) as store:
         checkpoints = (await store.open("clicks", "clicks@1")).checkpoints
         await checkpoints.pin({"shard-0": ShardCheckpoint("1")})
-        leases = await checkpoints.take(["shard-0"])
+        leases = await checkpoints.take_leases(["shard-0"])
         await checkpoints.save(leases["shard-0"], checkpoint)
     assert (await loaded(path, "clicks"))["shard-0"] == checkpoint
     reset(path, ["clicks"], None)

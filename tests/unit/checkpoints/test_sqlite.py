@@ -50,7 +50,7 @@ async def opened(store: CheckpointStore, sequence_number: str = "1") -> tuple[Ma
     """One mapping with one pinned shard, and its lease."""
     checkpoints = (await store.open("clicks", "stream@1")).checkpoints
     await checkpoints.pin({"shard-0": ShardCheckpoint(sequence_number)})
-    return checkpoints, (await checkpoints.take(["shard-0"]))["shard-0"]
+    return checkpoints, (await checkpoints.take_leases(["shard-0"]))["shard-0"]
 
 
 async def last_of(path: Path) -> str | None:
@@ -169,7 +169,7 @@ async def test_the_last_claimed_checkpoint_survives_kill_9(tmp_path: Path) -> No
             async with SqliteStore(path) as store:
                 checkpoints = (await store.open("clicks", "stream@1")).checkpoints
                 await checkpoints.pin({"shard-0": ShardCheckpoint()})
-                lease = (await checkpoints.take(["shard-0"]))["shard-0"]
+                lease = (await checkpoints.take_leases(["shard-0"]))["shard-0"]
                 for number in range(1, 1_000_000):
                     await checkpoints.save(lease, ShardCheckpoint(str(number)))
                     print(number, flush=True)
@@ -283,7 +283,7 @@ def test_a_full_disk_fails_the_write_and_moves_nothing(tmp_path: Path) -> None:
             async with SqliteStore(path) as store:
                 checkpoints = (await store.open("clicks", "stream@1")).checkpoints
                 await checkpoints.pin({"shard-0": ShardCheckpoint("1")})
-                lease = (await checkpoints.take(["shard-0"]))["shard-0"]
+                lease = (await checkpoints.take_leases(["shard-0"]))["shard-0"]
                 big = OpenWindow(0, 60, b"x" * 1_000_000)
                 limit(300_000)
                 try:
@@ -399,7 +399,7 @@ async def test_a_write_that_no_transaction_can_hold_fails_alone(tmp_path: Path) 
     async with SqliteStore(tmp_path / "checkpoints.db") as store:
         checkpoints = (await store.open("clicks", "stream@1")).checkpoints
         await checkpoints.pin({"shard-0": ShardCheckpoint("1"), "shard-1": ShardCheckpoint("1")})
-        leases = await checkpoints.take(["shard-0", "shard-1"])
+        leases = await checkpoints.take_leases(["shard-0", "shard-1"])
 
         async def bad() -> None:
             with pytest.raises(UnicodeEncodeError):

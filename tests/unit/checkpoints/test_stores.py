@@ -121,7 +121,7 @@ async def test_a_saved_checkpoint_is_what_the_next_owner_finds(enter: Enter) -> 
     async with enter() as store:
         checkpoints = (await store.open("clicks", STREAM)).checkpoints
         await checkpoints.pin({"shard-0": ShardCheckpoint(start=LATEST)})
-        lease = (await checkpoints.take(["shard-0"]))["shard-0"]
+        lease = (await checkpoints.take_leases(["shard-0"]))["shard-0"]
         await checkpoints.save(lease, ShardCheckpoint("5", start=LATEST, window=OpenWindow(0, 60, b"{}")))
         await checkpoints.save(lease, ShardCheckpoint("6", start=LATEST))
     async with enter() as store:
@@ -134,7 +134,7 @@ async def test_a_shard_ends_and_its_children_are_pinned_in_one_step(enter: Enter
     async with enter() as store:
         checkpoints = (await store.open("clicks", STREAM)).checkpoints
         await checkpoints.pin({"parent": ShardCheckpoint(), "known": ShardCheckpoint("3")})
-        lease = (await checkpoints.take(["parent"]))["parent"]
+        lease = (await checkpoints.take_leases(["parent"]))["parent"]
         children = {
             "child": ShardCheckpoint(parents=("parent",)),
             "known": ShardCheckpoint(parents=("parent",)),
@@ -152,7 +152,7 @@ async def test_only_pinned_shards_can_be_taken(enter: Enter) -> None:
     async with enter() as store:
         checkpoints = (await store.open("clicks", STREAM)).checkpoints
         await checkpoints.pin({"shard-0": ShardCheckpoint()})
-        assert set(await checkpoints.take(["shard-0", "nobody"])) == {"shard-0"}
+        assert set(await checkpoints.take_leases(["shard-0", "nobody"])) == {"shard-0"}
 
 
 async def test_an_owner_that_lost_its_lease_cannot_write(enter: Enter) -> None:
@@ -160,7 +160,7 @@ async def test_an_owner_that_lost_its_lease_cannot_write(enter: Enter) -> None:
     async with enter() as store:
         old = (await store.open("clicks", STREAM)).checkpoints
         await old.pin({"shard-0": ShardCheckpoint("5")})
-        lease = (await old.take(["shard-0"]))["shard-0"]
+        lease = (await old.take_leases(["shard-0"]))["shard-0"]
         new = (await store.open("clicks", STREAM)).checkpoints
         assert lease.lost.is_set()
         with pytest.raises(LeaseLost):
@@ -175,8 +175,8 @@ async def test_a_lease_taken_twice_belongs_to_the_second(enter: Enter) -> None:
     async with enter() as store:
         checkpoints = (await store.open("clicks", STREAM)).checkpoints
         await checkpoints.pin({"shard-0": ShardCheckpoint("5")})
-        first = (await checkpoints.take(["shard-0"]))["shard-0"]
-        second = (await checkpoints.take(["shard-0"]))["shard-0"]
+        first = (await checkpoints.take_leases(["shard-0"]))["shard-0"]
+        second = (await checkpoints.take_leases(["shard-0"]))["shard-0"]
         assert second.counter > first.counter
         assert first.lost.is_set()
         with pytest.raises(LeaseLost):
@@ -190,7 +190,7 @@ async def test_opening_one_mapping_does_not_fence_another(enter: Enter) -> None:
     async with enter() as store:
         clicks = (await store.open("clicks", STREAM)).checkpoints
         await clicks.pin({"shard-0": ShardCheckpoint()})
-        lease = (await clicks.take(["shard-0"]))["shard-0"]
+        lease = (await clicks.take_leases(["shard-0"]))["shard-0"]
         await store.open("audit", STREAM)
         await clicks.save(lease, ShardCheckpoint("6"))
         assert not lease.lost.is_set()
@@ -201,7 +201,7 @@ async def test_a_released_lease_no_longer_writes(enter: Enter) -> None:
     async with enter() as store:
         checkpoints = (await store.open("clicks", STREAM)).checkpoints
         await checkpoints.pin({"shard-0": ShardCheckpoint("5")})
-        lease = (await checkpoints.take(["shard-0"]))["shard-0"]
+        lease = (await checkpoints.take_leases(["shard-0"]))["shard-0"]
         await checkpoints.release([lease])
         await checkpoints.release([lease])
         with pytest.raises(LeaseLost):
@@ -213,8 +213,8 @@ async def test_releasing_a_lost_lease_leaves_its_new_owner_alone(enter: Enter) -
     async with enter() as store:
         checkpoints = (await store.open("clicks", STREAM)).checkpoints
         await checkpoints.pin({"shard-0": ShardCheckpoint("5")})
-        old = (await checkpoints.take(["shard-0"]))["shard-0"]
-        new = (await checkpoints.take(["shard-0"]))["shard-0"]
+        old = (await checkpoints.take_leases(["shard-0"]))["shard-0"]
+        new = (await checkpoints.take_leases(["shard-0"]))["shard-0"]
         await checkpoints.release([old])
         await checkpoints.save(new, ShardCheckpoint("6"))
         assert (await checkpoints.load())["shard-0"].sequence_number == "6"
@@ -225,7 +225,7 @@ async def test_a_forgotten_shard_is_gone_with_its_lease(enter: Enter) -> None:
     async with enter() as store:
         checkpoints = (await store.open("clicks", STREAM)).checkpoints
         await checkpoints.pin({"shard-0": ShardCheckpoint("5"), "shard-1": ShardCheckpoint()})
-        lease = (await checkpoints.take(["shard-0"]))["shard-0"]
+        lease = (await checkpoints.take_leases(["shard-0"]))["shard-0"]
         await checkpoints.forget(["shard-0", "nobody"])
         with pytest.raises(LeaseLost):
             await checkpoints.save(lease, ShardCheckpoint("6"))
@@ -238,7 +238,7 @@ async def test_leases_end_with_the_store(enter: Enter) -> None:
     async with enter() as store:
         checkpoints = (await store.open("clicks", STREAM)).checkpoints
         await checkpoints.pin({"shard-0": ShardCheckpoint("5")})
-        lease = (await checkpoints.take(["shard-0"]))["shard-0"]
+        lease = (await checkpoints.take_leases(["shard-0"]))["shard-0"]
     with pytest.raises(CheckpointError):
         await checkpoints.save(lease, ShardCheckpoint("6"))
     async with enter() as store:
@@ -261,7 +261,7 @@ async def test_many_shards_are_written_at_the_same_time(enter: Enter) -> None:
     async with enter() as store:
         checkpoints = (await store.open("clicks", STREAM)).checkpoints
         await checkpoints.pin(dict.fromkeys(shard_ids, ShardCheckpoint()))
-        leases = await checkpoints.take(shard_ids)
+        leases = await checkpoints.take_leases(shard_ids)
 
         async def write(shard_id: str) -> None:
             for number in range(1, 6):
@@ -278,9 +278,9 @@ async def test_a_lost_lease_among_other_writes_fails_alone(enter: Enter) -> None
     async with enter() as store:
         checkpoints = (await store.open("clicks", STREAM)).checkpoints
         await checkpoints.pin({"shard-0": ShardCheckpoint("1"), "shard-1": ShardCheckpoint("1")})
-        lost = (await checkpoints.take(["shard-0"]))["shard-0"]
-        await checkpoints.take(["shard-0"])
-        good = (await checkpoints.take(["shard-1"]))["shard-1"]
+        lost = (await checkpoints.take_leases(["shard-0"]))["shard-0"]
+        await checkpoints.take_leases(["shard-0"])
+        good = (await checkpoints.take_leases(["shard-1"]))["shard-1"]
         verdicts: list[str] = []
 
         async def write(name: str) -> None:

@@ -53,10 +53,10 @@ class Refusing:
     def __init__(self, checkpoints: MappingCheckpoints, times: int) -> None:
         self._checkpoints = checkpoints
         self._times = times
-        self.load, self.pin, self.take, self.end = (
+        self.load, self.pin, self.take_leases, self.end = (
             checkpoints.load,
             checkpoints.pin,
-            checkpoints.take,
+            checkpoints.take_leases,
             checkpoints.end,
         )
         self.release, self.forget = checkpoints.release, checkpoints.forget
@@ -78,7 +78,7 @@ async def opened() -> MappingCheckpoints:
 
 async def leased(checkpoints: MappingCheckpoints) -> Moving:
     """The shard, with its lease."""
-    return Moving((await checkpoints.take(["shard"]))["shard"])
+    return Moving((await checkpoints.take_leases(["shard"]))["shard"])
 
 
 def writer_of(checkpoints: MappingCheckpoints, reported: list[str | None] | None = None) -> CheckpointWriter:
@@ -133,7 +133,7 @@ async def test_the_end_of_a_lost_shard_is_the_new_owners_to_write() -> None:
     checkpoints = await opened()
     shard, writer = await leased(checkpoints), writer_of(checkpoints)
     await checkpoints.release([shard.lease])
-    await checkpoints.take(["shard"])
+    await checkpoints.take_leases(["shard"])
     assert not await writer.end(shard, {"child": ShardCheckpoint()})
     assert shard.life.lost
     kept = await checkpoints.load()
