@@ -314,6 +314,12 @@ async def test_a_message_sent_in_the_moment_of_a_stop_is_handled_in_seconds(work
             with workplace.headrace() as process:
                 await until(lambda number=number: workplace.count()[f"m{number}"], running=process, what="the message")  # type: ignore[misc]
                 waited.append(time.monotonic() - sent_at)
+                # Where the first process has handled it, this one may not even heed signals yet.
+                await until(
+                    lambda number=number: len(workplace.logged("mapping started")) == 2 * number + 2,  # type: ignore[misc]
+                    running=process,
+                    what="polling",
+                )
                 terminate(process)
                 assert await ended(process) == 0, workplace.log.read_text()
         assert await source.empty()
