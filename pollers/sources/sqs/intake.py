@@ -11,6 +11,7 @@ from pollers.sources.sqs.events import SqsEncoder
 from pollers.sources.sqs.message import Held, Phase
 from pollers.sources.sqs.outcome import oversized
 from pollers.sources.sqs.trace_header import trace_header
+from pollers.sources.sqs.visibility import RECEIVE_SLACK_SECONDS
 from pollers.telemetry.facts import Expired, Filtered, Received
 
 if TYPE_CHECKING:
@@ -66,8 +67,11 @@ class Intake:
         self._deletes = deletes
         self._settling = settling
 
-    def take(self, wires: Sequence[Wire], hidden_from: float, hidden_seconds: int, *, brief: bool = False) -> None:
-        """Hold these messages, hidden for ``hidden_seconds`` from ``hidden_from``, and hand them on; see :attr:`Held.brief`."""
+    def take(self, wires: Sequence[Wire], sent_at: float, hidden_seconds: int, *, brief: bool = False) -> None:
+        """Hold what a receive brought that was sent at ``sent_at``, and hand it on. See :attr:`Held.brief`."""
+        now = anyio.current_time()
+        # The service hid them for ``hidden_seconds`` at some moment between the call and its reply.
+        hidden_from = max(sent_at, now - RECEIVE_SLACK_SECONDS)
         arrivals = self._sort(wires, hidden_from, hidden_seconds, brief=brief)
         self._context.observed.received(len(wires), arrivals.size_bytes)
         if arrivals.look:
@@ -76,10 +80,9 @@ class Intake:
             self._deletes.put(arrivals.filtered)
         if arrivals.oversized:
             self._context.spawn(self._settling.fail, arrivals.oversized, oversized(arrivals.oversized))
-        self._queue_up(arrivals.fresh)
+        self._queue_up(arrivals.fresh, now)
 
-    def _queue_up(self, fresh: Sequence[Held]) -> None:
-        now = anyio.current_time()
+    def _queue_up(self, fresh: Sequence[Held], now: float) -> None:
         overtaking = []
         for message in fresh:
             if (until := self._waiting.overtakes(message, now)) is None:

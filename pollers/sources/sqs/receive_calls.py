@@ -11,7 +11,6 @@ from pollers.aws.errors import AwsError, Throttled
 from pollers.engine.backoff import Backoff
 from pollers.sources.sqs.queue import is_hopeless
 from pollers.sources.sqs.scaling import ReceiveTarget
-from pollers.sources.sqs.visibility import RECEIVE_SLACK_SECONDS
 from pollers.telemetry.facts import Polled, PollFailed
 
 if TYPE_CHECKING:
@@ -125,9 +124,7 @@ class ReceiveCalls:
         self.target.returned(receive.maximum, len(wires))
         self._facts.emit(Polled("", len(wires)))
         if wires:
-            # The service hid them at some moment between the call and its reply; see RECEIVE_SLACK_SECONDS.
-            hidden_from = max(sent_at, anyio.current_time() - RECEIVE_SLACK_SECONDS)
-            self._intake.take(wires, hidden_from, hidden_seconds, brief=brief)
+            self._intake.take(wires, sent_at, hidden_seconds, brief=brief)
 
     def _failed(self, error: AwsError) -> None:
         if is_hopeless(error):
