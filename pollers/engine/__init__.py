@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pollers.engine.batching import RECORDS, Envelope, Gather, Limits, join_event
     from pollers.engine.failures import Failure, Failures, is_ours, taken_apart
     from pollers.engine.invoking import Attempt, Ended, accept_all, invoke, new_request_id
-    from pollers.engine.kind import Backlog, DepthSampler, Resources, SourceKind
+    from pollers.engine.kind import Backlog, DepthSampler, Names, Patterns, Polling, Resources, Shown, SourceKind
     from pollers.engine.permits import Claim, Permits
     from pollers.engine.poller import Poller, Surroundings
     from pollers.engine.responses import SUCCESS, Verdict, failed_ids, shortened
@@ -50,9 +50,13 @@ __all__ = [
     "Failures",
     "Gather",
     "Limits",
+    "Names",
+    "Patterns",
     "Permits",
     "Poller",
+    "Polling",
     "Resources",
+    "Shown",
     "SourceKind",
     "Stop",
     "Surroundings",
@@ -73,7 +77,7 @@ __getattr__ = lazily(
         "batching": "Envelope Gather Limits RECORDS join_event",
         "failures": "Failure Failures is_ours taken_apart",
         "invoking": "Attempt Ended accept_all invoke new_request_id",
-        "kind": "Backlog DepthSampler Resources SourceKind",
+        "kind": "Backlog DepthSampler Names Patterns Polling Resources Shown SourceKind",
         "permits": "Claim Permits",
         "poller": "Poller Surroundings",
         "responses": "SUCCESS Verdict failed_ids shortened",

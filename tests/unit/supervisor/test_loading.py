@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -64,3 +66,19 @@ def test_only_the_functions_that_are_asked_for_are_inspected(tmp_path: Path) -> 
 
     assert inspect_functions(loaded, []) == ([], [])
     assert len(inspect_functions(loaded, ["orders"])[0]) == 1
+
+
+@pytest.mark.parametrize("patterns", [0, 1])
+def test_kinds_are_imported_for_patterns_only(tmp_path: Path, patterns: int) -> None:
+    """Without one, loading does not pay for them: ``headrace check`` is quick."""
+    file = written(tmp_path)
+    if not patterns:
+        file.write_text(file.read_text().partition("    filter_criteria")[0])
+    code = (
+        "import sys; from pollers.supervisor.loading import load_checked; load_checked(sys.argv[1]); "
+        "print(sum(room in sys.modules for room in ('pollers.sources', 'pollers.filtering')))"
+    )
+
+    found = subprocess.run([sys.executable, "-c", code, file], capture_output=True, text=True, check=True, timeout=60)
+
+    assert found.stdout.strip() == str(2 * patterns)
