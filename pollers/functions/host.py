@@ -126,6 +126,9 @@ class FunctionHost:
         One that is still being entered, because its code takes long to load, is not waited for.
         """
         self._closing.set()
+        if not self._asked.is_set():
+            # Nothing has been started, or all of it has stopped.
+            self.finished.set()
         self._asked.set()
         if self._entering is not None:
             self._entering.cancel()

@@ -10,6 +10,7 @@ import structlog
 
 from handlers.environment import source_regions
 from pollers.clocks.clock import Clock, SystemClock
+from pollers.engine.stop import Stop
 from pollers.functions import Functions
 from pollers.sources.registry import keeps_checkpoints
 from pollers.supervisor.idleness import Idleness
@@ -66,7 +67,6 @@ class Runtime:
         self.url: str | None = None
         self.console: str | None = None
         self.exit_code = 0
-        self.stopping = False
         self.over = False
         self.on_ending: Callable[[float], None] = lambda seconds: None
         self._make_poller = make_poller
@@ -76,8 +76,7 @@ class Runtime:
         self._random = seed or random.Random()  # noqa: S311 - jitter, not secrets
         self._idleness = Idleness()
         self._group: TaskGroup | None = None
-        self._stop_asked = anyio.Event()
-        self._hurry_asked = anyio.Event()
+        self._stop = Stop()
         self._reloading = anyio.Lock()
 
     async def run(self, *, until_idle: float | None = None) -> int:
@@ -91,10 +90,15 @@ class Runtime:
             self.functions.start(group, self.config.functions)
             self._start_all()
             group.start_soon(self._log_ledgers)
-            await self._stop_asked.wait()
+            await self._stop.until_requested()
             await self._shut_down()
             group.cancel_scope.cancel()
         return self.exit_code
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the shutdown was asked for. Asked from another thread, too."""
+        return self._stop.requested
 
     @property
     def nothing_held(self) -> bool:
@@ -106,9 +110,9 @@ class Runtime:
 
     def stop(self) -> None:
         """Ask for the numbered shutdown (docs/design, decision 9). A second call skips every wait."""
-        if self._stop_asked.is_set():
-            self._hurry_asked.set()
-        self._stop_asked.set()
+        if self._stop.requested:
+            self._stop.hurry()
+        self._stop.request()
 
     # -- starting and reloading ------------------------------------------------------------------------------------------
 
@@ -179,6 +183,9 @@ class Runtime:
             self.mappings[name].end()
         for name in [*removed, *changed]:
             await self.mappings[name].finished.wait()
+        if self.stopping:
+            # The shutdown may have closed the functions already: a host that came after that would be waited for in vain.
+            raise ReloadRefused("shutting down")
         await self.functions.apply(config.functions, functions)
         if self.stopping:
             raise ReloadRefused("shutting down")
@@ -214,19 +221,18 @@ class Runtime:
                 log.info("ledger", mapping=runner.name, state=runner.state.value, **runner.ledger.as_dict())
 
     async def _end_when_idle(self, quiet_seconds: float, unreachable: Unreachable) -> None:
-        idle = UntilIdle(self.mappings, self._idleness, unreachable, self._stop_asked.is_set)
+        idle = UntilIdle(self.mappings, self._idleness, unreachable, lambda: self.stopping)
         caught_up = await idle.wait(quiet_seconds)
         if caught_up is False:
             self.exit_code = 1
-        if not self._stop_asked.is_set():
+        if not self.stopping:
             self.stop()
 
     # -- stopping --------------------------------------------------------------------------------------------------------
 
     async def _shut_down(self) -> None:
         """docs/design, decisions 9 and 16; step 7 is ours."""
-        self.stopping = True
-        shutdown = Shutdown(self.mappings, self.functions, self._hurry_asked, self.on_ending)
+        shutdown = Shutdown(self.mappings, self.functions, self._stop, self.on_ending)
         if not await shutdown.run(self.config.runtime.shutdown_grace):
             self.exit_code = 1
         self._final_ledger()

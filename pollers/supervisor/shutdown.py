@@ -14,6 +14,7 @@ from pollers.supervisor.ending import LAST_LINES_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from pollers.engine.stop import Stop
     from pollers.functions import FunctionHost, Functions
     from pollers.supervisor.mapping import MappingRunner
 
@@ -106,20 +107,20 @@ class Countdown:
 class Shutdown:
     """Carries it out: mappings first, then functions, since a mapping acknowledges what its function still answers.
 
-    ``second_signal`` is set by a second signal. ``within`` is told in how many seconds the process is to be gone, and again when
-    that changes: nothing that hangs may hold it up, be it this task itself.
+    ``stop`` is the process's own, which a second signal hurries. ``within`` is told in how many seconds the process is to be
+    gone, and again when that changes: nothing that hangs may hold it up, be it this task itself.
     """
 
     def __init__(
         self,
         mappings: Mapping[str, MappingRunner],
         functions: Functions,
-        second_signal: anyio.Event,
+        stop: Stop,
         within: Callable[[float], None],
     ) -> None:
         self._mappings = mappings
         self._functions = functions
-        self._second_signal = second_signal
+        self._stop = stop
         self._within = within
         self._gone_at = math.inf
         self._last_logged = anyio.current_time() + STILL_SECONDS[0] - STILL_SECONDS[1]
@@ -132,7 +133,7 @@ class Shutdown:
         for runner in self._mappings.values():
             runner.end()
         while left := self._unfinished():
-            running, second = self._running(), self._second_signal.is_set()
+            running, second = self._running(), self._stop.hurried
             step = countdown.look(anyio.current_time(), running=bool(running), second_signal=second)
             self._be_gone_at(countdown.gone_at(running=bool(running)))
             if step is Step.LEAVE:
@@ -155,9 +156,7 @@ class Shutdown:
         self._be_gone_at(min(self._gone_at, anyio.current_time() + END_SECONDS))
         self._functions.close()
         until = self._gone_at - CLOSING_SECONDS - LAST_LINES_SECONDS[0]
-        while (
-            (left := self._functions.unfinished) and anyio.current_time() < until and not self._second_signal.is_set()
-        ):
+        while (left := self._functions.unfinished) and anyio.current_time() < until and not self._stop.hurried:
             await _wait(left)
         if left:
             log.warning(

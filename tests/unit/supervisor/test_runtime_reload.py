@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+import structlog
 
 from pollers.supervisor.mapping import MappingState
 from pollers.supervisor.runtime import ReloadRefused, Runtime
@@ -152,3 +153,27 @@ async def test_a_stop_during_a_reload_starts_nothing_new(tmp_path: Path) -> None
         runtime.stop()
     assert (codes, refused) == ([0], ["shutting down"])
     assert "new" not in bench.pollers
+
+
+@virtual_time.test
+async def test_a_stop_during_a_reload_waits_for_no_function_of_the_new_configuration(tmp_path: Path) -> None:
+    """The functions may be closed already when the reload goes on: it adds none that the shutdown would wait for in vain."""
+    bench = Bench(stubborn={"slow"})
+    runtime = make_runtime(config(tmp_path, mapping("slow"), mapping("quick")), bench)
+
+    async def reload() -> None:
+        with pytest.raises(ReloadRefused):
+            await runtime.reload(config(tmp_path, mapping("slow"), mapping("quick"), orders={"timeout": 9}, spare={}))
+
+    with structlog.testing.capture_logs() as lines:
+        async with running(runtime) as codes, anyio.create_task_group() as group:
+            group.start_soon(reload)
+            await virtual_time.settle()
+            runtime.stop()
+            await virtual_time.settle()
+            began = anyio.current_time()
+            bench.last("slow").surroundings.stop.hurry()
+        took = anyio.current_time() - began
+    assert codes == [0]
+    assert took < 0.1
+    assert [line["event"] for line in lines if line["log_level"] == "warning"] == []

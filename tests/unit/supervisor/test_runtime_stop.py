@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+import structlog
 
 from handlers.errors import FunctionUnusable
 from pollers.errors import SourceUnusable
@@ -175,3 +176,15 @@ async def test_invocations_of_workers_that_only_start_do_not_hold_up_the_stop(tm
         runtime.stop()
     assert anyio.current_time() - began < 3
     assert codes == [0]
+
+
+@virtual_time.test
+async def test_functions_that_nobody_used_are_not_among_those_that_did_not_stop(tmp_path: Path) -> None:
+    """They have started nothing, so nothing of them is left, also when a second signal lets nobody finish."""
+    runtime = make_runtime(config(tmp_path, mapping("slow"), spare={}), Bench(stubborn={"slow"}))
+    with structlog.testing.capture_logs() as lines:
+        async with running(runtime):
+            runtime.stop()
+            runtime.stop()
+    left = [line["functions"] for line in lines if line["event"].startswith("functions did not stop")]
+    assert left == [["orders"]]
