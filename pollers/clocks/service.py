@@ -1,11 +1,12 @@
-"""What time it is for a service, by its own word. A decider.
+"""What time a service's own clock shows, at least. A decider.
 
-This machine's wall clock may be wrong, and may be set while we run; nothing that cannot be taken back hangs on it. Every reply has
-the service's time in its ``Date`` header, cut to the second. Taken together with our monotonic clock, which nobody sets, that gives
-the *least* that the service's clock can show at any later moment: a reply is never older than its date.
+This machine's wall clock may be wrong, and may be set while we run. So nothing that cannot be undone, such as giving up a record
+for its age, depends on it. Every reply has the service's time in its ``Date`` header, cut to the second. Together with our
+monotonic clock, which is never set, that gives the *least* time that the service's clock can show at any later moment: when a
+reply arrives, the service's clock is at or past its date.
 
-The least of the last five dates is what counts: one reply with a wrong date, or a service whose own clock is set back, must not
-make a record too old. Where replies have no date, records say the least themselves: none has arrived later than now.
+Of the last five dates the lowest counts: one reply with a wrong date, or a service whose own clock is set back, must not make a
+record too old. Where replies have no date, the arrival times of records give a lower bound: no record has arrived after now.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from collections import deque
 from handlers.http_dates import moment
 
 SAMPLES = 5
-"""Dates that are remembered."""
+"""How many of the last dates are kept."""
 TRUSTED_SAMPLES = 2
-"""Dates that are needed before any is believed."""
+"""How many dates are needed before any is used."""
 APART_SECONDS = 1.0
-"""Once enough are known, replies are asked for their date no more often than this: a header is cheap to read, but not free."""
+"""Once enough dates are known, one reply in this time is read for its date: reading a header is cheap, but not free."""
 
 
 class ServiceClock:
@@ -28,32 +29,36 @@ class ServiceClock:
     def __init__(self) -> None:
         self._offsets: deque[float] = deque(maxlen=SAMPLES)
         self._due = float("-inf")
-        self._stamped: float | None = None
+        self._newest_arrival: float | None = None
 
-    def heard(self, head: bytes, now: float) -> None:
-        """A reply came, with this status line and these headers."""
+    def read_head(self, head: bytes, now: float) -> None:
+        """Read the date of a reply from its status line and headers."""
         if now < self._due:
             return
         at = head.lower().find(b"\r\ndate:")
         if at >= 0:
-            self.told(head[at + 7 :].partition(b"\r\n")[0].decode("latin-1"), now)
+            self.read_date(head[at + 7 :].partition(b"\r\n")[0].decode("latin-1"), now)
 
-    def told(self, date: str, now: float) -> None:
-        """A reply that came had this ``Date``. One that is no date says nothing."""
-        told = moment(date)
-        if told is None:
+    def read_date(self, date: str, now: float) -> None:
+        """Take the ``Date`` of a reply into account; text that is not a date is ignored."""
+        shown = moment(date)
+        if shown is None:
             return
-        self._offsets.append(told - now)
+        self._offsets.append(shown - now)
         if len(self._offsets) == SAMPLES:
             self._due = now + APART_SECONDS
 
-    def stamped(self, arrival: float, now: float) -> None:
-        """A record was read that arrived then."""
-        self._stamped = max(arrival - now, self._stamped if self._stamped is not None else arrival - now)
+    def read_arrival(self, arrival: float, now: float) -> None:
+        """Take the arrival time of a record that was read into account."""
+        self._newest_arrival = max(
+            arrival - now, arrival - now if self._newest_arrival is None else self._newest_arrival
+        )
 
     def at_least(self, now: float) -> float | None:
-        """The least that the service's clock can show, in seconds since the epoch: at most a second or two below what it does
-        show where replies have dates. None while nothing is known."""
+        """The least that the service's clock can show, in seconds since the epoch; None while nothing is known.
+
+        Where replies have dates, it is at most a second or two below what the clock shows.
+        """
         if len(self._offsets) >= TRUSTED_SAMPLES:
             return min(self._offsets) + now
-        return None if self._stamped is None else self._stamped + now
+        return None if self._newest_arrival is None else self._newest_arrival + now

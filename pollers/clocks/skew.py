@@ -18,16 +18,18 @@ ANSWER_SECONDS = 5.0
 
 
 async def clock_skews(urls: Iterable[str]) -> dict[str, float]:
-    """Seconds by which each endpoint's clock is ahead of ours, to a second or two; endpoints that do not tell are left out."""
+    """Seconds by which each endpoint's clock is ahead of ours, to a second or two. Endpoints that do not
+    answer, or without a date, are left out.
+    """
     skews: dict[str, float] = {}
     timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
         for url in urls:
             try:
                 async with session.get(url, allow_redirects=False) as reply:
-                    told = moment(reply.headers.get("Date", ""))
-                    if told is not None:
-                        skews[url] = told - time.time()
+                    shown = moment(reply.headers.get("Date", ""))
+                    if shown is not None:
+                        skews[url] = shown - time.time()
             except (aiohttp.ClientError, TimeoutError, ValueError, OSError):
                 continue
     return skews

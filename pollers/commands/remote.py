@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pollers.server.token_files import Found, token_told, tokens_for
+from pollers.server.token_files import Found, token_in, tokens_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,7 +65,7 @@ class Remote:
                 self._request_with_each(method, path, found) if found else self._request(method, self.url + path, None)
             )
         except Refused as refused:
-            named = token_told(self.url, refused.token_file) if refused.token_file else []
+            named = token_in(self.url, refused.token_file) if refused.token_file else []
             if not named:
                 raise
         return self._request_with_each(method, path, named)

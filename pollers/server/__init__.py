@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pollers.server.guard import Access
     from pollers.server.making_tokens import token_kept
     from pollers.server.serve import serving
-    from pollers.server.token_files import Found, MadeToken, token_told, tokens_for
+    from pollers.server.token_files import Found, MadeToken, token_in, tokens_for
 
 __all__ = [
     "Access",
@@ -25,8 +25,8 @@ __all__ = [
     "Parts",
     "make_app",
     "serving",
+    "token_in",
     "token_kept",
-    "token_told",
     "tokens_for",
 ]
 __getattr__ = lazily(
@@ -37,6 +37,6 @@ __getattr__ = lazily(
         "guard": "Access",
         "making_tokens": "token_kept",
         "serve": "serving",
-        "token_files": "Found MadeToken token_told tokens_for",
+        "token_files": "Found MadeToken token_in tokens_for",
     },
 )

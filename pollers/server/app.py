@@ -1,4 +1,4 @@
-"""The routes."""
+"""The routes of the HTTP server."""
 
 from __future__ import annotations
 
@@ -73,11 +73,11 @@ class Routes:
         ]
 
     async def healthz(self, request: web.Request) -> web.Response:
-        """Live: whatever should happen does."""
+        """Whether the process is live."""
         return _health(self._parts.status.problems())
 
     async def readyz(self, request: web.Request) -> web.Response:
-        """Ready: every mapping polls."""
+        """Whether every mapping polls."""
         return _health(self._parts.status.unready())
 
     async def metrics(self, request: web.Request) -> web.Response:
@@ -130,13 +130,13 @@ class Routes:
 
     async def drain(self, request: web.Request) -> web.Response:
         """Stop polling for all; 202 while events are still held."""
-        told = {**self._parts.control.drain(), "held": self._parts.control.held()}
-        return _json(told, status=202)
+        answer = {**self._parts.control.drain(), "held": self._parts.control.held()}
+        return _json(answer, status=202)
 
     async def reload(self, request: web.Request) -> web.Response:
         """Apply the configuration on disk; 409 with every fault when it is refused."""
-        told = await self._parts.control.reload()
-        return _json(told, status=409 if told["faults"] else 200)
+        applied = await self._parts.control.reload()
+        return _json(applied, status=409 if applied["faults"] else 200)
 
     async def openapi(self, request: web.Request) -> web.Response:
         """What this server offers."""
@@ -159,13 +159,13 @@ class Routes:
 
 
 def _health(problems: Sequence[Problem]) -> web.Response:
-    told = {"status": "unhealthy" if problems else "ok", "problems": [asdict(problem) for problem in problems]}
-    return _json(told, status=503 if problems else 200)
+    answer = {"status": "unhealthy" if problems else "ok", "problems": [asdict(problem) for problem in problems]}
+    return _json(answer, status=503 if problems else 200)
 
 
-def _json(told: object, *, status: int = 200) -> web.Response:
+def _json(answer: object, *, status: int = 200) -> web.Response:
     return web.Response(
-        body=orjson.dumps(told), status=status, content_type="application/json", headers={"Cache-Control": "no-store"}
+        body=orjson.dumps(answer), status=status, content_type="application/json", headers={"Cache-Control": "no-store"}
     )
 
 

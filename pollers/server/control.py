@@ -30,13 +30,13 @@ class Control:
         self._path = path
 
     def pause(self, name: str) -> dict[str, Any]:
-        """Stop polling for one mapping; what it holds is finished or handed back."""
+        """Stop polling for one mapping; the events that it holds are finished or returned."""
         self._mapping(name).pause()
         log.info("mapping paused", mapping=name)
         return {"mapping": name, "paused": True}
 
     def resume(self, name: str) -> dict[str, Any]:
-        """Poll again; also cuts short the wait after a failure."""
+        """Poll again; also ends the wait after a failure at once."""
         self._mapping(name).resume()
         log.info("mapping resumed", mapping=name)
         return {"mapping": name, "paused": False}
@@ -52,7 +52,7 @@ class Control:
         return sum(runner.poller.held() for runner in self._runtime.mappings.values() if runner.poller is not None)
 
     async def reload(self) -> dict[str, Any]:
-        """Apply the configuration as it is on disk now, whole or not at all (``faults``)."""
+        """Apply the configuration as it is on disk now: all of it, or nothing if it has ``faults``."""
         if self._path is None:
             return {"added": [], "removed": [], "changed": [], "faults": ["this Headrace was not started from a file"]}
         return asdict(await reload_from(self._runtime, self._path))

@@ -1,4 +1,4 @@
-"""Who may ask for what: host names, bearer tokens, origins and sizes, decided before any handler runs."""
+"""Which requests are allowed: host names, bearer tokens, origins and sizes are checked before any handler runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REQUESTS_AT_ONCE = 64
 PROBES = frozenset({"/healthz", "/readyz"})
 OPEN_PATHS = PROBES | {"/"}
 OPEN_FOLDER = "/assets/"
-"""Answered to anybody: an orchestrator's probe has no token, and the console's page, which has no data in it, asks for one."""
+"""Served without a token: an orchestrator's probe has none, and the console's page, which holds no data, asks for one."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CHANGES_NEED_IT = (
     "a token is needed to change anything: commands find it by themselves on the machine that Headrace runs on, "
@@ -56,11 +56,11 @@ def is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a server bound to ``host`` asks of its clients.
+    """What a server bound to ``host`` requires of its clients.
 
-    ``token`` is the configured one, needed for reading and for changing; anything but loopback must have one. Where there is
-    none, changing needs ``made``, which was made at the start. ``is_own_code`` tells of a connection's ends (the client's,
-    ours) whether a function of ours holds the client's: it may change nothing, even with a token that it has read somewhere.
+    ``token`` is the configured one, needed for reading and for changing; every host but loopback must have one. Where there is
+    none, changing needs ``made``, a token that was made at the start. ``is_own_code`` takes the addresses of a connection (the
+    client's, ours) and says whether a function of ours is the client: it may change nothing, even with a token that it has read.
     """
 
     host: str
@@ -70,7 +70,7 @@ class Access:
 
 
 def guard(access: Access) -> Middleware:
-    """The middleware that asks for it."""
+    """The middleware that enforces ``access``."""
     if access.token is None and not is_loopback(access.host):
         raise ValueError(f"{access.host} is not loopback: a token is needed")
     under_way = 0
@@ -79,7 +79,9 @@ def guard(access: Access) -> Middleware:
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         nonlocal under_way
         with request.app[CONNECTIONS].handling(request.transport):
+            # Cheap checks first: only an authorised change is worth asking the operating system whose the connection is.
             refusal = _refusal(request, access) or await _refusal_of_own_code(request, access)
+            # Probes are answered even then: an orchestrator that gets no answer would restart a busy process.
             if refusal is None and under_way >= REQUESTS_AT_ONCE and request.path not in PROBES:
                 refusal = problem(503, "too many requests at once", {"Retry-After": "1"})
             if refusal is not None:
@@ -105,7 +107,7 @@ async def _handled(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 def _refusal(request: web.Request, access: Access) -> web.Response | None:
-    """Why the request is refused, if it is."""
+    """The refusal of the request; None when it is allowed."""
     if (request.content_length or 0) > BODY_LIMIT_BYTES:
         return problem(413, f"a request has at most {BODY_LIMIT_BYTES} bytes", {"Connection": "close"})
     if access.token is None and not _known_host(request, access.host):
@@ -122,7 +124,7 @@ def _refusal(request: web.Request, access: Access) -> web.Response | None:
 
 
 def _refusal_of_a_change(request: web.Request, made: MadeToken | None) -> web.Response | None:
-    """Why a change is refused, and where the token is that it needs: who may read that file is another matter."""
+    """Refuse a change without the token, naming the file that has it: the path is no secret, only its owner can read the file."""
     if made is not None and _authorised(request, made.text):
         return None
     headers = {"WWW-Authenticate": "Bearer"}
@@ -132,7 +134,10 @@ def _refusal_of_a_change(request: web.Request, made: MadeToken | None) -> web.Re
 
 
 async def _refusal_of_own_code(request: web.Request, access: Access) -> web.Response | None:
-    """Refuses a change that a function's code asks for. Known before anything is done: the client waits for its answer."""
+    """Refuse a change that a function's code requests.
+
+    The client waits for its answer, so its connection is open and can still be traced to a process.
+    """
     if request.method in SAFE_METHODS:
         return None
     transport = request.transport
@@ -144,9 +149,10 @@ async def _refusal_of_own_code(request: web.Request, access: Access) -> web.Resp
 
 
 def _known_host(request: web.Request, host: str) -> bool:
-    """Without a token the host name is checked, so that no page can reach us through a name of its own (DNS rebinding).
+    """Whether the request names a host that we serve.
 
-    A client that names none is no browser.
+    Against DNS rebinding: a web page may let its own host name lead to 127.0.0.1, and its scripts may then read our answers, but
+    the browser still sends the page's name. A client that sends no name is not a browser.
     """
     given = request.headers.get("Host")
     if given is None:
@@ -159,17 +165,19 @@ def _authorised(request: web.Request, token: str | None) -> bool:
     if token is None:
         return False
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    # Compared in constant time: the time of an answer must not tell how much of a guess is right.
     return scheme.lower() == "bearer" and hmac.compare_digest(
         given.strip().encode("utf-8", "surrogateescape"), token.encode()
     )
 
 
 def _cross_origin(request: web.Request) -> bool:
-    """Whether a page of another origin asks. A browser's address line may: following a link changes nothing."""
+    """Whether a page of another origin sent the request. Opening a link in the browser is allowed, as that changes nothing."""
     safe = request.method in SAFE_METHODS
     navigated = safe and request.headers.get("Sec-Fetch-Mode") == "navigate"
     if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin") and not navigated:
         return True
+    # Browsers without Sec-Fetch-Site send at least the origin with every request that may change something.
     origin = request.headers.get("Origin")
     return origin is not None and not safe and origin.partition("://")[2] != request.host
 

@@ -1,8 +1,8 @@
 """Listening sockets that answer also when the process has no file descriptors left.
 
-A few descriptors are kept in reserve. When a client cannot be accepted for want of one, the reserve gives one up for it, and takes
-it back when the connection ends; when the reserve is used up, accepting pauses. The event loop's own servers log a traceback for
-each try then.
+A few descriptors are kept in reserve. When a client cannot be accepted because there is no descriptor left, the reserve frees one
+for it, and opens it again when the connection ends. When the reserve is used up, accepting pauses. The event loop's own servers
+would log a traceback for each try.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = structlog.stdlib.get_logger(__name__)
 
 RESERVE = 8
-"""Connections that can be accepted when nothing is left: probes, a scrape, an operator."""
+"""Connections that can be accepted when no other descriptor is left: probes, a scrape, an operator."""
 PAUSE_SECONDS = 0.25
 BACKLOG = 128
 LOG_SECONDS = 60.0
@@ -30,7 +30,7 @@ _OUT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class Reserve:
-    """Descriptors that stand for others to come."""
+    """Open descriptors that can be closed to make room for others."""
 
     def __init__(self, size: int = RESERVE) -> None:
         self._size = size
@@ -48,7 +48,7 @@ class Reserve:
         return True
 
     def refill(self) -> None:
-        """Take back what can be had."""
+        """Open as many of the missing descriptors as the system allows."""
         while len(self._held) < self._size:
             try:
                 self._held.append(os.open(os.devnull, os.O_RDONLY))
@@ -56,7 +56,7 @@ class Reserve:
                 return
 
     def close(self) -> None:
-        """Hold nothing any more."""
+        """Close all, and open none again."""
         while self.give_up():
             pass
         self._size = 0
@@ -89,7 +89,7 @@ class Listening:
         return name, bound
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         for timer in self._pauses.values():
             timer.cancel()
         for one in self._sockets:
@@ -102,7 +102,7 @@ class Listening:
             task.cancel()
 
     def _accept(self, listening: socket.socket) -> None:
-        """One connection; the loop calls again while more wait."""
+        """Accept one connection; the loop calls again while more wait."""
         try:
             client = self._accepted(listening)
         except (BlockingIOError, InterruptedError, ConnectionError):
@@ -141,7 +141,10 @@ class Listening:
             client.close()
 
     def _pause(self, listening: socket.socket) -> None:
-        """Clients wait in the backlog meanwhile."""
+        """Stop accepting for a moment; clients wait in the backlog meanwhile.
+
+        The socket stays readable: with its reader the loop would call again at once, and spin.
+        """
         self._loop.remove_reader(listening)
         self._pauses[listening] = self._loop.call_later(PAUSE_SECONDS, self._go_on, listening)
 

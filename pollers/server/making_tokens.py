@@ -1,4 +1,4 @@
-"""Keeps the file of a made token while the server runs, and says where it is."""
+"""Keeps the file of a made token while the server runs, and logs where it is."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 log = structlog.stdlib.get_logger(__name__)
 
 KEEP_SECONDS = 600.0
-"""How often it is looked whether the file is still there."""
+"""How often the file is checked, and written again if it is missing."""
 
 
 @asynccontextmanager
 async def token_kept(url: str, made: MadeToken) -> AsyncIterator[str]:
     """The token's file exists inside; gives the link to the console, which carries the token.
 
-    The link is shown on a terminal only: what goes elsewhere is kept and read by others, so that it has the file's path.
+    The link is shown only on a terminal. Other logs are stored and read by others, so they get the path of the file.
     """
     parts = urlsplit(url)
     file = TokenFile(parts.hostname or "", parts.port or 0, made)
     link = console_link(url, made.text)
     try:
         await to_thread.run_sync(file.keep)
-        told = {"link": link} if sys.stderr.isatty() else {"token_file": str(made.path)}
-        log.info("the console, with the token that changes need", **told)
+        where = {"link": link} if sys.stderr.isatty() else {"token_file": str(made.path)}
+        log.info("the console, with the token that changes need", **where)
     except OSError as problem:
         log.warning(
             "the token that changes need could not be written: without runtime.http.token nobody can pause, drain or reload",
@@ -53,18 +53,18 @@ async def token_kept(url: str, made: MadeToken) -> AsyncIterator[str]:
 
 
 def console_link(url: str, token: str) -> str:
-    """The console with a token in the fragment, which browsers send nowhere."""
+    """The console's URL with a token in the fragment, the part that browsers never send."""
     return f"{url}/#token={token}"
 
 
 async def _keep(file: TokenFile) -> None:
-    told = False
+    reported = False
     while True:
         await anyio.sleep(KEEP_SECONDS)
         try:
             await to_thread.run_sync(file.keep)
-            told = False
+            reported = False
         except OSError as problem:
-            if not told:
+            if not reported:
                 log.warning("the file of the token is gone and cannot be written", problem=str(problem))
-            told = True
+            reported = True

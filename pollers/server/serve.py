@@ -1,4 +1,4 @@
-"""The listening socket, with its bounds: connections, and the time that a request may take to arrive and an answer to leave."""
+"""The server with its bounds: connections, the time for a request to arrive, and the time for an answer to be read."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ CONNECTIONS_AT_MOST = 128
 ARRIVAL_SECONDS = 10.0
 """How long a client may take to send its request's head, from its connection or from the first byte of a further request."""
 SENDING_SECONDS = 60.0
-"""How long a client may take to read an answer. Longer than a connection is kept idle, which aiohttp sees to."""
+"""How long a client may take to read an answer. Longer than aiohttp keeps an idle connection open."""
 KEEPALIVE_SECONDS = 30.0
 GOODBYE_SECONDS = 0.1
-"""How long the answers that are being sent may go on when the process stops; a console that is open listens for ever."""
+"""How long answers may still be sent when the process stops. Short, because an open console listens without end."""
 HEAD_LIMIT_BYTES = 8_190
 
 
 class Connections:
     """Every open connection, oldest first. When there are too many, the oldest without a request makes room for a new one.
 
-    So nobody can keep an orchestrator's probe out by holding connections open.
+    So a client that holds connections open cannot keep an orchestrator's probe out.
     """
 
     def __init__(self, at_most: int = CONNECTIONS_AT_MOST) -> None:
@@ -52,13 +52,13 @@ class Connections:
         return True
 
     def lost(self, transport: asyncio.BaseTransport | None) -> bool:
-        """A connection has gone; whether it had been admitted."""
+        """A connection was lost; whether it had been admitted."""
         asyncio.get_running_loop().call_soon(self.ended)  # its descriptor is closed after this call
         return transport is not None and self._open.pop(transport, None) is not None
 
     @contextmanager
     def handling(self, transport: asyncio.BaseTransport | None) -> Iterator[None]:
-        """While a request of this connection is answered its clock stands still."""
+        """While a request of this connection is answered, no time limit runs for it."""
         connection = self._open.get(transport) if transport is not None else None
         if connection is None:
             yield
@@ -86,7 +86,7 @@ class Bounded(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
-        # What create_server makes; uvloop's is of no class of asyncio's.
+        # The type that create_server promises; uvloop's transport is not a subclass of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
         if not self._connections.admit(transport, self):
             self._transport.abort()
@@ -139,7 +139,7 @@ class Bounded(asyncio.Protocol):
         self._inner.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection has gone."""
+        """The connection was lost."""
         self._stop_timer()
         if self._connections.lost(self._transport):
             self._inner.connection_lost(exc)
@@ -152,7 +152,7 @@ CONNECTIONS = web.AppKey("connections", Connections)
 async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[str]:
     """Serve ``app``, which was made with :data:`CONNECTIONS`, until left; gives the URL.
 
-    Raises OSError when the address cannot be had.
+    Raises OSError when the address is not available.
     """
     runner = web.AppRunner(
         app,

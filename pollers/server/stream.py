@@ -1,4 +1,4 @@
-"""Server-sent events: each mapping's last fifteen minutes once, then the newest snapshot each second, never a queue of old ones."""
+"""Server-sent events: first each mapping's last fifteen minutes, then the newest snapshot each second. None is queued."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 READERS_AT_MOST = 16
 PERIOD_SECONDS = 1.0
 SLOW_SECONDS = 10.0
-"""A reader that does not take an event within this is cut off; it may come back."""
+"""A reader that does not read an event within this time is disconnected; it may connect again."""
 
 
 class EventStream:
@@ -34,7 +34,7 @@ class EventStream:
         self.readers = 0
 
     def close(self) -> None:
-        """Let every reader go."""
+        """End the answer to every reader."""
         self._closing.set()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
@@ -80,6 +80,7 @@ class EventStream:
         """One snapshot a period, shared by all readers."""
         async with self._encoding:
             now = asyncio.get_running_loop().time()
+            # Half a period: readers wake at different moments, and none should see a snapshot that is a period old.
             if now - self._encoded[0] >= PERIOD_SECONDS / 2:
                 self._encoded = (now, orjson.dumps(await self._snapshot()))
             return self._encoded[1]

@@ -29,7 +29,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{40,200}")
 
 
 def new_token() -> str:
-    """256 bits of chance."""
+    """A token of 256 random bits."""
     return secrets.token_urlsafe(32)
 
 
@@ -50,10 +50,10 @@ class TokenFile:
         self._made = made
 
     def keep(self) -> None:
-        """Write the file unless it is there: systems remove temporary files that lie long untouched.
+        """Write the file unless it is there: systems remove temporary files that have not been used for a long time.
 
-        The first folder for temporary files that can be used is taken: one may be read-only, full, or have a folder of our
-        name that somebody else has made. Raises the first folder's OSError where there is none.
+        The first usable folder for temporary files is taken. One may be read-only or full, or hold a folder of our name that
+        belongs to another user. Raises the first folder's OSError when none can be used.
         """
         if self._made.path is not None and _read(self._made.path, os.geteuid()) == self._made.text:
             return
@@ -72,7 +72,7 @@ class TokenFile:
         raise problem
 
     def remove(self) -> None:
-        """Remove it, unless another one has taken its place."""
+        """Remove the file, unless another Headrace has replaced it."""
         path = self._made.path
         with contextlib.suppress(OSError):
             if path is not None and _read(path, os.geteuid()) == self._made.text:
@@ -80,7 +80,7 @@ class TokenFile:
 
 
 def temporary_folders() -> list[Path]:
-    """Where temporary files may lie, whether they can be written there (``gettempdir`` tries) or only read."""
+    """The folders for temporary files: the one that can be written to (``gettempdir`` tries), then those that may only be read."""
     found = [os.environ["TMPDIR"]] if os.environ.get("TMPDIR") else []
     with contextlib.suppress(OSError):
         found.insert(0, tempfile.gettempdir())
@@ -90,6 +90,7 @@ def temporary_folders() -> list[Path]:
 def _make_folder(folder: Path) -> None:
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
+    # Anybody may create this name in /tmp before us: a folder of another user, or a link, would hand the token to them.
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise PermissionError(f"{folder} is not a folder of this user")
@@ -98,7 +99,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _write(path: Path, token: str) -> None:
-    """Whole or not at all: whoever reads it finds the old one or the new one."""
+    """Write a new file and rename it: a reader finds the old token or the new one, never a part."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".token-")  # mkstemp's mode is 0600
     try:
         with open(descriptor, "w", encoding="ascii") as file:
@@ -110,14 +111,14 @@ def _write(path: Path, token: str) -> None:
 
 
 class Found(NamedTuple):
-    """A token, and the URL that it may be sent to: by address, as a name may lead to more than one."""
+    """A token, and the URL that it may be sent to. The URL has an address, as a name may lead to several."""
 
     url: str
     token: str
 
 
 def tokens_for(url: str, *, temporary: Sequence[Path] | None = None) -> list[Found]:
-    """The tokens that may be those of a Headrace at ``url`` on this machine: this user's, and for root everybody's."""
+    """The tokens that a Headrace at ``url`` on this machine may have: those of this user, for root those of all users."""
     found = []
     for folder, user in _folders(temporary or temporary_folders()):
         for name, address in _names(url).items():
@@ -127,10 +128,11 @@ def tokens_for(url: str, *, temporary: Sequence[Path] | None = None) -> list[Fou
     return found
 
 
-def token_told(url: str, path: str) -> list[Found]:
-    """The token in the file that a Headrace at ``url`` says is its own.
+def token_in(url: str, path: str) -> list[Found]:
+    """The token in the file that a Headrace at ``url`` names as its own.
 
-    Whoever answers there may say anything: believed is only the name of a token's file for this very address.
+    Another program may answer at that address and name any file, to have its content sent. So only the name that a token's file
+    for this very address has is accepted.
     """
     file = Path(path)
     user = file.parent.name.removeprefix("headrace-")
@@ -160,9 +162,9 @@ def _name(host: str, port: int) -> str:
 
 
 def _names(url: str) -> dict[str, str]:
-    """The names of files for the loopback addresses that ``url`` leads to, and the URL by that address.
+    """The names of the token files for the loopback addresses that ``url`` leads to, each with the URL by that address.
 
-    A token is sent nowhere else: at another address of the same name somebody else may listen.
+    A token is sent nowhere else: at another address of the same name, another program may listen.
     """
     try:
         parts = urlsplit(url)
@@ -174,16 +176,17 @@ def _names(url: str) -> dict[str, str]:
     for host in dict.fromkeys(str(ending[0]) for *_, ending in found):
         if ipaddress.ip_address(host.partition("%")[0]).is_loopback:
             place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-            by_name = parts.scheme == "https"  # whose certificate is the name's
+            by_name = parts.scheme == "https"  # a certificate is valid for the name, not for the address
             names[_name(host, port)] = url if by_name else parts._replace(netloc=place).geturl()
     return names
 
 
 def _read(path: Path, user: int) -> str | None:
-    """The token in a file; None for anything but a file of ``user``'s own that nobody else can read, with a token in it."""
+    """The token in a file; None unless the file belongs to ``user``, only that user can read it, and it holds a token."""
+    # The open file is checked, not its path, which may be replaced between check and use. O_NONBLOCK: opening a pipe would wait.
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError):  # a path that was told may hold any character
+    except (OSError, ValueError):  # a path that a server names may hold any character
         return None
     with open(descriptor, "rb") as file:
         found = os.fstat(descriptor)

@@ -1,4 +1,4 @@
-"""Long work on the event loop in short turns: what shows a hundred mappings must not hold up what polls for them."""
+"""Long work on the event loop in short turns: showing a hundred mappings must not delay polling for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TURN_SECONDS = 0.003
 
 
 async def in_turns(steps: Iterable[T]) -> list[T]:
-    """Everything that ``steps`` yields; whenever a turn is used up, everybody else has one first."""
+    """Everything that ``steps`` yields; after each turn, the other tasks of the event loop run first."""
     found = []
     until = time.perf_counter() + TURN_SECONDS
     for step in steps:

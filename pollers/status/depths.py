@@ -1,4 +1,4 @@
-"""Asks each source that can tell how much it holds, now and then, for the console and the metrics."""
+"""Samples the depth of each source that has one (queues), for the console and the metrics."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 log = structlog.stdlib.get_logger(__name__)
 
 EVERY_SECONDS = 15.0
-"""Four requests a minute and queue; that much accuracy is what the attributes have (SQS updates them within a minute)."""
+"""Four requests a minute for each queue. More would not be more accurate: SQS updates these attributes within a minute."""
 ANSWER_SECONDS = 10.0
 
 
 class Depths:
-    """The sampler. A source that does not answer keeps the depth that was last seen: its poller reports the fault."""
+    """The sampler. A source that does not answer keeps its last depth; its poller reports the fault."""
 
     def __init__(self, runtime: Runtime, aws: Aws, board: Board) -> None:
         self._runtime = runtime

@@ -1,4 +1,4 @@
-"""What metrics read at a scrape rather than count: how every mapping and function stands now."""
+"""Metrics that are read at a scrape, not counted: the state of every mapping and function now."""
 
 from __future__ import annotations
 

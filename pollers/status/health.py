@@ -1,8 +1,9 @@
-"""Health means progress: whether each source was polled and each batch moves, and if not, which and why (decider).
+"""Health means progress: whether each source is polled and each batch moves, and if not, which one and why (decider).
 
-Every wait that is honest stays green: a paused, empty, throttled, denied or retried source, a parent shard that is being read, a
-batching window of five minutes. What is red is a poll, a batch, a listing of shards, a start, a stop or a back-off that should
-have come to its end by now and has not; each has its bound here.
+A wait that has a reason is healthy: a source that is paused, empty, throttled, denied or retried, a parent shard that is being
+read, a batching window of five minutes. Unhealthy is a poll, a batch, a listing of shards, a start, a stop or a back-off that
+should have ended by now and has not. Each has its bound here, well above the longest time that it may rightly take: an
+orchestrator restarts an unhealthy process, so a false alarm costs more than a late one.
 """
 
 from __future__ import annotations
@@ -20,23 +21,25 @@ if TYPE_CHECKING:
     from pollers.telemetry.board import MappingBoard, Task
 
 POLL_BOUND_SECONDS = 90.0
-"""A poll takes at most 60 s: 10 to connect, 20 of long poll, 30 more for its reply. After this long something hangs."""
+"""A poll takes at most 60 s: 10 to connect, 20 of long poll, 30 more for its reply. After 90 s something hangs."""
 LISTING_BOUND_SECONDS = 120.0
-"""A stream's shards are listed each 30 s."""
+"""A stream's shards are listed every 30 s: three listings in a row may fail."""
 INVOCATION_SLACK_SECONDS = 60.0
-"""How much longer than twice the function's timeout a batch may be with it. A batch waits for a worker to start (for as long as the
-timeout, at least 10 s, after a pause of up to 30 s if the last start failed), runs, and its worker is killed."""
+"""How long a batch may be with the function, beyond twice the function's timeout. A batch may first wait for
+a worker to start (as long as the timeout, at least 10 s, after a pause of up to 30 s if the last start
+failed). Then it runs, and its worker is killed.
+"""
 STARTING_BOUND_SECONDS = 180.0
 """Importing a function in process may take two minutes."""
 STOPPING_SLACK_SECONDS = 60.0
-"""How much longer than a batch may take a stop may take: a receive in flight, deletes, checkpoints, handing back."""
+"""How long a stop may take beyond its longest batch: a receive in flight, deletes, checkpoints, returning messages."""
 WRITE_BOUND_SECONDS = 10.0
 """A checkpoint is on the disk in milliseconds; a slow disk may take a second."""
 SILENCE_BOUND_SECONDS = 120.0
-"""How long a poller that started may take to say what it does or to poll."""
+"""How long a poller may run without reporting what it does and without a poll."""
 
 DOUBT_BOUND_SECONDS = 120.0
-"""How long replies may call a shard ended while nothing bears that out: a restart of a service or a proxy takes less."""
+"""How long replies may call a shard ended while nothing confirms it: a restart of a service or a proxy takes less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +89,9 @@ def _running(board: MappingBoard, vitals: Vitals, now: float) -> Iterator[str]:
     oldest = board.oldest_flight(now)
     if oldest is not None and oldest > vitals.flight_bound:
         yield f"a batch has been with the function for {age(oldest)}, whose timeout is {age(vitals.timeout_seconds)}"
+    # A poller reports its tasks when they change. Without any, all that shows that it runs is the time of its last sign of life.
     if not board.tasks:
-        last = max(vitals.since, board.heard or vitals.since, board.listed or vitals.since, *board.polls.values())
+        last = max(vitals.since, board.reported or vitals.since, board.listed or vitals.since, *board.polls.values())
         if now - last > SILENCE_BOUND_SECONDS:
             yield f"has neither polled nor said what it does for {age(now - last)}"
     if board.listed is not None and now - board.listed > LISTING_BOUND_SECONDS:
@@ -101,7 +105,7 @@ def _running(board: MappingBoard, vitals: Vitals, now: float) -> Iterator[str]:
 
 
 def _wrong_ends(board: MappingBoard, now: float) -> Iterator[str]:
-    """Shards that are open by the stream's listing and ended by something else: their records may not have been read."""
+    """Shards that the stream lists as open while a reply or a checkpoint calls them ended: some records may be unread."""
     for name, shard in board.shards.items():
         if shard.doubted is not None and now - shard.doubted > DOUBT_BOUND_SECONDS:
             yield f"replies have called {name} ended for {age(now - shard.doubted)}, and nothing bears that out"
@@ -110,7 +114,7 @@ def _wrong_ends(board: MappingBoard, now: float) -> Iterator[str]:
 
 
 def _unwritten(board: MappingBoard, now: float) -> Iterator[str]:
-    """A store that writes no checkpoints: what is done stays unwritten, so that nothing more is done."""
+    """A store that writes no checkpoints. Shards then wait: the amount of work that a crash would repeat is bounded."""
     if board.refused is not None and now - board.refused[0] > WRITE_BOUND_SECONDS:
         since, why = board.refused
         yield f"no checkpoint could be written for {age(now - since)}, and shards wait for that: {why}"
@@ -122,10 +126,11 @@ def _unwritten(board: MappingBoard, now: float) -> Iterator[str]:
 
 
 def _overdue(board: MappingBoard, task: Task, vitals: Vitals, now: float) -> str | None:
-    """Why a task that does one thing for so long hangs; None when it may go on."""
+    """Why a task hangs that has done one thing for so long; None when it may go on."""
     place, waited = _place(task), now - task.since
     match task.doing.state:
         case State.POLLING:
+            # A task stays in this state over many polls, so the last poll counts. A queue's polls name no source ("").
             silent = now - max(task.since, board.polls.get(task.doing.task, board.polls.get("", task.since)))
             return f"no poll of {place} has come back for {age(silent)}" if silent > POLL_BOUND_SECONDS else None
         case State.STARTING if waited > STARTING_BOUND_SECONDS:
@@ -146,7 +151,7 @@ def _place(task: Task) -> str:
 
 
 def unready(board: MappingBoard, vitals: Vitals) -> Iterator[Problem]:
-    """What makes the process not ready although it is live: a mapping that is not polling yet, or cannot."""
+    """Why a process that is live is not ready: a mapping that does not poll yet, or cannot."""
     match vitals.state:
         case MappingState.BACKING_OFF:
             yield Problem(vitals.name, f"cannot run: {vitals.problem}")

@@ -41,8 +41,11 @@ class LoopMonitor:
         return max(due, max((lag for _, lag in self._lags), default=0.0))
 
     async def watch(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        """Run a side task of the supervisor that should never end. One that does, by an error or not, is dead: that is logged and
-        turns health red, and what polls and invokes goes on meanwhile."""
+        """Run a side task of the supervisor that should never end.
+
+        If it ends, with an error or without, it counts as dead: that is logged and makes the process unhealthy. Polling and
+        invoking go on: a fault in a side task must not stop them.
+        """
         self._watched[name] = True
         try:
             await run()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Surrounding:
-    """What a mapping's sentence needs to know besides its board.
+    """What a mapping's sentence depends on besides its board.
 
     ``busy`` of the ``concurrency`` ``places`` of its function are taken.
     """
@@ -30,7 +30,7 @@ class Surrounding:
     places: str = "workers"
 
 
-_TELLING = (State.WAITING_FOR_WRITE, State.DELIVERING, State.RETRYING, State.BACKING_OFF, State.WAITING_FOR_PERMIT)
+_HINDRANCES = (State.WAITING_FOR_WRITE, State.DELIVERING, State.RETRYING, State.BACKING_OFF, State.WAITING_FOR_PERMIT)
 """What keeps a running mapping from going on, the most pressing first."""
 
 
@@ -58,7 +58,7 @@ def _running(board: MappingBoard, around: Surrounding, now: float) -> str:
     wrong = [_wrong_end(name, shard, now) for name, shard in board.shards.items() if _has_wrong_end(shard)]
     if wrong:
         return f"{wrong[0]}{_others(len(wrong))}"
-    for state in _TELLING:
+    for state in _HINDRANCES:
         tasks = [task for task in board.tasks.values() if task.doing.state is state]
         if tasks:
             return _of_task(state, min(tasks, key=lambda task: task.since), len(tasks), around, now)
@@ -72,7 +72,7 @@ def _has_wrong_end(shard: Shard) -> bool:
 
 
 def _wrong_end(name: str, shard: Shard, now: float) -> str:
-    """A shard that something calls ended while the stream does not."""
+    """A shard that a reply or a checkpoint calls ended while the stream lists it as open."""
     if shard.doubted is None:
         return f"{name} is read again: its checkpoint said that it had ended, but the stream lists it as open"
     return f"replies have called {name} ended for {age(now - shard.doubted)}, and nothing bears that out: it is read on"
@@ -99,7 +99,7 @@ def _receiving(board: MappingBoard) -> str:
 
 
 def _reading(board: MappingBoard, now: float) -> str:
-    """What a stream's reader does, and which shards may not be read yet."""
+    """What the reader of a stream does, and which shards wait for their parents."""
     waiting = [task for task in board.tasks.values() if task.doing.state is State.WAITING_FOR_PARENT]
     parts = []
     behind = board.iterator_age(now)

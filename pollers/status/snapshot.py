@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from pollers.telemetry.board import Board, Failure, MappingBoard, Shard
 
 RATE_SECONDS = 15.0
-"""Over how long rates and latencies are taken."""
+"""The time over which rates and latencies are calculated."""
 RECENT_BUCKETS = 3
-"""What a snapshot has of the series, for who knows the rest already."""
+"""How many buckets of the series a snapshot has by default, for readers that have the earlier ones already."""
 
 
 class Status:
@@ -82,7 +82,7 @@ class Status:
         )
 
     def snapshot(self, *, series: bool = False) -> dict[str, Any]:
-        """All of it: :meth:`summary` with the ``mappings``."""
+        """The whole snapshot: :meth:`summary` and the ``mappings``."""
         return {**self.summary(), "mappings": list(self.mappings(series=series))}
 
     def summary(self) -> dict[str, Any]:
@@ -150,7 +150,7 @@ class Status:
         return sentence(self._board.of(runner.name), around, anyio.current_time())
 
     def _failure(self, failure: Failure) -> dict[str, Any]:
-        told = {
+        shown = {
             "at": failure.at,
             "request_id": failure.request_id,
             "outcome": failure.outcome,
@@ -159,13 +159,14 @@ class Status:
             "ids": list(failure.ids),
         }
         if self._payloads:
-            told["payload"] = failure.payload.decode("utf-8", "replace")
-        return told
+            shown["payload"] = failure.payload.decode("utf-8", "replace")
+        return shown
 
 
 def _rates(board: MappingBoard, now: float) -> dict[str, Any]:
     buckets = board.series.recent(now, RATE_SECONDS)
     seconds = BUCKET_SECONDS * len(buckets)
+    # Counts and latencies include the bucket that is being filled; rates do not, as it is not a whole period yet.
     filling = board.series.current(now)
     until_now = buckets if buckets[-1] is filling else [*buckets, filling]
     durations = [duration for bucket in until_now for duration in bucket.durations]

@@ -50,7 +50,7 @@ class Row:
 
 
 def table(rows: Sequence[Row], *, title: str | None = None) -> Table:
-    """The rows as a table, without the columns that no row has anything in; where room is short, names are cut first."""
+    """The rows as a table. Columns that are empty in all rows are left out; on a narrow terminal, names are cut first."""
     view = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, title_justify="left", padding=0)
     view.add_column("mapping", style="bold", overflow="ellipsis", min_width=7)
     view.add_column("state", no_wrap=True)

@@ -1,6 +1,6 @@
-"""What each mapping is doing now and has just done, folded from its facts; read by health, the console and ``headrace status``.
+"""The board: what each mapping is doing now and has just done, folded from its facts for health, the console and the gauges.
 
-Everything is bounded, whatever happens: shards by the stream's own listing, tasks and batches by concurrency, the rest by rings.
+Everything is bounded: shards by the stream's own listing, tasks and batches by concurrency, the rest by rings.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ BATCH_AGE_SECONDS = 30.0
 
 @dataclass(slots=True)
 class Task:
-    """What a task does, since when (monotonic)."""
+    """What a task does, and since when (monotonic seconds)."""
 
     doing: Doing
     since: float
@@ -86,7 +86,7 @@ class Failure:
 class Shard:
     """One shard as far as it is known. ``idle``: its last poll brought nothing. Times are monotonic seconds.
 
-    ``doubted``: since when replies have said that it has ended while nothing bears that out; ``revoked``: since when it is read
+    ``doubted``: since when replies have said that it has ended while nothing confirms it; ``revoked``: since when it is read
     again, because its checkpoint called it ended and the stream lists it as open (until it has been read to its tip).
     """
 
@@ -102,17 +102,16 @@ class Shard:
 class MappingBoard:
     """One mapping's part of the board. Times are monotonic seconds.
 
-    ``polls`` are the times of the last completed polls of each source, failed ones among them; ``polled`` says whether any
-    succeeded since the poller started; ``listed`` is when the stream's shards were last listed, or that was last tried;
-    ``heard`` when the poller last said anything of what it is doing; ``refused`` since when the checkpoint store does not
-    write, and why.
+    ``polls``: when each source was last polled, also without success. ``polled``: whether any poll has succeeded since the
+    poller started. ``listed``: when the stream's shards were last listed, or that was last tried. ``reported``: when the poller
+    last reported what it does. ``refused``: since when the checkpoint store does not write, and why.
     """
 
     tasks: dict[str, Task] = field(default_factory=dict)
     polls: dict[str, float] = field(default_factory=dict)
     polled: bool = False
     listed: float | None = None
-    heard: float | None = None
+    reported: float | None = None
     refused: tuple[float, str] | None = None
     flights: dict[str, Flight] = field(default_factory=dict)
     shards: dict[str, Shard] = field(default_factory=dict)
@@ -132,7 +131,8 @@ class MappingBoard:
     def iterator_age(self, now: float) -> float | None:
         """How far behind its tip the shard furthest behind is, in seconds; None for queues, and while nothing is known.
 
-        DynamoDB does not tell that: the age of the last record of a recent batch stands for it while there is anything to read.
+        DynamoDB does not report that. The age of the last record of a recent batch is used in its place while there is anything to
+        read.
         """
         unfinished = [shard for shard in self.shards.values() if not shard.ended]
         known = max((shard.behind for shard in unfinished if shard.behind is not None), default=None)
@@ -147,12 +147,12 @@ class MappingBoard:
         return now - min(flight.since for flight in self.flights.values()) if self.flights else None
 
     def restart(self) -> None:
-        """A new poller starts: what the last one was doing is over, whether it said so or not."""
+        """Forget what the last poller was doing: a new one starts, and the last one may have ended without reporting it."""
         self.tasks.clear()
         self.polls.clear()
         self.flights.clear()
         self.shards.clear()
-        self.polled, self.listed, self.heard, self.refused = False, None, None, None
+        self.polled, self.listed, self.reported, self.refused = False, None, None, None
 
 
 class Board:
@@ -164,7 +164,7 @@ class Board:
         self._now = now
 
     def of(self, mapping: str) -> MappingBoard:
-        """The mapping's part, made at the first asking."""
+        """The mapping's part of the board, made at the first call."""
         board = self.mappings.get(mapping)
         if board is None:
             board = self.mappings[mapping] = MappingBoard()
@@ -184,7 +184,7 @@ class Board:
         self.mappings.pop(mapping, None)
 
     def __call__(self, mapping: str, fact: Fact) -> None:
-        """Fold one fact in."""
+        """Enter one fact."""
         if isinstance(fact, Removed):
             self.forget(mapping)
             return
@@ -205,10 +205,10 @@ class Board:
                 shard.revoked = None
 
     def _poll_failed(self, board: MappingBoard, fact: PollFailed) -> None:
-        board.polls[fact.source] = board.heard = self._now()
+        board.polls[fact.source] = board.reported = self._now()
 
     def _listed(self, board: MappingBoard, fact: Listed) -> None:
-        board.listed = board.heard = self._now()
+        board.listed = board.reported = self._now()
         board.polled = board.polled or all(shard.ended for shard in board.shards.values())
 
     def _received(self, board: MappingBoard, fact: Received) -> None:
@@ -297,7 +297,7 @@ class Board:
             if fact.state is State.STARTING:
                 board.restart()
         else:
-            board.heard = now
+            board.reported = now
         if fact.state is State.ENDED:
             board.tasks.pop(fact.task, None)
             return
@@ -309,7 +309,7 @@ class Board:
 
 
 def shortened(text: str) -> str:
-    """The start of a text that may be of any length."""
+    """A text, cut to :data:`ERROR_KEPT` characters."""
     return text if len(text) <= ERROR_KEPT else f"{text[:ERROR_KEPT]}... ({len(text):,} characters)"
 
 

@@ -1,4 +1,4 @@
-"""What an event's timeline says about "why twice", "why late" and "where is it" (decider)."""
+"""The conclusions from an event's timeline: why it came twice, why it was late, where it is (decider)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ RECEIVED = ("received", "found again")
 CAUSES = ("failed", "returned", "expired", "throttled", "delete retried")
 LATE_SECONDS = 1.0
 UNSEEN_SECONDS = 60.0
-"""A returned event that was not received again for so long is reported as gone from here."""
+"""After this long without another receive, a returned event is reported as probably no longer in the queue."""
 
 
 def conclusions(moments: Sequence[Moment], now: float) -> Iterator[str]:
-    """What follows from a timeline, in sentences. ``now`` is seconds since the epoch."""
+    """The conclusions from a timeline, in sentences. ``now`` is seconds since the epoch."""
     if not moments:
         return
     yield from _why_twice(moments)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Counts:
-    """Counts of one mapping. All are of events, but for ``invocations``, ``failed_invocations`` and ``throttled``.
+    """Counts of one mapping. All count events, except ``invocations``, ``failed_invocations`` and ``throttled``.
 
     ``filtered`` events are also counted where they ended (deleted or checkpointed).
     """
@@ -89,8 +89,8 @@ class Counts:
     def _extended(self, fact: Extended) -> None:
         self.extended += len(fact.ids) - fact.failed
 
-    def takers(self) -> dict[type, Callable[[Any], None]]:
-        """Which method takes which fact."""
+    def handlers(self) -> dict[type, Callable[[Any], None]]:
+        """The method that counts each type of fact."""
         return {
             Received: self._received,
             Filtered: self._filtered,

@@ -1,8 +1,8 @@
-"""What happens to events, said once for each batch (never for each record) and folded by whoever needs it.
+"""Facts: what happens to events. One fact is emitted for each batch, never for each record.
 
-The ledger, the metrics, the flight recorder and the console are all sinks of this one stream. ``source`` is the shard id, or
-``""`` for a queue. ``ids`` are SQS message ids or sequence numbers. Facts are values: nobody changes one (they are not frozen
-only because that makes each five times dearer, and several are made for every batch).
+The ledger, the metrics, the recorder and the console are all sinks of this one stream. ``source`` is the shard id, or ``""`` for a
+queue. ``ids`` are SQS message ids or sequence numbers. Facts are values and are never changed. They are not frozen only because
+a frozen dataclass takes five times as long to make, and several are made for every batch.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Received:
 
 @dataclass(slots=True)
 class Filtered:
-    """No filter matches these events; they are done without an invocation (followed by Deleted or Checkpointed)."""
+    """No filter matches these events, so the function does not get them. Deleted or Checkpointed follows."""
 
     source: str
     ids: Sequence[str]
@@ -55,7 +55,7 @@ class Filtered:
 class Invoking:
     """A batch goes to the function. ``attempt`` starts at 1. ``iterator_age_seconds`` is the age of its last record (streams).
 
-    ``trace_headers`` are the trace contexts that its messages carry, each once; filled only where ``Facts.traced`` asks for it.
+    ``trace_headers`` are the different trace contexts of its messages; filled only where ``Facts.traced`` asks for them.
     """
 
     source: str
@@ -80,13 +80,13 @@ class Outcome(StrEnum):
     THROTTLE = "throttle"
     """It did not run: it is at its limit."""
     INFRASTRUCTURE = "infrastructure"
-    """It did not run, or nobody can tell, through no fault of its own."""
+    """It did not run, or that is not known, and the reason is not the function itself."""
     ABANDONED = "abandoned"
     """The invocation was cut short by a stop, or by a crash of ours."""
 
 
 NOT_RUN = (Outcome.THROTTLE, Outcome.INFRASTRUCTURE)
-"""The function did not run, so the same batch is brought to it again."""
+"""The function did not run, so it is invoked with the same batch again."""
 
 
 @dataclass(slots=True)
@@ -115,7 +115,7 @@ class Extended:
 
 @dataclass(slots=True)
 class Returned:
-    """Events go back to the source, to be seen again after ``delay_seconds`` (None: when their visibility timeout runs out)."""
+    """Events go back to the source and can be received again after ``delay_seconds`` (None: when their visibility timeout ends)."""
 
     source: str
     ids: Sequence[str]
@@ -140,7 +140,9 @@ class DeleteRetried:
 
 @dataclass(slots=True)
 class Expired:
-    """The claim on these messages ran out or their handles are stale: they may be seen again. Never counted as deleted."""
+    """The visibility timeout of these messages ended, or their handles are stale: they may be received again.
+    Not counted as deleted.
+    """
 
     ids: Sequence[str]
     reason: str
@@ -157,13 +159,13 @@ class Checkpointed:
 
 @dataclass(slots=True)
 class WriteRefused:
-    """The checkpoint store did not write: why. Empty: it writes again."""
+    """The checkpoint store did not write; ``error`` says why. Empty: it writes again."""
 
     error: str
 
 
 class DiscardCondition(StrEnum):
-    """Why stream records were given up on. The first two are Lambda's own texts (docs/lambda 4.10)."""
+    """Why stream records were discarded. The first two are Lambda's own texts (docs/lambda 4.10)."""
 
     RETRY_ATTEMPTS_EXHAUSTED = "RetryAttemptsExhausted"
     RECORD_AGE_EXCEEDED = "RecordAgeExceeded"
@@ -177,7 +179,7 @@ class DiscardCondition(StrEnum):
 
 @dataclass(slots=True)
 class Discarded:
-    """Stream records were given up on.
+    """Stream records were discarded.
 
     ``destination`` is the ARN that has the failure record, or None when no destination is configured.
     """
@@ -222,7 +224,7 @@ class ShardEnded:
 
 @dataclass(slots=True)
 class EndDoubted:
-    """Replies say that the shard has ended, and nothing bears that out: it is read on. ``why`` "" when they say so no more."""
+    """Replies say that the shard has ended, and nothing confirms it: it is read on. ``why`` is "" when they no longer say so."""
 
     source: str
     why: str
@@ -237,7 +239,7 @@ class EndRevoked:
 
 @dataclass(slots=True)
 class Depth:
-    """What the queue says that it holds (approximate): ready to be received, received by somebody, delayed."""
+    """How many messages the queue reports (approximate): ready to be received, received but not deleted, delayed."""
 
     visible: int
     in_flight: int
@@ -264,14 +266,15 @@ class State(StrEnum):
 MAPPING_TASK = "mapping"
 """The task of :class:`Doing` that is the mapping as a whole: starting, or waiting after it broke down."""
 RECEIVE_TASK = "receive"
-"""The task that asks a queue, whose polls name no source. A stream has one task for each shard, with the shard's id."""
+"""The task that receives from a queue, whose polls name no source. A stream has one task for each shard, with the shard's id."""
 OPENING_TASK = "stream"
-"""The task that opens a stream and lists its shards: it ends after each wait, whatever came of it."""
+"""The task that opens a stream and lists its shards: it ends after each wait, with or without success."""
 
 
 @dataclass(slots=True)
 class Doing:
-    """What ``task`` (:data:`RECEIVE_TASK`, a shard id, ...) does from now on, said when it changes; the input of "why is it idle".
+    """What ``task`` (:data:`RECEIVE_TASK`, a shard id, ...) does from now on, emitted when that changes: the input of the
+    sentence that says why a mapping is idle.
 
     ``detail`` completes the sentence: "AccessDenied, next try in 20 s", "parent shard-1", "a batch of 40, attempt 5, ...".
     ``until_seconds`` is how long it will take from now, where that is known. ENDED removes the task.
@@ -285,7 +288,7 @@ class Doing:
 
 @dataclass(slots=True)
 class Removed:
-    """The mapping was taken out of the configuration: nothing more comes of it, and what was counted of it may go."""
+    """The mapping was removed from the configuration: no more facts follow, and its counts may be dropped."""
 
 
 Fact: TypeAlias = (
@@ -318,49 +321,54 @@ Sink: TypeAlias = Callable[[str, Fact], None]
 """Takes the mapping's name and a fact; it must neither block nor raise."""
 
 Routes: TypeAlias = Mapping[type, Callable[[Any], None]]
-"""What takes each type of fact; types that are not in it are of no interest."""
+"""The function that handles each type of fact; other types are ignored."""
 
 
 @runtime_checkable
 class RoutedSink(Protocol):
-    """A sink that says what it wants to hear of a mapping and where: facts go there without a detour, and others not at all."""
+    """A sink that handles some types of facts, each with a function of its own: a fact goes straight to it,
+    and others cost nothing.
+    """
 
     def __call__(self, mapping: str, fact: Fact, /) -> None:
         """As any sink."""
 
     def routes(self, mapping: str) -> Routes:
-        """What takes this mapping's facts; asked once for each life of the mapping. A sink with ``wants_trace_headers`` is given
-        the trace contexts that messages carry."""
+        """The functions that handle this mapping's facts; called once for each life of the mapping.
+
+        A sink with ``wants_trace_headers`` gets the trace contexts of messages.
+        """
 
 
 @dataclass(slots=True)
 class Facts:
-    """One mapping's end of the stream: what its poller calls.
+    """Where one mapping's facts go: its poller calls :meth:`emit`.
 
-    ``traced`` asks pollers for the trace contexts that their messages carry. ``sinks`` do not change once a fact was emitted.
+    ``traced`` asks pollers for the trace contexts of their messages. ``sinks`` must not change after the first fact, as what
+    handles each type of fact is looked up once: that keeps a fact at the cost of a dictionary lookup and the calls.
     """
 
     mapping: str
     sinks: list[Sink] = field(default_factory=list)
     traced: bool = False
-    _takers: dict[type, list[Callable[[Any], None]]] = field(default_factory=dict, init=False, repr=False)
+    _handlers: dict[type, list[Callable[[Any], None]]] = field(default_factory=dict, init=False, repr=False)
     _routes: list[Routes | Sink] = field(default_factory=list, init=False, repr=False)
 
     def emit(self, fact: Fact) -> None:
         """Hand ``fact`` to every sink, in order."""
-        takers = self._takers.get(type(fact))
-        if takers is None:
-            takers = self._takers[type(fact)] = self._found(type(fact))
-        for take in takers:
-            take(fact)
+        handlers = self._handlers.get(type(fact))
+        if handlers is None:
+            handlers = self._handlers[type(fact)] = self._find_handlers(type(fact))
+        for handle in handlers:
+            handle(fact)
 
-    def _found(self, kind: type) -> list[Callable[[Any], None]]:
+    def _find_handlers(self, kind: type) -> list[Callable[[Any], None]]:
         if not self._routes:
             self._routes = [s.routes(self.mapping) if isinstance(s, RoutedSink) else s for s in self.sinks]
         found: list[Callable[[Any], None]] = []
         for route in self._routes:
             if callable(route):
                 found.append(partial(route, self.mapping))
-            elif (take := route.get(kind)) is not None:
-                found.append(take)
+            elif (handle := route.get(kind)) is not None:
+                found.append(handle)
         return found

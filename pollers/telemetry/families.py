@@ -11,7 +11,7 @@ PREFIX = "headrace_"
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One metric: its name without the prefix (and without ``_total``), kind, labels and meaning."""
+    """One metric: its name without the prefix (and without ``_total``), its kind, labels and meaning."""
 
     name: str
     kind: str

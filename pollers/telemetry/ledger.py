@@ -30,10 +30,10 @@ class Ledger(Counts):
 
     def routes(self, mapping: str) -> Routes:
         """See :class:`pollers.telemetry.facts.RoutedSink`; a ledger is of one mapping."""
-        return self.takers()
+        return self.handlers()
 
     def __call__(self, mapping: str, fact: Fact) -> None:
         """Enter one fact."""
-        enter = self.takers().get(type(fact))
+        enter = self.handlers().get(type(fact))
         if enter is not None:
             enter(fact)

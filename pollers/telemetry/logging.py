@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LEVEL_VARIABLE = "HEADRACE_LOG_LEVEL"
 NOISY = ("botocore", "aiobotocore", "aiohttp", "asyncio", "urllib3")
-"""Libraries whose routine lines are left out."""
+"""Libraries whose lines below the level of a warning are left out."""
 
 
 class _ToOutlet(logging.Handler):
@@ -43,7 +43,7 @@ class _ToOutlet(logging.Handler):
 def configure_logging(level: str | None = None, *, stream: TextIO | None = None, outlet: Outlet | None = None) -> None:
     """Send structlog's and the standard library's records to ``stream`` (stderr), from ``level`` (HEADRACE_LOG_LEVEL, info) up.
 
-    With an ``outlet``, which leads to the same stream, nobody waits for them to be written.
+    With an ``outlet`` for the same stream, no caller waits until its record is written.
     """
     stream = stream or sys.stderr
     threshold = logging.getLevelNamesMapping().get(
@@ -103,7 +103,7 @@ def _json(event: EventDict, **_: Any) -> str:  # noqa: ANN401 - structlog's own 
 
 
 def _shown(value: object) -> str:
-    """A value's repr as text that UTF-8 can carry: of what is nested too deep, or has a broken repr of its own, only the type."""
+    """A value's repr as valid UTF-8; only its type where it is nested too deep or its own repr fails."""
     try:
         text = value if isinstance(value, str) else repr(value)
     except Exception:  # user code's own __repr__ may raise anything, RecursionError among others

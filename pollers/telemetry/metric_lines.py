@@ -1,4 +1,4 @@
-"""Functions' metrics in the embedded metric format, on standard output as they were written, for an agent to read."""
+"""Functions' metrics in the embedded metric format: written unchanged to standard output, where an agent reads them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 LAST_LINES_SECONDS = 0.5
-"""How long the last lines may take to be read when the process stops."""
+"""How long the process waits for its last lines to be written when it stops."""
 
 
 @contextmanager
 def on_stdout() -> Iterator[Callable[[str], None]]:
-    """Takes lines for standard output while it is entered, and never blocks."""
+    """A function that writes lines to standard output while this is entered, and never blocks."""
     outlet = output.current.stdout if output.current is not None else Outlet(writer_to(1))
 
     def put(text: str) -> None:

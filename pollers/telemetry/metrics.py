@@ -1,7 +1,7 @@
 """Prometheus metrics: Lambda's event source mapping metrics under their own names in snake case, and what Lambda hides.
 
-docs/lambda 7.1. Labels are mapping and function names and words of ours, never ids, so their number is bounded, and a removed
-mapping takes its own with it. Counting is a few additions a batch; prometheus-client's families are made at a scrape.
+docs/lambda 7.1. Labels are names of mappings and functions and words of ours, never ids. So their number is bounded, and the labels
+of a removed mapping go with it. Counting is a few additions a batch; prometheus-client's families are made at a scrape.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Metrics(Collector):
-    """The sink, and the exposition. Other collectors may be registered in ``registry``."""
+    """The sink, and the collector that prometheus-client asks at a scrape. Other collectors may be registered in ``registry``."""
 
     def __init__(self) -> None:
         self._tallies: dict[str, Tally] = {}
@@ -47,7 +47,7 @@ class Metrics(Collector):
     def routes(self, mapping: str) -> Routes:
         """See :class:`pollers.telemetry.facts.RoutedSink`."""
         tally = self._tallies.setdefault(mapping, Tally())
-        return {**tally.takers(), Removed: lambda _: self.forget(mapping)}
+        return {**tally.handlers(), Removed: lambda _: self.forget(mapping)}
 
     def __call__(self, mapping: str, fact: Fact) -> None:
         """Count one fact."""
@@ -86,7 +86,7 @@ class _Collected(Collector):
 
 
 def encoded(families: Sequence[Metric], accept: str = "") -> tuple[bytes, str]:
-    """The text, and its content type: OpenMetrics for who asks for it in ``accept``, else Prometheus's own."""
+    """The text and its content type: OpenMetrics where ``accept`` asks for it, else Prometheus's own format."""
     encode, content_type = choose_encoder(accept)
     return encode(_Collected(families)), content_type
 

@@ -1,7 +1,7 @@
-"""Standard output and error of a running Headrace: a slow or missing reader delays nobody (docs/design, decision 15).
+"""Standard output and error of a running Headrace: a slow or missing reader delays nothing (docs/design, decision 15).
 
-Writing to a full pipe, to a stopped terminal or to a disk that hangs may take for ever. So lines wait in a bounded queue for a
-thread that writes them. What does not fit is dropped and counted, and the count is logged once lines can be written again.
+Writing to a full pipe, to a stopped terminal or to a disk that hangs may block without end. So lines wait in a bounded queue for a
+thread that writes them. Lines that do not fit are dropped and counted, and the count is logged when lines can be written again.
 """
 
 from __future__ import annotations
@@ -26,17 +26,18 @@ if TYPE_CHECKING:
 
 LINES_WAITING = 10_000
 BYTES_WAITING = 16 * 1024 * 1024
-"""How much may wait for a reader that is slow."""
+"""How many lines and bytes may wait for a slow reader."""
 FUNCTIONS_SHARE = 0.75
-"""Functions' output may fill this share of both limits; the rest is reserved for Headrace's own lines."""
+"""Functions' output may fill this share of both limits. The rest is for Headrace's own lines: a function that prints without end
+must not suppress the warning about it."""
 CHUNK_BYTES = 64 * 1024
-"""How much is written at once: what a pipe holds."""
+"""How much is written at once: the size of a pipe's buffer."""
 LINGER_SECONDS = 0.01
-"""How long the first line waits for others to go with it, so that waking the thread is paid a hundred times a second at most."""
+"""How long the first line waits for others to be written with it: the thread so wakes up a hundred times a second at most."""
 STALLED_SECONDS = 1.0
-"""A write that takes longer than this has stalled."""
+"""After this long a write counts as stalled."""
 AGAIN_SECONDS = 1.0
-"""How long to wait after a failure that may pass, such as a full disk, before the next write."""
+"""How long to wait after a failure that may be temporary, such as a full disk, before the next write."""
 EXIT_SECONDS = 1.0
 """How long the last lines may take when a process ends by itself."""
 
@@ -46,7 +47,7 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class Outlet:
-    """One stream. Everything but :meth:`flush` returns at once, from whatever thread it is called.
+    """One stream. Every method but :meth:`flush` returns at once, and may be called from any thread.
 
     ``write`` writes all it is given, or raises OSError; it may block. ``report_dropped`` is called with the number of dropped
     lines once a write has succeeded again.
@@ -73,12 +74,12 @@ class Outlet:
 
     @property
     def stalled(self) -> bool:
-        """Whether nobody takes what is written."""
+        """Whether a write has been blocked for long."""
         since = self._writing_since
         return since is not None and time.monotonic() - since > STALLED_SECONDS
 
     def put(self, data: bytes, *, ours: bool = True) -> None:
-        """Queue whole lines, or count them as dropped. ``ours`` False: they are a function's, which may only fill its share."""
+        """Queue whole lines, or count them as dropped. ``ours`` False: the lines are a function's, and may fill only its share."""
         lines = data.count(b"\n") or 1
         share = 1.0 if ours else FUNCTIONS_SHARE
         with self._changed:
@@ -91,10 +92,11 @@ class Outlet:
             self._ours += ours
             self._waiting.append((data, ours))
             if self._asleep:
+                # Only the first line after a sleep wakes the thread: a system call for each line would cost more than the line.
                 self._asleep = False
                 self._changed.notify_all()
             if self._thread is None:
-                # A daemon: a write that never ends does not hold up the end of the process.
+                # A daemon thread: a write that never ends must not keep the process from ending.
                 self._thread = threading.Thread(target=self._run, name="output", daemon=True)
                 self._thread.start()
 
@@ -133,6 +135,7 @@ class Outlet:
 
     def _run(self) -> None:
         while True:
+            # Written without the lock, and counted as waiting until it is written: put() never waits for a write, and flush() does.
             chunk = self._next()
             lines = chunk.count(b"\n") or 1
             failed = self._deliver(chunk)
@@ -156,7 +159,7 @@ class Outlet:
                 self._changed.wait()
             if not self._hurried:
                 self._changed.wait(LINGER_SECONDS)  # only flush wakes it
-            # Never empty: only what waits beside a line of ours is dropped meanwhile.
+            # Not empty: what was dropped during this wait (_drop_functions) was dropped only beside lines of ours.
             taken = [self._taken()]
             size = len(taken[0])
             while self._waiting and size + len(self._waiting[0][0]) <= CHUNK_BYTES:
@@ -176,7 +179,7 @@ class Outlet:
         try:
             self._write(b"\n" + chunk if self._torn else chunk)
         except OSError as error:
-            self._torn = True  # some of it may have been written: the next chunk begins with a line break
+            self._torn = True  # a part of it may have been written, so the next chunk begins with a line break
             return error
         finally:
             self._writing_since = None
@@ -185,7 +188,7 @@ class Outlet:
 
 
 class _Raw(io.RawIOBase):
-    """A stream's end for ``print`` and the like."""
+    """The raw file below ``sys.stdout`` or ``sys.stderr``, for ``print`` and the like."""
 
     def __init__(self, outlet: Outlet, descriptor: int) -> None:
         self._outlet = outlet
@@ -207,7 +210,7 @@ class _Raw(io.RawIOBase):
 
 
 def writer_to(descriptor: int) -> Callable[[bytes], None]:
-    """A function that writes everything, however long that takes."""
+    """A function that writes all that it is given, however long that takes."""
 
     def write(data: bytes) -> None:
         left = memoryview(data)
@@ -242,11 +245,11 @@ class Output:
 
 
 current: Output | None = None
-"""Of this process, which has one standard output and error."""
+"""The streams of this process, set by :func:`take_over`."""
 
 
 def take_over() -> Output:
-    """Put outlets in place of ``sys.stdout`` and ``sys.stderr``, also for what the interpreter and user code print there."""
+    """Replace ``sys.stdout`` and ``sys.stderr`` by outlets, also for what the interpreter and user code print there."""
     global current
     sys.stdout, stdout = _replaced(sys.stdout, 1, "stdout")
     sys.stderr, stderr = _replaced(sys.stderr, 2, "stderr")
@@ -269,9 +272,9 @@ def _replaced(stream: TextIO | None, descriptor: int, name: str) -> tuple[TextIO
 
 
 def unblocking(descriptor: int) -> int:
-    """A descriptor for what ``descriptor`` writes to that drops what would block; ``descriptor`` itself where none can be had.
+    """A second descriptor for the same file that fails instead of blocking; ``descriptor`` itself where none can be opened.
 
-    Its flags cannot be changed: they belong to everybody who shares the stream.
+    The flags of ``descriptor`` itself are not changed: all processes that share the stream share them.
     """
     try:
         mode = os.fstat(descriptor).st_mode

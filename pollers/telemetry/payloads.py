@@ -1,7 +1,7 @@
-"""The start of what an event carries, for people who look at a failure: its payload, without the handles around it.
+"""The start of an event's payload, without the members around it, for people who look at a failure.
 
-Each kind of source declares which of these reads its encoded event records. Quotes inside a record are escaped, so no text that a
-record carries looks like one of its members.
+Each kind of source declares which of these functions reads its encoded event records. Quotes inside a text are escaped, so no
+text in a record can look like one of its members.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ LIMIT_BYTES = 512
 """How much of a payload is kept."""
 _JSON_BYTES = 2 * LIMIT_BYTES
 _ESCAPE_BYTES = 12
-"""The longest escape (a pair of surrogates), which the cut may have split."""
+"""The length of the longest escape (a pair of surrogates), which may have been cut in two."""
 
 PayloadStart: TypeAlias = "Callable[[bytes], bytes]"
-"""Up to :data:`LIMIT_BYTES` of what an encoded Lambda event record carries; of the record itself where it lacks that member."""
+"""Up to :data:`LIMIT_BYTES` of the payload of an encoded Lambda event record; of the record itself where it has no such member."""
 
 
 def text_member(name: str) -> PayloadStart:
-    """Of a member that is a text: the text, its escapes undone."""
+    """For a member that is a string: its text, without escapes."""
     pattern = re.compile(rb'"%b":"((?:[^"\\]|\\.){0,%d})' % (name.encode(), _JSON_BYTES), re.DOTALL)
 
     def start(record: bytes) -> bytes:
@@ -37,7 +37,7 @@ def text_member(name: str) -> PayloadStart:
 
 
 def base64_member(name: str) -> PayloadStart:
-    """Of a member that is base64: the bytes that it stands for."""
+    """For a member that is base64: the decoded bytes."""
     pattern = re.compile(rb'"%b":"([A-Za-z0-9+/]{0,%d})' % (name.encode(), LIMIT_BYTES // 3 * 4))
 
     def start(record: bytes) -> bytes:
@@ -50,7 +50,7 @@ def base64_member(name: str) -> PayloadStart:
 
 
 def json_member(name: str) -> PayloadStart:
-    """Of a member that is a JSON value: its text."""
+    """For a member that is a JSON value: its text."""
     pattern = re.compile(rb'"%b":(.{0,%d})' % (name.encode(), LIMIT_BYTES), re.DOTALL)
 
     def start(record: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""A bounded recorder of the latest facts, searched when somebody asks what happened to one event."""
+"""A bounded record of the latest facts, searched to answer what happened to one event."""
 
 from __future__ import annotations
 
@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     from pollers.telemetry.facts import Routes
 
 IDS_KEPT = 500_000
-"""How many event ids all kept facts may name together (some 30 MB); the oldest facts go first. Each event is in four or so."""
+"""How many event ids all kept facts may hold together (about 30 MB). The oldest facts are dropped first. Each
+event is in about four.
+"""
 IDS_AT_ONCE = 10_000
 """How many ids a search looks at before the event loop gets a turn."""
 ID_BYTES = 100
 FACT_WEIGHT = 4
-"""What a fact takes besides its ids, counted in ids (of :data:`ID_BYTES` or so each)."""
+"""The memory of a fact without its ids, counted in ids (of about :data:`ID_BYTES` each)."""
 
 _OfEvents: TypeAlias = (
     Received | Filtered | Invoking | Invoked | Extended | Returned | Deleted | DeleteRetried | Expired | Discarded
@@ -60,7 +62,9 @@ class Moment:
 
 
 class Recorder:
-    """The sink. It keeps facts whole, once a batch, so that recording costs nothing for each event; a search reads them all."""
+    """The sink. It keeps one fact for a batch, not one for each event, so recording costs nothing for each
+    event; a search reads all.
+    """
 
     def __init__(self, clock: Clock | None = None, ids_kept: int = IDS_KEPT) -> None:
         self._time = (clock or SystemClock()).time
@@ -111,18 +115,18 @@ class Recorder:
     def searching(self, identifier: str) -> Iterator[list[Moment]]:
         """Everything kept about the event with this message id or sequence number, in order.
 
-        Bit by bit: each takes less than a millisecond, so that a caller can let others go between. What is kept is
-        looked at as it was at the beginning.
+        In steps of less than a millisecond, so that a caller can let other tasks run between them. The search covers what
+        was kept at its beginning.
         """
         unwritten = _Unwritten(identifier)
         found: list[Moment] = []
         looked_at = 0
         for at, mapping, fact, weight in list(self._kept):
-            told = unwritten.written(mapping, fact) if isinstance(fact, Checkpointed) else _describe(fact, identifier)
-            if told is not None:
+            words = unwritten.written(mapping, fact) if isinstance(fact, Checkpointed) else _describe(fact, identifier)
+            if words is not None:
                 if isinstance(fact, Received):
                     unwritten.received(mapping, fact.source)
-                found.append(Moment(at, mapping, *told))
+                found.append(Moment(at, mapping, *words))
             looked_at += weight
             if looked_at >= IDS_AT_ONCE:
                 yield found
@@ -131,9 +135,9 @@ class Recorder:
 
 
 class _Unwritten:
-    """The shards in which the event was received and no checkpoint has passed it yet.
+    """The shards in which the event was received and that no checkpoint has moved past it yet.
 
-    A checkpoint names only its own record, so an event before it is found by comparing numbers.
+    A checkpoint names only its last record, so whether it covers an earlier event follows from comparing numbers.
     """
 
     def __init__(self, identifier: str) -> None:
@@ -144,7 +148,7 @@ class _Unwritten:
         self._sources.add((mapping, source))
 
     def written(self, mapping: str, fact: Checkpointed) -> tuple[str, str] | None:
-        """The checkpoint that passed it first."""
+        """Describe the first checkpoint that covers the event; None for every other."""
         where = (mapping, fact.source)
         if where not in self._sources:
             return None

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 BUCKET_SECONDS = 5.0
 BUCKETS = 180
 SAMPLES = 256
-"""Durations kept in one bucket; beyond that every further one replaces an earlier one in turn."""
+"""Durations kept in one bucket; each further one replaces an earlier one in turn."""
 UNSEALED = 4
-"""Buckets whose durations are kept, for the latencies of now; of older ones only the quantiles are."""
+"""In how many buckets the durations are kept, for the latencies of now; older buckets keep only quantiles."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What is read of a mapping rather than counted: events in flight, the queue's depth, the iterator's age in seconds."""
+    """What is read at the end of a bucket, not counted: events in flight, the queue's depth, the iterator's age in seconds."""
 
     in_flight: int = 0
     depth: int | None = None
@@ -33,7 +33,7 @@ NOTHING = Sample()
 
 @dataclass(slots=True)
 class Bucket:
-    """What happened in five seconds. ``sample`` is how things stood at the end of them."""
+    """What happened in five seconds. ``sample`` was taken at their end."""
 
     start: float
     received: int = 0
@@ -53,13 +53,13 @@ class Bucket:
         self.invocations += 1
 
     def quantiles(self) -> tuple[float | None, float | None]:
-        """The durations that half and 95 in 100 of the invocations did not exceed, in seconds."""
+        """The median and the 95th percentile of the durations, in seconds."""
         if self.sealed is not None:
             return self.sealed
         return quantile(self.durations, 0.5), quantile(self.durations, 0.95)
 
     def seal(self) -> None:
-        """Keep no more than the quantiles."""
+        """Replace the durations by their quantiles."""
         self.sealed = self.quantiles()
         self.durations = []
 
@@ -104,7 +104,7 @@ class Series:
     def as_columns(self, now: float, last: int = BUCKETS) -> dict[str, Any]:
         """The ``last`` whole buckets as columns, oldest first; ``first`` numbers them. Rates are a second, durations in seconds.
 
-        The bucket that is still being filled is left out, since it would show less than there is, unless it is all there is.
+        The bucket that is being filled is left out, as its rates would be too low, unless it is the only one.
         """
         kept = self.recent(now, last * BUCKET_SECONDS)
         quantiles = [bucket.quantiles() for bucket in kept]

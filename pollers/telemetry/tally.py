@@ -31,7 +31,7 @@ SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 FILLS = (0.001, 0.01, 0.1, 0.5, 1, 2, 5, 10, 20, 60, 120, 300)
 """Upper bounds of the histograms' buckets: seconds, events, seconds."""
 NOT_DROPPED = frozenset({DiscardCondition.EXPIRED, DiscardCondition.TRIMMED})
-"""Conditions that are the source's own retention, which docs/lambda 7.1 does not count as dropped."""
+"""The source's own retention dropped these records, so they do not count as dropped here (docs/lambda 7.1)."""
 
 
 class Histogram:
@@ -62,7 +62,8 @@ class Histogram:
 class Tally(Counts):
     """The fields are the keys of :data:`pollers.telemetry.families.COUNTERS` and ``HISTOGRAMS``.
 
-    The parent's methods are named in full: a dataclass with slots is made anew, and ``super()`` would look at the first.
+    The parent's methods are called by its name, not by ``super()``: a dataclass with slots is a second class made from this one,
+    and ``super()`` without arguments would refer to the first.
     """
 
     writes_refused: int = 0
@@ -124,10 +125,10 @@ class Tally(Counts):
     def _end_revoked(self, fact: EndRevoked) -> None:
         self.ends_revoked += 1
 
-    def takers(self) -> dict[type, Callable[[Any], None]]:
-        """Which method takes which fact."""
+    def handlers(self) -> dict[type, Callable[[Any], None]]:
+        """The method that counts each type of fact."""
         return {
-            **Counts.takers(self),
+            **Counts.handlers(self),
             Polled: self._polled,
             PollFailed: self._poll_failed,
             WriteRefused: self._write_refused,

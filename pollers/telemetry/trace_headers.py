@@ -20,7 +20,7 @@ class TraceContext:
 
 
 def parsed(header: str) -> TraceContext | None:
-    """A header in either spelling; None for what is neither, or names no span."""
+    """The context in a header of either form; None where there is none, or where it names no span."""
     match = _W3C.fullmatch(header.strip().lower())
     if match is not None:
         return _context(match[1], match[2], bool(int(match[3], 16) & 1))

@@ -1,5 +1,7 @@
-"""OpenTelemetry traces, where the extra ``otel`` is installed and asked for: a span a batch with links to who sent its messages,
-and under it a span for each invocation."""
+"""OpenTelemetry traces, where the extra ``otel`` is installed and traces are asked for.
+
+A batch has a span, with links to the senders of its messages, and below it a span for each invocation.
+"""
 
 from __future__ import annotations
 
@@ -38,14 +40,13 @@ log = structlog.stdlib.get_logger(__name__)
 
 ASKED_FOR = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 SWITCH = "HEADRACE_OTEL"
-"""1: trace, also with the exporter's default endpoint; 0: do not, whatever else is set."""
+"""1: trace, also with the exporter's default endpoint; 0: do not trace, even if other variables ask for it."""
 LAST_TRACES_SECONDS = 0.2
 """How long the last spans may take to be exported when the process stops."""
-"""Outcomes after which the same batch is invoked again: its span goes on."""
 
 
 def wanted(environ: dict[str, str] | os._Environ[str] = os.environ) -> bool:
-    """Whether the environment asks for traces, as OpenTelemetry's own variables have it."""
+    """Whether the environment asks for traces, by OpenTelemetry's own variables or by :data:`SWITCH`."""
     if environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or environ.get("OTEL_TRACES_EXPORTER") == "none":
         return False
     switch = environ.get(SWITCH)
@@ -56,7 +57,7 @@ def wanted(environ: dict[str, str] | os._Environ[str] = os.environ) -> bool:
 def tracer() -> Iterator[Tracer | None]:
     """A tracer that exports over OTLP (HTTP), flushed at the end; None where traces are not asked for or not installed.
 
-    A provider that something else has set up already (``opentelemetry-instrument``) is used as it is.
+    A provider that is set up already (by ``opentelemetry-instrument``) is used unchanged.
     """
     if not wanted():
         yield None
@@ -81,7 +82,7 @@ def tracer() -> Iterator[Tracer | None]:
     try:
         yield provider.get_tracer("headrace")
     finally:
-        # In a thread: a collector that does not answer is waited for without end.
+        # In a thread, with a bound: shutdown itself waits without end for a collector that does not answer.
         last = threading.Thread(target=provider.shutdown, name="last traces", daemon=True)
         last.start()
         last.join(LAST_TRACES_SECONDS)
@@ -100,7 +101,7 @@ class Traced:
 
 
 class Traces:
-    """The sink. ``named`` gives a mapping's names. What is open is bounded: one span for each batch with the function."""
+    """The sink. ``named`` gives a mapping's names. The number of open spans is bounded by the batches with the function."""
 
     wants_trace_headers = True
 
@@ -122,7 +123,7 @@ class Traces:
         }
 
     def __call__(self, mapping: str, fact: Fact) -> None:
-        """Traces follow one batch over several facts, so they need the routes that they gave."""
+        """Not supported: the state of open spans is kept in the routes of a mapping."""
         raise TypeError("ask for the routes of a mapping")
 
 
@@ -176,7 +177,7 @@ class Batches:
             attributes["headrace.iterator_age_seconds"] = fact.iterator_age_seconds
         kind = self._trace.SpanKind.CONSUMER
         links = self._links(fact.trace_headers)
-        # A trace of its own: what this process otherwise does is no parent of it.
+        # A trace of its own: a span of another task that is current here is not its parent.
         nothing = self._trace.set_span_in_context(self._trace.INVALID_SPAN)
         return self._tracer.start_span(self._name, nothing, kind, attributes, links, _nanoseconds(began))
 
@@ -204,12 +205,13 @@ class Batches:
             if fact.outcome not in (Outcome.SUCCESS, Outcome.PARTIAL):
                 span.set_status(self._trace.StatusCode.ERROR, shortened(fact.error or fact.outcome))
         child.end(end)
+        # After NOT_RUN the same batch is invoked again, so its span stays open.
         if fact.outcome not in NOT_RUN:
             self._open.pop(key, None)
             batch.end(end)
 
     def given_up(self, fact: Returned | Expired) -> None:
-        """Batches that were to be tried again and go back instead."""
+        """End the spans of batches that are returned instead of invoked again."""
         if self._open:
             source = fact.source if isinstance(fact, Returned) else ""
             for one in fact.ids:
@@ -219,12 +221,12 @@ class Batches:
                     batch.end(_nanoseconds(self._time()))
 
     def restarted(self, fact: Doing) -> None:
-        """A new poller knows nothing of the last one's batches."""
+        """End all spans when a new poller starts: it does not continue the batches of the last one."""
         if fact.task == MAPPING_TASK and fact.state is State.STARTING:
             self.end_all()
 
     def end_all(self) -> None:
-        """Nothing more comes of what is open."""
+        """End every open span."""
         for _, child, _ in self._invocations.values():
             child.end()
         for batch in self._open.values():

@@ -1,4 +1,4 @@
-"""Says in the log what keeps a mapping from going on: the console, health and metrics know, but not everybody looks at them."""
+"""Logs what keeps a mapping from going on, for those who look at neither the console nor health nor metrics."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 log = structlog.stdlib.get_logger(__name__)
 
 REPEAT_SECONDS = 60.0
-"""A mapping's trouble of one kind is said at most this often, however many shards or batches have it."""
+"""A mapping's trouble of one kind is logged at most this often, however many shards or batches have it."""
 ERRORS_A_MINUTE = 10
-"""So many different errors of a mapping's batches are said in a minute."""
+"""How many different errors of a mapping's batches are logged in a minute."""
 
 _WORDS = {
     State.BACKING_OFF: "waiting before another try",
@@ -48,11 +48,11 @@ class _Minute:
 
     began: float
     kinds: set[str] = field(default_factory=set)
-    unsaid: int = 0
+    unlogged: int = 0
 
 
 class Troubles:
-    """A sink that logs what goes wrong and is tried again: at once, then once a minute, and that it is over.
+    """A sink that logs what goes wrong and is tried again: at once, then once a minute, and once more when it is over.
 
     ``now`` gives monotonic seconds.
     """
@@ -74,7 +74,7 @@ class Troubles:
         }
 
     def __call__(self, mapping: str, fact: Fact) -> None:
-        """Say what a fact tells."""
+        """Log what one fact reports, if it is a trouble or the end of one."""
         if isinstance(fact, Doing):
             self._doing(mapping, fact)
         elif isinstance(fact, Invoked):
@@ -110,33 +110,35 @@ class Troubles:
         log.warning(words, mapping=mapping, task=fact.task, why=fact.detail, retry_seconds=wait)
 
     def _invoked(self, mapping: str, fact: Invoked) -> None:
-        """A queue's batch failed. Not every function says so itself, and none knows that its response could not be read.
+        """Log that a queue's batch failed. Not every function logs that itself, and none knows that its response could not be read.
 
-        A stream's failed batches are told as they are tried again or given up on.
+        A stream's failed batches are logged when they are retried or discarded.
         """
         if fact.outcome is not Outcome.ERROR or fact.source:
             return
         error = shortened(fact.error or "")
-        kind = error.replace(fact.request_id, "")
+        kind = error.replace(fact.request_id, "")  # else every error would be a different one
         minute, now = self._minutes.get(mapping), self._now()
         if minute is None or now - minute.began >= REPEAT_SECONDS:
-            minute = self._minutes[mapping] = _Minute(now, unsaid=0 if minute is None else minute.unsaid)
+            minute = self._minutes[mapping] = _Minute(now, unlogged=0 if minute is None else minute.unlogged)
         if kind in minute.kinds or len(minute.kinds) >= ERRORS_A_MINUTE:
-            minute.unsaid += 1
+            minute.unlogged += 1
             return
         minute.kinds.add(kind)
-        more = {"batches_not_logged_before": minute.unsaid} if minute.unsaid else {}
-        minute.unsaid = 0
+        more = {"batches_not_logged_before": minute.unlogged} if minute.unlogged else {}
+        minute.unlogged = 0
         log.error(
             "a batch failed", mapping=mapping, messages=len(fact.ids), request_id=fact.request_id, why=error, **more
         )
 
     def _polled(self, mapping: str, fact: Polled) -> None:
-        """A poll came back: one that merely began might fail as the last did. Once all that failed read, the trouble is over."""
+        """A poll succeeded. The trouble is over once every task that failed has read again; a poll that only
+        began may still fail.
+        """
         failing = self._failing.get(mapping)
         if failing is None:
             return
-        # Whoever reads a shard has got its stream opened.
+        # A shard can be read only when its stream has been opened.
         failing -= {fact.source or RECEIVE_TASK, OPENING_TASK}
         if not failing:
             del self._failing[mapping]

@@ -291,7 +291,7 @@ class MemoryStream:
             raise NotFound("ResourceNotFoundException", f"stream {arn} not found")
         if self.dates:
             told = datetime.fromtimestamp(int(self._clock()), UTC)
-            self.service_clock.told(format_datetime(told, usegmt=True), anyio.current_time())
+            self.service_clock.read_date(format_datetime(told, usegmt=True), anyio.current_time())
 
     def _open(self, parents: tuple[str, ...], low: int, high: int) -> MemoryShard:
         shard_id = f"shardId-{len(self.shards_by_id):012d}"

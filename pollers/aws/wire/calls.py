@@ -54,7 +54,7 @@ class SdkCalls:
     def _note_date(self, reply: Mapping[str, Any]) -> None:
         date = reply.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
         if date is not None:
-            self.service_clock.told(date, loop_time())
+            self.service_clock.read_date(date, loop_time())
 
 
 def json_bytes(parameters: Mapping[str, Any]) -> bytes:

@@ -108,7 +108,7 @@ class DirectCalls:
             else:
                 self._session.reloading_credentials.refused()
             raise
-        self._service_clock.heard(reply.head, loop_time())
+        self._service_clock.read_head(reply.head, loop_time())
         return body
 
     def _adopt_clock_of(self, headers: Mapping[str, str]) -> None:

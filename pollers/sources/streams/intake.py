@@ -89,7 +89,7 @@ class Intake:
         events = await encoded(self._encode, chosen)
         arrivals = source.arrivals(chosen, self._stream.service_time())
         if arrivals:
-            source.service_clock.stamped(arrivals[-1], loop_time())
+            source.service_clock.read_arrival(arrivals[-1], loop_time())
         return Taken(sequence_numbers, choice, chosen, events, arrivals)
 
 

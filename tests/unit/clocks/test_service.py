@@ -37,7 +37,7 @@ def test_it_is_never_ahead_of_the_service(
     clock, now = ServiceClock(), 0.0
     for pause, under_way in replies:
         now += pause + under_way
-        clock.heard(head(date(EPOCH + now - under_way)), now + monotonic_offset)
+        clock.read_head(head(date(EPOCH + now - under_way)), now + monotonic_offset)
     known = clock.at_least(now + later + monotonic_offset)
     assert known is not None
     slowest = max(under_way for _, under_way in replies)
@@ -49,16 +49,16 @@ def test_one_wrong_date_never_puts_it_ahead(place: int, wrong: float) -> None:
     """A proxy may have made it up."""
     clock = ServiceClock()
     for now in range(SAMPLES):
-        clock.told(date(EPOCH + now + (wrong if now == place else 0.0)), float(now))
+        clock.read_date(date(EPOCH + now + (wrong if now == place else 0.0)), float(now))
         assert (clock.at_least(float(now)) or 0.0) <= EPOCH + now
 
 
 def test_one_date_is_not_enough() -> None:
     """It might be the wrong one."""
     clock = ServiceClock()
-    clock.told(date(EPOCH), 1.0)
+    clock.read_date(date(EPOCH), 1.0)
     assert clock.at_least(1.0) is None
-    clock.told(date(EPOCH), 1.5)
+    clock.read_date(date(EPOCH), 1.5)
     assert clock.at_least(11.0) == EPOCH + 9.5
 
 
@@ -66,11 +66,11 @@ def test_a_service_whose_clock_is_set_is_followed() -> None:
     """Back at once, forward as soon as all of what is remembered agrees."""
     clock = ServiceClock()
     for now in range(10):
-        clock.told(date(EPOCH + now), float(now))
-    clock.told(date(EPOCH - 3_600), 10.0)
+        clock.read_date(date(EPOCH + now), float(now))
+    clock.read_date(date(EPOCH - 3_600), 10.0)
     assert clock.at_least(10.0) == EPOCH - 3_600
     for now in range(11, 20):
-        clock.told(date(EPOCH + now), float(now))
+        clock.read_date(date(EPOCH + now), float(now))
     assert clock.at_least(20.0) == EPOCH + 20
 
 
@@ -81,8 +81,8 @@ def test_what_is_no_date_says_nothing(told: str) -> None:
     """Nor does a reply without the header."""
     clock = ServiceClock()
     for _ in range(3):
-        clock.heard(f"HTTP/1.1 200 OK\r\nDate: {told}".encode("latin-1"), 1.0)
-        clock.heard(b"HTTP/1.1 200 OK\r\nContent-Length: 2", 1.0)
+        clock.read_head(f"HTTP/1.1 200 OK\r\nDate: {told}".encode("latin-1"), 1.0)
+        clock.read_head(b"HTTP/1.1 200 OK\r\nContent-Length: 2", 1.0)
     assert clock.at_least(1.0) is None
 
 
@@ -96,7 +96,7 @@ def test_a_date_without_a_zone_is_utc(told: str, monkeypatch: pytest.MonkeyPatch
     try:
         clock = ServiceClock()
         for _ in range(2):
-            clock.heard(head(told), 1.0)
+            clock.read_head(head(told), 1.0)
         assert clock.at_least(1.0) == EPOCH
     finally:
         monkeypatch.undo()
@@ -107,7 +107,7 @@ def test_headers_are_known_in_any_case() -> None:
     """As HTTP has them; no other header is taken for it."""
     clock = ServiceClock()
     for name in ("date", "DATE", "X-Date"):
-        clock.heard(head(date(EPOCH), name), 1.0)
+        clock.read_head(head(date(EPOCH), name), 1.0)
     assert clock.at_least(1.0) == EPOCH
     assert len(clock._offsets) == 2
 
@@ -116,15 +116,15 @@ def test_many_replies_cost_little() -> None:
     """Once enough is known, a date is read once a second."""
     clock = ServiceClock()
     for reply in range(100):
-        clock.heard(head(date(EPOCH)), 1.0 + reply / 100)
+        clock.read_head(head(date(EPOCH)), 1.0 + reply / 100)
     assert clock.at_least(1.0) == pytest.approx(EPOCH, abs=0.1)
-    clock.heard(head(date(EPOCH - 100)), 1.04 + APART_SECONDS - 0.01)
+    clock.read_head(head(date(EPOCH - 100)), 1.04 + APART_SECONDS - 0.01)
     assert clock.at_least(1.0) == pytest.approx(EPOCH, abs=0.1)
 
 
 def test_records_say_the_least_where_replies_have_no_dates() -> None:
     """A record that has been held for a minute is a minute older than the newest one was when it came."""
     clock = ServiceClock()
-    clock.stamped(EPOCH, 10.0)
-    clock.stamped(EPOCH - 500, 11.0)
+    clock.read_arrival(EPOCH, 10.0)
+    clock.read_arrival(EPOCH - 500, 11.0)
     assert clock.at_least(70.0) == EPOCH + 60

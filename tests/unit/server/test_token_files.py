@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from pollers.commands.remote import Refused, Remote
 from pollers.server import making_tokens, token_files
 from pollers.server.making_tokens import token_kept
-from pollers.server.token_files import Found, MadeToken, TokenFile, new_token, token_told, tokens_for
+from pollers.server.token_files import Found, MadeToken, TokenFile, new_token, token_in, tokens_for
 from tests.unit.server.rig import MADE, rig
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ def test_of_what_an_answer_tells_only_a_token_s_file_is_read(tmp_path: Path) -> 
     """Whoever listens on the address may name any file: it must be called as this address's, be this user's and hold a token."""
     file = Kept(tmp_path)
     file.keep()
-    assert token_told(URL, str(file.path)) == [Found(URL, file.token)]
+    assert token_in(URL, str(file.path)) == [Found(URL, file.token)]
     other = tmp_path / "secrets"
     other.mkdir()
     (other / file.path.name).write_text(file.token)
@@ -242,9 +242,9 @@ def test_of_what_an_answer_tells_only_a_token_s_file_is_read(tmp_path: Path) -> 
         "/",
         f"/\0/{file.path.parent.name}/{file.path.name}",
     ):
-        assert token_told(URL, str(told)) == []
+        assert token_in(URL, str(told)) == []
     file.path.chmod(0o640)
-    assert token_told(URL, str(file.path)) == []
+    assert token_in(URL, str(file.path)) == []
 
 
 async def test_a_command_with_another_temporary_folder_finds_the_token(

@@ -47,5 +47,5 @@ async def test_time_is_the_services_where_it_has_told_it() -> None:
     stream.service_clock = ServiceClock()
     assert read.service_time() == VirtualClock().time()
     for _ in range(TRUSTED_SAMPLES):
-        stream.service_clock.told("Thu, 01 Jan 2026 00:00:00 GMT", anyio.current_time())
+        stream.service_clock.read_date("Thu, 01 Jan 2026 00:00:00 GMT", anyio.current_time())
     assert 1_767_225_598 <= read.service_time() <= 1_767_225_601
