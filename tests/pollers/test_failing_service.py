@@ -76,13 +76,13 @@ async def test_every_nth_reply_may_be_lost(world: World, every: int) -> None:
 
 @each_world()
 async def test_an_outage_of_any_call_is_waited_out(world: World) -> None:
-    """Of a quarter of an hour; then the rest is done soon."""
+    """Of five minutes; then the rest is done soon."""
     for operation in world.needed:
         fresh = type(world)()
         trial = trial_of(fresh)
         async with trial.supervised():
             fresh.faults = Failing(Unavailable("ServiceUnavailable", "sorry", status=503), operation)
-            await anyio.sleep(900)
+            await anyio.sleep(300)
             fresh.faults = NoFaults()
             await virtual_time.eventually(lambda trial=trial: trial.all_done, within=120)  # type: ignore[misc]
 
