@@ -109,11 +109,11 @@ class Page:
 
 
 class StreamApi(Protocol):
-    """Kinesis or DynamoDB Streams in one region, at one endpoint: what a source has to say of itself."""
+    """Kinesis or DynamoDB Streams in one region, at one endpoint."""
 
     @property
     def service_clock(self) -> ServiceClock:
-        """What time it is for the service, by its own replies."""
+        """The service's own clock, as its replies show it."""
 
     async def describe(self, arn: str) -> StreamDescription:
         """The stream's identity and status."""
@@ -122,7 +122,7 @@ class StreamApi(Protocol):
         """Every shard that the stream lists, over all pages."""
 
     async def iterator(self, arn: str, shard_id: str, start: StartAt) -> str:
-        """A shard iterator. Raises Trimmed or NotFound for positions and shards that have gone."""
+        """A shard iterator. Raises Trimmed or NotFound when the position or the shard no longer exists."""
 
     async def records(self, arn: str, iterator: str, limit: int) -> Page:
         """GetRecords."""
@@ -130,11 +130,11 @@ class StreamApi(Protocol):
 
 @runtime_checkable
 class SlicingApi(Protocol):
-    """A stream whose records can be had without taking them apart."""
+    """A stream whose records can be read without decoding them fully."""
 
     async def sliced_records(self, arn: str, iterator: str, limit: int) -> Page:
-        """GetRecords, decoded no further than its source needs: items as JSON text (:mod:`pollers.aws.wire.slicing`), or
-        records of fixed members (:mod:`pollers.aws.wire.plain_records`)."""
+        """GetRecords, decoded only as far as its source needs: items as JSON text (:mod:`pollers.aws.wire.slicing`), or
+        records with fixed members (:mod:`pollers.aws.wire.plain_records`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ class Calls(Protocol):
     async def call(
         self, operation: str, parameters: Mapping[str, Any], *, about: str = "", wait_seconds: float = 0
     ) -> bytes:
-        """Make one call, once: nothing is tried again in here. Raises :class:`pollers.aws.errors.AwsError`.
+        """Make one call, once, without retries. Raises :class:`pollers.aws.errors.AwsError`.
 
         ``about`` is the ARN that the call is about, for services whose endpoint depends on it; ``wait_seconds`` how long
         the service itself may wait before it answers (a long poll).
@@ -191,39 +191,39 @@ class Calls(Protocol):
 
 
 class RepliedCalls(Calls, Protocol):
-    """Calls through the SDK, that give whole replies: streams of events, and the service's time."""
+    """Calls through the SDK, which also give whole replies, such as streams of events."""
 
     @property
     def service_clock(self) -> ServiceClock:
-        """What time it is for the service, by its replies."""
+        """The service's own clock, as its replies show it."""
 
     async def reply(self, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """The SDK's reply, whatever it holds. Raises :class:`pollers.aws.errors.AwsError`."""
+        """The SDK's whole reply. Raises :class:`pollers.aws.errors.AwsError`."""
 
 
 class Connection(Protocol):
-    """What the client of a service is made on: one region, one endpoint."""
+    """What the client of a service sends its calls through: one region, one endpoint."""
 
     @property
     def sdk(self) -> RepliedCalls:
         """Calls through the SDK, which can do everything."""
 
     def direct(self) -> Calls:
-        """Calls past the SDK, for what is called often: JSON services only. To be asked for once."""
+        """Calls without the SDK, for frequent calls; JSON services only. Call this once for each client."""
 
 
 @dataclass(frozen=True, slots=True)
 class AwsService(Generic[OwnClientT]):
-    """A service of AWS: what it is called, and what its client is."""
+    """A service of AWS: its names, and how its client is made."""
 
     name: str
-    """As the SDK calls it."""
+    """Its name in the SDK."""
     host: str
-    """What its endpoints' host names begin with on AWS."""
+    """The beginning of its endpoints' host names on AWS."""
     endpoint_options: tuple[str, ...]
     """The members of ``aws.endpoint_urls`` that may give its endpoint; the first that is given counts."""
     make_client: Callable[[Connection], OwnClientT]
-    """Its client. Imports it late: a command that calls no AWS imports no SDK."""
+    """Makes its client. It imports the client when it is called: a command that calls no AWS service imports no SDK."""
 
 
 class Aws(Protocol):

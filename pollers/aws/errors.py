@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 INVALID_REPLY = "InvalidReply"
-"""The code of a reply that says success and is not whole or not what its operation answers with (ours: no service has it)."""
+"""The code of a reply that reports success but is incomplete or has a wrong form. It is ours: no service has it."""
 
 
 TEXT_LIMIT = 500
-"""Characters of a code and of a message that are kept: a proxy's error page may have megabytes."""
+"""Characters of a code and of a message that are kept: the error page of a proxy may have megabytes."""
 
 
 class AwsError(Exception):
@@ -23,15 +23,15 @@ class AwsError(Exception):
 
 
 class Throttled(AwsError):  # noqa: N818
-    """Asked too fast: wait, with growing jittered delays."""
+    """Too many requests: wait, with growing, random delays."""
 
 
 class Unavailable(AwsError):  # noqa: N818
-    """The service answered 5xx, garbage or not at all (connection loss, time-out): wait and try again."""
+    """The service answered 5xx, something unreadable or nothing (connection lost, time-out): wait and try again."""
 
 
 class CredentialsExpired(AwsError):  # noqa: N818
-    """Credentials are missing, expired or not yet valid: the SDK's chain may bring new ones, so try again with delays."""
+    """Credentials are missing, expired or not yet valid: the SDK may find new ones, so try again with delays."""
 
 
 class AccessDenied(AwsError):  # noqa: N818
@@ -55,4 +55,4 @@ class ResourceInUse(AwsError):  # noqa: N818
 
 
 class Refused(AwsError):  # noqa: N818
-    """Any other 4xx: the request itself is wrong; trying it again unchanged is of no use."""
+    """Any other 4xx: the request itself is wrong; sending it again unchanged does not help."""

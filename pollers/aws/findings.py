@@ -1,4 +1,4 @@
-"""What was found out by asking AWS, with what to do about it: the lines of ``headrace check --online``."""
+"""Findings of ``headrace check --online``: what AWS answered, and what to do about it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Finding:
 
 
 def fault_of(mapping: str, source: Arn, error: AwsError) -> Finding:
-    """An AWS error as what to do about it."""
+    """The finding for an AWS error, with what to do about it."""
     if error.code in _SKEWED_OR_UNKNOWN:
         fix = "set this machine's clock (AWS refuses requests more than five minutes off), or check the secret key"
     elif isinstance(error, NotFound):

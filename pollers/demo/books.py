@@ -1,4 +1,4 @@
-"""What was sent against what became of it: the proof at the end of the demo (decider)."""
+"""The proof at the end of the demo: what was sent, compared with what happened to it (decider)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event as a function saw it, and what it said of it."""
+    """One event as a function received it, and whether the function accepted it."""
 
     identifier: str
     accepted: bool
@@ -37,7 +37,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One mapping's closing line. ``faults`` say in words what does not add up; none means that the books balance."""
+    """One mapping's closing line. ``faults`` say what is wrong; when there are none, every event is accounted for."""
 
     mapping: str
     sent: int
@@ -56,9 +56,12 @@ def close_account(
     *,
     maximum_receives: int | None = None,
 ) -> Account:
-    """Compare. Every event is handled or dead, none is both or neither; each poison one was delivered exactly ``maximum_receives``
-    times; within a lane the first acceptances come in the order of sending. ``again`` counts accepted events delivered again
-    after they were accepted (at least once allows them)."""
+    """Compare what was sent with what was delivered.
+
+    Every event must be handled or dead-lettered, not both. Each poison event must be delivered exactly ``maximum_receives`` times.
+    Within a lane, events must first be accepted in the order of sending. ``again`` counts deliveries of events that were accepted
+    before: delivery at least once allows them.
+    """
     accepted = Counter(d.identifier for d in deliveries if d.accepted)
     refused = Counter(d.identifier for d in deliveries if not d.accepted)
     dead = set(dead_letters)

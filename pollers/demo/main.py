@@ -37,7 +37,7 @@ LOOK_SECONDS = 0.5
 DEMO_POLL_SECONDS = 2
 PATIENCE_SECONDS = 180.0
 PATIENCE_FOR_EACH_EVENT_SECONDS = 0.02
-"""How long the demo waits for its books to close before it says that they do not."""
+"""How long the demo waits until every event is accounted for, before it reports that some are not."""
 
 
 async def run_demo(console: Console, examples: Path, messages: int, *, port: int = 0, keep: bool = False) -> int:
@@ -75,7 +75,7 @@ async def run_demo(console: Console, examples: Path, messages: int, *, port: int
 
 @contextmanager
 def _journal_of_in_process_functions(folder: Path) -> Iterator[None]:
-    """Functions in this process share its environment: the journal's place, and credentials that the emulators take."""
+    """Set the path of the journal and the emulators' credentials: functions in this process share its environment."""
     ours = {"JOURNAL": str(folder / "audit.journal"), "AWS_ACCESS_KEY_ID": "demo", "AWS_SECRET_ACCESS_KEY": "demo"}
     before = {name: os.environ.get(name) for name in ours}
     os.environ.update(ours)
@@ -111,7 +111,7 @@ def _sources(world: World, kinesis_url: str, messages: int) -> list[AnySource]:
 async def _work(
     console: Console, runtime: Runtime, live: CountsSink, sources: list[AnySource], folder: Path, *, keep: bool
 ) -> None:
-    """Fill the sources while the runtime runs, until everything is accounted for or patience runs out."""
+    """Fill the sources while the runtime runs, until everything is accounted for or the time is up."""
     progress = _Progress(sources, folder)
     show = Show(console, runtime, live, [source.source for source in sources])
     async with anyio.create_task_group() as group:
@@ -129,7 +129,7 @@ async def _work(
 
 
 def _link(console: Console, runtime: Runtime) -> str | None:
-    """To the console; with its token on a terminal only, as what goes elsewhere is kept and read by others."""
+    """The console's URL; with its token only on a terminal, since other output may be stored and read by others."""
     return runtime.console if console.is_terminal else runtime.url
 
 
@@ -156,7 +156,7 @@ class _Progress:
         return len(self._handled) + self._dead
 
     async def watch(self) -> None:
-        """Look until all are, and no queue holds anything any more."""
+        """Look until all events are accounted for and the queues are empty."""
         total = sum(source.source.total for source in self._sources)
         with anyio.move_on_after(PATIENCE_SECONDS + PATIENCE_FOR_EACH_EVENT_SECONDS * total):
             while True:

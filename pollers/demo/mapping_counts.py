@@ -1,4 +1,4 @@
-"""What the demo's live view counts of a mapping, folded from facts."""
+"""The counts of a mapping in the demo's live view, folded from facts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's sources: made on the emulators, filled, watched and emptied through the plain SDK, apart from what is shown."""
+"""The demo's sources: created on the emulators, filled, watched and emptied through the plain SDK, not through Headrace."""
 
 from __future__ import annotations
 
@@ -113,8 +113,11 @@ class QueueSource:
                 raise RuntimeError(f"could not send to {self._name}: {reply['Failed'][0]}")
 
     def _messages(self) -> Iterator[dict[str, str]]:
-        """Poison is spread over a standard queue. In a FIFO queue it comes last in its group: whatever shares a receive with a
-        message that fails has its receive count raised too, so on SQS the innocent behind a poison one would be dead-lettered."""
+        """The messages, some of which are poison.
+
+        In a standard queue poison is spread evenly. In a FIFO queue it comes last in its group. There SQS raises the receive count
+        of all messages of a receive, so good messages behind a poison one would be dead-lettered with it.
+        """
         for number in range(self.source.total):
             body = {"id": f"{self._name}-{number:05}", "poison": self._is_poison(number), "amount": number % 97}
             entry = {"Id": str(number % 10), "MessageBody": json.dumps(body)}

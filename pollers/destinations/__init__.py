@@ -1,4 +1,7 @@
-"""On-failure destinations: where the records of discarded stream batches go."""
+"""On-failure destinations: where the failure records of discarded stream batches go.
+
+May import :mod:`config`, :mod:`pollers.aws` and the types of :mod:`pollers.telemetry`.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ __all__ = [
 
 
 KINDS: tuple[DestinationKind, ...] = (QUEUE, TOPIC, BUCKET)
-"""Every kind: the one place that a new one is entered in."""
+"""All kinds; a new kind is entered here and nowhere else."""
 
 
 async def make_destination(arn: str, aws: Aws, *, mapping: str, event_source_arn: str) -> Destination:

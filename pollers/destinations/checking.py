@@ -1,4 +1,4 @@
-"""What ``headrace check --online`` asks of an on-failure destination."""
+"""How ``headrace check --online`` checks an on-failure destination."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 async def examine_destination(arn: str, aws: Aws, *, mapping: str, event_source_arn: str) -> Finding:
-    """Whether it is there. Raises :class:`pollers.aws.errors.AwsError` for what may pass."""
+    """Whether the destination exists. Raises :class:`pollers.aws.errors.AwsError` for errors that may be temporary."""
     try:
         destination = await make_destination(arn, aws, mapping=mapping, event_source_arn=event_source_arn)
         warning = await destination.check()

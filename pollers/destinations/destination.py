@@ -25,7 +25,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class DestinationKind:
-    """One kind of on-failure destination. ``service`` is the one in its ARNs, ``called`` what a list of all kinds calls it."""
+    """One kind of on-failure destination. ``service`` is the service in its ARNs, ``called`` its name in a list of all kinds."""
 
     service: str
     called: str
@@ -33,7 +33,7 @@ class DestinationKind:
 
 
 class DestinationUnusable(SourceUnusable):
-    """The on-failure destination cannot take records as configured: no batch could be discarded, so nothing is read."""
+    """The on-failure destination cannot take records as configured. A batch could not be discarded then, so nothing is read."""
 
 
 class Destination(Protocol):
@@ -41,14 +41,14 @@ class Destination(Protocol):
 
     @property
     def arn(self) -> str:
-        """As it is configured."""
+        """The ARN, as configured."""
 
     async def check(self) -> str | None:
         """Ask whether the destination exists, before anything is read.
 
-        Raises :class:`DestinationUnusable` when it cannot be used and :class:`pollers.aws.errors.AwsError` for what may
-        pass. Returns a warning when nobody can tell: the permission to deliver, which is all that Lambda needs for a
-        queue or a topic, does not include the permission to look.
+        Raises :class:`DestinationUnusable` when it cannot be used, and :class:`pollers.aws.errors.AwsError` for errors that may
+        be temporary. Returns a warning when it may not ask: for a queue or a topic Lambda needs only the permission to
+        deliver, which does not include the permission to look.
         """
 
     async def deliver(self, failure: FailureRecord, event: bytes) -> None:

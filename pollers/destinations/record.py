@@ -19,7 +19,9 @@ UNHANDLED = "Unhandled"
 
 @dataclass(frozen=True, slots=True)
 class BatchInfoForm:
-    """How the records of a kind of stream tell of a batch. ``spell_arrival``: how they spell when a record arrived."""
+    """How failure records of a kind of stream describe a batch. ``spell_arrival``: the form of the time at
+    which a record arrived.
+    """
 
     member: str
     spell_arrival: Callable[[float], str]
@@ -27,9 +29,9 @@ class BatchInfoForm:
 
 @dataclass(frozen=True, slots=True)
 class FailureRecord:
-    """What there is to say of a batch discarded at ``timestamp`` (seconds since the epoch, like arrivals).
+    """The record of a batch that was discarded at ``timestamp`` (seconds since the epoch, like arrivals).
 
-    ``invoke_count`` is the number of attempts since the batch's last progress; no attempt at all is written as one.
+    ``invoke_count`` is the number of attempts since the batch's last progress; zero is written as one.
     ``request_id`` is the last invocation's, or a fresh one where there was none. ``function_error`` is "Unhandled" when
     the invocation failed and None when the function returned and its response failed the batch.
     """
@@ -50,7 +52,7 @@ class FailureRecord:
     function_error: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """The record in Lambda's order. ``responseContext`` exists only where a response decided the batch's fate."""
+        """The record in Lambda's order. ``responseContext`` exists only where the retries of an invoked batch are used up."""
         record: dict[str, Any] = {
             "requestContext": {
                 "requestId": self.request_id,
@@ -79,7 +81,7 @@ class FailureRecord:
         return record
 
     def encode(self) -> bytes:
-        """The record as JSON; what SQS and SNS are sent. Never holds the batch's data."""
+        """The record as JSON, as SQS and SNS get it. It never contains the batch's data."""
         return orjson.dumps(self.as_dict())
 
     def _arrival(self, seconds: float | None) -> str | None:

@@ -33,8 +33,8 @@ def mapping_uuid(mapping: str, event_source_arn: str) -> uuid.UUID:
 def object_key(mapping: uuid.UUID, failure: FailureRecord) -> str:
     """``aws/lambda/<mapping>/<shard>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<random UUID>``, by the record's own time.
 
-    The UUID is as good as random, and the same for the same record: a delivery that is tried again because its reply
-    was lost writes the same object again.
+    The UUID is a hash of the record, so it is different for different records and the same for the same one: a delivery that is
+    repeated because its reply was lost writes the same object again.
     """
     when = datetime.fromtimestamp(failure.timestamp, UTC)
     unique = uuid.UUID(bytes=hashlib.blake2b(failure.encode(), digest_size=16).digest(), version=4)
@@ -44,7 +44,7 @@ def object_key(mapping: uuid.UUID, failure: FailureRecord) -> str:
 async def object_body(failure: FailureRecord, event: bytes) -> bytes:
     """The record with ``payload``, the event as one escaped JSON string.
 
-    An oversized record's event has up to 14 MB: it is escaped in pieces, so that the loop is never held for long.
+    The event of an oversized record has up to 14 MB. It is escaped in pieces, so that the event loop is not blocked for long.
     """
     text = event.decode()
     pieces = [failure.encode()[:-1], b',"payload":"']
@@ -68,7 +68,7 @@ class BucketDestination:
         return self._arn.text
 
     async def check(self) -> str | None:
-        """See ``Destination.check``. Lambda needs s3:ListBucket too, so that a denied look is a fault to repair."""
+        """See ``Destination.check``. Lambda needs s3:ListBucket too, so a refused request is a fault of the configuration."""
         try:
             await self._s3.check_bucket(self._arn.resource)
         except (NotFound, Refused) as error:
@@ -88,7 +88,7 @@ class BucketDestination:
 
 
 async def _make(arn: Arn, aws: Aws, origin: Origin) -> BucketDestination:
-    """Its ARN names no region: it is reached in the source's."""
+    """A bucket's ARN names no region, so the region of the source is used."""
     region = parse_arn(origin.event_source_arn).region
     mapping = mapping_uuid(origin.mapping, origin.event_source_arn)
     return BucketDestination(arn, await aws.client(services.S3, region), mapping)

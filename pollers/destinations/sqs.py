@@ -53,7 +53,7 @@ class QueueDestination:
 
 
 def _usual_url(arn: Arn) -> str:
-    """The queue's URL where GetQueueUrl is not permitted (Lambda needs but sqs:SendMessage for a destination)."""
+    """The queue's URL where GetQueueUrl is not permitted (Lambda needs only sqs:SendMessage for a destination)."""
     return f"https://sqs.{arn.region}.{domain_of(arn.region)}/{arn.account}/{arn.resource}"
 
 

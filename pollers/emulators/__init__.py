@@ -3,7 +3,7 @@
     with started(Ministack()) as emulator:
         ... emulator.endpoint_url ...
 
-Everything here blocks; call it from a thread when a loop is running.
+Everything here blocks; call it from a thread when a loop is running. May import nothing of Headrace but its errors.
 """
 
 from pollers.emulators.cache import cache_folder, installed

@@ -1,4 +1,4 @@
-"""Where emulators are installed, and how an installation happens exactly once however many processes want it."""
+"""Where emulators are installed. Each is installed once, also when several processes need it at the same time."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ def cache_folder() -> Path:
 
 
 def installed(recipe: Installable) -> Path:
-    """The folder that ``recipe`` is installed in; installs it first where that has not happened yet.
+    """The folder that ``recipe`` is installed in; installs it first if that has not been done yet.
 
-    Raises :class:`InstallFailed`. A process that comes while another installs waits for it.
+    Raises :class:`InstallFailed`. A process that calls this while another one installs waits for it.
     """
     emulators = cache_folder() / "emulators"
     emulators.mkdir(parents=True, exist_ok=True)
-    # Another revision lies beside this one: whoever runs the other is not disturbed.
+    # Another revision has a folder of its own, so a process that runs it is not disturbed.
     label = f"{recipe.name}-{recipe.version}-{recipe.revision}"
     folder = emulators / label
     stamp = folder / ".installed"
-    # The interpreter is part of the stamp: a virtual environment outlives neither its move nor its removal.
+    # The interpreter is part of the stamp: a virtual environment does not work without it, nor in another folder.
     wanted = f"{sys.version}\n{Path(sys.executable).resolve()}\n{folder}\n"
     with _locked(emulators / f"{label}.lock"):
         if not (stamp.is_file() and stamp.read_text() == wanted):

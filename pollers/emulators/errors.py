@@ -1,4 +1,4 @@
-"""Why an emulator is not to be had."""
+"""Why an emulator is not available."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Starts one command and takes its whole process group down when whoever asked for it is gone.
+"""Starts one command, and kills its whole process group when the process that asked for it has ended.
 
 Run as a script (``python -I -S keeper.py COMMAND ...``) in a session of its own. Its standard input is a pipe whose
-other end the parent holds, so the end of that pipe means that the parent has stopped it or has died, by ``kill -9`` too.
+other end the parent holds. So the end of that pipe means that the parent has closed it or has died, also by ``kill -9``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ GRACE_SECONDS = 2.0
 
 
 def main() -> int:
-    """Keep the command until it ends or the pipe does."""
+    """Run the command until it ends or the pipe does."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)  # noqa: S603 - the parent's own command
     while child.poll() is None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NodeWheel:
-    """Node.js and npm as a wheel brings them, in an environment of their own."""
+    """Node.js and npm from a wheel, in an environment of their own."""
 
     name: str = "node"
     version: str = "22.20.0"

@@ -1,4 +1,4 @@
-"""Python packages for the emulators: exact versions of all that an emulator needs, from a file beside this one."""
+"""Python packages for the emulators, at exact versions that a file beside this one lists."""
 
 from __future__ import annotations
 

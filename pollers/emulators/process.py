@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pollers.emulators.recipes import Launch, Recipe
 
 STARTS_AT_MOST = 3
-"""A port that was free may be taken by the time that the emulator binds it."""
+"""A port that was free may be in use when the emulator binds it."""
 KEPT_LOGS = 20
 STOP_SECONDS = 15.0
 
@@ -44,7 +44,7 @@ class Emulator:
 
     @property
     def endpoint_url(self) -> str:
-        """Where every service of it is."""
+        """The URL of all its services."""
         return f"http://127.0.0.1:{self.port}"
 
     def reset(self) -> None:
@@ -59,7 +59,7 @@ class Emulator:
 
 @contextmanager
 def started(recipe: Recipe) -> Iterator[Emulator]:
-    """Install ``recipe`` if need be, start it, wait until it is healthy, and stop it at the end.
+    """Install ``recipe`` if necessary, start it, wait until it is healthy, and stop it at the end.
 
     Raises :class:`pollers.emulators.EmulatorUnavailable` with the end of the log.
     """
@@ -87,7 +87,7 @@ def started(recipe: Recipe) -> Iterator[Emulator]:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody has now, all different."""
+    """Different ports of 127.0.0.1 that are free now."""
     with contextlib.ExitStack() as open_sockets:
         probes = [open_sockets.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:
@@ -127,7 +127,7 @@ def _healthy(recipe: Recipe, port: int, process: subprocess.Popen[bytes]) -> boo
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Close the pipe, which the keeper takes as the order to stop, and wait until the whole group is gone."""
+    """Close the pipe, which tells the keeper to stop, and wait until the whole group is gone."""
     if process.stdin is not None:
         process.stdin.close()
     try:

@@ -1,4 +1,4 @@
-"""One class for each emulator: how it is installed, started and asked for its health."""
+"""One class for each emulator: how it is installed, started and checked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 KINESIS_LOCAL_VERSION = "0.6.2"
 ACCOUNT = "000000000000"
-"""The account that every emulator believes to be in."""
+"""The account that every emulator uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Ministack:
 
     @property
     def revision(self) -> str:
-        """Another one when what it needs is pinned anew."""
+        """Changes when other versions are pinned."""
         return f"2-{pins_digest(self.name)}"
 
     def install(self, folder: Path) -> None:
@@ -111,7 +111,7 @@ class KinesisLocal:
         (folder / "loopback.cjs").write_text(_LOOPBACK_ONLY)
 
     def launch(self, folder: Path, port: int, spare_port: int, state: Path) -> Launch:
-        """From its own folder, where it looks for its certificate; changes take 50 ms in place of half a second."""
+        """From its own folder, where it looks for its certificate; changes take 50 ms instead of half a second."""
         package = folder / "node_modules" / "kinesis-local"
         durations = [
             f"{change}_DURATION"
@@ -143,7 +143,7 @@ class KinesisLocal:
 _OUTSIDE_DOCKER = {
     "OVERRIDE_IN_DOCKER": "0",
     "DISABLE_EVENTS": "1",
-    # The one that this release would take, 0.4.13, mostly reads from the beginning whatever iterator it is asked for.
+    # This release's own choice, 0.4.13, mostly reads from the beginning of the stream, whatever the iterator is.
     "KINESIS_MOCK_VERSION": KINESIS_LOCAL_VERSION,
 }
 
@@ -159,7 +159,7 @@ class LocalStack:
 
     @property
     def revision(self) -> str:
-        """Another one when what it needs is pinned anew."""
+        """Changes when other versions are pinned."""
         return f"4-{pins_digest(self.name)}"
 
     def install(self, folder: Path) -> None:

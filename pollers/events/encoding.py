@@ -1,4 +1,4 @@
-"""What the encoders of event records share: their type, and JSON text for what the fast encoder refuses."""
+"""What the encoders of event records share: their types, and JSON text for values that the fast encoder refuses."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ PageEncoder: TypeAlias = "Callable[[Sequence[Wire]], list[bytes]]"
 """Does the same for several records of one page."""
 
 ShardEncoder: TypeAlias = Callable[[str], RecordEncoder]
-"""Takes a shard's id and gives the encoder of its records, with all that they share already encoded."""
+"""Takes a shard's id and gives the encoder of its records, with the members that all of them share encoded already."""
 
 
 def json_bytes(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
     """``value`` as compact JSON in UTF-8, however deep it is nested.
 
-    Lone surrogates (JSON can spell them, UTF-8 cannot), integers over 64 bits and nesting beyond 254 are refused by the fast
-    encoder: the text is then escaped to ASCII, which every JSON reader takes back to the same value.
+    The fast encoder refuses lone surrogates (JSON can write them, UTF-8 cannot), integers over 64 bits and more than 254 levels of
+    nesting. The text is then escaped to ASCII, which every JSON parser reads as the same value.
     """
     try:
         return orjson.dumps(value)
@@ -33,7 +33,7 @@ def json_bytes(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
         pass
     try:
         return _ascii(value)
-    except RecursionError:  # some 990 deep, less the depth of the call
+    except RecursionError:  # about 990 levels, less the depth of the call
         return b"".join(_unnested(value))
 
 
@@ -42,7 +42,7 @@ def _ascii(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
 
 
 def _unnested(value: Any) -> Iterator[bytes]:  # noqa: ANN401 - any JSON value
-    """The same text in parts, without a call for each level. ``bytes`` among what is left to do are text already."""
+    """The same text in parts, without recursion. ``bytes`` in the list of what is left to do are finished text."""
     todo = [value]
     while todo:
         item = todo.pop()

@@ -1,10 +1,10 @@
-"""Filter criteria: which records of a source a mapping's function is to see (docs/lambda 6).
+"""Filter criteria: which records of a source a mapping's function receives (docs/lambda 6).
 
-:func:`compile_filters` turns a mapping's patterns into one :class:`RecordFilter`, once; a poller asks it
-for every record.
-:func:`check_filters` says what is wrong with a mapping's patterns while its configuration is loaded.
-Both are given the :class:`View` or the :class:`RecordShape` that the kind of source declares.
-:class:`Pattern` is one event pattern by itself.
+:func:`compile_filters` turns a mapping's patterns into one :class:`RecordFilter`, once; a poller asks it for every record.
+:func:`check_filters` finds the faults of a mapping's patterns while its configuration is loaded. Both get the :class:`View` or the
+:class:`RecordShape` that the kind of source declares. :class:`Pattern` is one event pattern by itself.
+
+May import :mod:`config`, :mod:`pollers.jsontext` and the types of :mod:`pollers.aws`.
 """
 
 from pollers.filtering.check import check_filters

@@ -1,12 +1,12 @@
 """Matching a rule on an event whose arrays hold objects: all fields must come from the same elements (docs/lambda 6.3).
 
-Two fields of one rule may not lie in different elements of one array. Fields are taken in the order of their paths, as the
-rule engine does: a field that must be absent has to be absent from those elements that the fields before it were found in,
-and from all elements of arrays that none of them is in.
+Two fields of one rule may not lie in different elements of one array. Fields are matched in the order of their paths, as in AWS's
+rule engine. A field that must be absent has to be absent from the elements in which the fields before it were found. Of arrays in
+which no earlier field was found, it has to be absent from all elements.
 
-The work is bounded by the event's size, not by the combinations of its elements: after each field only those choices of
-elements are kept apart that a later field can tell apart. Only events with dotted keys that read in several ways could
-still multiply them; see :data:`STEP_LIMIT`.
+The work is bounded by the event's size, not by the number of combinations of its elements: after each field, choices of elements
+that make no difference to later fields count as one. Only events whose dotted keys can be read in several ways could still
+multiply the choices; see :data:`STEP_LIMIT`.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from pollers.jsontext.numbers import Json
 
 STEP_LIMIT: Final = 1_000_000
-"""Array elements looked at for one rule before giving up. The event then counts as matching: delivered, never lost."""
+"""How many array elements are visited for one rule. Beyond that the event counts as matching: it is delivered, not lost."""
 
 _Choice: TypeAlias = tuple[str, int, int]
-"""An array (the path that it lies under, and its identity) and the position of one of its elements."""
+"""An array (its path and its identity) and the position of one of its elements."""
 
 _Chosen: TypeAlias = frozenset[_Choice]
 
-# A chain leads from a value back to the event's top: (the chain so far, the innermost choice).
+# A chain leads from a value back to the top of the event: (the chain of the value outside, the innermost choice).
 _Chain: TypeAlias = "tuple[_Chain, _Choice] | None"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OrderedField:
-    """A field of a rule. ``kept`` are the paths of arrays that later fields may lie in, too."""
+    """A field of a rule. ``kept`` are the paths of arrays in which later fields may lie too."""
 
     path: tuple[str, ...]
     test: Test
@@ -47,7 +47,7 @@ class _StepLimitReached(Exception):  # noqa: N818 - never leaves this module
 
 
 def in_order(fields: Sequence[tuple[str, Test, bool]]) -> tuple[OrderedField, ...]:
-    """A rule's fields (path, test, whether absence will do) in the order in which they are matched."""
+    """A rule's fields (path, test, whether it may be absent) in the order in which they are matched."""
     ordered: list[OrderedField] = []
     kept: frozenset[str] = frozenset()
     for path, test, accepts_absent in sorted(fields, key=lambda field: _code_units(field[0]), reverse=True):
@@ -60,7 +60,7 @@ def in_order(fields: Sequence[tuple[str, Test, bool]]) -> tuple[OrderedField, ..
 
 
 def _code_units(path: str) -> bytes:
-    """The order of the rule engine's strings, which are of UTF-16 code units."""
+    """A sort key in the order of AWS's rule engine, which compares strings by UTF-16 code units."""
     return path.encode("utf-16-be", "surrogatepass")
 
 
@@ -85,7 +85,7 @@ def values_at(path: tuple[str, ...], event: Json) -> Iterator[Json]:
 
 
 def _after(field: OrderedField, event: Json, before: _Chosen, steps: _Steps) -> Iterator[_Chosen]:
-    """The choices that are left when ``field`` is matched on top of ``before``."""
+    """The choices that remain when ``field`` is matched in addition to ``before``."""
     fixed = {array: position for _path, array, position in before}
     kept = frozenset(choice for choice in before if choice[0] in field.kept)
     present = False
@@ -109,7 +109,7 @@ def _extended(kept: _Chosen, chain: _Chain, inner: frozenset[str]) -> _Chosen:
 
 
 class _Steps:
-    """Counts array elements looked at, up to a limit if there is one."""
+    """Counts visited array elements, up to a limit if there is one."""
 
     __slots__ = ("limit", "taken")
 
@@ -117,7 +117,7 @@ class _Steps:
         self.taken = 0
         self.limit = limit
 
-    def take(self, count: int) -> None:
+    def add(self, count: int) -> None:
         self.taken += count
         if self.limit is not None and self.taken > self.limit:
             raise _StepLimitReached
@@ -128,11 +128,11 @@ def _occurrences(
 ) -> Iterator[tuple[Json, _Chain]]:
     """Leaf values at ``path`` with the elements that they lie in, inside the elements ``fixed`` of their arrays.
 
-    An array's own leaf values do not lie in an element: any of them may be used beside any other.
+    An array's own leaf values do not lie in an element: any of them may be combined with any other.
     """
     length = len(path)
     prefixes = [".".join(path[:depth]) for depth in range(length + 1)]
-    # Not recursive: arrays may be nested as deep as the parser goes.
+    # Not recursive: arrays may be nested as deep as the parser can read.
     waiting: list[tuple[Json, int, _Chain]] = [(event, 0, None)]
     while waiting:
         value, depth, chain = waiting.pop()
@@ -147,10 +147,10 @@ def _occurrences(
             array = id(value)
             position = fixed.get(array)
             if position is not None and not at_end:
-                steps.take(1)
+                steps.add(1)
                 elements = [(position, value[position])]
             else:
-                steps.take(len(value))
+                steps.add(len(value))
                 elements = list(enumerate(value))
             for index, element in elements:
                 if type(element) is dict or type(element) is list:

@@ -1,4 +1,4 @@
-"""What is wrong with a mapping's patterns, found while the configuration is loaded."""
+"""The faults of a mapping's patterns, found while the configuration is loaded."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def fault_message(fault: PatternError) -> str:
 
 
 def notes_on(parsed: Parsed, shape: RecordShape | None) -> Iterator[tuple[PatternPath, str]]:
-    """The notes on one pattern, for records of ``shape``; None for events as they stand."""
+    """The notes on one pattern, for records of ``shape``; None for events that are matched directly."""
     for note in parsed.notes:
         yield note.path, note.message
     if shape is None:
@@ -52,7 +52,7 @@ def notes_on(parsed: Parsed, shape: RecordShape | None) -> Iterator[tuple[Patter
 
 
 def _on_member(name: str, shape: RecordShape) -> str | None:
-    """What to say of a pattern that names a member at the top that counts as absent."""
+    """The note on a pattern that names a top-level member that counts as absent; None if the member can be present."""
     if name in shape.unseen:
         return shape.unseen[name]
     if name not in shape.members:

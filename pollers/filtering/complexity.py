@@ -1,8 +1,8 @@
 """How complex the wildcards of one field are: EventBridge refuses a pattern whose wildcards are too complex (docs/lambda 6.3).
 
-The measure is that of AWS's rule engine: how many beginnings of the field's wildcards, at the most, one and the same text can
-fit at once. ``a*bc`` has ``a``, ``a*``, ``a*b`` and ``a*bc``; the text ``ab`` fits ``a*`` and ``a*b``. AWS does not publish its
-limit; ten agrees with those that were found to be accepted (up to nine) or refused (from eleven on).
+The measure is that of AWS's rule engine: the most beginnings of the field's wildcards that one text can match at the same time.
+``a*bc`` has ``a``, ``a*``, ``a*b`` and ``a*bc``; the text ``ab`` matches ``a*`` and ``a*b``. AWS does not publish its limit. Ten
+agrees with tests: wildcards of up to nine were accepted, of eleven and more refused.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ TOO_COMPLEX: Final = (
 """AWS's own words."""
 
 _QUOTE = '"'
-"""A string is matched with its quotes, so that what begins or ends it counts as one more."""
+"""AWS matches a string with its quotes, so each end of it counts as one character more."""
 
 
 def complexity(wildcards: Iterable[Sequence[str]]) -> int:
     """The measure of a field's wildcards, each given as its stretches before, between and after the ``*``; capped above the limit.
 
-    A wildcard that has been reached stays so, whatever follows. So the worst text is either one that is still within what the
-    wildcards begin with, or one that has reached all of those that begin alike and then ends as most stretches begin.
+    Once a text has matched a wildcard's beginning up to a ``*``, it still matches it however the text goes on. So the worst text
+    either ends within the first stretches of the wildcards, or has passed the first ``*`` of all wildcards that begin alike and
+    then ends with the beginning of as many stretches as possible.
     """
     patterns = [_quoted(parts) for parts in dict.fromkeys(map(tuple, wildcards))]
     most = 0
@@ -51,7 +52,7 @@ def _quoted(parts: Sequence[str]) -> list[str]:
 
 
 def _while_beginning(patterns: Sequence[Sequence[str]], first: str) -> int:
-    """The most beginnings that a beginning of ``first`` fits, followed character by character."""
+    """The most beginnings that any beginning of ``first`` matches, followed character by character."""
     tokens = [list(_tokens(pattern)) for pattern in patterns]
     reached = {(number, 0) for number in range(len(tokens))}
     most = 0
@@ -74,7 +75,7 @@ def _tokens(parts: Sequence[str]) -> Iterator[str | None]:
 
 
 class _Node:
-    """A text that stretches begin with. ``weight`` counts those, and those that begin with an end of the text."""
+    """A text with which stretches begin. ``weight`` counts these stretches, and those that begin with an end of the text."""
 
     __slots__ = ("end", "longer", "weight")
 

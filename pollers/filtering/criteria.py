@@ -1,4 +1,4 @@
-"""The patterns in a text that is one pattern or a whole FilterCriteria, as Lambda's API and its tools write it."""
+"""The patterns in a text that is one pattern or a whole FilterCriteria in the form of Lambda's API."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ LIMIT_FILTERS: Final = 10
 def patterns_in(text: str) -> list[str]:
     """The JSON text of each pattern. Raises PatternError for a FilterCriteria that has none or too many.
 
-    No pattern can be taken for a FilterCriteria (``{"Filters": [{"Pattern": ...}]}``): ``Pattern`` is no operator. A pattern
-    in it is a JSON object, or that object's text. Other text is taken for a pattern, whether it is a valid one or not.
+    A FilterCriteria (``{"Filters": [{"Pattern": ...}]}``) cannot be confused with a pattern, as ``Pattern`` is not an operator.
+    Each pattern in it is a JSON object, or that object's text. All other text counts as a pattern, valid or not.
     """
     try:
         value = _DECODER.decode(text)
@@ -32,7 +32,7 @@ def patterns_in(text: str) -> list[str]:
 
 
 def _filters(value: Json) -> list[Json] | None:
-    """The patterns of a FilterCriteria in either spelling; None if it is none."""
+    """The patterns of a FilterCriteria, with keys in either case; None if ``value`` is not a FilterCriteria."""
     if not isinstance(value, dict) or len(value) != 1:
         return None
     filters = value.get("Filters", value.get("filters"))

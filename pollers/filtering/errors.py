@@ -1,4 +1,4 @@
-"""What can be wrong with an event pattern."""
+"""The error for an invalid event pattern."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PatternError(ValueError):
 
 
 def path_text(path: PatternPath) -> str:
-    """A path as text: ``detail.state[0].prefix``; keys that would be misread are quoted."""
+    """A path as text: ``detail.state[0].prefix``; keys that would be ambiguous are quoted."""
     text = ""
     for step in path:
         if isinstance(step, int):

@@ -1,4 +1,4 @@
-"""Why an event does not match, in words."""
+"""Why an event does not match, as a sentence."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SHOWN_ALTERNATIVES = 5
 def first_failure(rules: Sequence[ReadyRule], event: Json) -> str | None:
     """The first condition of a pattern, in the order in which it is written, that ``event`` fails; None if it matches.
 
-    Conditions outside of ``$or`` come first; when they all hold, each of its alternatives is told.
+    Conditions outside of ``$or`` come first; when they all hold, the failure of each alternative is given.
     """
     if not isinstance(event, dict):
         return f"the event is {_shown(event)}, not an object"
@@ -35,11 +35,11 @@ def first_failure(rules: Sequence[ReadyRule], event: Json) -> str | None:
         failure = _failure_at(path, leaf, event)
         if failure is not None:
             return failure
-    told = list(dict.fromkeys(failure for failure in failures if failure is not None))
-    if len(told) == 1:
-        return told[0]
-    more = f"; and {len(told) - _SHOWN_ALTERNATIVES} more" if len(told) > _SHOWN_ALTERNATIVES else ""
-    return f"no alternative of $or: {'; '.join(told[:_SHOWN_ALTERNATIVES])}{more}"
+    distinct = list(dict.fromkeys(failure for failure in failures if failure is not None))
+    if len(distinct) == 1:
+        return distinct[0]
+    more = f"; and {len(distinct) - _SHOWN_ALTERNATIVES} more" if len(distinct) > _SHOWN_ALTERNATIVES else ""
+    return f"no alternative of $or: {'; '.join(distinct[:_SHOWN_ALTERNATIVES])}{more}"
 
 
 def _common(rules: Sequence[ReadyRule]) -> list[tuple[str, Leaf]]:
@@ -58,7 +58,7 @@ def _failure_of(rule: ReadyRule, event: Json) -> str | None:
         failure = _failure_at(path, leaf, event)
         if failure is not None:
             return failure
-    # Each may hold somewhere. A field that has to be absent is the one to name, if it is there at all.
+    # Each condition holds in some element, but not all in the same one. A field that must be absent and is present explains most.
     for path, leaf in rule.source.items():
         found = _values_at(path, event)
         if leaf.accepts_absent and found and not any(map(leaf.test, found)):

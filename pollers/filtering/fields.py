@@ -1,7 +1,7 @@
-"""Finding a field's leaf values in an event, without regard to which elements of arrays they come from.
+"""Finding a field's leaf values in an event, whichever elements of arrays they come from.
 
 Keys are joined by dots: the path ``a.b`` is the member ``b`` of ``a`` as well as the member ``a.b`` (docs/lambda 6.3).
-What arrays of objects hold, and what is to be found under two such readings, needs :mod:`pollers.filtering.arrays`.
+Arrays of objects, and keys that can be read in two such ways, need :mod:`pollers.filtering.arrays`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pollers.jsontext.numbers import Json
 
 
 class Found(enum.Enum):
-    """What there may be in place of leaf values."""
+    """What a lookup returns in place of leaf values."""
 
     NOTHING = "no leaf value"
     SEVERAL = "values of different elements of an array, or under different keys"
@@ -30,7 +30,7 @@ _Step: TypeAlias = tuple[str, tuple[str, ...]]
 
 
 def lookup(path: Sequence[str]) -> Lookup:
-    """The lookup of a path, which may be empty: then it is about the value itself."""
+    """The lookup of a path; for an empty path it returns the leaf values of the value itself."""
     steps = _with_joined(path)
     if not steps:
         return leaf_values
@@ -70,7 +70,7 @@ def member_lookup(path: Sequence[str]) -> Lookup:
 
 
 def _with_joined(path: Sequence[str]) -> tuple[_Step, ...]:
-    """Each key with the keys that take it and more steps at once."""
+    """Each key with the dotted keys that stand for it and one or more keys after it."""
     return tuple(
         (key, tuple(".".join(path[index:end]) for end in range(index + 2, len(path) + 1)))
         for index, key in enumerate(path)
@@ -78,14 +78,14 @@ def _with_joined(path: Sequence[str]) -> tuple[_Step, ...]:
 
 
 def _not_an_object(value: Json) -> Literal[Found.NOTHING, Found.SEVERAL]:
-    """What is below a value that has no members: nothing, unless it is an array that holds objects or arrays."""
+    """What is found below a value that is not an object: nothing, unless it is an array that holds objects or arrays."""
     if type(value) is list and any(type(element) in _CONTAINERS for element in value):
         return SEVERAL
     return NOTHING
 
 
 def leaf_values(value: Json) -> Json:
-    """The leaf values that a value itself is or holds. An object has none; an array has those of its elements."""
+    """The leaf values of a value: itself, or the leaf values among an array's elements. An object has none."""
     kind = type(value)
     if kind is dict:
         return NOTHING

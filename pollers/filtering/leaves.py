@@ -1,4 +1,4 @@
-"""The array at a pattern's leaf: values and operators, any of which may fit (docs/lambda 6.2, 6.3)."""
+"""The array at a pattern's leaf: values and operators, one of which must match (docs/lambda 6.2, 6.3)."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _BEYOND_LAMBDA = (
 class Leaf:
     """What one field must be.
 
-    ``test`` is asked about each of its leaf values; ``accepts_absent`` says whether it may also have none. ``cost`` orders
-    the conditions of a pattern, the cheapest first. ``strings`` are the leaf's values if it has nothing but strings.
-    ``text`` is the leaf as JSON.
+    ``test`` is called for each of its leaf values; ``accepts_absent`` says whether the field may also have none. ``cost`` orders
+    the conditions of a pattern, the cheapest first. ``strings`` are the leaf's values if all of them are strings. ``text`` is the
+    leaf as JSON.
     """
 
     test: Test
@@ -89,7 +89,7 @@ def parse_leaf(entries: list[Json], path: PatternPath, notes: list[Note]) -> Lea
 
 
 def _wildcards(entries: list[Json]) -> Iterator[str]:
-    """Every wildcard among a leaf's entries, all known to be well written."""
+    """Every wildcard among a leaf's entries, which have been checked before."""
     for entry in entries:
         if isinstance(entry, dict):
             inner = entry.get("anything-but", entry)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pollers.filtering.predicates import Test
 
 LIMIT: Final = EXACT_DOUBLES
-"""Greater numbers are refused in a pattern, and match nothing in an event."""
+"""Numbers beyond this are refused in a pattern, and match nothing in an event."""
 
 _FORMS = '["=", n], one of <, <=, >, >= and a number, or both bounds, the lower first: [">", 0, "<=", 5]'
 _LOWER = (">", ">=")
@@ -55,14 +55,14 @@ def _range(lower: Json, least: float, upper: Json, greatest: float, path: Patter
 def _number(value: Json, path: PatternPath) -> float:
     if not isinstance(value, NumberText):
         raise PatternError(path, f"numeric takes {_FORMS}")
-    # As an integer where it is one: 2^53 + 1 would pass as a double.
+    # Compared as an integer where it is one: 2^53 + 1 as a double is 2^53, which is allowed.
     integer = plain_integer(value.text)
     if not -LIMIT <= (value if integer is None else integer) <= LIMIT:
         raise PatternError(path, f"{value.text} is out of range: numbers are compared from -2^53 to 2^53")
     return float(value)
 
 
-# A string or null is no number, and true and false are numbers to Python only.
+# Strings and null are not numbers. True and false are numbers in Python, but not in JSON.
 
 
 def _within(least: float, greatest: float) -> Test:

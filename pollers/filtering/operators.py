@@ -12,13 +12,13 @@ from pollers.filtering.predicates import Cost, Predicate, Test, any_of, literals
 from pollers.jsontext.numbers import Json, NumberText
 
 Parse: TypeAlias = Callable[[Json, PatternPath], Predicate]
-"""From an operator's value, and where in the pattern it stands, to what it asks. Raises PatternError."""
+"""From an operator's value and its place in the pattern to its predicate. Raises PatternError."""
 
 _IGNORE_CASE = "equals-ignore-case"
 
 
 def _taking_string(name: str, cost: Cost, compile_test: Callable[[str], Test]) -> Parse:
-    """An operator that takes a string. What ``compile_test`` raises as ValueError is the pattern's fault."""
+    """An operator that takes a string. A ValueError from ``compile_test`` means that the pattern is invalid."""
 
     def parse(value: Json, path: PatternPath) -> Predicate:
         if not isinstance(value, str):
@@ -45,7 +45,7 @@ def _affix(name: str, plain: Parse, ignoring_case: Parse) -> Parse:
 
 
 def _anything_but(value: Json, path: PatternPath) -> Predicate:
-    """Any leaf value, of whatever type, but those named; a field without a leaf value does not match."""
+    """Any leaf value of any type except those named; a field without a leaf value does not match."""
     if isinstance(value, dict):
         return _anything_but_operator(value, path)
     values = value if isinstance(value, list) else [value]
@@ -107,11 +107,11 @@ OPERATORS: Final[dict[str, Parse]] = {
     "cidr": _taking_string("cidr", Cost.TEXT, texts.cidr),
     "exactly": _taking_string("exactly", Cost.EQUALITY, _exactly),
 }
-"""Every operator but ``exists``, which is about the field and not about a value."""
+"""Every operator except ``exists``, which is about the field and not about a value."""
 
 
 def beyond_lambda(name: str, value: Json) -> str | None:
-    """What to call this use of an operator if Lambda's own table does not list it (docs/lambda 6.2), else None."""
+    """The name of this use of an operator if Lambda's own table does not list it (docs/lambda 6.2), else None."""
     if name in ("wildcard", "cidr", "exactly"):
         return name
     if isinstance(value, dict):

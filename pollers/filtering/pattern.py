@@ -1,4 +1,4 @@
-"""One event pattern, matched on events as they stand."""
+"""One event pattern, matched directly on events."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Pattern:
     """A compiled event pattern. Immutable; ``notes`` say what its author should know.
 
-    Events are decoded JSON: exact dict, list, str, int, float, bool and None. A pattern with literal numbers beyond what doubles
-    tell apart (``needs_number_texts``) is exact about them only in events from ``numbers.decode``.
+    Events are decoded JSON: exact dict, list, str, int, float, bool and None. A pattern with literal numbers that
+    doubles cannot represent exactly (``needs_number_texts``) matches them exactly only in events from ``numbers.decode``.
     """
 
     __slots__ = ("_decision", "_rules", "needs_number_texts", "notes")

@@ -1,4 +1,4 @@
-"""What is asked of one leaf value of an event, and the simplest question: whether it equals a literal."""
+"""Tests of one leaf value of an event, and the simplest one: whether it equals a literal."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import TypeAlias
 from pollers.jsontext.numbers import Json, NumberText, digits, literal_value, number_text
 
 Test: TypeAlias = Callable[[Json], bool]
-"""Says whether one leaf value of an event (a string, a number, true, false or null) is meant."""
+"""Whether one leaf value of an event (a string, a number, true, false or null) passes."""
 
 
 class Cost(enum.IntEnum):
-    """What a test costs, roughly; conditions run in this order."""
+    """How expensive a test is, roughly; conditions are tested in this order."""
 
     EQUALITY = 0
     PREFIX = 1
@@ -24,7 +24,7 @@ class Cost(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predicate:
-    """A test with what it needs. ``needs_number_texts``: it has to know how the event's numbers were written."""
+    """A test, its cost and its needs. ``needs_number_texts``: it must know how the event's numbers were written."""
 
     test: Test
     cost: Cost
@@ -32,7 +32,7 @@ class Predicate:
 
 
 def any_of(predicates: Sequence[Predicate]) -> Predicate:
-    """Passes what any of ``predicates`` passes; with none, nothing."""
+    """A predicate that a value passes if it passes any of ``predicates``; without any, no value passes."""
     if len(predicates) == 1:
         return predicates[0]
     return Predicate(
@@ -43,13 +43,13 @@ def any_of(predicates: Sequence[Predicate]) -> Predicate:
 
 
 def negation(predicate: Predicate) -> Predicate:
-    """Passes what ``predicate`` does not."""
+    """A predicate that a value passes if it does not pass ``predicate``."""
     test = predicate.test
     return Predicate(lambda value: not test(value), predicate.cost, predicate.needs_number_texts)
 
 
 def literals(values: Sequence[Json]) -> Predicate:
-    """Passes what equals one of ``values``: strings character by character, numbers by their value."""
+    """A predicate for values that equal one of ``values``: strings character by character, numbers by their value."""
     texts = [value.text for value in values if isinstance(value, NumberText)]
     members: set[Json] = {value for value in values if isinstance(value, str) or value is None}
     members |= {near for text in texts if (near := literal_value(text)) is not None}
@@ -62,7 +62,7 @@ def literals(values: Sequence[Json]) -> Predicate:
 
 
 def _among(members: set[Json]) -> Test:
-    """Equality by value; Python's true and false equal 1 and 0, JSON's do not."""
+    """Equality by value. In Python true and false equal 1 and 0, in JSON they do not."""
     wanted = frozenset(members)
     if wanted.isdisjoint((0, 1)):
         return wanted.__contains__
@@ -70,14 +70,14 @@ def _among(members: set[Json]) -> Test:
 
 
 def _far_number(texts: Sequence[str]) -> Test:
-    """Equality with numbers that doubles do not tell from their neighbours."""
+    """Equality with numbers whose double is also the double of other numbers."""
     near = frozenset(map(float, texts))
     wanted = frozenset(map(digits, texts))
     return lambda value: is_number(value) and float(value) in near and digits(number_text(value)) in wanted
 
 
 def any_test(tests: Sequence[Test]) -> Test:
-    """Passes what any of ``tests`` passes; with none, nothing."""
+    """A test that a value passes if it passes any of ``tests``; without any, no value passes."""
     if len(tests) == 1:
         return tests[0]
     if len(tests) == 2:

@@ -1,4 +1,4 @@
-"""A mapping's patterns against the records of its source, which are read through a view."""
+"""A mapping's patterns, matched on the records of its source, which are read through a view."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 def compile_filters(criteria: FilterCriteria, view: ViewOfPaths) -> RecordFilter | None:
-    """A mapping's filters, compiled; None when it has none. Raises PatternError for what check_filters refuses.
+    """A mapping's filters, compiled; None when it has none. Raises PatternError for patterns that check_filters refuses.
 
-    ``view`` is told the paths that the patterns look at.
+    ``view`` gets the paths that the patterns look at.
     """
     if not criteria.filters:
         return None
@@ -39,7 +39,7 @@ def compile_for_view(view: View, patterns: Sequence[str]) -> RecordFilter:
 
 
 def refuse_for(shape: RecordShape, rule: Rule) -> None:
-    """Raise PatternError if the rule tests as a whole what Lambda allows only the fields of (docs/lambda 6.4)."""
+    """Raise PatternError if the rule tests the data as a text where Lambda allows only tests of its fields (docs/lambda 6.4)."""
     if not shape.text_is_tested and shape.data in rule:
         example = f'{{"{shape.data}": {{"field": [...]}}}}'
         raise PatternError(
@@ -48,12 +48,12 @@ def refuse_for(shape: RecordShape, rule: Rule) -> None:
 
 
 class RecordFilter:
-    """The patterns of one mapping, any of which lets a record through. Immutable."""
+    """The patterns of one mapping. A record passes if it matches any of them. Immutable."""
 
     __slots__ = ("_decision", "_makers", "_patterns", "_view", "needs_number_texts")
 
     needs_number_texts: bool
-    """Whether the patterns have numbers that doubles do not tell apart."""
+    """Whether the patterns have numbers that doubles cannot represent exactly."""
 
     def __init__(self, view: View, patterns: Sequence[Parsed]) -> None:
         rules = [rule for parsed in patterns for rule in parsed.rules]
@@ -69,7 +69,7 @@ class RecordFilter:
         self._makers = {name: self._maker(name) for name in sorted(used)}
 
     def matches(self, record: Wire) -> bool:
-        """Whether the record is for the function. Never raises, and never alters the record."""
+        """Whether the function gets the record. Never raises, and never changes the record."""
         return passes(self._decision, self._members(record), _whole)
 
     def explain(self, record: Wire) -> list[str]:
@@ -90,9 +90,9 @@ class RecordFilter:
         return members
 
     def _with_json(self, rule: Rule) -> Rule:
-        """The rule; if it has a pattern for the data's fields, asking for the data to be JSON, too.
+        """The rule; if all that it requires of the data is that some fields are absent, with the condition that the data is JSON.
 
-        A text does not match such a rule even if all that the rule asks is that the fields be absent (6.4).
+        Data that is not JSON does not match such a rule, although it has none of the fields (6.4).
         """
         data = self._view.shape.data
         inside = [leaf for path, leaf in rule.items() if path.startswith(f"{data}.")]
@@ -112,7 +112,7 @@ class RecordFilter:
         return (lambda _members: NOTHING) if member is None else (lambda members: member(members.record))
 
     def _data_maker(self, data: Callable[[Wire], str | bytes | Decoded]) -> _Maker:
-        """Decodes the data, and keeps whether it is JSON."""
+        """Decodes the data, and notes whether it is JSON."""
         is_json = _is_json(self._view.shape.data)
         keep_number_texts = self.needs_number_texts
 
@@ -140,7 +140,7 @@ def _json_maker(data: str, is_json: str) -> _Maker:
 
 
 def _is_json(data: str) -> str:
-    """A member that no record has: whether its data is JSON."""
+    """The name of an internal member that says whether the data is JSON. No record has a member of this name."""
     return f"({data} is JSON)"
 
 
@@ -148,7 +148,7 @@ _TRUE: Final = parse_leaf([True], (), [])
 
 
 class _Members(dict[str, "Json"]):
-    """The members of a record's event record that patterns look at, each made when it is first asked for."""
+    """The members of a record's event record that patterns look at, each made when it is first needed."""
 
     __slots__ = ("makers", "record")
 

@@ -1,4 +1,4 @@
-"""Rules made ready: their conditions in the order in which they are cheapest to refuse, many rules refused at once."""
+"""Rules made ready for matching: the cheapest conditions come first, and one lookup in a table can refuse many rules."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 
 _LIMIT_ENTRIES = 2000
-"""The greatest table: patterns that combine many strings with many alternatives would otherwise multiply them."""
+"""The most entries of a table: patterns that combine many strings with many alternatives would make very large ones."""
 
 
 Check: TypeAlias = "tuple[Lookup, Test, bool]"
-"""How to find a field's values, what each is asked, and whether the field may be absent: all that matching has to know."""
+"""How to find a field's values, the test of each value, and whether the field may be absent: all that matching needs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Condition:
-    """A check, and what decides about its place among others.
+    """A check, and what decides when it is made.
 
-    ``late``: it looks at what has to be decoded first. ``strings``: the values, if it is equality with strings only.
+    ``late``: it needs data that must be decoded first. ``strings``: the values, if the condition is equality with strings only.
     """
 
     check: Check
@@ -56,14 +56,14 @@ class ReadyRule:
 
     @property
     def fields(self) -> tuple[OrderedField, ...]:
-        """All conditions of the rule for events whose arrays hold objects; made for the first of them."""
+        """All conditions of the rule for events whose arrays hold objects; made for the first such event."""
         if self._fields is None:
             self._fields = in_order([(path, leaf.test, leaf.accepts_absent) for path, leaf in self.source.items()])
         return self._fields
 
     @property
     def is_late(self) -> bool:
-        """Whether nothing but late conditions is left."""
+        """Whether all conditions that are left are late."""
         return all(condition.late for condition in self.conditions)
 
     def without(self, path: str) -> ReadyRule:
@@ -74,11 +74,11 @@ class ReadyRule:
 def ready(
     rules: Sequence[Rule], find: Callable[[str], Lookup], *, late: Callable[[str], bool]
 ) -> tuple[ReadyRule, ...]:
-    """Make rules ready: ``find`` gives the lookup of a path; what ``late`` says of a path is looked at last."""
+    """Make rules ready: ``find`` gives the lookup of a path; the paths for which ``late`` is true are checked last."""
     made: dict[tuple[str, Leaf], Condition] = {}
 
     def condition(path: str, leaf: Leaf) -> Condition:
-        # Alternatives share most of their fields.
+        # Alternatives of $or share most of their fields, so a condition is made once and used by several rules.
         known = made.get((path, leaf))
         if known is None:
             check = (find(path), leaf.test, leaf.accepts_absent)
@@ -119,9 +119,9 @@ def any_matches(rules: Sequence[ReadyRule], event: Json, whole: Callable[[Json],
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decision:
-    """Rules to try one by one, and a table of those that ask one field to equal a string: most are refused by one lookup.
+    """Rules to try one by one, and a table of the rules that require one field to equal a string: one lookup refuses most of them.
 
-    ``first`` are tried before the table, ``then`` after it: a field that has to be decoded is not looked at too early.
+    ``first`` are tried before the table, ``then`` after it, so that data is decoded only when all else has failed.
     """
 
     first: tuple[ReadyRule, ...]
@@ -132,7 +132,7 @@ class Decision:
 
 
 def decide(rules: Sequence[ReadyRule], levels: int = 3) -> Decision:
-    """Arrange rules, any of which is enough. ``levels`` is how many fields may be looked up in tables, one in the other."""
+    """Arrange rules of which one must match. ``levels`` is how many tables may lie one inside the other."""
     path = _path_to_table(rules) if levels else None
     if path is None:
         return Decision((), None, {}, (), tuple(sorted(rules, key=_looks_late)))
@@ -162,7 +162,7 @@ def _looks_late(rule: ReadyRule) -> bool:
 
 
 def _path_to_table(rules: Sequence[ReadyRule]) -> str | None:
-    """The path that most rules ask to be a string, if several do; one that needs no decoding if there is any."""
+    """The path that most rules require to equal a string, if several do; if possible one that needs no decoding."""
     for late in (False, True):
         eligible = [condition for rule in rules for condition in _eligible(rule).values() if condition.late is late]
         if not eligible:
@@ -175,7 +175,7 @@ def _path_to_table(rules: Sequence[ReadyRule]) -> str | None:
 
 
 def _eligible(rule: ReadyRule) -> dict[str, Condition]:
-    """Conditions that a table can settle; late ones only if they are all that is left."""
+    """Conditions that a table can decide; late ones only if no others are left."""
     late_too = rule.is_late
     return {
         condition.path: condition

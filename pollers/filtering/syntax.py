@@ -1,6 +1,6 @@
-"""From a pattern's JSON text to rules: a rule is a field's path and what it must be, for every field that must match.
+"""From a pattern's JSON text to rules. A rule has, for every field that must match, its path and what it must be.
 
-A pattern is one rule, and as many as there are combinations of alternatives where it uses ``$or`` (docs/lambda 6.3).
+A pattern without ``$or`` is one rule; with ``$or`` it is a rule for each combination of alternatives (docs/lambda 6.3).
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ _RESERVED_IN_OR = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A pattern's rules, any of which lets an event through, and what its author should know."""
+    """A pattern's rules, one of which an event must match, and notes for the pattern's author."""
 
     rules: list[Rule]
     notes: list[Note]
 
 
 class _Object(dict[str, Json]):
-    """A JSON object of a pattern. Of a key given twice the last value counts, and stands where it was given last."""
+    """A JSON object of a pattern. If a key occurs twice, the last value counts, at its place."""
 
     def __init__(self, members: list[tuple[str, Json]]) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class _Object(dict[str, Json]):
 
 
 def parse(text: str) -> Parsed:
-    """Compile a pattern's JSON text. Raises PatternError for whatever is no pattern."""
+    """Compile a pattern's JSON text. Raises PatternError for invalid ones."""
     if len(text) > LIMIT_CHARACTERS:
         raise PatternError((), f"a pattern has at most {LIMIT_CHARACTERS:,} characters, this one has {len(text):,}")
     try:
@@ -138,7 +138,7 @@ class _Parser:
             raise PatternError(fault.path, f"{fault.reason} ({hint})") from None
 
     def _alternatives(self, alternatives: list[_Object], path: PatternPath, name: str) -> None:
-        """Every rule so far once for each alternative."""
+        """Replace each rule by one copy for each alternative, to which the fields of that alternative are added."""
         so_far = self.rules
         together: list[Rule] = []
         for index, alternative in enumerate(alternatives):

@@ -1,5 +1,7 @@
-"""Tests on strings: without regard to case, with wildcards, and as IP addresses. All linear in the length of the string,
-or (wildcards) at worst its product with the length of the pattern; none backtracks.
+"""Tests of strings: ignoring case, with wildcards, and as IP addresses.
+
+Their time is linear in the length of the string, for wildcards at worst its product with the length of the pattern: none
+backtracks.
 """
 
 from __future__ import annotations
@@ -15,13 +17,15 @@ _MAPPED = bytes(10) + b"\xff\xff"
 
 
 def equals_ignoring_case(wanted: str) -> Test:
-    """Equal but for case. Each character of ``wanted`` stands for itself, in lower and in upper case, by Unicode's full
-    mappings (so ``ß`` also takes ``SS``), as the rule engine has it; no other folding.
+    """Equal except for case.
+
+    Each character of ``wanted`` matches itself and its lower and upper case by Unicode's full mappings (``ß`` also matches ``SS``),
+    as in AWS's rule engine. There is no other folding.
     """
     length = len(wanted)
     if wanted.isascii():
         lowered = wanted.lower()
-        # isascii() first: a Kelvin sign lowers to an ASCII k, but an ASCII k does not stand for it.
+        # isascii() first: the Kelvin sign has k as its lower case, but is neither case of an ASCII k.
         return lambda value: (
             isinstance(value, str) and len(value) == length and value.isascii() and value.lower() == lowered
         )
@@ -30,24 +34,24 @@ def equals_ignoring_case(wanted: str) -> Test:
 
 
 def prefix_ignoring_case(wanted: str) -> Test:
-    """Begins with ``wanted`` but for case, in the sense of :func:`equals_ignoring_case`."""
+    """Begins with ``wanted`` except for case, in the sense of :func:`equals_ignoring_case`."""
     cases = _cases(wanted)
     return lambda value: isinstance(value, str) and _after_cases(value, cases) is not None
 
 
 def suffix_ignoring_case(wanted: str) -> Test:
-    """Ends with ``wanted`` but for case, in the sense of :func:`equals_ignoring_case`."""
+    """Ends with ``wanted`` except for case, in the sense of :func:`equals_ignoring_case`."""
     cases = tuple(reversed(_cases(wanted)))
     return lambda value: isinstance(value, str) and _ends_with_cases(value, cases)
 
 
 def _cases(wanted: str) -> tuple[tuple[str, ...], ...]:
-    """For each character what it may be. No alternative begins (or ends) another, so the first that fits is the one."""
+    """The alternatives for each character. None begins (or ends) with another, so the first that matches is the right one."""
     return tuple(tuple(dict.fromkeys((character, character.lower(), character.upper()))) for character in wanted)
 
 
 def _after_cases(value: str, cases: tuple[tuple[str, ...], ...]) -> int | None:
-    """Where in ``value`` the characters end that fit ``cases``; None when they do not."""
+    """Where in ``value`` the characters end that match ``cases``; None when they do not match."""
     position = 0
     for alternatives in cases:
         for alternative in alternatives:
@@ -72,9 +76,10 @@ def _ends_with_cases(value: str, reversed_cases: tuple[tuple[str, ...], ...]) ->
 
 
 def wildcard(pattern: str) -> Test:
-    r"""``*`` stands for any characters, also none; ``\*`` and ``\\`` for themselves. Raises ValueError, saying what is wrong.
+    r"""``*`` matches any number of characters; ``\*`` and ``\\`` match ``*`` and a backslash.
 
-    Each stretch between wildcards is looked for once, leftmost: what follows a wildcard can only gain from that.
+    Each part between wildcards is searched once, from the left. The leftmost place is always right, as it leaves the most text for
+    the parts after it. Raises ValueError, which says what is wrong.
     """
     parts = wildcard_parts(pattern)
     if len(parts) == 1:
@@ -100,7 +105,7 @@ def wildcard(pattern: str) -> Test:
 
 
 def wildcard_parts(pattern: str) -> list[str]:
-    """What stands before, between and after the wildcards, escapes undone. Raises ValueError, saying what is wrong."""
+    """The parts before, between and after the wildcards, without escapes. Raises ValueError, which says what is wrong."""
     parts: list[str] = []
     part: list[str] = []
     characters = iter(pattern)
@@ -123,9 +128,9 @@ def wildcard_parts(pattern: str) -> list[str]:
 
 
 def cidr(block: str) -> Test:
-    """Strings that are an IP address within ``block`` (address/bits, IPv4 or IPv6). Raises ValueError, saying what is wrong.
+    """Strings that are an IP address within ``block`` (address/bits, IPv4 or IPv6). Raises ValueError, which says what is wrong.
 
-    The bits of the block's address beyond its length do not matter. An IPv4 address written as IPv6 (``::ffff:a00:1``)
+    The bits of the address beyond the block's length are ignored. An IPv4 address written as IPv6 (``::ffff:a00:1``)
     counts as the IPv4 address.
     """
     address, slash, bits_text = block.partition("/")

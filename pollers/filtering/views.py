@@ -1,8 +1,8 @@
 """What patterns see of records (docs/lambda 6.4).
 
-Patterns are written against Lambda's event records; pollers hold wire records. A :class:`View` says how to read each top-level
-member of an event record from a record, so that only what a pattern looks at is made, and made once. Every kind of source
-declares its views.
+Patterns are written for Lambda's event records, but pollers hold wire records. A :class:`View` says how to read each top-level
+member of an event record from a wire record. So only the members that a pattern looks at are made, each once. Every kind of
+source declares its views.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from pollers.jsontext.numbers import Json
 
 Member: TypeAlias = "Callable[[Wire], Json]"
-"""From a record to one member of its event record; NOTHING when it has none. Never alters the record."""
+"""From a record to one member of its event record; NOTHING when it has none. Never changes the record."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordShape:
-    """The members at the top of a kind's event records, as patterns name them."""
+    """The top-level members of a kind's event records, as patterns name them."""
 
     data: str
     """The member that holds what was sent."""
     members: frozenset[str]
     unseen: Mapping[str, str]
-    """What to tell the author of a pattern that names one of these, which count as absent although functions may get them."""
+    """Members that count as absent for patterns although functions may get them, with a note for the pattern's author."""
     array: str
     """The member of an event that holds its records."""
     text_is_tested: bool
@@ -39,7 +39,7 @@ class RecordShape:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Data that needs no decoding; NOTHING or None where there is none."""
+    """Data that needs no decoding; NOTHING or None where there is no data."""
 
     value: Json
 
@@ -49,7 +49,7 @@ class View:
     """How to read the members of event records from records.
 
     ``data`` gives what was sent, not yet decoded: text or bytes; None where the source never needs decoding. A member
-    that is not in ``members`` is not known, and counts as absent.
+    that is not in ``members`` counts as absent.
     """
 
     shape: RecordShape
@@ -72,5 +72,5 @@ def constant(value: Json) -> Member:
 
 
 def decoded_or(undo: Callable[[str], str | bytes], data: Json) -> str | bytes | Decoded:
-    """What ``undo`` makes of a text; data that is decoded already stays as it is."""
+    """A text decoded by ``undo``; data that is decoded already is not changed."""
     return undo(data) if isinstance(data, str) else Decoded(data)

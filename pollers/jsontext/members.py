@@ -1,4 +1,4 @@
-"""The members of a JSON object as text, for what has to be passed on exactly as it was written."""
+"""The members of a JSON object as text, for values that must be passed on exactly as they were written."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ import msgspec
 
 from pollers.jsontext.numbers import refuse_constant
 
-_RAW = msgspec.json.Decoder(dict[str, msgspec.Raw])  # finds where values end without making objects of them
+_RAW = msgspec.json.Decoder(dict[str, msgspec.Raw])  # finds the ends of values without making objects
 _SPACE = re.compile(r"[ \t\n\r]*")
-# Numbers stay text: nothing here looks at them, and an integer of 5,000 digits is JSON, too.
+# Numbers stay text: they are not used here, and Python refuses to convert integers of more than 4,300 digits, which are valid JSON.
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=refuse_constant)
 
 
 def member_texts(document: bytes) -> dict[str, str]:
-    """Each member's value as it is written; of a key given twice the last one counts.
+    """Each member's value as it is written; if a key occurs twice, its last value.
 
-    Raises ValueError for what is no JSON object in UTF-8, or is nested deeper than the parser goes (about 900 levels).
+    Raises ValueError if ``document`` is not a JSON object in UTF-8, or is nested deeper than the parser can read (about 900
+    levels).
     """
-    text = document.decode()  # the decoder below looks at no more of texts than where they end
+    text = document.decode()  # checks the UTF-8, which the decoder below does not check inside strings
     try:
         return {name: bytes(value).decode() for name, value in _RAW.decode(document).items()}
     except (msgspec.MsgspecError, RecursionError):
-        pass  # it takes no lone surrogates, which are JSON, and has a depth of its own
+        pass  # it refuses lone surrogates, which are valid JSON, and has a limit of depth of its own
     try:
         return _members(text, _after(text, 0, "{"))
     except RecursionError as error:
@@ -54,7 +55,7 @@ def _members(text: str, position: int) -> dict[str, str]:
 
 
 def _after(text: str, position: int, sign: str) -> int:
-    """The position of what comes after ``sign``, which comes next."""
+    """Skip ``sign``, which must come next, and white space; the position after them."""
     position = _space(text, position)
     if text[position : position + 1] != sign:
         raise ValueError(f"expected {sign!r} at character {position}")

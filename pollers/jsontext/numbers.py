@@ -1,8 +1,8 @@
 """JSON text to values for matching, with the text of its numbers where a pattern asks for it.
 
-Literal numbers match by value: 300, 300.0 and 3.0e2 are one (docs/lambda 6.3). The fast parser gives integers of at
-most 64 bits exactly and everything else as a double, which is value enough for every literal that is such an integer or that
-is within ±2^53. Beyond, doubles do not tell all numbers apart: such literals (18446744073709551616, 1e400) need
+Literal numbers match by value: 300, 300.0 and 3.0e2 are equal (docs/lambda 6.3). The fast parser gives integers of at most 64
+bits exactly and all other numbers as doubles. That is exact enough for every literal that is such an integer or lies within
+±2^53. Beyond that, different numbers may have the same double: literals such as 18446744073709551616 and 1e400 need
 :func:`decode` with ``keep_number_texts``, and are compared digit by digit (:func:`digits`).
 """
 
@@ -22,13 +22,13 @@ _GREATEST_INTEGER = 2**64 - 1
 _INTEGER_DIGITS = 20
 
 EXACT_DOUBLES: Final = 2.0**53
-"""Doubles tell all integers apart up to here."""
+"""Up to here different integers have different doubles."""
 
 _NUMBER = re.compile(r"(-?)0*([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?)0*([0-9]+))?")
 _EXPONENT_DIGITS = 18
 
 Digits: TypeAlias = tuple[str, str, int] | str
-"""A number's value without any loss: sign, digits and exponent; or its text where the exponent is beyond all reason."""
+"""A number's exact value: sign, digits and exponent; its text where the exponent has more than 18 digits."""
 
 
 class NumberText(float):
@@ -40,7 +40,7 @@ class NumberText(float):
 
     @classmethod
     def of(cls, text: str) -> NumberText:
-        """The number that ``text``, a JSON number, stands for (infinite if no double is near)."""
+        """The number that ``text``, a JSON number, stands for (infinite if it is beyond the range of doubles)."""
         number = cls(text)
         number.text = text
         return number
@@ -54,7 +54,7 @@ class NotJson:
 
 
 NOT_JSON: Final = NotJson()
-"""What :func:`decode` gives for text that is not JSON."""
+"""What :func:`decode` returns for text that is not JSON."""
 
 
 def plain_integer(text: str) -> int | None:
@@ -66,7 +66,7 @@ def plain_integer(text: str) -> int | None:
 
 
 def literal_value(text: str) -> int | float | None:
-    """The value that a literal number of a pattern is compared by; None for one that needs :func:`digits`."""
+    """The value by which a literal number of a pattern is compared; None if it needs :func:`digits`."""
     integer = plain_integer(text)
     if integer is not None:
         return integer
@@ -75,7 +75,7 @@ def literal_value(text: str) -> int | float | None:
 
 
 def digits(text: str) -> Digits:
-    """The value of a JSON number, equal for all its spellings, however large or fine it is."""
+    """The exact value of a JSON number: the same for all ways to write it, whatever its size."""
     found = _NUMBER.fullmatch(text)
     if found is None or len(found[5] or "") > _EXPONENT_DIGITS:
         return text.lower()
@@ -87,7 +87,7 @@ def digits(text: str) -> Digits:
 
 
 def number_text(number: float) -> str:
-    """How a number was written, or, where that is not known, how Headrace writes it into an event."""
+    """How a number was written; where that is not known, how Headrace writes it into an event."""
     if isinstance(number, NumberText):
         return number.text
     if isinstance(number, int):
@@ -96,9 +96,9 @@ def number_text(number: float) -> str:
 
 
 def decode(text: str | bytes, *, keep_number_texts: bool) -> Json | NotJson:
-    """The JSON value that ``text`` is, or NOT_JSON. Of a key given twice the last value counts. Never raises.
+    """The JSON value of ``text``, or NOT_JSON. If a key occurs twice, its last value counts. Never raises.
 
-    Text nested deeper than the parsers go (about 1,000 levels) is not JSON here, nor are bytes that are not UTF-8.
+    Text that is nested deeper than the parsers can read (about 1,000 levels) counts as not JSON, as do bytes that are not UTF-8.
     """
     if keep_number_texts:
         value = _decode_exactly(text)
@@ -111,7 +111,7 @@ def decode(text: str | bytes, *, keep_number_texts: bool) -> Json | NotJson:
 
 
 def _decode_exactly(text: str | bytes) -> Json | NotJson:
-    """Takes what the fast parser refuses of JSON's own grammar: lone surrogates as escapes, numbers that no double holds."""
+    """Decode the JSON that the fast parser refuses: escaped lone surrogates, and numbers beyond the range of doubles."""
     try:
         return _EXACT.decode(text.decode() if isinstance(text, bytes) else text)
     except (ValueError, RecursionError):
@@ -124,7 +124,7 @@ def _integer(text: str) -> int | NumberText:
 
 
 def refuse_constant(name: str) -> NoReturn:
-    """For parsers that would take NaN and Infinity, which are not JSON."""
+    """Refuse NaN and Infinity, which are not JSON, in parsers that would accept them."""
     raise ValueError(f"{name} is not JSON")
 
 

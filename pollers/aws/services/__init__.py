@@ -1,4 +1,7 @@
-"""The services of AWS that sources and destinations call. A kind of source may declare one of its own where it stands."""
+"""The services of AWS that sources and destinations call. A kind of source may declare a service of its own in its own folder.
+
+May import :mod:`pollers.aws.wire`, but only when a client is made.
+"""
 
 from __future__ import annotations
 

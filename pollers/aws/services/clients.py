@@ -1,4 +1,4 @@
-"""Every AWS client of the process: one for each service, region and endpoint, made when first asked for, closed together."""
+"""All AWS clients of the process: one for each service, region and endpoint, made when first needed, closed together."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["AwsClients", "tune_gc"]
 
 PLAIN_SDK = "HEADRACE_PLAIN_SDK"
-"""Set to 1 in the environment: every call goes through the SDK's own clients, whatever that costs."""
+"""Set to 1 in the environment: every call goes through the SDK's own clients, which is slower."""
 CONNECTIONS_AT_MOST = 1024
-"""Of one SDK client. Callers are bounded by their permits, and a delete must never wait behind long polls for a connection."""
+"""The limit of one SDK client. Permits bound the callers already, and a delete must not wait for a connection behind long polls."""
 LONGEST_POLL_SECONDS = 20
 
 
@@ -107,7 +107,7 @@ def _sdk_config(endpoint_url: str | None) -> AioConfig:
     """No retries (pollers back off themselves, and a receive must not be doubled), no validation, patience for long polls."""
     own_endpoint: dict[str, Any] = {}
     if endpoint_url is not None:
-        # What stands in for S3 elsewhere may know neither bucket host names nor trailing checksums.
+        # Other services that offer S3's API may support neither bucket host names nor trailing checksums.
         own_endpoint = {"s3": {"addressing_style": "path"}, "request_checksum_calculation": "when_required"}
     return AioConfig(
         retries={"mode": "standard", "total_max_attempts": 1},

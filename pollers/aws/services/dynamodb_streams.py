@@ -30,7 +30,7 @@ class DynamoDBStreamsClient:
         self._calls = calls
 
     async def describe(self, arn: str) -> StreamDescription:
-        """See :class:`pollers.aws.api.StreamApi`. The ARN's label tells two streams of one table apart."""
+        """See :class:`pollers.aws.api.StreamApi`. Two streams of one table have ARNs with different labels."""
         described = (await self._reply("DescribeStream", {"StreamArn": arn, "Limit": 1}))["StreamDescription"]
         identity = f"{described['StreamArn']}@{described['CreationRequestDateTime']}"
         return StreamDescription(described["StreamArn"], identity, described["StreamStatus"], RETENTION_SECONDS)
@@ -60,7 +60,7 @@ class DynamoDBStreamsClient:
         return _page(body, *_whole_page(body))
 
     async def sliced_records(self, arn: str, iterator: str, limit: int) -> Page:
-        """See :class:`pollers.aws.api.SlicingApi`. A reply that is not as expected is decoded whole."""
+        """See :class:`pollers.aws.api.SlicingApi`. A reply that has another form is decoded fully."""
         body = await self._get_records(iterator, limit)
         reply, seconds = sliced_page(body) or _whole_page(body)
         return _page(body, reply, seconds)
@@ -70,7 +70,7 @@ class DynamoDBStreamsClient:
             return await self._calls.call("GetRecords", {"ShardIterator": iterator, "Limit": limit})
         except Refused as error:
             if error.code == "ValidationException":
-                # The limit is ours and right, so what is wrong is the iterator.
+                # Our limit is valid, so the iterator is wrong.
                 raise IteratorExpired(
                     error.code, error.message, status=error.status, operation=error.operation
                 ) from error

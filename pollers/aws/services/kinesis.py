@@ -53,7 +53,7 @@ class KinesisClient:
             token = reply.get("NextToken")
             if not token:
                 return listed
-            parameters = {"NextToken": token}  # the token stands for the stream, which may not be named beside it
+            parameters = {"NextToken": token}  # Kinesis refuses a stream beside a token, which implies the stream
 
     async def iterator(self, arn: str, shard_id: str, start: StartAt) -> str:
         """See :class:`pollers.aws.api.StreamApi`."""
@@ -67,7 +67,7 @@ class KinesisClient:
             return str((await self._reply("GetShardIterator", parameters, stream))["ShardIterator"])
         except Refused as error:
             if start.sequence_number is not None and error.code == "InvalidArgumentException":
-                # Kinesis has no code of its own for a sequence number that it does not know (any more).
+                # Kinesis has no code of its own for a sequence number that it does not know or no longer has.
                 raise Trimmed(error.code, error.message, status=error.status, operation=error.operation) from error
             raise
 
@@ -76,7 +76,9 @@ class KinesisClient:
         return _whole_page(await self._get_records(arn, iterator, limit))
 
     async def sliced_records(self, arn: str, iterator: str, limit: int) -> Page:
-        """See :class:`pollers.aws.api.SlicingApi`: plain records in place of ``Wire``, or else records decoded whole."""
+        """See :class:`pollers.aws.api.SlicingApi`: plain records in place of ``Wire``; fully decoded records
+        where that is not possible.
+        """
         body = await self._get_records(arn, iterator, limit)
         plain = plain_page(body)
         if plain is None:
@@ -85,7 +87,7 @@ class KinesisClient:
         if not reply.Records:
             once(body, "Records", "GetRecords")
         return Page(
-            cast("list[Wire]", reply.Records),  # its source knows them by their type, nobody else looks into them
+            cast("list[Wire]", reply.Records),  # only its source reads them, and recognises their type
             reply.NextShardIterator,
             _behind(reply.MillisBehindLatest),
             _children(reply.ChildShards),
@@ -100,7 +102,7 @@ class KinesisClient:
             return await self._calls.call("GetRecords", parameters, about=stream)
         except Refused as error:
             if error.code == "InvalidArgumentException":
-                # The limit and the stream are ours and right, so what is wrong is the iterator.
+                # Our limit and stream are valid, so the iterator is wrong.
                 raise IteratorExpired(
                     error.code, error.message, status=error.status, operation=error.operation
                 ) from error
@@ -167,7 +169,7 @@ def _behind(milliseconds: float | None) -> float | None:
 
 
 def _children(children: Sequence[Mapping[str, Any]] | None) -> tuple[ShardListing, ...] | None:
-    """None when the reply does not say: some emulators leave it out, or null, at a shard's end."""
+    """The children in a reply; None when it has none: some emulators leave them out, or send null, at a shard's end."""
     if children is None:
         return None
     return tuple(ShardListing(child["ShardId"], tuple(child["ParentShards"]), "", None) for child in children)

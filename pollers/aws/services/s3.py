@@ -20,7 +20,7 @@ class S3Client:
         """See :class:`pollers.aws.api.S3Api`."""
         reply = await self._calls.reply("PutObject", {"Bucket": bucket, "Key": key, "Body": body})
         if not reply.get("ETag"):
-            # The only sign of the service's own in a reply without a body.
+            # The reply has no body, so the ETag is the only sign that the service itself answered.
             raise invalid("the reply has no ETag", "PutObject")
 
     async def check_bucket(self, bucket: str) -> None:

@@ -27,8 +27,8 @@ _COUNTS = {
     "ApproximateNumberOfMessagesNotVisible": "0",
     "ApproximateNumberOfMessagesDelayed": "0",
 }
-"""Attributes that are numbers, with what they are where an emulator leaves them out. Without the first two a queue would be taken
-for an empty one, or its messages for hidden for 30 s."""
+"""Attributes that are numbers, with the value where an emulator leaves them out. The first two have no default: a wrong one would
+make a full queue look empty, or extend visibility too late."""
 _DIGITS_AT_MOST = 40
 
 
@@ -105,9 +105,10 @@ class SqsClient:
         return _failures(done or (), failed or (), ids)
 
     def _ids(self, count: int, operation: str) -> list[str]:
-        """An id for each entry: its position, so that no two are the same whatever the messages are, after the number of the call.
+        """An id for each entry: the number of the call and the entry's position.
 
-        So the reply to another call, for instance one that came twice, confirms nothing.
+        The position makes the ids of a call different from each other, the number those of two calls: so a reply that belongs to
+        another call, for instance one that came twice, confirms nothing.
         """
         if not 1 <= count <= ENTRIES_AT_MOST:
             code = "TooManyEntriesInBatchRequest" if count else "EmptyBatchRequest"
@@ -117,7 +118,7 @@ class SqsClient:
 
 
 def _failures(done: Sequence[Wire], failed: Sequence[Wire], ids: Sequence[str]) -> list[EntryFailed]:
-    """What the reply refuses, and what it does not mention: only a confirmed entry counts as done."""
+    """The entries that the reply refuses or does not mention: only a confirmed entry counts as done."""
     confirmed = {entry["Id"] for entry in done}
     if not failed and confirmed.issuperset(ids):
         return []
@@ -133,7 +134,7 @@ def _failures(done: Sequence[Wire], failed: Sequence[Wire], ids: Sequence[str]) 
 
 
 def _check_attributes(attributes: Wire, *, fifo: bool) -> None:
-    """A message of a FIFO queue names its group and its place: without them it would overtake others."""
+    """Check a message's attributes. In a FIFO queue it must have its group and number: without them it could overtake others."""
     if not _is_count(attributes.get("ApproximateReceiveCount", 1)):
         raise invalid("a message's ApproximateReceiveCount is no number", "ReceiveMessage")
     if not fifo:
