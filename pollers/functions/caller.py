@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import TracebackType
 
-    import anyio
-
     from handlers.function import Function, Invocation
     from pollers.engine.permits import Claim
+    from pollers.engine.stop import Stop
     from pollers.functions.host import FunctionHost
 
 
@@ -23,7 +22,7 @@ class Caller:
     def __init__(self, host: FunctionHost, maximum: int | None) -> None:
         self._host = host
         self._share = host.permits.claim(maximum)
-        self._broken = host.broken
+        self._breakdown = host.breakdown
 
     @property
     def claim(self) -> Claim:
@@ -31,21 +30,30 @@ class Caller:
         return self._share
 
     @property
-    def broken(self) -> anyio.Event:
-        """Set when the function that :meth:`function` gave last breaks down; the next asking makes a new one."""
-        return self._broken
+    def breakdown(self) -> Stop:
+        """Hurried when the function that :meth:`function` gave last breaks down; the next asking makes a new one."""
+        return self._breakdown
 
     async def function(self) -> Function:
         """The function, entered; the first asking enters it. Raises FunctionUnusable, or whatever else broke it."""
-        self._broken = self._host.broken
+        self._breakdown = self._host.breakdown
         return await self._host.get()
 
     async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
-        """Run the function once, as soon as there is a permit for it. Raises as :meth:`function` does."""
-        function = await self.function()
+        """Run the function once, as soon as there is a permit for it.
+
+        Raises as :meth:`function` does, and FunctionUnusable when the function breaks down meanwhile: nobody knows then whether it
+        ran to its end.
+        """
+        # Before a permit is waited for: one load that fails is the answer to all who wait now, and not one load for each of them.
+        await self.function()
         await self._share.acquire()
         try:
-            return await function.invoke(event, request_id=request_id)
+            # Again, since it may have broken down meanwhile.
+            function = await self.function()
+            with self._host.breakdown.running():
+                return await function.invoke(event, request_id=request_id)
+            raise self._host.broke_down()
         finally:
             self._share.release()
 

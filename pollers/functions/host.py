@@ -11,6 +11,7 @@ import structlog
 from handlers.errors import FunctionUnusable
 from pollers.engine.failures import taken_apart
 from pollers.engine.permits import Permits
+from pollers.engine.stop import Stop
 from pollers.functions.caller import Caller
 
 if TYPE_CHECKING:
@@ -47,14 +48,15 @@ class FunctionHost:
     """Owns a function and its permits; several callers may share it.
 
     A function that cannot be used is reported to whoever asks for it and tried again at the next asking, so that repairing the
-    code on disk is enough; one that breaks down takes its callers with it (``broken``), which then ask anew.
+    code on disk is enough; one that breaks down takes its callers with it (``breakdown`` is
+    hurried, and is another one from then on), which then ask anew.
     """
 
     def __init__(self, name: str, model: FunctionModel, make: FunctionMaker) -> None:
         self.name = name
         self.model = model
         self.permits = Permits(model.concurrency)
-        self.broken = anyio.Event()
+        self.breakdown = Stop()
         self.finished = anyio.Event()
         self._make = make
         self._function: Function | None = None
@@ -114,6 +116,10 @@ class FunctionHost:
             raise closed if self._failure is None else self._failure.cause
         return self._function
 
+    def broke_down(self) -> FunctionUnusable:
+        """What is raised where the function broke down: why it did, if that is known."""
+        return FunctionUnusable(self.problem or f"function {self.name} broke down")
+
     def retire(self) -> None:
         """Close once the last caller has left."""
         self._retired = True
@@ -159,14 +165,18 @@ class FunctionHost:
                 await self._closing.wait()
             finally:
                 self._function = None
+                if not self._closing.is_set():
+                    # It broke down. Whoever asks while it is left is answered afterwards, with what broke it.
+                    self._answered = anyio.Event()
 
     def _fail(self, problem: Exception) -> None:
         self._failure = failure = taken_apart(problem)
-        if not all(isinstance(one, FunctionUnusable) for one in (failure.cause, *failure.siblings)):
+        # Whoever asks is told of an unusable function, and reports it; of what failed beside that nobody is told but the log.
+        if failure.siblings or not isinstance(failure.cause, FunctionUnusable):
             log.error("function broke down", function=self.name, exc_info=problem)
         # Whoever asks from now on waits for the next try; whoever waits now is answered with this problem.
         self._asked = anyio.Event()
         answered, self._answered = self._answered, anyio.Event()
         answered.set()
-        broken, self.broken = self.broken, anyio.Event()
-        broken.set()
+        breakdown, self.breakdown = self.breakdown, Stop()
+        breakdown.hurry()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeAlias
 import anyio
 import structlog
 
-from handlers.errors import FunctionUnusable
 from pollers.aws.errors import AwsError
 from pollers.clocks.clock import Clock, SystemClock
 from pollers.engine.failures import Failure, is_ours, taken_apart
@@ -211,23 +210,23 @@ class MappingRunner:
             if not self._failures:
                 self._log.info("mapping started", source=self.model.event_source_arn, function=self.host.name)
             async with anyio.create_task_group() as group:
-                group.start_soon(self._watch, stop, caller.broken)
+                group.start_soon(self._watch, stop, caller.breakdown)
                 await self.poller.run()
                 group.cancel_scope.cancel()
-            if caller.broken.is_set():
-                raise FunctionUnusable(self.host.problem or f"function {self.host.name} broke down")
+            if caller.breakdown.hurried:
+                raise self.host.broke_down()
         finally:
             self._close_books()
             self._stop = None
 
-    async def _watch(self, stop: Stop, broken: anyio.Event) -> None:
+    async def _watch(self, stop: Stop, breakdown: Stop) -> None:
         async with anyio.create_task_group() as group:
-            group.start_soon(self._stop_when_broken, stop, broken)
+            group.start_soon(self._stop_when_broken, stop, breakdown)
             await stop.until_requested()
             self._enter(MappingState.STOPPING)
 
-    async def _stop_when_broken(self, stop: Stop, broken: anyio.Event) -> None:
-        await broken.wait()
+    async def _stop_when_broken(self, stop: Stop, breakdown: Stop) -> None:
+        await breakdown.until_hurried()
         stop.hurry()
 
     def _close_books(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+import structlog
 
 from config.models import PythonFunction
 from handlers.errors import FunctionUnusable
@@ -18,7 +19,8 @@ from tests.worlds import virtual_time
 from tests.worlds.virtual_time import settle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable
+    from types import TracebackType
 
     from config.models import FunctionModel
 
@@ -43,11 +45,12 @@ class Bench:
 
     made: list[SlowFunction] = field(default_factory=list)
     problems: list[Exception] = field(default_factory=list)
+    kind: type[SlowFunction] = SlowFunction
 
     def make(self, name: str, model: FunctionModel) -> SlowFunction:
         """As the factory does."""
         problem = self.problems.pop(0) if self.problems else None
-        self.made.append(SlowFunction(name, model, problem=problem))
+        self.made.append(self.kind(name, model, problem=problem))
         return self.made[-1]
 
     @asynccontextmanager
@@ -205,3 +208,83 @@ async def test_closing_does_not_wait_for_callers_of_any_generation() -> None:
         functions.close()
         await old.finished.wait()
     assert bench.made[0].left == 1
+
+
+class LeavesSlowly(SlowFunction):
+    """Takes a second to stop what it has started."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(1.0)
+        await super().__aexit__(kind, error, traceback)
+
+
+async def _answer(call: Awaitable[Invocation], answers: list[Invocation | Exception]) -> None:
+    try:
+        answers.append(await call)
+    except Exception as problem:
+        answers.append(problem)
+
+
+@virtual_time.test
+async def test_who_asks_while_a_broken_function_is_left_is_told_what_broke_it() -> None:
+    """It is not closed: the next asking makes a new one."""
+    bench = Bench(kind=LeavesSlowly)
+    async with bench.running(one=1) as functions:
+        with functions["one"].caller() as caller:
+            await caller.function()
+            bench.made[0].break_down.set()
+            await settle()
+            with pytest.raises(RuntimeError, match="the runner died"):
+                await caller.function()
+            assert await caller.function() is bench.made[1]
+
+
+@virtual_time.test
+async def test_an_invocation_of_a_function_that_breaks_down_does_not_wait_for_ever() -> None:
+    """Nothing may ever answer it; its permit is free again, and the next one is for the new function."""
+    bench, answers = Bench(), list[Invocation | Exception]()
+    async with bench.running(one=1) as functions:
+        with functions["one"].caller() as caller:
+            async with anyio.create_task_group() as group:
+                group.start_soon(_answer, caller.invoke(b"1", request_id="r"), answers)
+                await settle()
+                bench.made[0].break_down.set()
+            [problem] = answers
+            assert isinstance(problem, FunctionUnusable)
+            assert "the runner died" in str(problem)
+            assert functions["one"].permits.held == 0
+            assert (await caller.invoke(b"2", request_id="s")).result == Payload(b"2")
+            assert len(bench.made) == 2
+
+
+@virtual_time.test
+async def test_who_waited_for_a_permit_gets_the_function_of_now() -> None:
+    """The one that it asked for first may have broken down meanwhile."""
+    bench, answers = Bench(), list[Invocation | Exception]()
+    async with bench.running(one=1) as functions:
+        with functions["one"].caller() as caller, functions["one"].caller() as other:
+            await other.function()
+            await other.claim.acquire()
+            async with anyio.create_task_group() as group:
+                group.start_soon(_answer, caller.invoke(b"1", request_id="r"), answers)
+                await settle()
+                bench.made[0].break_down.set()
+                await settle()
+                other.claim.release()
+            assert [answer.result for answer in answers if isinstance(answer, Invocation)] == [Payload(b"1")]
+            assert (bench.made[0].most, bench.made[1].most) == (0, 1)
+
+
+@virtual_time.test
+async def test_everything_that_failed_at_once_in_a_function_is_logged() -> None:
+    """Whoever asks is told one cause: the others would be known to nobody."""
+    bench = Bench(problems=[ExceptionGroup("two", [FunctionUnusable("no module"), FunctionUnusable("no room")])])
+    with structlog.testing.capture_logs() as lines:
+        async with bench.running(one=1) as functions:
+            with functions["one"].caller() as caller, pytest.raises(FunctionUnusable, match="no module"):
+                await caller.function()
+            assert functions["one"].problem == "no module; also: no room"
+    assert [line["event"] for line in lines if line["log_level"] == "error"] == ["function broke down"]
