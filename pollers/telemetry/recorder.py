@@ -123,9 +123,9 @@ class Recorder:
         looked_at = 0
         for at, mapping, fact, weight in list(self._kept):
             words = unwritten.written(mapping, fact) if isinstance(fact, Checkpointed) else _describe(fact, identifier)
+            if isinstance(fact, Received):
+                unwritten.received(mapping, fact)
             if words is not None:
-                if isinstance(fact, Received):
-                    unwritten.received(mapping, fact.source)
                 found.append(Moment(at, mapping, *words))
             looked_at += weight
             if looked_at >= IDS_AT_ONCE:
@@ -137,26 +137,38 @@ class Recorder:
 class _Unwritten:
     """The shards in which the event was received and that no checkpoint has moved past it yet.
 
-    A checkpoint names only its last record, so whether it covers an earlier event follows from comparing numbers.
+    A checkpoint names only its last record, so whether it covers an earlier event follows from comparing numbers. Positions that
+    are no numbers do not compare: there, what was received with the event or after it follows it, since a shard's records are
+    received in their order.
     """
 
     def __init__(self, identifier: str) -> None:
+        self._identifier = identifier
         self._number = _number(identifier)
-        self._sources: set[tuple[str, str]] = set()
+        self._followers: dict[tuple[str, str], set[str]] = {}
 
-    def received(self, mapping: str, source: str) -> None:
-        self._sources.add((mapping, source))
+    def received(self, mapping: str, fact: Received) -> None:
+        """The event may be among these, or was received before them."""
+        where = (mapping, fact.source)
+        if self._identifier in fact.ids:
+            self._followers[where] = set()
+        if where in self._followers and fact.source and self._number is None:
+            begin = fact.ids.index(self._identifier) if self._identifier in fact.ids else 0
+            self._followers[where].update(fact.ids[begin:])
 
     def written(self, mapping: str, fact: Checkpointed) -> tuple[str, str] | None:
         """Describe the first checkpoint that covers the event; None for every other."""
         where = (mapping, fact.source)
-        if where not in self._sources:
+        if where not in self._followers or not self._passed_by(fact.sequence_number, self._followers[where]):
             return None
-        upto = _number(fact.sequence_number)
-        if upto is None or self._number is None or upto < self._number:
-            return None
-        self._sources.discard(where)
+        del self._followers[where]
         return "checkpointed", f"the checkpoint of {fact.source} moved on by {_count(fact.count, 'record')}, past it"
+
+    def _passed_by(self, position: str, followers: set[str]) -> bool:
+        upto = _number(position)
+        if upto is None or self._number is None:
+            return position in followers
+        return upto >= self._number
 
 
 def _number(text: str) -> int | None:

@@ -116,6 +116,24 @@ def test_a_stream_record_is_told_until_the_checkpoint_passed_it() -> None:
     ]
 
 
+def test_a_checkpoint_at_a_resume_token_passes_what_was_received_before_its_record() -> None:
+    """Tokens do not compare; a shard's records come in their order, and after a restart they come again."""
+    facts: list[Fact] = [
+        Received("feed", ["aa", "bb", "cc"], 10),
+        Checkpointed("feed", 1, "aa"),
+        Received("feed", ["bb", "cc"], 10),
+        Received("other", ["dd"], 10),
+        Received("feed", ["dd"], 10),
+        Checkpointed("other", 1, "dd"),
+        Checkpointed("feed", 3, "dd"),
+        Checkpointed("feed", 1, "dd"),
+    ]
+    assert [moment.what for moment in told(facts, "bb")] == ["received", "received", "checkpointed"]
+    assert [moment.what for moment in told(facts, "aa")] == ["received", "checkpointed"]
+    assert [moment.what for moment in told(facts, "cc")] == ["received", "received", "checkpointed"]
+    assert [moment.what for moment in told(facts[:6], "bb")] == ["received", "received"]
+
+
 def test_the_oldest_go_first_and_what_is_left_is_said() -> None:
     """Ids are what memory is counted in."""
     assert Recorder().since is None
