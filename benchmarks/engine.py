@@ -19,8 +19,8 @@ from pollers.sources.dynamodb.source import DynamoDBSource
 from pollers.sources.kinesis.source import KinesisSource
 from pollers.sources.streams.pacing import Pace
 from pollers.sources.streams.poller import StreamPoller
-from pollers.telemetry.facts import Facts
 from pollers.telemetry.ledger import Ledger
+from pollers.telemetry.sinks import Facts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from pollers.aws.api import Page
     from pollers.sources.streams.source import StreamSource
-    from pollers.telemetry.facts import Sink
+    from pollers.telemetry.sinks import Sink
 
 UNLIMITED = Pace(idle_seconds=0.05, behind_seconds=0.0, page_records=10_000)
 """The endpoint has no limits to be kept."""

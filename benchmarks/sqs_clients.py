@@ -27,7 +27,8 @@ from pollers.engine.permits import Permits
 from pollers.engine.poller import Surroundings
 from pollers.sources.sqs.kind import SQS
 from pollers.sources.sqs.poller import SqsPoller
-from pollers.telemetry.facts import Deleted, Fact, Facts
+from pollers.telemetry.facts import Deleted, Fact
+from pollers.telemetry.sinks import Facts
 
 RECEIVES = 10
 WARM_UP_SECONDS = 1.5

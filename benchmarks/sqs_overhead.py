@@ -22,8 +22,8 @@ from pollers.engine.poller import Surroundings
 from pollers.engine.stop import Stop
 from pollers.sources.sqs.kind import SQS
 from pollers.sources.sqs.poller import SqsPoller
-from pollers.telemetry.facts import Facts
 from pollers.telemetry.ledger import Ledger
+from pollers.telemetry.sinks import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from pollers.aws.api import Aws
     from pollers.checkpoints.store import CheckpointStore
     from pollers.engine.poller import Poller, Surroundings
-    from pollers.telemetry.facts import Sink
+    from pollers.telemetry.sinks import Sink
 
 log = structlog.stdlib.get_logger(__name__)
 

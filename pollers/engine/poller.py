@@ -12,8 +12,8 @@ from pollers.engine.stop import Stop
 if TYPE_CHECKING:
     from handlers.function import Function
     from pollers.engine.permits import Claim
-    from pollers.telemetry.facts import Facts
     from pollers.telemetry.payloads import PayloadStart
+    from pollers.telemetry.sinks import Facts
 
 
 @dataclass(frozen=True, slots=True)

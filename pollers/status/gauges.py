@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pollers.status.snapshot import Status
     from pollers.supervisor.mapping import MappingRunner
     from pollers.supervisor.runtime import Runtime
-    from pollers.telemetry.board import Board, MappingBoard
+    from pollers.telemetry.board import Board
+    from pollers.telemetry.mapping_board import MappingBoard
 
 
 def _of_mapping(name: str, meaning: str) -> Family:

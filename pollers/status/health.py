@@ -18,7 +18,7 @@ from pollers.telemetry.facts import MAPPING_TASK, RECEIVE_TASK, State
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pollers.telemetry.board import MappingBoard, Task
+    from pollers.telemetry.mapping_board import MappingBoard, Task
 
 POLL_BOUND_SECONDS = 90.0
 """A poll takes at most 60 s: 10 to connect, 20 of long poll, 30 more for its reply. After 90 s something hangs."""

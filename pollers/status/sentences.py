@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from pollers.engine.kind import Backlog
 from pollers.supervisor.mapping import MappingState
-from pollers.telemetry.board import shortened
 from pollers.telemetry.durations import age
 from pollers.telemetry.facts import MAPPING_TASK, State
+from pollers.telemetry.mapping_board import shortened
 
 if TYPE_CHECKING:
-    from pollers.telemetry.board import MappingBoard, Shard, Task
+    from pollers.telemetry.mapping_board import MappingBoard, Shard, Task
 
 
 @dataclass(frozen=True, slots=True)

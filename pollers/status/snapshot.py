@@ -13,7 +13,7 @@ from pollers.sources.registry import kind_of
 from pollers.status.health import Problem, Vitals, stalls, unready
 from pollers.status.sentences import Surrounding, sentence
 from pollers.supervisor.mapping import MappingRunner, MappingState
-from pollers.telemetry.board import shortened
+from pollers.telemetry.mapping_board import shortened
 from pollers.telemetry.series import BUCKET_SECONDS, BUCKETS, quantile
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pollers.functions.host import FunctionHost
     from pollers.status.loop_monitor import LoopMonitor
     from pollers.supervisor.runtime import Runtime
-    from pollers.telemetry.board import Board, Failure, MappingBoard, Shard
+    from pollers.telemetry.board import Board
+    from pollers.telemetry.mapping_board import Failure, MappingBoard, Shard
 
 RATE_SECONDS = 15.0
 """The time over which rates and latencies are calculated."""

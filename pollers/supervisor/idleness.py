@@ -24,7 +24,7 @@ from pollers.telemetry.facts import (
 )
 
 if TYPE_CHECKING:
-    from pollers.telemetry.facts import Routes
+    from pollers.telemetry.sinks import Routes
 
 OF_EVENTS = (
     Received,
@@ -60,7 +60,7 @@ class Idleness:
         return 0.0 if self._last is None else loop_time() - self._last
 
     def routes(self, mapping: str) -> Routes:
-        """See :class:`pollers.telemetry.facts.RoutedSink`."""
+        """See :class:`pollers.telemetry.sinks.RoutedSink`."""
         return self._routes
 
     def __call__(self, mapping: str, fact: Fact) -> None:

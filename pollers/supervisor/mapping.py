@@ -16,7 +16,7 @@ from pollers.engine.failures import Failure, is_ours, taken_apart
 from pollers.engine.poller import Poller, Surroundings
 from pollers.engine.stop import Stop
 from pollers.sources.registry import concurrency_limit, kind_of
-from pollers.telemetry.facts import MAPPING_TASK, Doing, Facts, Removed, State
+from pollers.telemetry.facts import MAPPING_TASK, Doing, Removed, State
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from handlers.function import Function
     from pollers.functions import Caller, FunctionHost
     from pollers.telemetry.ledger import Ledger
+    from pollers.telemetry.sinks import Facts
 
     PollerMaker: TypeAlias = Callable[[Mapping, Surroundings], Awaitable[Poller]]
 

@@ -18,8 +18,8 @@ from pollers.supervisor.mapping import MappingRunner
 from pollers.supervisor.shutdown import Shutdown
 from pollers.supervisor.unreachable import Unreachable
 from pollers.supervisor.until_idle import UntilIdle
-from pollers.telemetry.facts import Facts, Sink
 from pollers.telemetry.ledger import Ledger
+from pollers.telemetry.sinks import Facts, Sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable

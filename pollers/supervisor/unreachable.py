@@ -22,7 +22,7 @@ from pollers.telemetry.facts import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pollers.telemetry.facts import Routes
+    from pollers.telemetry.sinks import Routes
 
 
 class Trouble(NamedTuple):
@@ -43,7 +43,7 @@ class Unreachable:
         self._troubles: dict[str, dict[str, Trouble]] = {}
 
     def routes(self, mapping: str) -> Routes:
-        """See :class:`pollers.telemetry.facts.RoutedSink`."""
+        """See :class:`pollers.telemetry.sinks.RoutedSink`."""
         troubles = self._troubles.setdefault(mapping, {})
         return {
             Doing: partial(self._doing, troubles),

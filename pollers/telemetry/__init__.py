@@ -2,11 +2,12 @@
 
 ::
 
-    facts                         what can happen, and how it reaches the sinks
+    facts  sinks                  what can happen, and how it reaches those who use it
       counts                        what a fact adds to which count; from it:
         ledger                        the books of one mapping, which must balance
         tally  families  metrics      Prometheus's metrics
-      board  series  troubles       how each mapping stands now, and how it has gone in the last minutes
+      board  mapping_board  series  how each mapping stands now, and how it has gone in the last minutes
+      troubles                      what is logged of what goes wrong
       recorder  conclusions         what happened to one event, and what follows from that
       tracing  trace_headers        spans
     logging  output  metric_lines  the log, and standard output that never blocks
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 from handlers.exports import lazily
 
 if TYPE_CHECKING:
-    from pollers.telemetry.board import Board, Failure, MappingBoard, Shard, Task, shortened
+    from pollers.telemetry.board import Board
     from pollers.telemetry.durations import age
     from pollers.telemetry.facts import (
         MAPPING_TASK,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
         Expired,
         Extended,
         Fact,
-        Facts,
         Filtered,
         Invoked,
         Invoking,
@@ -53,22 +53,22 @@ if TYPE_CHECKING:
         Received,
         Removed,
         Returned,
-        Routes,
         ShardEnded,
         ShardSeen,
-        Sink,
         State,
         WriteRefused,
     )
     from pollers.telemetry.families import PREFIX, Family, gauge
     from pollers.telemetry.ledger import Ledger
     from pollers.telemetry.logging import configure_logging
+    from pollers.telemetry.mapping_board import Failure, MappingBoard, Shard, Task, shortened
     from pollers.telemetry.metric_lines import on_stdout
     from pollers.telemetry.metrics import Metrics, encoded
     from pollers.telemetry.output import take_over
     from pollers.telemetry.payloads import PayloadStart, base64_member, json_member, text_member
     from pollers.telemetry.recorder import Moment, Recorder
     from pollers.telemetry.series import BUCKET_SECONDS, BUCKETS, quantile
+    from pollers.telemetry.sinks import Facts, Routes, Sink
     from pollers.telemetry.tracing import Traced, Traces, tracer
     from pollers.telemetry.troubles import Troubles
 
@@ -140,13 +140,15 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
-        "board": "Board Failure MappingBoard Shard Task shortened",
+        "board": "Board",
+        "mapping_board": "Failure MappingBoard Shard Task shortened",
+        "sinks": "Facts Routes Sink",
         "durations": "age",
         "facts": (
             "Checkpointed DeleteRetried Deleted Depth DestinationFailed DiscardCondition Discarded Doing "
-            "EndDoubted EndRevoked Expired Extended Fact Facts Filtered Invoked Invoking Listed MAPPING_TASK "
-            "NOT_RUN OPENING_TASK Outcome PollFailed Polled RECEIVE_TASK Received Removed Returned Routes "
-            "ShardEnded ShardSeen Sink State WriteRefused"
+            "EndDoubted EndRevoked Expired Extended Fact Filtered Invoked Invoking Listed MAPPING_TASK "
+            "NOT_RUN OPENING_TASK Outcome PollFailed Polled RECEIVE_TASK Received Removed Returned "
+            "ShardEnded ShardSeen State WriteRefused"
         ),
         "families": "Family PREFIX gauge",
         "ledger": "Ledger",

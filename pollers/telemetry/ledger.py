@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from pollers.telemetry.counts import Counts
 
 if TYPE_CHECKING:
-    from pollers.telemetry.facts import Fact, Routes
+    from pollers.telemetry.facts import Fact
+    from pollers.telemetry.sinks import Routes
 
 
 @dataclass(slots=True)
@@ -29,7 +30,7 @@ class Ledger(Counts):
         return {**asdict(self), "in_flight": self.in_flight}
 
     def routes(self, mapping: str) -> Routes:
-        """See :class:`pollers.telemetry.facts.RoutedSink`; a ledger is of one mapping."""
+        """See :class:`pollers.telemetry.sinks.RoutedSink`; a ledger is of one mapping."""
         return self.handlers()
 
     def __call__(self, mapping: str, fact: Fact) -> None:

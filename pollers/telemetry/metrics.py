@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from pollers.telemetry.facts import Fact, Routes
+    from pollers.telemetry.facts import Fact
+    from pollers.telemetry.sinks import Routes
 
 
 class Metrics(Collector):
@@ -45,7 +46,7 @@ class Metrics(Collector):
         ProcessCollector(registry=self.registry)
 
     def routes(self, mapping: str) -> Routes:
-        """See :class:`pollers.telemetry.facts.RoutedSink`."""
+        """See :class:`pollers.telemetry.sinks.RoutedSink`."""
         tally = self._tallies.setdefault(mapping, Tally())
         return {**tally.handlers(), Removed: lambda _: self.forget(mapping)}
 

@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from pollers.clocks.clock import Clock, SystemClock
-from pollers.telemetry.board import shortened
 from pollers.telemetry.facts import (
     Checkpointed,
     Deleted,
@@ -24,11 +23,12 @@ from pollers.telemetry.facts import (
     Received,
     Returned,
 )
+from pollers.telemetry.mapping_board import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from pollers.telemetry.facts import Routes
+    from pollers.telemetry.sinks import Routes
 
 IDS_KEPT = 500_000
 """How many event ids all kept facts may hold together (about 30 MB). The oldest facts are dropped first. Each
@@ -73,7 +73,7 @@ class Recorder:
         self._weight = 0
 
     def routes(self, mapping: str) -> Routes:
-        """See :class:`pollers.telemetry.facts.RoutedSink`."""
+        """See :class:`pollers.telemetry.sinks.RoutedSink`."""
         return {
             **dict.fromkeys(_WITH_IDS, partial(self._of_events, mapping)),
             Invoked: partial(self._invoked, mapping),

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from pollers.clocks.clock import Clock, SystemClock
-from pollers.telemetry.board import shortened
 from pollers.telemetry.facts import (
     MAPPING_TASK,
     NOT_RUN,
@@ -27,6 +26,7 @@ from pollers.telemetry.facts import (
     Returned,
     State,
 )
+from pollers.telemetry.mapping_board import shortened
 from pollers.telemetry.trace_headers import parsed
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import Link, Span, Tracer
 
-    from pollers.telemetry.facts import Fact, Routes
+    from pollers.telemetry.facts import Fact
+    from pollers.telemetry.sinks import Routes
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -111,7 +112,7 @@ class Traces:
         self._clock = clock or SystemClock()
 
     def routes(self, mapping: str) -> Routes:
-        """See :class:`pollers.telemetry.facts.RoutedSink`."""
+        """See :class:`pollers.telemetry.sinks.RoutedSink`."""
         batches = Batches(self._tracer, self._named(mapping), self._clock)
         return {
             Invoking: batches.invoking,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pollers.clocks.clock import loop_time
-from pollers.telemetry.board import shortened
 from pollers.telemetry.facts import (
     MAPPING_TASK,
     OPENING_TASK,
@@ -22,11 +21,12 @@ from pollers.telemetry.facts import (
     Removed,
     State,
 )
+from pollers.telemetry.mapping_board import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pollers.telemetry.facts import Routes
+    from pollers.telemetry.sinks import Routes
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -65,7 +65,7 @@ class Troubles:
         self._minutes: dict[str, _Minute] = {}
 
     def routes(self, mapping: str) -> Routes:
-        """See :class:`pollers.telemetry.facts.RoutedSink`."""
+        """See :class:`pollers.telemetry.sinks.RoutedSink`."""
         return {
             Doing: partial(self._doing, mapping),
             Invoked: partial(self._invoked, mapping),

@@ -13,7 +13,7 @@ from pollers.engine.poller import Surroundings
 from pollers.engine.stop import Stop
 from pollers.sources.sqs.kind import SQS
 from pollers.sources.sqs.poller import SqsPoller
-from pollers.telemetry.facts import Facts
+from pollers.telemetry.sinks import Facts
 from tests.worlds import virtual_time
 from tests.worlds.memory_sqs import MemorySqs, Queue
 from tests.worlds.sqs_world import OK, Call, ScriptedFunction, sqs_mapping

@@ -16,7 +16,7 @@ from tests.worlds.stream_rig import Rig, eventually
 
 if TYPE_CHECKING:
     from pollers.aws.api import Page, Pushed, ShardListing
-    from pollers.telemetry.board import MappingBoard
+    from pollers.telemetry.mapping_board import MappingBoard
 
 KINDS = ("kinesis", "dynamodb")
 Kind = Literal["kinesis", "dynamodb"]

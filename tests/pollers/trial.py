@@ -16,8 +16,8 @@ from pollers.engine.poller import Surroundings
 from pollers.engine.stop import Stop
 from pollers.sources.registry import kind_of
 from pollers.supervisor.runtime import Runtime
-from pollers.telemetry.facts import Facts
 from pollers.telemetry.ledger import Ledger
+from pollers.telemetry.sinks import Facts
 from tests.pollers.function import Call, TrialFunction, accept
 from tests.pollers.witness import Witness
 from tests.worlds import virtual_time

@@ -18,13 +18,14 @@ from pollers.engine.poller import Surroundings
 from pollers.engine.stop import Stop
 from pollers.sources.sqs.kind import SQS
 from pollers.sources.sqs.poller import SqsPoller
-from pollers.telemetry.facts import Fact, Facts, Sink
 from pollers.telemetry.ledger import Ledger
+from pollers.telemetry.sinks import Facts, Sink
 from tests.worlds.memory_sqs import MemorySqs, Queue
 from tests.worlds.virtual_time import VirtualClock
 
 if TYPE_CHECKING:
     from pollers.aws.api import SqsApi
+    from pollers.telemetry.facts import Fact
 
 OK = Payload(b"null")
 FAILED = FunctionError("Broken", "it broke", b'{"errorType":"Broken","errorMessage":"it broke"}')

@@ -20,8 +20,9 @@ from pollers.sources.dynamodb.source import DynamoDBSource
 from pollers.sources.kinesis.source import KinesisSource
 from pollers.sources.registry import compile_patterns, kind_of
 from pollers.sources.streams.poller import StreamPoller
-from pollers.telemetry.facts import Doing, Fact, Facts, State
+from pollers.telemetry.facts import Doing, Fact, State
 from pollers.telemetry.ledger import Ledger
+from pollers.telemetry.sinks import Facts
 from tests.worlds import virtual_time
 from tests.worlds.memory_streams import MemoryShard, MemoryStream
 from tests.worlds.stream_records import values

@@ -16,8 +16,8 @@ from pollers.sources.dynamodb.source import DynamoDBSource
 from pollers.sources.kinesis.source import KinesisSource
 from pollers.sources.registry import kind_of
 from pollers.sources.streams.poller import StreamPoller
-from pollers.telemetry.facts import Facts
 from pollers.telemetry.ledger import Ledger
+from pollers.telemetry.sinks import Facts
 from tests.worlds import virtual_time
 from tests.worlds.flipping_disk import FlippingDisk
 from tests.worlds.memory_streams import MemoryStream

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pollers.engine.stop import Stop
     from pollers.sources.sqs.queue import Queue
     from pollers.sources.sqs.visibility import HeldMessages
-    from pollers.telemetry.facts import Facts
+    from pollers.telemetry.sinks import Facts
 
     Spawn: TypeAlias = Callable[..., None]
     """Starts a task (a coroutine function and its arguments) that the poller owns: if it dies, the poller stops."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pollers.telemetry.facts import Doing, State
 
 if TYPE_CHECKING:
-    from pollers.telemetry.facts import Facts
+    from pollers.telemetry.sinks import Facts
 
 
 class TaskReports:

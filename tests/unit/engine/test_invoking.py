@@ -17,8 +17,9 @@ from pollers.engine.invoking import STOPPED, Attempt, Ended, accept_all, invoke,
 from pollers.engine.poller import Surroundings
 from pollers.engine.responses import Verdict, failed_ids
 from pollers.engine.stop import Stop
-from pollers.telemetry.facts import Fact, Facts, Invoked, Invoking, Outcome
+from pollers.telemetry.facts import Fact, Invoked, Invoking, Outcome
 from pollers.telemetry.payloads import text_member
+from pollers.telemetry.sinks import Facts
 from tests.worlds import virtual_time
 from tests.worlds.virtual_time import settle
 

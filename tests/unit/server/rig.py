@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from handlers.system.connected_sockets import Address
     from pollers.supervisor.mapping import MappingState
-    from pollers.telemetry.facts import Facts
+    from pollers.telemetry.sinks import Facts
 
 
 MADE = "made-at-the-start-made-at-the-start-made-at"

@@ -14,8 +14,8 @@ from pollers.server import serve, stream
 from pollers.server.app import ROUTES
 from pollers.server.guard import BODY_LIMIT_BYTES, Access, guard
 from pollers.server.serve import CONNECTIONS
-from pollers.telemetry.board import Shard
 from pollers.telemetry.facts import Doing, Invoked, Outcome, State
+from pollers.telemetry.mapping_board import Shard
 from tests.unit.server.rig import Rig, rig
 
 if TYPE_CHECKING:

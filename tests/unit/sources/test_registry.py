@@ -32,8 +32,8 @@ from pollers.sources.registry import (
     traced,
 )
 from pollers.telemetry.board import Board
-from pollers.telemetry.facts import Depth, Facts
 from pollers.telemetry.payloads import LIMIT_BYTES
+from pollers.telemetry.sinks import Facts
 from tests.pollers.third_source import FEED, FeedMapping
 from tests.unit.sources.sample import Sample, sample_of, stream_source_of
 from tests.worlds import virtual_time
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from handlers.function import Function
     from pollers.engine.poller import Poller
     from pollers.sources.streams.source import StreamSource
+    from pollers.telemetry.facts import Depth
 
 KINDS = pytest.mark.parametrize("sample", [pytest.param(sample_of(kind), id=kind.name) for kind in kinds()])
 GROUPS = (SourceKind, Polling, Patterns, Names, Shown)

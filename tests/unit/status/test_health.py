@@ -16,7 +16,7 @@ from pollers.status.health import (
     unready,
 )
 from pollers.supervisor.mapping import MappingState
-from pollers.telemetry.board import Board, MappingBoard
+from pollers.telemetry.board import Board
 from pollers.telemetry.facts import (
     Doing,
     EndDoubted,
@@ -33,6 +33,7 @@ from pollers.telemetry.facts import (
     State,
     WriteRefused,
 )
+from pollers.telemetry.mapping_board import MappingBoard
 
 TIMEOUT = 10.0
 

@@ -12,7 +12,7 @@ from pollers.engine.kind import Backlog
 from pollers.status.sentences import Surrounding, sentence
 from pollers.supervisor.idleness import Idleness
 from pollers.supervisor.mapping import MappingState
-from pollers.telemetry.board import ENDED_SHARDS_KEPT, FAILURES_KEPT, Board
+from pollers.telemetry.board import ENDED_SHARDS_KEPT, Board
 from pollers.telemetry.facts import (
     Checkpointed,
     Deleted,
@@ -34,6 +34,7 @@ from pollers.telemetry.facts import (
     State,
 )
 from pollers.telemetry.ledger import Ledger
+from pollers.telemetry.mapping_board import FAILURES_KEPT
 from pollers.telemetry.series import BUCKET_SECONDS, BUCKETS, SAMPLES, UNSEALED, Series, quantile
 from tests.worlds import virtual_time
 

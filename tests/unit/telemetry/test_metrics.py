@@ -24,7 +24,6 @@ from pollers.telemetry.facts import (
     Expired,
     Extended,
     Fact,
-    Facts,
     Filtered,
     Invoked,
     Invoking,
@@ -34,12 +33,12 @@ from pollers.telemetry.facts import (
     Received,
     Removed,
     Returned,
-    Sink,
     WriteRefused,
 )
 from pollers.telemetry.ledger import Ledger
 from pollers.telemetry.metrics import Metrics, encoded
 from pollers.telemetry.recorder import Recorder
+from pollers.telemetry.sinks import Facts, Sink
 from tests.unit.server.rig import rig
 
 if TYPE_CHECKING:

@@ -18,7 +18,6 @@ from pollers.telemetry.facts import (
     Expired,
     Extended,
     Fact,
-    Facts,
     Filtered,
     Invoked,
     Invoking,
@@ -27,6 +26,7 @@ from pollers.telemetry.facts import (
     Returned,
 )
 from pollers.telemetry.recorder import IDS_AT_ONCE, IDS_KEPT, Moment, Recorder
+from pollers.telemetry.sinks import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -30,7 +30,8 @@ from pollers.sources.registry import traced
 from pollers.sources.sqs.kind import SQS
 from pollers.sources.sqs.poller import SqsPoller
 from pollers.sources.sqs.trace_header import trace_header
-from pollers.telemetry.facts import Doing, Facts, Invoked, Invoking, Outcome, Removed, Returned, State
+from pollers.telemetry.facts import Doing, Invoked, Invoking, Outcome, Removed, Returned, State
+from pollers.telemetry.sinks import Facts
 from pollers.telemetry.trace_headers import TraceContext, parsed
 from pollers.telemetry.tracing import Traces, tracer, wanted
 from tests.worlds import virtual_time

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from pollers.telemetry.facts import Doing, Fact, Facts, Invoked, Outcome, Polled, Removed, State
+from pollers.telemetry.facts import Doing, Fact, Invoked, Outcome, Polled, Removed, State
+from pollers.telemetry.sinks import Facts
 from pollers.telemetry.troubles import ERRORS_A_MINUTE, REPEAT_SECONDS, Troubles
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ from pollers.sources.sqs.settling import Settling
 from pollers.sources.sqs.starting import Starter
 from pollers.sources.sqs.visibility import HeldMessages, Hold
 from pollers.sources.sqs.waiting import Buffer
-from pollers.telemetry.facts import Fact, Facts
+from pollers.telemetry.sinks import Facts
 from tests.worlds.memory_sqs import MemorySqs, Queue
 from tests.worlds.sqs_world import Behaviour, ScriptedFunction, sqs_mapping, succeed
 from tests.worlds.virtual_time import VirtualClock
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pollers.aws.api import Wire
     from pollers.sources.sqs.message import Held
     from pollers.sources.sqs.waiting import Waiting
+    from pollers.telemetry.facts import Fact
 
 Answer: TypeAlias = "Exception | float | list[int] | None"
 """How one call goes: it fails; it takes so many seconds; entries at these positions are refused; or as the queue says."""

@@ -14,7 +14,8 @@ from pollers.sources.kinesis.source import KinesisSource
 from pollers.sources.streams.confirming_end import FIND_SECONDS, EndConfirmation
 from pollers.sources.streams.ending import CONFIRMED, UNANCHORED, Sight
 from pollers.sources.streams.place import Place
-from pollers.telemetry.facts import EndDoubted, Fact, Facts
+from pollers.telemetry.facts import EndDoubted, Fact
+from pollers.telemetry.sinks import Facts
 from tests.worlds import virtual_time
 
 if TYPE_CHECKING:

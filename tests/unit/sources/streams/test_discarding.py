@@ -17,7 +17,8 @@ from pollers.sources.streams.discarding import Discarder
 from pollers.sources.streams.records import Records
 from pollers.sources.streams.retries import Discard
 from pollers.sources.streams.task_reports import TaskReports
-from pollers.telemetry.facts import DestinationFailed, DiscardCondition, Discarded, Fact, Facts
+from pollers.telemetry.facts import DestinationFailed, DiscardCondition, Discarded, Fact
+from pollers.telemetry.sinks import Facts
 from tests.worlds import virtual_time
 from tests.worlds.memory_streams import MemoryStream
 from tests.worlds.virtual_time import VirtualClock

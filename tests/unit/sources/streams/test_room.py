@@ -10,7 +10,8 @@ from pollers.engine.stop import Stop
 from pollers.sources.streams.pacing import Holding, ReadAhead
 from pollers.sources.streams.room import REPORT_AFTER_SECONDS, Room
 from pollers.sources.streams.task_reports import TaskReports
-from pollers.telemetry.facts import Doing, Fact, Facts, State
+from pollers.telemetry.facts import Doing, Fact, State
+from pollers.telemetry.sinks import Facts
 from tests.worlds import virtual_time
 
 

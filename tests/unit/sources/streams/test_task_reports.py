@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pollers.sources.streams.task_reports import TaskReports
-from pollers.telemetry.facts import Doing, Fact, Facts, State
+from pollers.telemetry.facts import Doing, Fact, State
+from pollers.telemetry.sinks import Facts
 
 
 def reports() -> tuple[TaskReports, list[Fact]]:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pollers.engine.stop import Stop
 from pollers.sources.streams.task_reports import TaskReports
 from pollers.sources.streams.unwritten import BATCHES_AHEAD, REPORT_AFTER_SECONDS, Unwritten, WriteGate
-from pollers.telemetry.facts import Doing, Fact, Facts, State
+from pollers.telemetry.facts import Doing, Fact, State
+from pollers.telemetry.sinks import Facts
 from tests.worlds import virtual_time
 
 
