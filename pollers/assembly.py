@@ -50,7 +50,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class AddressTaken(OSError):  # noqa: N818 - named for what the reader must do next: choose another
-    """The address that ``runtime.http`` asks for cannot be had."""
+    """The address of ``runtime.http`` is not available."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Telemetry:
 
     @property
     def sinks(self) -> tuple[Sink, ...]:
-        """What the facts go to."""
+        """All sinks of facts."""
         return (self.board, self.recorder, self.metrics, self.troubles)
 
 
@@ -123,7 +123,7 @@ def _runtime(
 
 @asynccontextmanager
 async def _watched(runtime: Runtime, aws: Aws, telemetry: Telemetry) -> AsyncIterator[None]:
-    """The event loop's lag and the queue depths are looked at, for as long as it runs. Either one's end turns health red."""
+    """Watch the event loop's lag and sample queue depths until cancelled. If either task ends, the process is unhealthy."""
     async with anyio.create_task_group() as group:
         monitor = telemetry.monitor
         group.start_soon(monitor.watch, "loop monitor", monitor.run)

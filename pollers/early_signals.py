@@ -1,4 +1,4 @@
-"""Signals that come while Headrace is still starting."""
+"""Signals that arrive while Headrace is still starting."""
 
 from __future__ import annotations
 

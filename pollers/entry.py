@@ -1,4 +1,4 @@
-"""Where the command ``headrace`` begins: signals are heeded before anything is imported that takes time."""
+"""The entry point of the command ``headrace``: signal handlers are installed before anything slow is imported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the runtime may have to deal with from a poller."""
+"""The errors of pollers that the runtime handles."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ BEGIN: list[tuple[Any, ...]] = [
 
 
 class Trace:
-    """One store driven by steps; ``seen`` is all that a caller could tell it by."""
+    """One store driven by steps; ``seen`` is all that its callers see of it."""
 
     def __init__(self, store: CheckpointStore) -> None:
         self.store = store

@@ -137,7 +137,7 @@ async def test_no_flipped_bit_is_believed() -> None:
     ],
 )
 async def test_a_row_that_is_changed_or_missing_is_refused(tmp_path: Path, statement: str, fault: str) -> None:
-    """It is said which, with what to do; a missing one does not look like a fresh shard or stream."""
+    """The error names the row and what to do; a missing row does not look like a fresh shard or stream."""
     path = tmp_path / "checkpoints.db"
     await filled(path)
     changed(path, statement)
@@ -360,7 +360,7 @@ async def test_a_reset_of_another_mapping_than_the_damaged_one_is_refused(tmp_pa
 
 @pytest.mark.parametrize("what", ["scribbled", "empty", "gone", "older", "cut", "a lost stream"])
 async def test_a_reset_of_everything_mends_any_file(tmp_path: Path, what: str) -> None:
-    """Whatever is wrong with it; one mapping alone is refused where nobody knows what is missing."""
+    """All mappings can be reset, whatever is damaged; one mapping alone cannot where it is not known what is missing."""
     path = tmp_path / "checkpoints.db"
     await filled(path)
     early = path.read_bytes()
@@ -460,7 +460,7 @@ async def test_what_lanes_have_done_above_the_checkpoint_is_kept(tmp_path: Path)
 
 
 def test_new_files_are_for_their_owner_alone(tmp_path: Path) -> None:
-    """What a function keeps in a window's state is nobody else's."""
+    """A window's state belongs to the function and is not shown."""
     path = tmp_path / "checkpoints.db"
     with OwnerLock(path) as lock:
         connection, _ = schema.connect(path, lock)

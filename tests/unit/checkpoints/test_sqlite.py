@@ -162,7 +162,7 @@ async def test_a_reused_pid_does_not_look_like_an_owner(tmp_path: Path) -> None:
 
 
 async def test_the_last_claimed_checkpoint_survives_kill_9(tmp_path: Path) -> None:
-    """Whatever save() returned for is in the file, at whatever instant the process dies."""
+    """Every checkpoint for which save() returned is in the file, at any instant at which the process dies."""
     path = tmp_path / "checkpoints.db"
     saves = """
         async def main():
@@ -227,7 +227,7 @@ async def test_a_newer_file_is_refused_and_left_alone(tmp_path: Path) -> None:
 
 
 async def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:
-    """A path given by mistake costs nobody their data."""
+    """A wrong path destroys no data."""
     path = tmp_path / "checkpoints.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE shards (precious TEXT)")
@@ -352,7 +352,7 @@ async def test_a_store_that_another_program_has_locked_works_again_by_itself(
 
 @pytest.mark.parametrize("what", ["removed", "replaced"])
 async def test_a_file_removed_under_its_owner_takes_no_more_claims(tmp_path: Path, what: str) -> None:
-    """Writes to a file that nobody will ever read again are not claimed."""
+    """A write to a file that was removed or replaced is reported as failed, as no later process would see it."""
     path = tmp_path / "checkpoints.db"
     async with SqliteStore(path) as store:
         checkpoints, lease = await opened(store)
@@ -367,7 +367,7 @@ async def test_a_file_removed_under_its_owner_takes_no_more_claims(tmp_path: Pat
 
 
 async def test_the_loop_runs_on_while_the_file_is_slow(tmp_path: Path) -> None:
-    """A write that waits for the disk, here for another's lock, holds nobody but its caller."""
+    """A write that waits for the disk, here for another process's lock, delays only its caller."""
     path = tmp_path / "checkpoints.db"
     async with SqliteStore(path) as store:
         checkpoints, lease = await opened(store)

@@ -156,7 +156,7 @@ async def test_only_pinned_shards_can_be_taken(enter: Enter) -> None:
 
 
 async def test_an_owner_that_lost_its_lease_cannot_write(enter: Enter) -> None:
-    """A poller that was replaced is told, and its late writes change nothing."""
+    """A poller that was replaced learns that its lease is lost, and its late writes change nothing."""
     async with enter() as store:
         old = (await store.open("clicks", STREAM)).checkpoints
         await old.pin({"shard-0": ShardCheckpoint("5")})

@@ -1,4 +1,4 @@
-"""The service's clock, by its own word: never ahead of what it shows, whatever this machine's clock says."""
+"""The service's clock, read from its replies: never ahead of the real one, whatever this machine's clock shows."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ SECONDS = 240
 
 @pytest.mark.parametrize("token", [None, TOKEN], ids=["loopback", "token"])
 async def test_the_server_keeps_to_its_openapi_document_whatever_is_asked(tmp_path: Path, token: str | None) -> None:
-    """No 5xx but for what is said to be one, every answer as described, every wrong method refused; it goes on serving."""
+    """Only documented 5xx answers, every answer as documented, every wrong method refused, and the server goes on serving."""
     async with rig(tmp_path, token=token) as at:
         headers = {"Authorization": f"Bearer {token or MADE}"}
         document = tmp_path / "openapi.json"

@@ -43,7 +43,7 @@ def test_a_reserve_gives_up_what_it_has_and_takes_back_what_it_can(reserve: Rese
 
 
 class Exhausted:
-    """A listening socket that cannot accept until somebody frees a descriptor."""
+    """A listening socket that cannot accept until a descriptor is freed."""
 
     def __init__(self, listening: socket.socket, reserve: Reserve) -> None:
         self._listening = listening

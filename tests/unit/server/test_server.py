@@ -1,4 +1,4 @@
-"""The HTTP server: what it tells, what it does, and whom it refuses."""
+"""The HTTP server: what it answers, what it does, and which requests it refuses."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ async def test_the_snapshot_tells_each_mappings_state_and_sentence(tmp_path: Pat
 
 @pytest.mark.parametrize("payloads", [False, True])
 async def test_payloads_of_failures_are_shown_only_when_allowed(tmp_path: Path, payloads: bool) -> None:
-    """``console.payloads`` is off unless told otherwise."""
+    """``console.payloads`` is off by default."""
     async with rig(tmp_path, payloads=payloads) as at:
         at.facts("a").emit(Invoked("", ["1"], "r", Outcome.ERROR, 0.1, error="boom", first_payload=b"secret"))
         text = await (await at.session.get("/api/status")).text()

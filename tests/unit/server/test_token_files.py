@@ -1,4 +1,4 @@
-"""The token that is made at the start: its file, who finds it, and that it is told to nobody else."""
+"""The token that is made at the start: its file, which commands find it, and that it is sent to no other program."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ async def test_the_link_is_shown_on_a_terminal_and_the_path_elsewhere(
 
 
 async def test_a_token_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Headrace runs on, also where there is no folder for temporary files at all: only changes over HTTP are not to be had."""
+    """Headrace runs also where there is no folder for temporary files: only changes over HTTP are not available."""
     monkeypatch.setattr("tempfile._get_default_tempdir", _no_folder)
     monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.setattr(token_files, "temporary_folders", lambda: [tmp_path / "missing", tmp_path / "too"])
@@ -212,7 +212,7 @@ def test_a_folder_that_cannot_be_used_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_token_goes_to_the_address_that_it_is_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a name leads to two addresses, somebody else may listen on the other one."""
+    """Where a name leads to two addresses, another program may listen on the second one."""
     endings = [(0, 0, 0, "", ("::1", 8787, 0, 0)), (0, 0, 0, "", ("127.0.0.1", 8787))]
     monkeypatch.setattr("socket.getaddrinfo", lambda *_args, **_named: endings)
     six, four = Kept(tmp_path, host="::1"), Kept(tmp_path)
@@ -266,7 +266,7 @@ async def test_a_command_with_another_temporary_folder_finds_the_token(
 
 
 async def test_a_redirect_gets_no_token() -> None:
-    """A proxy may send whoever has not signed in to a page on another machine."""
+    """A proxy may redirect a client without a login to a page on another machine."""
     asked: list[tuple[str, str | None]] = []
 
     async def redirect(request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""How much each source holds is asked now and then, of the sources that can tell, and a fault costs no more than the answer."""
+"""The depth of each source that has one is sampled regularly, and a fault loses only that sample."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ def test_replies_that_call_an_open_shard_ended_turn_health_red_when_they_last() 
 
 
 def test_a_store_that_does_not_write_turns_health_red_and_green_again() -> None:
-    """Its shards wait for it; a moment of it is nobody's trouble."""
+    """Its shards wait for the write; a short wait is healthy."""
     story = Story().at(0, Listed(1), Polled("s", 10, 0.0)).at(1, WriteRefused("the disk is full"))
     story.at(5, WriteRefused("the disk is full"), Doing("s/0", State.WAITING_FOR_WRITE, "the disk is full"))
     assert story.stalls(11) == []
@@ -210,7 +210,7 @@ def test_a_write_that_never_comes_back_turns_health_red() -> None:
 
 
 def test_a_checkpoint_that_calls_an_open_shard_ended_is_red_until_it_is_read_to_its_tip() -> None:
-    """At once: records have gone unread for nobody knows how long."""
+    """At once: records may have been unread for a long time."""
     story = Story().at(0, ShardSeen("s", ended=True), EndRevoked("s"))
     [reason] = story.stalls(0)
     assert reason == "the checkpoint of s says that it has ended, but the stream lists it as open: it is read again"

@@ -1,4 +1,4 @@
-"""Health of real pollers on sources in memory: an injected stall turns it red in time, whatever may rightly take long does not."""
+"""Health of real pollers on sources in memory: an injected stall makes it unhealthy in time; a wait that may take long does not."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ async def test_a_stream_that_cannot_be_opened_turns_health_red(tmp_path: Path) -
 
 @virtual_time.test
 async def test_an_empty_queue_and_a_paused_one_stay_green(tmp_path: Path) -> None:
-    """Nothing to do is no stall, nor is being told to do nothing."""
+    """An empty source is not a stall, nor is a paused mapping."""
     async with queue_ward(tmp_path) as ward:
         await ward.green_for(A_WHILE)
         assert ward.sentence == "waiting for messages"

@@ -92,7 +92,7 @@ def test_what_was_dropped_is_said_once_lines_flow_again() -> None:
 
 
 def test_a_reader_that_is_gone_is_no_fault() -> None:
-    """Nothing is written any more, everything is counted, nobody waits."""
+    """Nothing is written any more, all lines are counted as dropped, and no caller waits."""
     calls = list[bytes]()
 
     def write(data: bytes) -> None:
@@ -263,7 +263,9 @@ def test_large_lines_of_functions_leave_room_too() -> None:
 
 
 def test_the_last_lines_are_headraces_own() -> None:
-    """A reader that cannot take in time all that functions have said gets the ledger at the end: their lines give way, counted."""
+    """A reader that is too slow for all lines of functions still gets the ledger at the end: functions' lines
+    are dropped and counted.
+    """
     written, stuck = list[bytes](), threading.Event()
 
     def write(data: bytes) -> None:

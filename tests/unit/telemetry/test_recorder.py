@@ -1,4 +1,4 @@
-"""The flight recorder: whole timelines, bounded memory, searches that hold nobody up; and what follows from a timeline."""
+"""The recorder: whole timelines, bounded memory, searches that do not block the event loop; and conclusions from timelines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Traces: a span a batch with links to its messages' senders, a child for each invocation, and nothing where nobody asked."""
+"""Traces: a span a batch with links to its messages' senders, a child for each invocation, and nothing where
+traces are not asked for.
+"""
 
 from __future__ import annotations
 
@@ -232,7 +234,7 @@ def test_the_environment_decides(environment: dict[str, str], asked: bool) -> No
 
 
 def test_nothing_is_imported_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tracing that is off costs nothing, and one that is not installed is said, not raised."""
+    """Tracing that is off costs nothing, and tracing that is not installed is logged, not raised."""
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     monkeypatch.delenv("HEADRACE_OTEL", raising=False)
     with tracer() as made:

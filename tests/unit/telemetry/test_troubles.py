@@ -50,7 +50,7 @@ AGAIN = ("info", "the source is read again")
 
 
 def test_a_source_that_cannot_be_read_is_said_at_once_and_then_each_minute(told: Told) -> None:
-    """The first failure is told with its reason; what follows is not repeated before a minute has passed."""
+    """The first failure is logged with its reason; the next line comes after a minute at the earliest."""
     assert told.at(0, failing()) == [WAITING]
     assert told.at(1, failing(), failing("shard-2"), failing("stream")) == []
     assert told.at(REPEAT_SECONDS, failing()) == [WAITING]
@@ -113,7 +113,7 @@ FAILED = ("error", "a batch failed")
 
 
 def test_a_failed_batch_is_said_with_its_reason() -> None:
-    """Also one whose function returned happily, but not what a mapping can read: nobody else would tell."""
+    """Also one whose function returned a response that cannot be read: nothing else would log that."""
     with structlog.testing.capture_logs() as lines:
         Troubles(now=lambda: 0.0)("m", failed("the response is not JSON"))
     [line] = lines
@@ -126,7 +126,7 @@ def test_a_failed_batch_is_said_with_its_reason() -> None:
 
 
 def test_the_same_failure_is_said_once_a_minute_with_how_many_were_not(told: Told) -> None:
-    """Request ids make no difference; another error is said at once."""
+    """Request ids make no difference; another error is logged at once."""
     assert told.at(0, failed("RequestId: r1 Error: timed out"), failed("RequestId: r2 Error: timed out", "r2")) == [
         FAILED
     ]
@@ -138,13 +138,13 @@ def test_the_same_failure_is_said_once_a_minute_with_how_many_were_not(told: Tol
 
 
 def test_what_is_no_failure_of_a_queues_batch_is_not_said(told: Told) -> None:
-    """Partial failures are the function's business; a stream's batch is told when it is tried again."""
+    """Partial failures are the function's business; a stream's batch is logged when it is retried."""
     partial = Invoked("", ["m1", "m2"], "r", Outcome.PARTIAL, 0.1, ["m1"])
     assert told.at(0, partial, failed("boom", source="shard-1"), Invoked("", ["m1"], "r", Outcome.SUCCESS, 0.1)) == []
 
 
 def test_errors_that_are_all_different_fill_no_log(told: Told) -> None:
-    """An error that names its message is new each time: some are said each minute, for as long as it lasts."""
+    """An error that names its message is new each time: some are logged each minute, as long as it lasts."""
     lines = []
     for number in range(1000):
         lines += told.at(number / 10, failed(f"KeyError: {number}"))
@@ -159,7 +159,7 @@ def test_mappings_do_not_speak_for_each_other(told: Told) -> None:
 
 
 def test_what_the_supervisor_says_itself_is_not_said_twice(told: Told) -> None:
-    """A mapping that broke down is logged by who starts it again; its recovery is told here, once a poll came back."""
+    """The supervisor logs that a mapping broke down; its recovery is logged here, after the first successful poll."""
     assert told.at(0, Doing("mapping", State.BACKING_OFF, "it broke", 1.0)) == []
     assert told.at(1, Doing("mapping", State.STARTING), Doing("receive", State.POLLING)) == []
     assert told.at(9, Polled("", 0), Polled("", 0)) == [AGAIN]

@@ -112,7 +112,7 @@ def test_the_query_code_goes_before_the_shapes_name() -> None:
     ],
 )
 def test_a_wrong_clock_is_told_from_a_wrong_key(code: str, message: str) -> None:
-    """Services sign off both with the same code; only the text tells."""
+    """Services use the same code for both; only the text is different."""
     failed = reply_failure({"Error": {"Code": code, "Message": message}}, status=403, operation="")
     assert isinstance(failed, CredentialsExpired)
     assert is_clock_skew(failed)
@@ -161,7 +161,7 @@ def test_what_the_sdk_raises_has_its_class(raised: Exception, kind: type[AwsErro
 
 
 def test_a_fault_of_ours_is_not_taken_for_the_services() -> None:
-    """What is none of AWS's or the network's stays what it is."""
+    """An exception that comes neither from AWS nor from the network is not changed."""
     with pytest.raises(KeyError):
         from_sdk(KeyError("a bug"), "Op")
 

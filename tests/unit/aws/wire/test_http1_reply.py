@@ -178,7 +178,7 @@ def test_any_cut_gives_the_same_reply(body: bytes, framing: str, chunk_sizes: li
 
 @given(bodies, st.lists(st.integers(0, 10_000), max_size=8))
 def test_a_body_without_a_length_ends_with_the_connection(body: bytes, cuts: list[int]) -> None:
-    """Its connection is not used again, and nobody can tell whether it is whole."""
+    """Its connection is not used again, and it is not known whether the reply is complete."""
     reader = ReplyReader()
     assert fed(reader, framed(body, "until closed", []), cuts) == []
     reply = reader.end()

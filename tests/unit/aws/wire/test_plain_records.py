@@ -71,7 +71,7 @@ def sources(body: bytes) -> tuple[KinesisSource, KinesisSource]:
     )
 )
 async def test_a_page_has_the_same_columns_and_events_either_way(records: list[dict[str, Any]]) -> None:
-    """To the byte, whatever the keys are made of."""
+    """Byte for byte, whatever characters the keys have."""
     body = json.dumps({"Records": records, "NextShardIterator": "2"}, ensure_ascii=False).encode()
     whole, plain = sources(body)
     page, sliced = await whole.records("1", 10), await plain.records("1", 10)

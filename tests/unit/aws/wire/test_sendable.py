@@ -1,4 +1,4 @@
-"""Credentials that no request can carry are refused by name, and their values are never told."""
+"""Credentials that no request can carry are refused by name, and their values are never shown."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def reloading(*found: Found) -> ReloadingCredentials:
 
 @virtual_time.test
 async def test_nothing_is_signed_with_what_cannot_be_sent() -> None:
-    """It is said again at each try, as credentials that are missing are; and another reading of the chain may be better."""
+    """It is reported at each try, as missing credentials are: the next reading of the credentials may find better ones."""
     import anyio
 
     credentials = reloading(Found("AKIA", "secret", "token\r\nX-Evil: 1"), Found("AKIA", "secret", "token"))
