@@ -62,13 +62,13 @@ async def run_demo(console: Console, examples: Path, messages: int, *, port: int
             "DEMO_HTTP_PORT": str(port),
         }
         loaded = load(examples / "demo" / "headrace.yaml", environ=environment)
-        live = CountsSink()
+        counts = CountsSink()
         runtime = await stack.enter_async_context(
-            assembled(loaded.config, sinks=(live,), long_poll_seconds=DEMO_POLL_SECONDS)
+            assembled(loaded.config, sinks=(counts,), long_poll_seconds=DEMO_POLL_SECONDS)
         )
         link = _link(console, runtime)
         console.print(f"[green]✓[/green] console on [link={link}]{link}[/link]")
-        await _work(console, runtime, live, sources, folder, keep=keep)
+        await _work(console, runtime, counts, sources, folder, keep=keep)
         accounts = await _accounts(sources, folder)
         return _close(console, runtime, accounts)
 
@@ -109,11 +109,11 @@ def _sources(world: World, kinesis_url: str, messages: int) -> list[AnySource]:
 
 
 async def _work(
-    console: Console, runtime: Runtime, live: CountsSink, sources: list[AnySource], folder: Path, *, keep: bool
+    console: Console, runtime: Runtime, counts: CountsSink, sources: list[AnySource], folder: Path, *, keep: bool
 ) -> None:
     """Fill the sources while the runtime runs, until everything is accounted for or the time is up."""
     progress = _Progress(sources, folder)
-    show = Show(console, runtime, live, [source.source for source in sources])
+    show = Show(console, runtime, counts, [source.source for source in sources])
     async with anyio.create_task_group() as group:
         group.start_soon(runtime.run)
         async with anyio.create_task_group() as view:

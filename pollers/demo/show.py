@@ -30,10 +30,10 @@ LINE_SECONDS = 2.0
 class Show:
     """Draws the runtime's mappings until told to end; a line every two seconds where there is no terminal."""
 
-    def __init__(self, console: Console, runtime: Runtime, live: CountsSink, sources: Sequence[Source]) -> None:
+    def __init__(self, console: Console, runtime: Runtime, counts: CountsSink, sources: Sequence[Source]) -> None:
         self._console = console
         self._runtime = runtime
-        self._live = live
+        self._counts = counts
         self._sources = {source.mapping: source for source in sources}
         self._progress = Progress(
             TextColumn("[bold]{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeElapsedColumn()
@@ -64,18 +64,18 @@ class Show:
         return [self._row(name) for name in self._sources]
 
     def _row(self, name: str) -> Row:
-        runner, live = self._runtime.mappings[name], self._live.mappings.get(name, MappingCounts())
-        open_shards = f"{len(live.shards - live.ended)} of {len(live.shards)}" if live.shards else None
+        runner, counts = self._runtime.mappings[name], self._counts.mappings.get(name, MappingCounts())
+        open_shards = f"{len(counts.shards - counts.ended)} of {len(counts.shards)}" if counts.shards else None
         return Row(
             name,
             runner.state.value,
             received=runner.ledger.received,
-            done=live.done,
+            done=counts.done,
             in_flight=runner.ledger.in_flight,
-            batches_per_second=live.batches_per_second(anyio.current_time()),
+            batches_per_second=counts.batches_per_second(anyio.current_time()),
             failures=runner.ledger.failed,
             depth=self._sources[name].depth,
-            iterator_age=live.iterator_age,
+            iterator_age=counts.iterator_age,
             shards=open_shards,
         )
 

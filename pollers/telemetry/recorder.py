@@ -122,9 +122,9 @@ class Recorder:
         found: list[Moment] = []
         looked_at = 0
         for at, mapping, fact, weight in list(self._kept):
-            words = unwritten.written(mapping, fact) if isinstance(fact, Checkpointed) else _describe(fact, identifier)
+            words = unwritten.describe(mapping, fact) if isinstance(fact, Checkpointed) else _describe(fact, identifier)
             if isinstance(fact, Received):
-                unwritten.received(mapping, fact)
+                unwritten.note_receive(mapping, fact)
             if words is not None:
                 found.append(Moment(at, mapping, *words))
             looked_at += weight
@@ -138,8 +138,8 @@ class _Unwritten:
     """The shards in which the event was received and that no checkpoint has moved past it yet.
 
     A checkpoint names only its last record, so whether it covers an earlier event follows from comparing numbers. Positions that
-    are no numbers do not compare: there, what was received with the event or after it follows it, since a shard's records are
-    received in their order.
+    are not numbers cannot be compared here. The checkpoint then covers the event if it names a record that was received with the
+    event or after it: a shard's records are received in their order.
     """
 
     def __init__(self, identifier: str) -> None:
@@ -147,8 +147,8 @@ class _Unwritten:
         self._number = _number(identifier)
         self._followers: dict[tuple[str, str], set[str]] = {}
 
-    def received(self, mapping: str, fact: Received) -> None:
-        """The event may be among these, or was received before them."""
+    def note_receive(self, mapping: str, fact: Received) -> None:
+        """Note a receive: the event may be in it, or have been received before it."""
         where = (mapping, fact.source)
         if self._identifier in fact.ids:
             self._followers[where] = set()
@@ -156,7 +156,7 @@ class _Unwritten:
             begin = fact.ids.index(self._identifier) if self._identifier in fact.ids else 0
             self._followers[where].update(fact.ids[begin:])
 
-    def written(self, mapping: str, fact: Checkpointed) -> tuple[str, str] | None:
+    def describe(self, mapping: str, fact: Checkpointed) -> tuple[str, str] | None:
         """Describe the first checkpoint that covers the event; None for every other."""
         where = (mapping, fact.source)
         if where not in self._followers or not self._passed_by(fact.sequence_number, self._followers[where]):
