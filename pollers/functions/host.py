@@ -151,8 +151,9 @@ class FunctionHost:
                         await self._hold()
                 except Exception as problem:
                     self._fail(problem)
-            self._answered.set()
         finally:
+            # Also when the process does not wait for it any more: nobody is to wait for what will not come.
+            self._answered.set()
             self.finished.set()
 
     async def _hold(self) -> None:

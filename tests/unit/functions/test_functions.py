@@ -288,3 +288,27 @@ async def test_everything_that_failed_at_once_in_a_function_is_logged() -> None:
                 await caller.function()
             assert functions["one"].problem == "no module; also: no room"
     assert [line["event"] for line in lines if line["log_level"] == "error"] == ["function broke down"]
+
+
+@virtual_time.test
+async def test_who_asks_is_answered_when_the_end_of_the_process_cuts_the_loading() -> None:
+    """A caller may belong to a task that ends later."""
+    answers = list[Invocation | Exception]()
+    async with anyio.create_task_group() as callers:
+        async with anyio.create_task_group() as group:
+            functions = Functions(lambda name, model: LoadsForMinutes(name, model))
+            functions.start(group, models(one=1))
+            caller = functions["one"].caller()
+            callers.start_soon(_answer, caller.invoke(b"1", request_id="r"), answers)
+            await settle()
+            group.cancel_scope.cancel()
+        await settle()
+        assert [str(answer) for answer in answers] == ["function one has been closed"]
+
+
+class LoadsForMinutes(SlowFunction):
+    """Never seen entered."""
+
+    async def __aenter__(self) -> LoadsForMinutes:
+        await anyio.sleep(600.0)
+        return self
