@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from pollers.supervisor.reloading import reload_from
+from pollers.supervisor.reloading import Reloaded, reload_from
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +54,7 @@ class Control:
     async def reload(self) -> dict[str, Any]:
         """Apply the configuration as it is on disk now: all of it, or nothing if it has ``faults``."""
         if self._path is None:
-            return {"added": [], "removed": [], "changed": [], "faults": ["this Headrace was not started from a file"]}
+            return asdict(Reloaded(faults=["this Headrace was not started from a file"]))
         return asdict(await reload_from(self._runtime, self._path))
 
     def _mapping(self, name: str) -> MappingRunner:

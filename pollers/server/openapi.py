@@ -168,7 +168,7 @@ def _schemas() -> dict[str, Any]:
         ),
         "Change": _object(mapping=text, paused=flag),
         "Draining": _object(draining=names, held={"type": "integer"}),
-        "Reloaded": _object(added=names, removed=names, changed=names, faults=names),
+        "Reloaded": _object(added=names, removed=names, changed=names, functions=names, faults=names),
     }
 
 

@@ -23,19 +23,25 @@ log = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """What a reload did. With ``faults``, nothing: the old configuration runs on."""
+    """What a reload did: to mappings, and which ``functions`` were added, removed or changed.
+
+    With ``faults``, nothing: the old configuration runs on.
+    """
 
     added: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
+    functions: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
 
 async def reload_from(runtime: Runtime, path: Path) -> Reloaded:
     """Read the configuration again and apply what changed. Never raises for what is in the files."""
     try:
-        loaded = await to_thread.run_sync(load_runnable, path)
-        done = Reloaded(**await runtime.reload(loaded.config))
+        # The files are read when it is this reload's turn: one that began earlier and takes longer would bring back what it read.
+        async with runtime.reloading:
+            loaded = await to_thread.run_sync(load_runnable, path)
+            done = Reloaded(**await runtime.reload(loaded.config))
         log_notes(loaded.notes)
         return done
     except ConfigError as error:

@@ -47,6 +47,7 @@ class Runtime:
     ``url`` is where the console, health and metrics are, if anywhere; ``console`` the same as a link for people, which may carry
     a token. ``has_store``: whether ``make_poller`` can serve sources that keep checkpoints. ``on_ending`` is told in how many
     seconds the process is to be gone, once that is known.
+    ``reloading`` is held from the reading of a configuration until it is applied, so that what was read last is what runs.
     ``over``: everything has been stopped, and ``exit_code`` is final.
     """
 
@@ -77,7 +78,7 @@ class Runtime:
         self._idleness = Idleness()
         self._group: TaskGroup | None = None
         self._stop = Stop()
-        self._reloading = anyio.Lock()
+        self.reloading = anyio.Lock()
 
     async def run(self, *, until_idle: float | None = None) -> int:
         """Run until :meth:`stop`; returns the exit code (see docs/operations.md)."""
@@ -154,13 +155,13 @@ class Runtime:
     async def reload(self, config: Config) -> dict[str, list[str]]:
         """Apply a changed configuration: only added, removed and changed mappings stop or start. Says what it did.
 
-        Raises ReloadRefused, with everything running on as before, for changes that need a restart.
+        Raises ReloadRefused, with everything running on as before, for changes that need a restart. One at a time
+        (:attr:`reloading`).
         """
-        async with self._reloading:
-            if self.stopping:
-                raise ReloadRefused("shutting down")
-            self._check_reloadable(config)
-            return await self._apply(config)
+        if self.stopping:
+            raise ReloadRefused("shutting down")
+        self._check_reloadable(config)
+        return await self._apply(config)
 
     def _check_reloadable(self, config: Config) -> None:
         changed = [
@@ -189,18 +190,24 @@ class Runtime:
         await self.functions.apply(config.functions, functions)
         if self.stopping:
             raise ReloadRefused("shutting down")
+        did = {"added": added, "removed": removed, "changed": changed, "functions": self._differing_functions(config)}
         self.config = config
         for name in removed:
             self._remove(name)
         for name in [*changed, *added]:
             self._add(new[name])
-        log.info("configuration reloaded", added=added, removed=removed, changed=changed)
-        return {"added": added, "removed": removed, "changed": changed}
+        log.info("configuration reloaded", **did)
+        return did
 
     def _remove(self, name: str) -> None:
         runner = self.mappings.pop(name)
         runner.forget()
         self._log_books("mapping removed: ledger", runner)
+
+    def _differing_functions(self, config: Config) -> list[str]:
+        """Those that were added, removed or changed, with or without a mapping."""
+        old, new = self.config.functions, config.functions
+        return sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
 
     def _changed_functions(self, config: Config) -> set[str]:
         """Those to be renewed. One that its last mapping has left is among them, since it has no region of a source any more: its

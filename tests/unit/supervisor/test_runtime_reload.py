@@ -29,7 +29,7 @@ async def test_reload_touches_only_what_changed(tmp_path: Path) -> None:
     async with running(runtime):
         did = await runtime.reload(after)
         await virtual_time.settle()
-        assert did == {"added": ["new"], "removed": ["gone"], "changed": ["changed"]}
+        assert did == {"added": ["new"], "removed": ["gone"], "changed": ["changed"], "functions": ["other", "third"]}
         assert {name: len(pollers) for name, pollers in bench.pollers.items()} == {
             "same": 1,
             "changed": 2,
@@ -177,3 +177,14 @@ async def test_a_stop_during_a_reload_waits_for_no_function_of_the_new_configura
     assert codes == [0]
     assert took < 0.1
     assert [line["event"] for line in lines if line["log_level"] == "warning"] == []
+
+
+@virtual_time.test
+async def test_a_reload_names_the_functions_that_it_changed_also_without_a_mapping(tmp_path: Path) -> None:
+    """Those that lost their last mapping did not change, though they are made anew."""
+    runtime = make_runtime(config(tmp_path, mapping("a"), mapping("b", "idle"), idle={}, spare={}, gone={}), Bench())
+    async with running(runtime):
+        did = await runtime.reload(config(tmp_path, mapping("a"), idle={}, spare={"timeout": 9}, new={}))
+        assert did == {"added": [], "removed": ["b"], "changed": [], "functions": ["gone", "new", "spare"]}
+        assert [host.model.timeout for host in runtime.functions.values()] == [3, 3, 9, 3]
+        runtime.stop()
