@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from config.models import EndpointUrls
+from config.models import EndpointUrls, StreamMapping
 from config.sources import registry as config_registry
 from pollers.aws.findings import Finding, Level
 from pollers.checkpoints import MemoryStore
@@ -239,6 +239,12 @@ def test_members_of_the_views_are_those_of_the_event_record(sample: Sample[Any])
 
 def _inside(data: object) -> list[str]:
     return list(data) if isinstance(data, dict) else []
+
+
+@KINDS
+def test_a_stream_kind_makes_its_source_by_make_source(sample: Sample[Any]) -> None:
+    """The walk over stream sources finds it by this name, and would pass the kind over without it."""
+    assert (stream_source_of(sample.kind) is not None) == issubclass(sample.kind.model, StreamMapping)
 
 
 @STREAMS

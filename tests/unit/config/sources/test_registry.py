@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,9 +57,16 @@ SETTINGS_OF_LAMBDA = [
 
 def settings(kind: SourceConfig, form: ArnForm) -> str:
     """The least that a mapping of this kind must say."""
-    required = [name for name, option in registry.settings_of(kind).items() if option.required]
-    known = {"event_source_arn": form.example, "function_name": "orders", "starting_position": "LATEST"}
-    return "\n".join(f"{name}: {known[name]}" for name in required)
+    sample = import_module(f"tests.unit.sources.{kind.model.kind}.sample").SAMPLE
+    least = {"event_source_arn": form.example, "function_name": "orders", **sample.settings}
+    return "\n".join(f"{name}: {json.dumps(value)}" for name, value in least.items())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_least_that_a_mapping_says_is_what_it_must_say(kind: SourceConfig) -> None:
+    """A sample's settings are required ones, and none is missing."""
+    required = {name for name, option in registry.settings_of(kind).items() if option.required}
+    assert {line.partition(":")[0] for line in settings(kind, kind.forms[0]).splitlines()} == required
 
 
 @pytest.mark.parametrize(("kind", "form"), FORMS)

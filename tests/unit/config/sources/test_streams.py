@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from config.models import DynamoDBMapping, KinesisMapping
+from config.models import StreamMapping
+from config.sources.registry import source_of
 from tests.unit.config.sources.examples import CONSUMER, DYNAMODB, KINESIS, STREAMS, settings
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ def test_a_stream_has_lambdas_defaults(folder: Folder, arn: str) -> None:
     """A stream's mapping without settings has the values that AWS returns after create."""
     mapping = folder.mapping(settings(arn))
 
-    assert isinstance(mapping, DynamoDBMapping if arn == DYNAMODB else KinesisMapping)
+    assert isinstance(mapping, StreamMapping)
+    assert type(mapping) is source_of(arn).kind.model
     assert (mapping.batch_size, mapping.maximum_batching_window_in_seconds, mapping.parallelization_factor) == (
         100,
         0,
@@ -199,7 +201,7 @@ def test_a_timestamp_is_a_time_or_seconds(folder: Folder, text: str) -> None:
         settings(KINESIS, "starting_position: AT_TIMESTAMP", f"starting_position_timestamp: {text}")
     )
 
-    assert isinstance(mapping, KinesisMapping)
+    assert isinstance(mapping, StreamMapping)
     assert mapping.starting_position_timestamp == datetime(2025, 6, 1, 12, tzinfo=UTC)
 
 
