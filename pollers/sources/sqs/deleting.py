@@ -10,6 +10,7 @@ import anyio
 
 from pollers.aws.errors import AwsError
 from pollers.engine.backoff import Backoff
+from pollers.engine.stop import Stop
 from pollers.sources.sqs.message import Held, Phase
 from pollers.sources.sqs.queue import ENTRIES_AT_MOST, is_hopeless, is_stale
 from pollers.sources.sqs.visibility import BRIEF_MARGIN_SECONDS
@@ -56,8 +57,8 @@ class Deletes:
         self._in_calls = 0
         self._work = anyio.Event()
         self._idle = anyio.Event()
-        self._closing = False
-        self._closed = anyio.Event()
+        # Not the poller's: deletes go on as before until the last invocation has finished.
+        self._closing = Stop()
 
     @property
     def backlog(self) -> int:
@@ -79,15 +80,14 @@ class Deletes:
         while True:
             await self._work.wait()
             # A FIFO group waits for its deletes, so there nothing lingers.
-            if not (self._prompt or self._closing):
+            if not (self._prompt or self._closing.requested):
                 await anyio.sleep(LINGER_SECONDS)
             self._work = anyio.Event()
             self._start(1)
 
     async def flush(self) -> None:
         """Wait until everything is deleted or given up; tries are bounded from now on."""
-        self._closing = True
-        self._closed.set()
+        self._closing.request()
         self._start(1)
         while self.backlog:
             self._idle = anyio.Event()
@@ -120,7 +120,7 @@ class Deletes:
     def _call_ended(self) -> None:
         """Start the next one, or say that there is none."""
         self._calls -= 1
-        self._start(1 if self._closing or self._prompt else ENTRIES_AT_MOST)
+        self._start(1 if self._closing.requested or self._prompt else ENTRIES_AT_MOST)
         if self._pending:
             self._work.set()
         if not self.backlog:
@@ -134,7 +134,7 @@ class Deletes:
         tries = 0
         while left:
             await self._pause(backoff.next())
-            tries += self._closing
+            tries += self._closing.requested
             if tries >= LAST_TRIES:
                 self._expire(left, "could not be deleted before the stop")
                 return
@@ -142,11 +142,10 @@ class Deletes:
 
     async def _pause(self, seconds: float) -> None:
         """Between two tries; a stop cuts it short."""
-        if self._closing:
+        if self._closing.requested:
             await anyio.sleep(min(seconds, LAST_RETRY_SECONDS))
-            return
-        with anyio.move_on_after(seconds):
-            await self._closed.wait()
+        else:
+            await self._closing.sleep(seconds)
 
     async def _attempt(self, messages: list[Held]) -> list[Held]:
         """One call; what is to be tried again."""
