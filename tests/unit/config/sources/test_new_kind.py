@@ -15,12 +15,15 @@ from config.schema import json_schema
 from config.sources import registry
 from config.sources.kind import ArnForm, Family, SourceConfig, Words
 from config.sources.mapping import Mapping
+from config.sources.unread import UNREAD
 from tests.unit.config.sources.examples import KINESIS, STANDARD, settings
 
 if TYPE_CHECKING:
     from tests.unit.config.conftest import Folder
 
-CLUSTER = "arn:aws:rds:us-east-1:000000000000:cluster:shop"
+SERVICE = UNREAD[-1].services[0]
+"""It is read as soon as a declaration has it."""
+LEDGER = f"arn:aws:{SERVICE}:us-east-1:000000000000:ledger:shop"
 
 
 class Collection(Model):
@@ -29,48 +32,48 @@ class Collection(Model):
     database_name: str = Field(description="the database")
 
 
-class ClusterMapping(Mapping):
-    """A cluster's change stream to a function."""
+class LedgerMapping(Mapping):
+    """A ledger's change stream to a function."""
 
-    kind: ClassVar[str] = "cluster"
+    kind: ClassVar[str] = "ledger"
 
     batch_size: int = Field(default=100, ge=1, le=10_000, description="changes a batch at most")
     starting_position: Literal["TRIM_HORIZON", "LATEST"] = Field(description="where to begin")
-    document_db_event_source_config: Collection = Field(description="what is watched")
+    watched_collection: Collection = Field(description="what is watched")
     connection_uri: Annotated[str, TextKind.SECRET] | None = Field(
-        default=None, description="in place of the cluster's endpoint"
+        default=None, description="in place of the ledger's endpoint"
     )
 
 
-CLUSTERS = SourceConfig(
-    model=ClusterMapping,
-    family=Family("cluster", "clusters"),
-    called="a DocumentDB cluster",
-    forms=(ArnForm("a DocumentDB cluster", "rds", re.compile(r"cluster:[a-z0-9-]+"), CLUSTER),),
-    expected=lambda _arn: "a cluster's ARN, arn:aws:rds:REGION:ACCOUNT:cluster:NAME",
+LEDGERS = SourceConfig(
+    model=LedgerMapping,
+    family=Family("ledger", "ledgers"),
+    called="a ledger of bookings",
+    forms=(ArnForm("a ledger of bookings", SERVICE, re.compile(r"ledger:[a-z0-9-]+"), LEDGER),),
+    expected=lambda _arn: f"a ledger's ARN, arn:aws:{SERVICE}:REGION:ACCOUNT:ledger:NAME",
     rules=(),
     words=Words(duplicate="{source} and {function} have a mapping.", missing={"starting_position": "one of two"}),
 )
 
 MAPPING = f"""\
-event_source_arn: {CLUSTER}
+event_source_arn: {LEDGER}
 function_name: orders
 starting_position: LATEST
-DocumentDbEventSourceConfig: {{DatabaseName: shop}}
+WatchedCollection: {{DatabaseName: shop}}
 """
 
 
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "KINDS", (*registry.KINDS, CLUSTERS))
+    monkeypatch.setattr(registry, "KINDS", (*registry.KINDS, LEDGERS))
 
 
 def test_its_mapping_loads(folder: Folder) -> None:
     """As its own model, beside the other kinds."""
     mapping = folder.mapping(MAPPING)
 
-    assert isinstance(mapping, ClusterMapping)
-    assert mapping.document_db_event_source_config.database_name == "shop"
+    assert isinstance(mapping, LedgerMapping)
+    assert mapping.watched_collection.database_name == "shop"
     assert mapping.model_dump()["starting_position"] == "LATEST"
 
 
@@ -79,17 +82,17 @@ def test_it_does_not_take_what_streams_take(folder: Folder) -> None:
     faults = folder.mapping_faults(f"{MAPPING}bisect_batch_on_function_error: true\nparallelization_factor: 2")
 
     assert [fault.partition(": ")[2] for fault in faults] == [
-        "found a setting of streams on a DocumentDB cluster, expected it on a stream only"
+        "found a setting of streams on a ledger of bookings, expected it on a stream only"
     ] * 2
 
 
 def test_what_it_must_have_is_asked_for(folder: Folder) -> None:
     """In its own words where it has some."""
-    faults = folder.mapping_faults(f"event_source_arn: {CLUSTER}\nfunction_name: orders")
+    faults = folder.mapping_faults(f"event_source_arn: {LEDGER}\nfunction_name: orders")
 
     assert faults == [
-        "document_db_event_source_config is missing, expected a mapping of database_name",
         "starting_position is missing, expected one of two",
+        "watched_collection is missing, expected a mapping of database_name",
     ]
 
 
@@ -97,17 +100,17 @@ def test_what_it_must_have_is_asked_for(folder: Folder) -> None:
     ("line", "fault"),
     [
         (
-            "document_db_event_source_config: {database_name: shop}",
-            "found a setting of clusters on an SQS standard queue, expected it on a cluster only",
+            "watched_collection: {database_name: shop}",
+            "found a setting of ledgers on an SQS standard queue, expected it on a ledger only",
         ),
         (
             "starting_position: LATEST",
-            "found a setting of streams and clusters on an SQS standard queue, expected it on a stream or a cluster only",
+            "found a setting of streams and ledgers on an SQS standard queue, expected it on a stream or a ledger only",
         ),
         (
             "topics: [t]",
-            "found topics, which belongs to a Kafka or Amazon MQ source, expected a queue, a stream or a cluster: these are "
-            "not read",
+            f"found topics, which belongs to a {registry.any_of(kind.name for kind in UNREAD[:-1])} source, expected a queue, a "
+            "stream or a ledger: these are not read",
         ),
     ],
 )
@@ -122,17 +125,17 @@ def test_lists_of_all_kinds_name_it(folder: Folder) -> None:
     """When no kind is recognised."""
     (fault,) = folder.mapping_faults("event_source_arn: shop\nfunction_name: orders")
 
-    assert fault.endswith("a Kinesis stream (or its consumer), a DynamoDB table's stream or a DocumentDB cluster")
+    assert fault.endswith(f"{registry.KINDS[-2].called} or a ledger of bookings")
 
 
 def test_the_schema_knows_it() -> None:
     """It takes what the loader takes and refuses what it refuses."""
     validator = jsonschema.Draft202012Validator(json_schema())
     mapping = {
-        "event_source_arn": CLUSTER,
+        "event_source_arn": LEDGER,
         "function_name": "orders",
         "starting_position": "LATEST",
-        "document_db_event_source_config": {"database_name": "shop"},
+        "watched_collection": {"database_name": "shop"},
     }
 
     def valid(**changes: object) -> bool:
@@ -140,7 +143,7 @@ def test_the_schema_knows_it() -> None:
         return bool(validator.is_valid({"event_source_mappings": {"m": changed}}))
 
     assert valid()
-    assert not valid(document_db_event_source_config=None)
+    assert not valid(watched_collection=None)
     assert not valid(parallelization_factor=2)
     assert not valid(event_source_arn=KINESIS)
 
@@ -149,5 +152,5 @@ def test_the_table_of_options_has_its_settings() -> None:
     """Each with the families that take it."""
     table = option_table()
 
-    assert "| `connection_uri` | text |  |  | clusters | in place of the cluster's endpoint |" in table
+    assert "| `connection_uri` | text |  |  | ledgers | in place of the ledger's endpoint |" in table
     assert "| `parallelization_factor` | integer | `1` | 1 to 10 | streams | batches of one shard at a time" in table
