@@ -158,8 +158,8 @@ def constructors(text: str) -> Iterator[tuple[str, int]]:
             yield node.name, sum(isinstance(field, ast.AnnAssign) and field.value is None for field in node.body)
 
 
-RECORDS = frozenset({"FailureRecord", "Held", "Row"})
-"""Plain records whose members a document or a table dictates: nothing is joined that belongs apart."""
+RECORDS = frozenset({"FailureRecord"})
+"""Plain records whose members a document dictates: nothing is joined that belongs apart."""
 
 
 def test_no_constructor_takes_more_than_seven_parameters() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pollers.aws.api import Page, ShardListing, StreamDescription
-from pollers.aws.errors import NotFound, Refused
+from pollers.aws.errors import NotFound, Refused, Trimmed
 from pollers.clocks.service import ServiceClock
 from tests.worlds.call_faults import NoFaults
 
@@ -55,6 +55,11 @@ class MemoryFeed:
         self.service_clock = ServiceClock()
         self.changes: list[Change] = []
         self._clock = clock
+        self._trimmed = 0
+
+    def trim(self) -> None:
+        """All changes so far leave the retention, and their tokens with them."""
+        self._trimmed = len(self.changes)
 
     def put(self, key: str, value: str) -> str:
         """A change; its token."""
@@ -83,11 +88,13 @@ class MemoryFeed:
         await self._before("iterator")
         match start.kind:
             case "TRIM_HORIZON":
-                index = 0
+                index = self._trimmed
             case "LATEST":
                 index = len(self.changes)
             case "AFTER_SEQUENCE_NUMBER" if start.sequence_number is not None:
                 index = self.upto(start.sequence_number)
+                if index <= self._trimmed:
+                    raise Trimmed("ChangeStreamHistoryLost", "the resume token is no longer in the log")
             case other:
                 raise Refused("ValidationException", f"a feed cannot be read from {other}")
         await self.faults.after("iterator")

@@ -32,10 +32,12 @@ STARTS = st.one_of(
     st.sampled_from([StartAt("TRIM_HORIZON"), StartAt("LATEST")]),
     st.builds(lambda seconds: StartAt("AT_TIMESTAMP", timestamp=seconds), st.floats(0, 2e9)),
 )
+TOKENS = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=40)
+"""Positions of sources that do not number their records."""
 WINDOWS = st.one_of(st.none(), st.builds(OpenWindow, st.floats(0, 2e9), st.floats(0, 2e9), st.binary(max_size=20)))
 CHECKPOINTS = st.builds(
     ShardCheckpoint,
-    sequence_number=st.one_of(st.none(), st.integers(0, 10**128).map(str)),
+    sequence_number=st.one_of(st.none(), st.integers(0, 10**128).map(str), TOKENS),
     start=STARTS,
     ended=st.booleans(),
     window=WINDOWS,
