@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from handlers.function import PAYLOAD_LIMIT_BYTES
@@ -21,11 +21,12 @@ class Envelope:
 
     head: bytes
     tail: bytes
+    size_bytes: int = field(init=False)
+    """What an event weighs without any record; it counts towards the payload limit."""
 
-    @property
-    def size_bytes(self) -> int:
-        """What an event weighs without any record; it counts towards the payload limit."""
-        return len(self.head) + len(self.tail)
+    def __post_init__(self) -> None:
+        # Kept, as each message of a queue is compared with what an event has room for.
+        object.__setattr__(self, "size_bytes", len(self.head) + len(self.tail))
 
     def with_members(self, *members: bytes) -> Envelope:
         """This one with further members of the object (``"name":value``) behind the records."""

@@ -88,8 +88,10 @@ def new_request_id(random: Random) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-async def invoke(attempt: Attempt, judge: Judge, surroundings: Surroundings, stop: Stop) -> Ended:
+async def invoke(attempt: Attempt, judge: Judge, surroundings: Surroundings, stop: Stop, now: float) -> Ended:
     """Bring ``attempt`` to the function once, with a permit that the caller holds. A hurried ``stop`` abandons it.
+
+    ``now`` is ``anyio.current_time()``, which the caller has just read: that takes a microsecond, and each batch comes by here.
 
     Every Invoking has its Invoked, also when this raises: cancelled from outside (a crash), or by a fault of the function's runner.
     """
@@ -97,7 +99,7 @@ async def invoke(attempt: Attempt, judge: Judge, surroundings: Surroundings, sto
     if stop.hurried:
         # Nothing was begun, so nothing is told; the first await of a cancelled scope might come too late for that.
         return Ended(Outcome.ABANDONED, request_id, attempt.ids, STOPPED)
-    facts, began = surroundings.facts, anyio.current_time()
+    facts = surroundings.facts
     facts.emit(
         Invoking(
             attempt.source,
@@ -110,7 +112,7 @@ async def invoke(attempt: Attempt, judge: Judge, surroundings: Surroundings, sto
             attempt.trace_headers,
         )
     )
-    ended = Ended(Outcome.ABANDONED, request_id, attempt.ids, STOPPED)
+    ended: Ended | None = None
     invocation: Invocation | None = None
     try:
         with stop.running():
@@ -118,7 +120,9 @@ async def invoke(attempt: Attempt, judge: Judge, surroundings: Surroundings, sto
         if invocation is not None:
             ended = _judged(invocation, attempt.ids, judge)
     finally:
-        ended.took_seconds = anyio.current_time() - began
+        if ended is None:
+            ended = Ended(Outcome.ABANDONED, request_id, attempt.ids, STOPPED)
+        ended.took_seconds = anyio.current_time() - now
         seconds = ended.took_seconds if invocation is None else invocation.duration_seconds
         facts.emit(_invoked(attempt, ended, seconds, surroundings.first_payload))
     return ended

@@ -62,8 +62,9 @@ class Invoker:
         until = min(message.received_at for message in batch) + self._heartbeat.hold.timeout_seconds
         backoff = Backoff(self._surroundings.random, initial=RETRY_SECONDS[0], maximum=RETRY_SECONDS[1])
         while True:
-            attempt.gather_seconds = anyio.current_time() - batch[0].received_at
-            ended = await invoke(attempt, judge, self._surroundings, self._stop)
+            now = anyio.current_time()
+            attempt.gather_seconds = now - batch[0].received_at
+            ended = await invoke(attempt, judge, self._surroundings, self._stop, now)
             if ended.outcome is Outcome.ABANDONED:
                 return _stopped(batch)
             self._observe(ended)

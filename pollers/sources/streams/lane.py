@@ -263,8 +263,9 @@ class Lane:
             windowed=self._shard.windows is not None,
         )
         self.invoking = True
+        now = anyio.current_time()
         try:
-            ended = await invoke(attempt, judgement.of, self._surroundings, self._shard.stop)
+            ended = await invoke(attempt, judgement.of, self._surroundings, self._shard.stop, now)
         finally:
             self.invoking = False
             self._give_back()

@@ -64,7 +64,7 @@ class Bench:
             random=random.Random(1),
         )
         attempt = Attempt("shard-1", IDS, RECORDS, b"[1,2,3]", 2, trace_headers=("t",), **told)
-        return await invoke(attempt, judge, surroundings, self.stop)
+        return await invoke(attempt, judge, surroundings, self.stop, anyio.current_time())
 
     @property
     def invoked(self) -> Invoked:
