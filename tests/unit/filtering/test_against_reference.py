@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import event as label
-from hypothesis import given, settings
+from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
 from pollers.filtering import Pattern, PatternError
+from pollers.filtering.operators import OPERATORS
 from pollers.jsontext.numbers import decode
 from pollers.sources.registry import compile_patterns
 from tests.unit.filtering import reference, strategies
@@ -37,6 +39,13 @@ def test_any_pattern_matches_the_same_events(pair: tuple[dict[str, Any], dict[st
     decoded = decode(event_text, keep_number_texts=pattern.needs_number_texts)
     assert pattern.matches(decoded) is expected
     assert (pattern.explain(decoded) is None) is expected
+
+
+@pytest.mark.parametrize("name", [*OPERATORS, "exists"])
+def test_every_operator_is_among_those_compared(name: str) -> None:
+    """An operator that the strategies never make would be compared with nothing."""
+    assert name in reference.RESERVED
+    assert name in find(strategies.operators, lambda entry: name in entry)
 
 
 @settings(max_examples=200)

@@ -11,6 +11,7 @@ import pytest
 from pydantic import TypeAdapter
 
 import config.models as models
+from config.functions.registry import RUNTIMES
 from handlers.environment.world import World
 from handlers.factory import make_function
 
@@ -30,7 +31,7 @@ def model(runtime: str, **settings: object) -> models.FunctionModel:
     return adapter.validate_python({"runtime": runtime, **MODELS[runtime], **settings})
 
 
-@pytest.mark.parametrize("runtime", MODELS)
+@pytest.mark.parametrize("runtime", RUNTIMES)
 def test_every_runtime_has_its_runner(runtime: str) -> None:
     """With name, timeout, concurrency and ARN as the configuration says."""
     function = make_function(

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from config.functions.registry import RUNTIMES
 from config.models import HttpFunction, InProcessFunction, LambdaFunction, ProvidedFunction, PythonFunction
 
 if TYPE_CHECKING:
     from tests.unit.config.conftest import Folder
 
 
+NAMES = ", ".join(RUNTIMES)
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:billing"
 
 
@@ -68,17 +70,17 @@ REFUSED = [
     ),
     (
         "runtime: python3.12, code: .",
-        "runtime: found 'python3.12', expected one of python, in_process, provided, lambda, http (python runs",
+        f"runtime: found 'python3.12', expected one of {NAMES} (python runs",
     ),
     (
         "runtime: nodejs22.x, code: .",
-        "runtime: found 'nodejs22.x', expected one of python, in_process, provided, lambda, http (provided",
+        f"runtime: found 'nodejs22.x', expected one of {NAMES} (provided",
     ),
     (
         "runtime: inprocess, code: .",
-        "runtime: found 'inprocess', expected one of python, in_process, provided, lambda, http (did you",
+        f"runtime: found 'inprocess', expected one of {NAMES} (did you",
     ),
-    ("runtime: [python]", "runtime: found a list, expected one of python, in_process, provided, lambda, http"),
+    ("runtime: [python]", f"runtime: found a list, expected one of {NAMES}"),
 ]
 
 
