@@ -147,14 +147,16 @@ def test_low_rooms_know_nothing_of_what_uses_them(low: str) -> None:
 
 
 def constructors(text: str) -> Iterator[tuple[str, int]]:
-    """The classes of a module and how many parameters their constructors take; of a dataclass's, those that must be given."""
+    """The classes of a module and how many parameters their constructors take; of a value's, those that must be given."""
     for node in ast.walk(ast.parse(text)):
         if not isinstance(node, ast.ClassDef):
             continue
         for member in node.body:
             if isinstance(member, ast.FunctionDef) and member.name == "__init__":
                 yield node.name, len(member.args.args) - 1 + len(member.args.kwonlyargs)
-        if any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
+        if any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list) or any(
+            ast.unparse(parent) == "NamedTuple" for parent in node.bases
+        ):
             yield node.name, sum(isinstance(field, ast.AnnAssign) and field.value is None for field in node.body)
 
 

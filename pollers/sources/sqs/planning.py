@@ -47,36 +47,52 @@ class Terms:
     careful: bool = False
 
 
-class Situation(NamedTuple):
-    """Everything that :func:`plan` decides by. A tuple, as one is made whenever something changes: a frozen dataclass costs thrice.
+class Calls(NamedTuple):
+    """``target`` receives are justified; ``in_flight`` are under way and asked for ``asked`` messages in all. None is to be made
+    before ``resume_at``."""
 
-    ``target`` receives are justified; ``in_flight`` are under way and asked for ``asked`` messages in all; none is made before
-    ``resume_at``. ``waiting`` messages are held and not started, ``runnable`` of them are in no busy group; ``ready``: a batch
-    could start, but for a permit; ``due_at`` is the end of the window. ``undeleted`` messages wait for their delete.
-    ``mean_bytes`` is the size that messages have had of late (0: not known yet).
-
-    ``reserved`` permits are in hand, ``running`` are in use, one may be ``lent``; ``allowed`` is the most of all these together.
-    ``obtainable`` more are free for us. ``contended``: another mapping waits for one. ``ahead`` messages may be received beyond
-    what the permits hold, as they would be started soon. Until ``careful_until`` a receive asks for at most ``careful_size``.
-    """
-
-    terms: Terms
     target: int
     in_flight: int
     asked: int
     resume_at: float
+
+
+class Messages(NamedTuple):
+    """``waiting`` messages are held and not started, ``runnable`` of them are in no busy group. ``ready``: a batch could start, but
+    for a permit. ``due_at`` is the end of the window. ``undeleted`` messages wait for their delete. ``mean_bytes`` is the size
+    that messages have had of late (0: not known yet)."""
+
     waiting: int
     runnable: int
     ready: bool
     due_at: float | None
     undeleted: int
     mean_bytes: float
+
+
+class PermitCounts(NamedTuple):
+    """``reserved`` permits are in hand, ``running`` are in use, one may be ``lent``; ``allowed`` is the most of all these together.
+    ``obtainable`` more are free for us. ``contended``: another mapping waits for one."""
+
     reserved: int
     running: int
     lent: bool
     allowed: int
     obtainable: int
     contended: bool
+
+
+class Situation(NamedTuple):
+    """Everything that :func:`plan` decides by. Tuples, as one is made whenever something changes: frozen dataclasses cost thrice.
+
+    ``ahead`` messages may be received beyond what the permits hold, as they would be started soon. Until ``careful_until`` a
+    receive asks for at most ``careful_size``.
+    """
+
+    terms: Terms
+    calls: Calls
+    messages: Messages
+    permits: PermitCounts
     ahead: int
     careful_until: float
     careful_size: int
@@ -114,29 +130,31 @@ class Plan(NamedTuple):
 
 def plan(situation: Situation, now: float) -> Plan | Lend:
     """What to receive now, and why no more; or to lend a permit first."""
-    if situation.undeleted > UNDELETED_AT_MOST + 2 * situation.terms.batch_size:
+    terms, calls, messages = situation.terms, situation.calls, situation.messages
+    if messages.undeleted > UNDELETED_AT_MOST + 2 * terms.batch_size:
         return _nothing(NotNow.UNDELETED, situation, now)
-    if now < situation.resume_at:
+    if now < calls.resume_at:
         return _nothing(NotNow.BACKING_OFF, situation, now)
-    if situation.ready:
+    if messages.ready:
         # It waits for a permit. More messages would only wait behind it, while their visibility timeouts run.
         return _nothing(NotNow.BATCHES_FIRST, situation, now)
-    if situation.in_flight >= situation.target:
+    if calls.in_flight >= calls.target:
         return _nothing(NotNow.ENOUGH_RECEIVES, situation, now)
-    if situation.terms.windowed:
+    if terms.windowed:
         return _plan_window(situation, now)
-    if situation.target == 1:
+    if calls.target == 1:
         return _plan_idle(situation, now)
     return _plan_busy(situation, now)
 
 
 def _plan_idle(situation: Situation, now: float) -> Plan | Lend:
     """One long poll. Its permit is lent: other mappings are not to starve for a queue that may stay empty."""
-    if not situation.lent:
+    if not situation.permits.lent:
         return _lend(situation, now)
     # Permits that others hold now may be free when the poll comes back, so the room is all that is not running. If they are not,
     # what came waits with an urgent wish for one: at most one receive's worth, as there is no second poll.
-    room = max(1, situation.allowed - situation.running) * situation.terms.batch_size + _ahead(situation, now)
+    invocations = max(1, situation.permits.allowed - situation.permits.running)
+    room = invocations * situation.terms.batch_size + _ahead(situation, now)
     receive = Receive(_maximum(situation, room, now), situation.terms.long_poll_seconds, on_loan=True)
     return Plan((receive,), NotNow.ENOUGH_RECEIVES, _needed(situation, now, 1, receive.maximum))
 
@@ -144,11 +162,11 @@ def _plan_idle(situation: Situation, now: float) -> Plan | Lend:
 def _plan_busy(situation: Situation, now: float) -> Plan:
     """Several receives: each has a permit of its own, and all they may bring can be run, now or within a second."""
     size, ahead, seconds = situation.terms.batch_size, _ahead(situation, now), _busy_seconds(situation)
-    in_flight, asked = situation.in_flight, situation.asked
-    permits, obtainable = situation.reserved, situation.obtainable
+    target, in_flight, asked, _ = situation.calls
+    permits, obtainable = situation.permits.reserved, situation.permits.obtainable
     receives: list[Receive] = []
-    while in_flight < situation.target:
-        room = permits * size + ahead - situation.runnable - asked
+    while in_flight < target:
+        room = permits * size + ahead - situation.messages.runnable - asked
         # Enough for a full receive, and for one permit a receive: the latter matters where batches are larger than a receive.
         taken = min(max(-(-(RECEIVE_LIMIT - room) // size), in_flight + 1 - permits, 0), obtainable)
         permits, obtainable, room = permits + taken, obtainable - taken, room + taken * size
@@ -156,7 +174,7 @@ def _plan_busy(situation: Situation, now: float) -> Plan:
         if room < max(1, min(ahead, RECEIVE_LIMIT)) or permits <= in_flight:
             keep = _needed(situation, now, in_flight, asked)
             # Receives under way bring work or wake the receiver, so only without any is a permit worth waiting for.
-            wanted = not in_flight and situation.running + permits < situation.allowed
+            wanted = not in_flight and situation.permits.running + permits < situation.permits.allowed
             return Plan(receives, NotNow.NO_PERMIT, keep, _to_reserve(situation, permits, keep), wanted)
         receive = Receive(_maximum(situation, room, now), seconds, on_loan=False)
         receives.append(receive)
@@ -167,20 +185,16 @@ def _plan_busy(situation: Situation, now: float) -> Plan:
 
 def _plan_window(situation: Situation, now: float) -> Plan | Lend:
     """The receives that a batch is gathered from. Its permit is lent until the batch goes; more permits make more room."""
-    if not situation.lent:
+    if not situation.permits.lent:
         return _lend(situation, now)
     size, seconds = _window_size(situation), _wait_in_window(situation, now)
-    in_flight, asked, permits, obtainable = (
-        situation.in_flight,
-        situation.asked,
-        situation.reserved,
-        situation.obtainable,
-    )
+    target, in_flight, asked, _ = situation.calls
+    permits, obtainable = situation.permits.reserved, situation.permits.obtainable
     receives: list[Receive] = []
     why_no_more = NotNow.ENOUGH_RECEIVES
-    while in_flight < situation.target:
-        room = (1 + permits) * size - situation.waiting - asked
-        if room <= 0 and situation.target > 1:
+    while in_flight < target:
+        room = (1 + permits) * size - situation.messages.waiting - asked
+        if room <= 0 and target > 1:
             # The batch is full of what waits and what is asked for. The queue brings more, so begin the next one now.
             taken = min(-room // size + 1, obtainable)
             permits, obtainable, room = permits + taken, obtainable - taken, room + taken * size
@@ -196,35 +210,35 @@ def _plan_window(situation: Situation, now: float) -> Plan | Lend:
 
 def _lend(situation: Situation, now: float) -> Plan | Lend:
     """Have a permit and lend it; wait for one if none is free."""
-    if situation.reserved:
+    if situation.permits.reserved:
         return Lend(0)
-    if situation.obtainable:
+    if situation.permits.obtainable:
         return Lend(1)
-    wanted = situation.running < situation.allowed
-    keep = _needed(situation, now, situation.in_flight, situation.asked)
+    wanted = situation.permits.running < situation.permits.allowed
+    keep = _needed(situation, now, situation.calls.in_flight, situation.calls.asked)
     return Plan((), NotNow.NO_PERMIT, keep, await_permit=wanted)
 
 
 def _window_size(situation: Situation) -> int:
     """How many messages make a batch: no more than fill an event if they are as large as they were of late."""
     size = situation.terms.batch_size
-    if not situation.mean_bytes:
+    if not situation.messages.mean_bytes:
         return size
-    return min(size, max(RECEIVE_LIMIT, int(PAYLOAD_LIMIT_BYTES / situation.mean_bytes) + 1))
+    return min(size, max(RECEIVE_LIMIT, int(PAYLOAD_LIMIT_BYTES / situation.messages.mean_bytes) + 1))
 
 
 def _wait_in_window(situation: Situation, now: float) -> int:
     """A receive is not to outlast the window: the batch would go without what it brings, and its permit with it."""
-    if situation.target > 1:
+    if situation.calls.target > 1:
         return _busy_seconds(situation)
-    if situation.due_at is None:
+    if situation.messages.due_at is None:
         return situation.terms.long_poll_seconds
-    return max(1, min(situation.terms.long_poll_seconds, math.ceil(situation.due_at - now)))
+    return max(1, min(situation.terms.long_poll_seconds, math.ceil(situation.messages.due_at - now)))
 
 
 def _busy_seconds(situation: Situation) -> int:
     """How long a receive may wait that holds a permit: not at all while another mapping wants it."""
-    return 0 if situation.contended else min(BUSY_POLL_SECONDS, situation.terms.long_poll_seconds)
+    return 0 if situation.permits.contended else min(BUSY_POLL_SECONDS, situation.terms.long_poll_seconds)
 
 
 def _ahead(situation: Situation, now: float) -> int:
@@ -241,12 +255,12 @@ def _maximum(situation: Situation, room: int, now: float) -> int:
 
 
 def _nothing(reason: NotNow, situation: Situation, now: float) -> Plan:
-    return Plan((), reason, _needed(situation, now, situation.in_flight, situation.asked))
+    return Plan((), reason, _needed(situation, now, situation.calls.in_flight, situation.calls.asked))
 
 
 def _to_reserve(situation: Situation, permits: int, keep: int) -> int:
     """How many to take so that ``permits`` are in hand. What would not be kept would only change hands twice."""
-    return max(0, min(permits, keep) - situation.reserved)
+    return max(0, min(permits, keep) - situation.permits.reserved)
 
 
 def _needed(situation: Situation, now: float, in_flight: int, asked: int) -> int:
@@ -254,8 +268,8 @@ def _needed(situation: Situation, now: float, in_flight: int, asked: int) -> int
     size = situation.terms.batch_size
     if situation.terms.windowed:
         # One batch starts on the permit that is lent.
-        beyond = situation.waiting + asked - (size if situation.lent else 0)
+        beyond = situation.messages.waiting + asked - (size if situation.permits.lent else 0)
         return max(0, -(-beyond // size))
-    if situation.lent:
+    if situation.permits.lent:
         return 0
-    return max(in_flight, -(-(situation.runnable + asked - _ahead(situation, now)) // size))
+    return max(in_flight, -(-(situation.messages.runnable + asked - _ahead(situation, now)) // size))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from pollers.sources.sqs.planning import Lend, NotNow, Situation, Terms, plan
+from pollers.sources.sqs.planning import Calls, Lend, Messages, NotNow, PermitCounts, Situation, Terms, plan
 from pollers.sources.sqs.scaling import RECEIVE_LIMIT
 from pollers.telemetry.facts import RECEIVE_TASK, Doing, State
 
@@ -90,22 +90,23 @@ class Receiver:
         justified = calls.count < calls.target.target
         return Situation(
             self._terms,
-            calls.target.target,
-            calls.count,
-            calls.asked,
-            calls.resume_at,
-            waiting.count,
-            waiting.runnable,
-            waiting.ready(now),
-            waiting.due_at,
-            self._deletes.backlog,
-            observed.mean_bytes,
-            entitlement.reserved,
-            entitlement.running,
-            entitlement.lent,
-            allowed,
-            entitlement.obtainable(allowed) if justified else 0,
-            entitlement.contended if justified else False,
+            Calls(calls.target.target, calls.count, calls.asked, calls.resume_at),
+            Messages(
+                waiting.count,
+                waiting.runnable,
+                waiting.ready(now),
+                waiting.due_at,
+                self._deletes.backlog,
+                observed.mean_bytes,
+            ),
+            PermitCounts(
+                entitlement.reserved,
+                entitlement.running,
+                entitlement.lent,
+                allowed,
+                entitlement.obtainable(allowed) if justified else 0,
+                entitlement.contended if justified else False,
+            ),
             observed.pace.ahead(self._terms.batch_size, allowed),
             observed.careful_until,
             observed.careful_size,

@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 from pollers.sources.sqs.planning import (
     BUSY_POLL_SECONDS,
     UNDELETED_AT_MOST,
+    Calls,
     Lend,
+    Messages,
     NotNow,
+    PermitCounts,
     Plan,
     Receive,
     Situation,
@@ -30,22 +33,9 @@ WINDOWED = Terms(batch_size=100, windowed=True, long_poll_seconds=LONG)
 
 IDLE = Situation(
     TERMS,
-    target=1,
-    in_flight=0,
-    asked=0,
-    resume_at=0.0,
-    waiting=0,
-    runnable=0,
-    ready=False,
-    due_at=None,
-    undeleted=0,
-    mean_bytes=0.0,
-    reserved=0,
-    running=0,
-    lent=False,
-    allowed=5,
-    obtainable=5,
-    contended=False,
+    Calls(target=1, in_flight=0, asked=0, resume_at=0.0),
+    Messages(waiting=0, runnable=0, ready=False, due_at=None, undeleted=0, mean_bytes=0.0),
+    PermitCounts(reserved=0, running=0, lent=False, allowed=5, obtainable=5, contended=False),
     ahead=0,
     careful_until=0.0,
     careful_size=1,
@@ -53,20 +43,32 @@ IDLE = Situation(
 """A new poller of a function with five permits, all of them free."""
 
 
+def changed(before: Situation, **changes: Any) -> Situation:  # noqa: ANN401 - any of the fields
+    """``before``, with other values for these fields of its own or of its parts."""
+    for name, value in changes.items():
+        part = next((part for part in ("calls", "messages", "permits") if name in getattr(before, part)._fields), None)
+        value = value if part is None else getattr(before, part)._replace(**{name: value})
+        before = before._replace(**{part or name: value})
+    return before
+
+
 def situation(**changes: Any) -> Situation:  # noqa: ANN401 - any of the fields
-    return IDLE._replace(**changes)
+    """:data:`IDLE`, changed."""
+    return changed(IDLE, **changes)
 
 
 def after(before: Situation, step: Plan | Lend) -> Situation:
     """What is true once a step is carried out."""
-    obtainable, reserved = before.obtainable - step.reserve, before.reserved + step.reserve
+    permits = before.permits
+    obtainable, reserved = permits.obtainable - step.reserve, permits.reserved + step.reserve
     if isinstance(step, Lend):
-        return before._replace(obtainable=obtainable, reserved=reserved - 1, lent=True)
-    return before._replace(
+        return changed(before, obtainable=obtainable, reserved=reserved - 1, lent=True)
+    return changed(
+        before,
         obtainable=obtainable,
         reserved=min(reserved, step.keep),
-        in_flight=before.in_flight + len(step.receives),
-        asked=before.asked + sum(receive.maximum for receive in step.receives),
+        in_flight=before.calls.in_flight + len(step.receives),
+        asked=before.calls.asked + sum(receive.maximum for receive in step.receives),
     )
 
 
@@ -97,7 +99,7 @@ class TestIdle:
 
         assert plan(IDLE, NOW) == Lend(reserve=1)
         assert step == Plan((Receive(RECEIVE_LIMIT, LONG, on_loan=True),), NotNow.ENOUGH_RECEIVES, keep=0)
-        assert (end.reserved, end.lent) == (0, True)
+        assert (end.permits.reserved, end.permits.lent) == (0, True)
 
     def test_without_a_free_permit_one_is_waited_for(self) -> None:
         """Other mappings hold them all."""
@@ -137,7 +139,7 @@ class TestBusy:
         """A second of each receive would add up to seconds for the other."""
         busy = situation(target=2, in_flight=1, asked=10, reserved=2)
 
-        assert only(busy._replace(contended=True)).wait_seconds == 0
+        assert only(changed(busy, contended=True)).wait_seconds == 0
         assert only(busy).wait_seconds == BUSY_POLL_SECONDS
 
     def test_batches_of_one_take_a_permit_for_each_message_of_a_receive(self) -> None:
@@ -146,7 +148,7 @@ class TestBusy:
         receive = Receive(10, BUSY_POLL_SECONDS, on_loan=False)
 
         assert plan(slow, NOW) == Plan([receive], NotNow.NO_PERMIT, keep=10, reserve=10)
-        assert plan(slow._replace(ahead=50), NOW) == Plan([receive] * 2, NotNow.ENOUGH_RECEIVES, keep=2, reserve=2)
+        assert plan(changed(slow, ahead=50), NOW) == Plan([receive] * 2, NotNow.ENOUGH_RECEIVES, keep=2, reserve=2)
 
     def test_a_receive_for_a_message_or_two_is_not_made(self) -> None:
         """What may be read ahead is nearly used up: a larger receive follows a little later."""
@@ -173,7 +175,7 @@ class TestWindow:
         step, end = carried_out(situation(terms=WINDOWED))
 
         assert step.receives == [Receive(10, LONG, on_loan=True)]
-        assert end.lent
+        assert end.permits.lent
 
     @pytest.mark.parametrize(("left", "wait_seconds"), [(7.2, 8), (0.4, 1), (60.0, LONG)])
     def test_a_poll_does_not_outlast_the_window(self, left: float, wait_seconds: int) -> None:
@@ -269,23 +271,29 @@ def situations(draw: st.DrawFn) -> Situation:
     allowed = draw(st.integers(1, 12))
     return Situation(
         Terms(size, windowed, draw(st.sampled_from([0, 1, 5, LONG])), careful=draw(st.booleans()) and not windowed),
-        target=draw(st.integers(1, 10)),
-        in_flight=in_flight,
-        asked=sum(draw(st.lists(st.integers(1, 10), min_size=in_flight, max_size=in_flight))),
-        resume_at=draw(st.sampled_from([0.0, 0.0, 0.0, NOW + 1])),
-        waiting=waiting,
-        # Without a window whatever is runnable makes a batch ready.
-        runnable=waiting if windowed or ready else 0,
-        ready=ready,
-        due_at=draw(st.none() | st.floats(NOW - 1, NOW + 300)),
-        undeleted=draw(st.sampled_from([0, 0, 0, 900, 1_500, 9_000])),
-        mean_bytes=draw(st.sampled_from([0.0, 100.0, 20_000.0, 700_000.0])),
-        reserved=reserved,
-        running=running,
-        lent=lent,
-        allowed=allowed,
-        obtainable=draw(st.integers(0, max(0, allowed - running - reserved - lent))),
-        contended=draw(st.booleans()),
+        Calls(
+            target=draw(st.integers(1, 10)),
+            in_flight=in_flight,
+            asked=sum(draw(st.lists(st.integers(1, 10), min_size=in_flight, max_size=in_flight))),
+            resume_at=draw(st.sampled_from([0.0, 0.0, 0.0, NOW + 1])),
+        ),
+        Messages(
+            waiting=waiting,
+            # Without a window whatever is runnable makes a batch ready.
+            runnable=waiting if windowed or ready else 0,
+            ready=ready,
+            due_at=draw(st.none() | st.floats(NOW - 1, NOW + 300)),
+            undeleted=draw(st.sampled_from([0, 0, 0, 900, 1_500, 9_000])),
+            mean_bytes=draw(st.sampled_from([0.0, 100.0, 20_000.0, 700_000.0])),
+        ),
+        PermitCounts(
+            reserved=reserved,
+            running=running,
+            lent=lent,
+            allowed=allowed,
+            obtainable=draw(st.integers(0, max(0, allowed - running - reserved - lent))),
+            contended=draw(st.booleans()),
+        ),
         ahead=draw(st.integers(0, 120)) if size < RECEIVE_LIMIT else 0,
         careful_until=draw(st.sampled_from([0.0, 0.0, NOW + 1])),
         careful_size=draw(st.integers(1, 10)),
@@ -307,8 +315,8 @@ class TestProperties:
         """Nor any while something stands in the way."""
         step, end = carried_out(any_situation)
 
-        assert end.in_flight <= max(any_situation.target, any_situation.in_flight)
-        if any_situation.ready or any_situation.resume_at > NOW or step.why_no_more is NotNow.UNDELETED:
+        assert end.calls.in_flight <= max(any_situation.calls.target, any_situation.calls.in_flight)
+        if any_situation.messages.ready or any_situation.calls.resume_at > NOW or step.why_no_more is NotNow.UNDELETED:
             assert not step.receives
 
     @given(situations())
@@ -327,18 +335,18 @@ class TestProperties:
 
         for receive in step.receives:
             if receive.on_loan and receive.wait_seconds > BUSY_POLL_SECONDS:
-                assert (any_situation.in_flight, end.in_flight) == (0, 1)
+                assert (any_situation.calls.in_flight, end.calls.in_flight) == (0, 1)
 
     @given(situations())
     def test_permits_are_taken_only_where_they_are_obtainable(self, any_situation: Situation) -> None:
         """And a loan never makes a second one."""
         step = plan(any_situation, NOW)
-        assert 0 <= step.reserve <= any_situation.obtainable
+        assert 0 <= step.reserve <= any_situation.permits.obtainable
         if isinstance(step, Lend):
-            assert not any_situation.lent
-            assert any_situation.reserved + step.reserve >= 1
+            assert not any_situation.permits.lent
+            assert any_situation.permits.reserved + step.reserve >= 1
             lent = after(any_situation, step)
-            assert 0 <= plan(lent, NOW).reserve <= lent.obtainable
+            assert 0 <= plan(lent, NOW).reserve <= lent.permits.obtainable
 
     @given(situations())
     def test_what_busy_receives_may_bring_can_be_run(self, any_situation: Situation) -> None:
@@ -347,8 +355,8 @@ class TestProperties:
 
         if step.receives and not step.receives[0].on_loan:
             careful = end.terms.careful or end.careful_until > NOW
-            assert end.in_flight <= end.reserved
-            assert end.asked <= end.reserved * end.terms.batch_size + (0 if careful else end.ahead)
+            assert end.calls.in_flight <= end.permits.reserved
+            assert end.calls.asked <= end.permits.reserved * end.terms.batch_size + (0 if careful else end.ahead)
 
     @given(situations())
     def test_a_windows_receives_never_exceed_its_batches(self, any_situation: Situation) -> None:
@@ -356,18 +364,18 @@ class TestProperties:
         step, end = carried_out(any_situation)
 
         if step.receives and end.terms.windowed:
-            assert end.waiting + end.asked <= (1 + end.reserved) * end.terms.batch_size
+            assert end.messages.waiting + end.calls.asked <= (1 + end.permits.reserved) * end.terms.batch_size
 
     @given(situations())
     def test_a_permit_stays_for_each_receive_and_batch(self, any_situation: Situation) -> None:
         """What is given back was needed for nothing that is under way or waits."""
         step, end = carried_out(any_situation)
 
-        if not end.lent and not end.terms.windowed:
-            assert step.keep >= end.in_flight
-            if end.ready and not end.ahead:
-                assert step.keep * end.terms.batch_size >= end.runnable
-        assert end.reserved <= step.keep
+        if not end.permits.lent and not end.terms.windowed:
+            assert step.keep >= end.calls.in_flight
+            if end.messages.ready and not end.ahead:
+                assert step.keep * end.terms.batch_size >= end.messages.runnable
+        assert end.permits.reserved <= step.keep
 
     @given(situations())
     def test_careful_queues_are_asked_for_no_more_than_a_batch(self, any_situation: Situation) -> None:
@@ -385,5 +393,5 @@ class TestProperties:
 
         if step.await_permit:
             assert step.why_no_more is NotNow.NO_PERMIT
-            assert end.running + end.reserved < end.allowed
-            assert end.in_flight == 0 or end.terms.windowed or end.target == 1
+            assert end.permits.running + end.permits.reserved < end.permits.allowed
+            assert end.calls.in_flight == 0 or end.terms.windowed or end.calls.target == 1
