@@ -118,3 +118,88 @@ async def test_a_wanted_permit_comes_into_hand_when_one_is_free() -> None:
     other.close()
 
     assert permits.held == 0
+
+
+@virtual_time.test
+async def test_who_has_lent_a_permit_gets_the_next_one() -> None:
+    """Before those that never had one, though they asked earlier: else lending would cost a mapping its turn."""
+    permits = Permits(1)
+    lender, other, busy = make(permits), make(permits), make(permits)
+    lender.reserve(1)
+    lender.lend()
+    busy.reserve(1)
+    assert busy.start()
+    async with anyio.create_task_group() as group:
+        for entitlement in (lender, other):
+            group.start_soon(entitlement.run)
+        other.await_one()
+        await settle()
+        assert not lender.start()
+        await settle()
+        busy.finish()
+        await settle()
+        group.cancel_scope.cancel()
+
+    assert (lender.reserved, other.reserved) == (1, 0)
+
+
+@virtual_time.test
+async def test_an_urgent_wish_is_urgent_once() -> None:
+    """The next one waits in turn."""
+    permits = Permits(1)
+    ours, other, holder = make(permits), make(permits), make(permits)
+    holder.reserve(1)
+    async with anyio.create_task_group() as group:
+        for entitlement in (ours, other):
+            group.start_soon(entitlement.run)
+        ours.await_one(urgent=True)
+        await settle()
+        holder.close()
+        await settle()
+        ours.keep(0)
+        holder.reserve(1)
+        other.await_one()
+        await settle()
+        ours.await_one()
+        await settle()
+        holder.close()
+        await settle()
+        group.cancel_scope.cancel()
+
+    assert (ours.reserved, other.reserved) == (0, 1)
+
+
+def test_no_permit_is_waited_for_while_all_that_are_allowed_are_ours() -> None:
+    """One of our own has to come back first, and that wakes the poller by itself."""
+    entitlement = make(Permits(2))
+    entitlement.reserve(2)
+    assert entitlement.start()
+
+    entitlement.await_one()
+
+    assert not entitlement.awaited
+
+
+@virtual_time.test
+async def test_the_end_of_an_invocation_wakes_the_poller() -> None:
+    """Its permit may start the batch that waits."""
+    wake_up = WakeUp()
+    entitlement = Entitlement(Permits(1).claim(), wake_up)
+    assert entitlement.start()
+
+    entitlement.finish()
+
+    with anyio.fail_after(1):
+        await wake_up.wait()
+
+
+def test_permits_of_invocations_that_never_began_go_back_at_the_end() -> None:
+    """A task that is cancelled before its first line gives nothing back itself."""
+    permits = Permits(2)
+    entitlement = make(permits)
+    entitlement.reserve(1)
+    assert entitlement.start()
+
+    entitlement.close()
+
+    assert (entitlement.running, permits.held) == (0, 0)

@@ -113,6 +113,10 @@ class TestIdle:
         """Five invocations of one message each."""
         assert only(situation(terms=SINGLE, lent=True)) == Receive(5, LONG, on_loan=True)
 
+    def test_invocations_that_run_take_their_part_of_the_room(self) -> None:
+        """Of five permits three are in use: what the poll brings is for the other two."""
+        assert only(situation(terms=SINGLE, lent=True, running=3, obtainable=2)) == Receive(2, LONG, on_loan=True)
+
 
 class TestBusy:
     """Several receives at a time, a permit behind each."""
@@ -134,6 +138,16 @@ class TestBusy:
         step = plan(situation(target=2, obtainable=0), NOW)
 
         assert step == Plan([], NotNow.NO_PERMIT, keep=0, await_permit=True)
+
+    def test_none_is_waited_for_while_all_that_are_allowed_are_ours(self) -> None:
+        """The end of an invocation wakes the receiver by itself."""
+        assert plan(situation(target=2, obtainable=0, running=5), NOW) == Plan([], NotNow.NO_PERMIT, keep=0)
+
+    def test_reading_ahead_makes_no_receive_without_a_permit(self) -> None:
+        """Eleven messages more could be started soon, but the only permit is behind the receive that is under way."""
+        step = plan(situation(terms=SINGLE, target=2, in_flight=1, asked=10, reserved=1, ahead=20, obtainable=0), NOW)
+
+        assert step == Plan([], NotNow.NO_PERMIT, keep=1)
 
     def test_a_receive_does_not_wait_while_another_mapping_wants_its_permit(self) -> None:
         """A second of each receive would add up to seconds for the other."""
@@ -210,6 +224,12 @@ class TestWindow:
 
         assert receive == Receive(6, 5, on_loan=True)
 
+    def test_a_receive_may_ask_for_ten_however_large_messages_are(self) -> None:
+        """What does not fit into the batch begins the next one."""
+        terms = Terms(batch_size=1_000, windowed=True, long_poll_seconds=LONG)
+
+        assert only(situation(terms=terms, lent=True, mean_bytes=3_000_000.0, due_at=NOW + 5)).maximum == RECEIVE_LIMIT
+
 
 class TestNotNow:
     """Why nothing is asked for."""
@@ -240,6 +260,12 @@ class TestNotNow:
         step = plan(situation(ready=True, waiting=15, runnable=15, reserved=3), NOW)
 
         assert step == Plan((), NotNow.BATCHES_FIRST, keep=2)
+
+    def test_what_waits_behind_a_busy_group_keeps_no_permit(self) -> None:
+        """It cannot run before the group's invocation ends, which leaves a permit."""
+        step = plan(situation(in_flight=1, asked=10, waiting=20, runnable=0, reserved=3), NOW)
+
+        assert step == Plan((), NotNow.ENOUGH_RECEIVES, keep=1)
 
 
 class TestCareful:

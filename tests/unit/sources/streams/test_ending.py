@@ -5,7 +5,15 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pollers.sources.streams.ending import CONFIRMED, CONTRADICTED, TRIES_TO_FIND, UNANCHORED, Ending, Sight
+from pollers.sources.streams.ending import (
+    CONFIRMED,
+    CONTRADICTED,
+    REPLIES_BETWEEN,
+    TRIES_TO_FIND,
+    UNANCHORED,
+    Ending,
+    Sight,
+)
 
 
 def said(
@@ -71,9 +79,32 @@ def test_a_few_quiet_replies_may_come_between() -> None:
     said(ending)
     ending.denied(progressed=False)
     assert ending.claims == 1
-    for _ in range(3):
+    for _ in range(REPLIES_BETWEEN - 1):
         ending.denied(progressed=False)
+    assert ending.claims == 1
+    ending.denied(progressed=False)
     assert ending.claims == 0
+
+
+def test_the_last_record_must_come_again_with_each_claim() -> None:
+    """That it came with the one before says nothing of what this reply has lost."""
+    ending = Ending()
+    ending.last_came_again()
+    said(ending)
+    said(ending)
+    assert (ending.claims, ending.confirmed) == (CONFIRMED, False)
+
+
+def test_a_shard_that_is_seen_once_is_missed_from_the_start() -> None:
+    """By a listing, or by a reply with records."""
+    ending = Ending()
+    for _ in range(TRIES_TO_FIND - 1):
+        ending.borne_out(Sight.MISSING, disabled=False)
+    ending.borne_out(Sight.OPEN, disabled=False)
+    for _ in range(TRIES_TO_FIND - 1):
+        assert not ending.borne_out(Sight.MISSING, disabled=False)
+    ending.denied(progressed=True)
+    assert not ending.borne_out(Sight.MISSING, disabled=False)
 
 
 def test_what_the_listing_must_say() -> None:

@@ -147,3 +147,22 @@ def test_no_interleaving_moves_the_checkpoint_above_an_unfinished_record(data: s
                 )
         assert progress.read == accounted + len(discarded) + progress.unsaved
     assert len(progress.unsaved_sequence_numbers()) == progress.unsaved
+
+
+def test_a_batch_on_both_sides_of_the_checkpoint_stays_known() -> None:
+    """What a lane has done above it is not handed back, however often the checkpoint is written below."""
+    progress = Progress()
+    progress.take(["a", "b", "c", "d"])
+    progress.accept([0, 3])
+    progress.saved_step(progress.step(1))
+
+    assert progress.unsaved_sequence_numbers() == ["b", "c"]
+
+
+def test_a_position_without_records_moves_the_checkpoint_by_itself() -> None:
+    """Once: when it is written, nothing is left to be moved."""
+    progress = Progress()
+    progress.read_upto("5")
+    assert progress.moved(None)
+    progress.saved_step(progress.step(None))
+    assert not progress.moved(None)
