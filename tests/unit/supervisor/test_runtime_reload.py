@@ -17,6 +17,9 @@ from tests.worlds import virtual_time
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import TracebackType
+
+    from config.models import FunctionModel
 
 
 @virtual_time.test
@@ -188,3 +191,53 @@ async def test_a_reload_names_the_functions_that_it_changed_also_without_a_mappi
         assert did == {"added": [], "removed": ["b"], "changed": [], "functions": ["gone", "new", "spare"]}
         assert [host.model.timeout for host in runtime.functions.values()] == [3, 3, 9, 3]
         runtime.stop()
+
+
+@virtual_time.test
+async def test_a_reload_after_the_stop_is_refused_at_once(tmp_path: Path) -> None:
+    """Not when the last batch has ended: whoever asks waits for that in vain."""
+    bench = Bench(stubborn={"slow"})
+    runtime = make_runtime(config(tmp_path, mapping("slow")), bench)
+    async with running(runtime):
+        runtime.stop()
+        began = anyio.current_time()
+        with pytest.raises(ReloadRefused, match="shutting down"):
+            await runtime.reload(config(tmp_path, mapping("slow"), orders={"timeout": 9}))
+        assert anyio.current_time() == began
+        runtime.stop()
+
+
+class LeavesSlowly(FakeFunction):
+    """Takes half a second to stop what it has started."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await anyio.sleep(0.5)
+        await super().__aexit__(kind, error, traceback)
+
+
+@virtual_time.test
+async def test_a_stop_while_a_reload_leaves_a_function_starts_nothing_new(tmp_path: Path) -> None:
+    """The mappings of the old configuration have ended; those of the new one do not begin."""
+    bench, made = Bench(), list[LeavesSlowly]()
+
+    def make_function(name: str, model: FunctionModel) -> LeavesSlowly:
+        made.append(LeavesSlowly(name, model))
+        return made[-1]
+
+    runtime = Runtime(config(tmp_path, mapping("a")), bench.make, make_function, clock=virtual_time.VirtualClock())
+
+    async def reload() -> None:
+        with pytest.raises(ReloadRefused, match="shutting down"):
+            await runtime.reload(config(tmp_path, mapping("a"), mapping("new"), orders={"timeout": 9}))
+
+    async with running(runtime) as codes, anyio.create_task_group() as group:
+        group.start_soon(reload)
+        await virtual_time.settle()
+        assert bench.last("a").ended
+        runtime.stop()
+    assert codes == [0]
+    assert (len(bench.pollers["a"]), "new" in bench.pollers) == (1, False)
+    assert [function.left for function in made] == [1]
+    assert list(runtime.mappings) == ["a"]
