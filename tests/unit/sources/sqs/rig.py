@@ -46,8 +46,9 @@ if TYPE_CHECKING:
     from pollers.sources.sqs.waiting import Waiting
     from pollers.telemetry.facts import Fact
 
-Answer: TypeAlias = "Exception | float | list[int] | None"
-"""How one call goes: it fails; it takes so many seconds; entries at these positions are refused; or as the queue says."""
+Answer: TypeAlias = "Exception | float | list[int] | tuple[float, Exception] | None"
+"""How one call goes: it fails, perhaps after so many seconds; it takes so many; entries at these positions are refused; or as the
+queue says."""
 
 
 @dataclass
@@ -92,6 +93,9 @@ class ScriptedSqs(MemorySqs):
 
     async def _answer(self) -> list[EntryFailed]:
         answer = self.answers.popleft() if self.answers else None
+        if isinstance(answer, tuple):
+            seconds, answer = answer
+            await anyio.sleep(seconds)
         if isinstance(answer, Exception):
             raise answer
         if isinstance(answer, float):

@@ -172,3 +172,20 @@ async def test_a_flush_waits_until_everything_is_deleted() -> None:
 
         assert anyio.current_time() == began + 1
     assert not rig.queue.messages
+
+
+@virtual_time.test
+async def test_a_brief_visibility_that_is_nearly_over_is_deleted_all_the_same() -> None:
+    """There is no time left to cut the call in, and nothing better to do with it."""
+    async with Rig().running() as rig:
+        rig.queue.put("order")
+        rig.intake.take(rig.queue.pick(10, 10), anyio.current_time(), 10, brief=True)
+        (message,) = rig.held.all()
+        await anyio.sleep(8)
+        rig.api.answers.append(0.5)
+        rig.deletes.put([message])
+        rig.spawn(rig.deletes.run)
+        await anyio.sleep(1.5)
+
+    assert [fact.ids for fact in rig.of_kind(Deleted)] == [[message.id]]
+    assert len(rig.api.deletes) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import anyio
@@ -49,13 +50,15 @@ async def test_messages_are_extended_when_half_of_their_time_is_left() -> None:
 
 @virtual_time.test
 async def test_extensions_go_ten_at_a_time() -> None:
-    """As many as a call takes."""
+    """As many as a call takes, and the calls side by side."""
     async with Rig().running() as rig:
         await rig.receive(25)
+        rig.api.answers.extend([0.5] * 3)
         beat(rig)
         await anyio.sleep(16)
 
     assert sorted(len(call.handles) for call in rig.api.changes) == [5, 10, 10]
+    assert len({call.at for call in rig.api.changes}) == 1
 
 
 @virtual_time.test
@@ -172,7 +175,8 @@ async def test_a_brief_visibility_is_lengthened_to_what_the_others_have(*, heart
         await anyio.sleep(5)
         (message,) = rig.held.all()
 
-    assert (message.brief, message.deadline - began) == (False, 30)
+    # It is not extended beyond what the others have: a return that leaves it alone needs no call.
+    assert (message.brief, message.extended, message.deadline - began) == (False, False, 30)
     assert [(call.at - began, call.seconds) for call in rig.api.changes] == [(4, [26])]
 
 
@@ -201,3 +205,73 @@ async def test_a_changed_timeout_is_followed_at_once() -> None:
         await settle()
 
     assert [call.seconds for call in rig.api.changes] == [[120]]
+
+
+@virtual_time.test
+async def test_short_timeouts_leave_time_for_several_tries() -> None:
+    """However many have failed: the pauses do not grow beyond an eighth of the time."""
+    async with Rig(hold=Hold(8, 8)).running() as rig:
+        await rig.receive(1, hidden_seconds=8)
+        rig.api.answers.extend([Unavailable("ServiceUnavailable")] * 4)
+        beat(rig)
+        await anyio.sleep(8)
+
+    sent = [call.at for call in rig.api.changes]
+    assert len(sent) >= 4
+    assert all(later - earlier <= 1 for earlier, later in pairwise(sent[:4]))
+
+
+@virtual_time.test
+async def test_a_success_ends_the_growth_of_pauses() -> None:
+    """The next failure is tried again as soon as the first one was."""
+    async with Rig().running() as rig:
+        await rig.receive(1)
+        trouble = Unavailable("ServiceUnavailable")
+        rig.api.answers.extend([trouble, trouble, trouble, None, trouble])
+        beat(rig)
+        await anyio.sleep(40)
+
+    assert rig.api.changes[5].at - rig.api.changes[4].at <= 0.5
+
+
+@virtual_time.test
+async def test_a_slow_extension_is_given_up_in_time_for_another() -> None:
+    """After a third of what is left."""
+    async with Rig().running() as rig:
+        await rig.receive(1)
+        rig.api.answers.append(60.0)
+        lapsed = beat(rig)
+        await anyio.sleep(29)
+
+    first, second = rig.api.changes[:2]
+    assert 5 <= second.at - first.at <= 6
+    assert not lapsed
+
+
+@virtual_time.test
+async def test_an_extension_that_failed_may_have_been_made() -> None:
+    """Nobody can tell, so a return has to set when the message is seen again."""
+    async with Rig().running() as rig:
+        (message,) = await rig.receive(1)
+        rig.api.answers.append(Unavailable("Timeout"))
+        beat(rig)
+        await anyio.sleep(15.1)
+
+    assert (len(rig.api.changes), message.extended) == (1, True)
+
+
+@virtual_time.test
+async def test_the_reply_for_an_old_handle_moves_no_deadline() -> None:
+    """The message was received again meanwhile, for a shorter time: that is what counts, so it is extended at once."""
+    async with Rig().running() as rig:
+        (message,) = await rig.receive(1)
+        old = message.handle
+        rig.api.answers.append(2.0)
+        beat(rig)
+        await anyio.sleep(16)
+        rig.queue.show_again(rig.queue.messages[message.id])
+        rig.intake.take(rig.queue.pick(10, 10), anyio.current_time(), 10)
+        await anyio.sleep(2)
+
+    assert [call.handles for call in rig.api.changes] == [[old], [message.handle]]
+    assert message.handle != old

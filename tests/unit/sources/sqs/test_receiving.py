@@ -109,6 +109,18 @@ class TestReceiving:
 
             assert len(rig.api.received) == 1
 
+    @virtual_time.test
+    async def test_a_queue_that_is_empty_again_leaves_its_permits_to_others(self) -> None:
+        """What several receives had reserved goes back."""
+        async with Rig().running() as rig:
+            for number in range(100):
+                rig.queue.put(str(number))
+            run(rig)
+            await anyio.sleep(30)
+
+            assert rig.calls.count == 1
+            assert rig.permits.held == 0
+
 
 class TestFailures:
     """A receive that fails."""
@@ -227,6 +239,37 @@ class TestStop:
             await settle()
 
             assert rig.calls.count == 0
+
+    @virtual_time.test
+    async def test_a_stop_that_becomes_hurried_cuts_what_was_waited_for(self) -> None:
+        """A receive that was let go on because invocations ran."""
+        async with Rig(behaviour=takes(60)).running() as rig:
+            rig.queue.put("order")
+            run(rig)
+            await anyio.sleep(2)
+            rig.stop.request()
+            await settle()
+            assert rig.calls.count == 1
+            rig.stop.hurry()
+            await settle()
+
+            assert rig.calls.count == 0
+
+    @virtual_time.test
+    async def test_what_waits_is_handed_back_when_no_receive_is_under_way(self) -> None:
+        """One that is would take it again at once."""
+        async with Rig(maximum_batching_window_in_seconds=10).running() as rig:
+            run(rig)
+            await anyio.sleep(0.1)
+            order = rig.queue.put("order")
+            await settle()
+            rig.stop.request()
+            await settle()
+            assert (rig.calls.count, rig.waiting.count) == (1, 1)
+            await anyio.sleep(2)
+
+            assert (rig.calls.count, len(rig.held)) == (0, 0)
+            assert rig.queue.messages[order].visible_at <= anyio.current_time()
 
     @virtual_time.test
     async def test_what_waits_behind_a_busy_group_is_handed_back_last(self) -> None:

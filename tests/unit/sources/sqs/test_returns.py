@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -89,7 +90,7 @@ async def test_a_delay_counts_from_the_end_of_the_invocation() -> None:
     async with Rig().running() as rig:
         (message,) = await rig.receive(1)
         due_at = anyio.current_time() + 10
-        rig.api.answers.extend([Unavailable("Timeout"), Unavailable("Timeout"), Unavailable("Timeout")])
+        rig.api.answers.extend([(2.0, Unavailable("Timeout"))] * 3)
         await rig.returns.hand_back([message], {message.id: 10}, "it failed", in_order=False)
 
         assert abs(anyio.current_time() + rig.visible_in(message) - due_at) < 1
@@ -142,6 +143,24 @@ async def test_what_lapses_between_two_tries_is_counted_as_expired() -> None:
         await rig.returns.hand_back([message], {message.id: 5}, "it failed", in_order=False)
 
     assert [fact.ids for fact in rig.of_kind(Expired)] == [[message.id]]
+    assert len(rig.api.changes) == 1
+
+
+@virtual_time.test
+async def test_what_is_received_again_during_its_return_is_held_on() -> None:
+    """The reply is about a receipt that no longer counts: it says nothing of the message that came."""
+    async with Rig().running() as rig:
+        (message,) = await rig.receive(1)
+        rig.api.answers.append(2.0)
+        async with anyio.create_task_group() as group:
+            group.start_soon(partial(rig.returns.hand_back, in_order=False), [message], {message.id: 5}, "it failed")
+            await settle()
+            rig.queue.show_again(rig.queue.messages[message.id])
+            rig.intake.take(rig.queue.pick(10, 30), anyio.current_time(), 30)
+
+        (anew,) = rig.held.all()
+        assert anew is not message
+    assert not rig.of_kind(Returned)
 
 
 @virtual_time.test
