@@ -22,7 +22,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 QUIET_SECONDS = 1.4
 """With no invocation running, what is left is to be acknowledged and handed back within this; then nothing is waited for any more.
-A little more than what receives are given (:data:`pollers.sources.sqs.receiving.STOPPED_SECONDS`)."""
+A little more than what receives are given (:data:`pollers.sources.sqs.receive_calls.STOPPED_SECONDS`)."""
 ACKNOWLEDGING_SECONDS = 10.0
 """The same after invocations that ran on into the shutdown: their results are worth more patience."""
 LETTING_GO_SECONDS = 0.3

@@ -25,6 +25,8 @@ NAMED = re.compile(r"`([^`\n]+)`(?=((?:\s+\(`[^)]*`\)|,\s+`[\w.]+`)?))")
 """A code span, and names that follow it."""
 CITED = re.compile(r"docs/(?:lambda|design)[ ,]")
 PATH = re.compile(rf"(?<![\w/.-])(?:{'|'.join(re.escape(folder) for folder in FOLDERS)})/[\w./*-]*")
+ROLE = re.compile(r":(?:class|func|data|meth|mod|attr|exc):`~?((?:config|handlers|pollers|tests)(?:\.\w+)+)`")
+"""A name with its module, in a comment or docstring."""
 EXAMPLES = {"app.py", "functions/orders/app.py"}
 """Files of users, in documents."""
 PLACEHOLDER = re.compile(r"\b[A-Z]{3,}\b")
@@ -181,6 +183,22 @@ def faults_of_links(text: str, file: Path) -> list[str]:
     return faults
 
 
+def faults_of_roles(text: str) -> list[str]:
+    """The dotted names in ``:class:`...``` and the like whose module does not exist, or does not have the name."""
+    return [name for name in ROLE.findall(text) if not resolves(name)]
+
+
+def resolves(name: str) -> bool:
+    """Whether a dotted name leads to a module, or to names in the text of one."""
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        place = ROOT.joinpath(*parts[:end])
+        file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+        if file.is_file():
+            return all(re.search(rf"\b{part}\b", text_of(file)) for part in parts[end:])
+    return False
+
+
 @pytest.mark.parametrize("folder", [*FOLDERS, ""])
 def test_every_citation_resolves(folder: str) -> None:
     """Each names a section that there is, in the form that can be searched for."""
@@ -206,6 +224,26 @@ def test_documents_that_the_code_names_exist() -> None:
         for path in re.findall(r"\bdocs/[\w/-]+\.md", text_of(file))
     }
     assert [(path, str(file)) for path, file in named if file != Path(__file__) and not (ROOT / path).is_file()] == []
+
+
+def test_what_the_next_version_names_exists() -> None:
+    """Of the changelog, what is not released yet is about the code as it is."""
+    text = text_of(ROOT / "CHANGELOG.md").split("## [Unreleased]")[1].split("\n## ")[0]
+    assert faults_of_paths(text) == []
+
+
+def test_names_in_other_modules_exist() -> None:
+    """What a comment or docstring refers to with its module."""
+    found = {str(file): faults_of_roles(text_of(file)) for file in files() if file.suffix == ".py"}
+    assert {file: faults for file, faults in found.items() if faults and file != __file__} == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["pollers.engine.no_such_module", "pollers.engine.batching.no_such_name", "pollers.no_such_room.x"]
+)
+def test_a_name_in_no_module_is_found(name: str) -> None:
+    """The module, or the name in it."""
+    assert faults_of_roles(f":data:`{name}`") == [name]
 
 
 @pytest.mark.parametrize(
