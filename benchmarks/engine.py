@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import config.models as models
 from benchmarks.canned_streams import STREAM_ARNS
+from config.sources.registry import source_of
 from handlers.factory import make_function
-from pollers.aws import services
 from pollers.aws.services.clients import AwsClients, tune_gc
 from pollers.checkpoints import SqliteStore
 from pollers.engine.permits import Permits
 from pollers.engine.poller import Surroundings
 from pollers.engine.stop import Stop
-from pollers.sources.dynamodb.source import DynamoDBSource
-from pollers.sources.kinesis.source import KinesisSource
 from pollers.sources.streams.pacing import Pace
 from pollers.sources.streams.poller import StreamPoller
 from pollers.telemetry.ledger import Ledger
@@ -70,7 +69,8 @@ async def engine(
     function = make_function(
         "bench", models.InProcessFunction(runtime="in_process", code=folder, handler="app.handler", concurrency=2)
     )
-    model = models.KinesisMapping if source == "kinesis" else models.DynamoDBMapping
+    model = source_of(arn).kind.model
+    assert issubclass(model, models.StreamMapping)
     mapping = model(
         name="bench",
         event_source_arn=arn,
@@ -84,25 +84,22 @@ async def engine(
         store = await stack.enter_async_context(SqliteStore(folder / "checkpoints.db"))
         await stack.enter_async_context(function)
         surroundings = Surroundings(function, Permits(2).claim(), Facts("bench", [ledger, *sinks]), bytes, stop)
-        stream = await _source(source, arn, aws, decoding)
+        stream = await _source(mapping, aws, decoding)
         tune_gc()
         yield Engine(StreamPoller(mapping, stream, store, None, surroundings), stop, ledger, decoding)
 
 
-async def _source(source: str, arn: str, aws: AwsClients, decoding: Decoding) -> StreamSource:
+async def _source(mapping: models.StreamMapping, aws: AwsClients, decoding: Decoding) -> StreamSource:
     """The source with its own limits off and its pages noted."""
-    made: KinesisSource | DynamoDBSource
-    if source == "kinesis":
-        made = KinesisSource(arn, await aws.client(services.KINESIS, "us-east-1"), records_needed=False)
-    else:
-        made = DynamoDBSource(arn, await aws.client(services.DYNAMODB_STREAMS, "us-east-1"), items_needed=False)
+    made = await import_module(f"pollers.sources.{mapping.kind}.kind").make_source(mapping, aws)
     made.pace = UNLIMITED
     records = made.records
 
     async def noted(iterator: str, limit: int) -> Page:
-        page = await records(iterator, limit)
+        page: Page = await records(iterator, limit)
         decoding.note(page)
         return page
 
-    made.records = noted  # type: ignore[method-assign] # the one place to look at pages from outside
-    return made
+    made.records = noted  # the one place to look at pages from outside
+    source: StreamSource = made
+    return source

@@ -9,6 +9,7 @@ from pollers.telemetry.facts import DiscardCondition, Discarded
 from tests.pollers.function import fails_on
 from tests.pollers.streams import Feed
 from tests.pollers.trial import Trial
+from tests.pollers.worlds import STEP_LIMIT
 from tests.worlds import virtual_time
 
 
@@ -30,7 +31,7 @@ def test_a_token_that_has_left_the_retention_is_a_gap_that_is_reported() -> None
         assert [fact.condition for fact in trial.of(Discarded)] == [DiscardCondition.TRIMMED]
 
     with capture_logs() as logs:
-        virtual_time.run(main)
+        virtual_time.run(main, step_limit=STEP_LIMIT)
     (told,) = [line for line in logs if line["event"] == "records were trimmed away before they were read"]
     assert told["after"] != told["upto"]
 
@@ -51,4 +52,4 @@ def test_crashes_repeat_no_more_than_what_was_read_ahead_whatever_the_factor(fac
         firsts = list(dict.fromkeys(trial.accepted))
         assert firsts == sorted(firsts, key=int)
 
-    virtual_time.run(main)
+    virtual_time.run(main, step_limit=STEP_LIMIT)
