@@ -26,6 +26,9 @@ NAMES = {
     *(service for kind in config_registry.KINDS for service in kind.services),
 }
 
+_ROOM = re.compile(rf"pollers\.sources\.(streams|{'|'.join(kind.name for kind in kinds())})\b")
+"""Whoever is outside and imports from there knows a kind without asking the registry."""
+
 
 def questions(code: str) -> Iterator[str]:
     """Each place in Python code that asks for a kind: its line, and how it asks."""
@@ -37,6 +40,8 @@ def questions(code: str) -> Iterator[str]:
                 yield f"{node.lineno}: case of a model"
             case ast.Compare(comparators=others) if any(_names(one) or _models(one) for one in (node.left, *others)):
                 yield f"{node.lineno}: comparison"
+            case ast.ImportFrom(module=str(module)) if _ROOM.match(module):
+                yield f"{node.lineno}: import of a kind's room"
             case ast.MatchValue(value=value) if _names(value):
                 yield f"{node.lineno}: case of a name"
             case ast.Call(func=ast.Attribute(attr="startswith" | "endswith"), args=[text]) if _names(text):
@@ -90,6 +95,8 @@ def outside() -> Iterator[Path]:
         "if mapping.kind.startswith('sqs'): ...",
         "SYSTEMS = {'sqs': 'aws_sqs', 'kinesis': 'aws_kinesis'}",
         "POLLERS = {SqsMapping: 1, KinesisMapping: 2}",
+        "def f():\n  from pollers.sources.sqs.kind import SQS",
+        "from pollers.sources.streams import stream_kind",
     ],
 )
 def test_a_question_for_a_kind_is_noticed(planted: str) -> None:
@@ -102,6 +109,7 @@ def test_a_question_for_a_kind_is_noticed(planted: str) -> None:
     [
         "kind_of(mapping).shown.backlog is Backlog.DEPTH",
         "isinstance(value, dict)",
+        "from pollers.sources.registry import kind_of",
         "session.client('sqs')",
         "{'sqs': 1}",
         "name == 'orders'",
