@@ -93,7 +93,7 @@ def is_named(node: Table) -> bool:
 def foreign(source: EventSource | None, *, named: bool) -> Callable[[str, Node], str | None]:
     """Explain a key that is no option of this source's mappings: an empty text for a key that may stand there, else the fault.
 
-    None means that nobody knows the key. ``named`` is whether the mapping has a function_name.
+    None means that the key is not known. ``named`` is whether the mapping has a function_name.
     """
 
     def explain(key: str, node: Node) -> str | None:

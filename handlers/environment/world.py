@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from config.models import Aws, Config
 
 DEFAULT_ACCOUNT = "000000000000"
-"""The account in the ARNs of functions that live in no account."""
+"""The account in the ARNs of functions that belong to no account."""
 
 
 def _own_environment() -> dict[str, str]:

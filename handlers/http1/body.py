@@ -30,7 +30,7 @@ class KeptBody:
         self.size = 0
 
     def announce(self, count: int) -> None:
-        """So many bytes will follow. Raises :class:`BodyTooLong` before any of them is read."""
+        """This number of bytes will follow. Raises :class:`BodyTooLong` before any of them is read."""
         if self.size + count > self._limit_bytes:
             raise BodyTooLong(f"a body of more than {self._limit_bytes} bytes")
 

@@ -112,7 +112,7 @@ def _python(model: PythonFunction, environment: Mapping[str, str]) -> Iterator[R
         try:
             missing = ask(interpreter, settings, find=sorted(needed), environment=environment, folder=folder)
         except FunctionUnusable as unusable:
-            # Our own runs Headrace right now: whatever is the matter with it is not the function's.
+            # Our own runs Headrace right now: so a fault of it is not the function's.
             yield Remark(("interpreter",), str(unusable), fatal=not own and not isinstance(unusable, InterpreterSilent))
             return
     if found is not None:

@@ -137,7 +137,7 @@ class LogLines:
         return self._line(line, cut)
 
     def _lines(self, lines: list[bytes], events: list[LogEvent]) -> None:
-        """Many lines at once; the usual ones with as little ado as may be, since there may be thousands in a turn."""
+        """Many lines at once. The usual ones take a short path, since there may be thousands in a turn."""
         take, stream = self._allowance.take, self._stream
         for line in lines:
             if len(line) <= LINE_LIMIT_BYTES and not self._dropped and take(len(line)):

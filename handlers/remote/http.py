@@ -27,7 +27,7 @@ CONNECT_SECONDS = 10.0
 """How long a connection may take. The function's timeout starts when there is one."""
 
 EMULATOR_MARGIN_SECONDS = 1.0
-"""How much longer than the function's timeout to wait for an emulator's reply: it stops the function itself and reports that."""
+"""How much longer than the function's timeout an emulator's reply is waited for: it stops the function itself and reports that."""
 
 
 class HttpFunction:
@@ -176,7 +176,7 @@ def _described(error: Exception) -> str:
 
 
 def tls_context(function_name: str, tls: models.Tls) -> ssl.SSLContext | bool:
-    """What aiohttp takes for ``ssl``. Raises :class:`FunctionUnusable` for files that are none of what they should be."""
+    """What aiohttp takes for ``ssl``. Raises :class:`FunctionUnusable` for files that do not hold what they should."""
     if tls.verify and tls.ca_file is None and tls.cert_file is None:
         return True
     try:

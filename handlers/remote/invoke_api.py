@@ -105,7 +105,7 @@ class InvokeApiFunction:
             await self._exits.aclose()
 
     async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
-        """Invoke once. See :meth:`handlers.function.Function.invoke`; cancelling closes the connection, the function runs on."""
+        """See :meth:`handlers.function.Function.invoke`. Cancelling it closes the connection, but the function goes on."""
         begun = time.perf_counter()  # uvloop's own clock only counts milliseconds
         self._busy += 1
         lines: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ import os
 import sys
 
 VARIABLE = "HEADRACE_DUMPABLE"
-"""Set to 1, nothing is changed: for core files, and for profilers that do not run as root."""
+"""With the value 1 nothing is changed: for core files, and for profilers that do not run as root."""
 
 _PR_SET_DUMPABLE = 4
 

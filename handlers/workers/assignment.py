@@ -44,7 +44,7 @@ class Assignment:
         self.result.set_result(result)
 
     def time_out(self, timeout_seconds: float) -> None:
-        """Its time is over. The result is given once the worker is dead."""
+        """The invocation's time is over. Its result is given when the worker is dead."""
         self.ended_at = perf_counter()
         self.verdict = error_documents.timed_out(timeout_seconds, self.request_id)
 

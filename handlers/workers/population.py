@@ -15,7 +15,7 @@ CRASHES_FOR_FREE = 2
 """So many crashes in a row are replaced at once: a poisoned record should not slow down the others."""
 
 STARTS_AT_ONCE = 8
-"""More workers than this starting side by side would only slow each other down."""
+"""If more workers than this started at the same time, they would only slow each other down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class Population:
 class StartGate:
     """Holds back new workers after failures, longer each time, with jitter; one success opens it.
 
-    While it is closed invocations wait instead of failing: a function that cannot start would otherwise burn the receive
-    count of its whole queue. When it opens, one worker is started to try, and if that fails too, whoever waits is told.
+    While it is closed invocations wait instead of failing: otherwise a function that cannot start would use up the receive
+    counts of its whole queue. When it opens, one worker is started as a test. If that fails too, waiting invocations are told.
     """
 
     def __init__(self, random: random.Random) -> None:

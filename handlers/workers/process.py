@@ -56,7 +56,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a worker ended. ``status`` is a wait status; None if it never ran, or nobody saw it end."""
+    """How a worker ended. ``status`` is a wait status; None if it never ran, or its end was not seen."""
 
     status: int | None
     error: str | None = None

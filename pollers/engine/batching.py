@@ -34,7 +34,7 @@ class Envelope:
 
 
 RECORDS = Envelope(b'{"Records":[', b"]}")
-"""What SQS, Kinesis and DynamoDB Streams have around their records."""
+"""What stands around the records in the events of SQS, Kinesis and DynamoDB Streams."""
 
 
 def join_event(records: Sequence[bytes], envelope: Envelope) -> bytes:

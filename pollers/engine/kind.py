@@ -38,7 +38,7 @@ M = TypeVar("M", bound=Mapping)
 
 
 DepthSampler: TypeAlias = "Callable[[], Awaitable[Depth]]"
-"""How much one source holds now. Raises :class:`pollers.aws.errors.AwsError`, or ValueError for a reply that is none."""
+"""How much one source holds now. Raises :class:`pollers.aws.errors.AwsError`, or ValueError for a reply that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

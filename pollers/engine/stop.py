@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class _Step:
-    """Taken once; then every scope of it is cancelled, those that are opened later included."""
+    """One step of a stop. When it is taken, all its scopes are cancelled, and those that are opened later at once."""
 
     __slots__ = ("event", "scopes", "taken")
 
@@ -141,7 +141,7 @@ class Stop:
             await anyio.sleep(max(0.0, seconds))
 
     async def unless_requested(self, call: Callable[[], Awaitable[T]]) -> T | None:
-        """What ``call`` brings, or raises; None when the stop came first, which cancels it. For what holds nothing yet."""
+        """The result of ``call``, or its error; None when the stop came first, which cancels it. For calls that hold nothing."""
         with self.waiting():
             return await call()
         return None

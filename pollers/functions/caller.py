@@ -42,8 +42,8 @@ class Caller:
     async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
         """Run the function once, as soon as there is a permit for it.
 
-        Raises as :meth:`function` does, and FunctionUnusable when the function breaks down meanwhile: nobody knows then whether it
-        ran to its end.
+        Raises as :meth:`function` does, and FunctionUnusable when the function breaks down meanwhile: whether it ran to its
+        end is then not known.
         """
         # Before a permit is waited for: one load that fails is the answer to all who wait now, and not one load for each of them.
         await self.function()

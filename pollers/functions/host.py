@@ -152,7 +152,7 @@ class FunctionHost:
                 except Exception as problem:
                     self._fail(problem)
         finally:
-            # Also when the process does not wait for it any more: nobody is to wait for what will not come.
+            # Also when the process no longer waits for it: then others must not wait for it either.
             self._answered.set()
             self.finished.set()
 

@@ -201,7 +201,7 @@ class MappingRunner:
         first_payload = kind_of(self.model).shown.first_payload
         surroundings = Surroundings(function, caller.claim, self._facts, first_payload, stop, self._clock, self._random)
         try:
-            # Making clients may ask for credentials, and nobody knows how long that takes.
+            # Making clients may ask for credentials, and that can take any time.
             self.poller = await stop.unless_requested(lambda: self._make_poller(self.model, surroundings))
             if self.poller is None:
                 return

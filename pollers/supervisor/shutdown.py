@@ -22,9 +22,9 @@ log = structlog.stdlib.get_logger(__name__)
 
 QUIET_SECONDS = 1.4
 """With no invocation running, what is left is to be acknowledged and handed back within this; then nothing is waited for any more.
-A little more than what receives are given (:data:`pollers.sources.sqs.receive_calls.STOPPED_SECONDS`)."""
+A little more than the time that receives get (:data:`pollers.sources.sqs.receive_calls.STOPPED_SECONDS`)."""
 ACKNOWLEDGING_SECONDS = 10.0
-"""The same after invocations that ran on into the shutdown: their results are worth more patience."""
+"""The same after invocations that ran during the shutdown: it takes longer, so that their results are not lost."""
 LETTING_GO_SECONDS = 0.3
 """How long pollers that have been told to wait for nothing may take for it. Then they are cancelled, as a crash would."""
 GRACE_OVER_SECONDS = 2.0
@@ -35,7 +35,7 @@ WORKERS_SECONDS = 0.6
 """How long functions may take to stop: their workers are killed half a second after SIGTERM. Whatever is left when the process has
 ended is killed by its keeper, and after a second signal at once."""
 CLOSING_SECONDS = 0.2
-"""What is left for stores, exporters and connections to be closed, which is a courtesy: each of them bears a crash."""
+"""How long stores, exporters and connections may take to close. Nothing is lost if they do not: each of them survives a crash."""
 END_SECONDS = WORKERS_SECONDS + CLOSING_SECONDS + LAST_LINES_SECONDS[0]
 """From the last mapping to the end of the process."""
 STILL_SECONDS = (1.0, 5.0)
@@ -108,7 +108,7 @@ class Shutdown:
     """Carries it out: mappings first, then functions, since a mapping acknowledges what its function still answers.
 
     ``stop`` is the process's own, which a second signal hurries. ``within`` is told in how many seconds the process is to be
-    gone, and again when that changes: nothing that hangs may hold it up, be it this task itself.
+    gone, and again when that changes: nothing that hangs may delay the end, not even this task itself.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Shutdown:
         self._last_logged = anyio.current_time() + STILL_SECONDS[0] - STILL_SECONDS[1]
 
     async def run(self, grace_seconds: float) -> bool:
-        """Steps 1 to 6. Whether everything that was held is acknowledged or handed back; waiting for it has no use otherwise."""
+        """Steps 1 to 6. Returns whether all that was held is acknowledged or handed back; if not, more waiting is of no use."""
         in_order = True
         log.info("shutdown 1: no new receive or read", grace_seconds=grace_seconds)
         countdown = Countdown(grace_seconds, anyio.current_time())

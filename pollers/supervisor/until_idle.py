@@ -57,7 +57,7 @@ def judge(sights: Sequence[Sight], now: float, bound_seconds: float = UNREACHABL
 
 
 class UntilIdle:
-    """Looks at the mappings until they are idle; ``stopping`` says when nobody needs to know any more."""
+    """Looks at the mappings until they are idle; when ``stopping`` says that the process stops, it ends without a result."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Deletes what is done: in tens over all batches, every entry until it is confirmed or its claim is over."""
+"""Deletes what is done: ten at a time, from all batches. Each entry is tried until it is confirmed or its claim has run out."""
 
 from __future__ import annotations
 

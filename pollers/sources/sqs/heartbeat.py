@@ -55,7 +55,7 @@ class Heartbeat:
         self._lapsed: Callable[[Sequence[Held]], None] = _ignore
 
     def visibility_of_receive(self, wait_seconds: int) -> int:
-        """For how long a receive that waits ``wait_seconds`` is to hide what it brings."""
+        """For how long a receive that waits ``wait_seconds`` hides its messages."""
         return visibility_of_receive(self.hold, wait_seconds, brief=not self.denied)
 
     def wake(self) -> None:

@@ -87,7 +87,7 @@ class Invoker:
         )
 
     def _observe(self, ended: Ended) -> None:
-        """What an invocation says of the function: how long it takes, and whether it should have fewer (docs/lambda 2.5)."""
+        """What an invocation shows of the function: how long it takes, and whether it should get fewer (docs/lambda 2.5)."""
         self._pace.took(ended.took_seconds)
         if ended.outcome is Outcome.SUCCESS:
             self._entitlement.invocation_succeeded()

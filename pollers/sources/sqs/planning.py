@@ -109,7 +109,7 @@ class Receive(NamedTuple):
 class Lend(NamedTuple):
     """A wait begins: have ``reserve`` permits more, lend one for the time of the wait, then ask again.
 
-    Again, because nobody knows before who else takes the permit that is lent.
+    Again, because it is not known before who else takes the permit that is lent.
     """
 
     reserve: int

@@ -12,7 +12,7 @@ RECEIVES_AT_MOST = 40
 """Receives in flight for one mapping: at 5 to 15 ms each they bring more than one process can handle."""
 
 STREAK = 8
-"""So many receives in a row that bring something, full or not, justify one more at a time."""
+"""After this number of receives in a row that brought something, full or not, one more at a time is justified."""
 
 AHEAD_SECONDS = 1.0
 """Messages may be received ahead of a permit if they will have been started within this time."""

@@ -62,7 +62,7 @@ def effective_hold(queue_seconds: int, *, function_seconds: float, window_second
 
 
 def visibility_of_receive(hold: Hold, wait_seconds: int, *, brief: bool) -> int:
-    """For how long a receive that waits ``wait_seconds`` is to hide what it brings. ``brief``: whether that could be lengthened."""
+    """For how long a receive that waits ``wait_seconds`` hides its messages. ``brief``: whether that could be lengthened."""
     if brief and wait_seconds >= BRIEF_WAIT_SECONDS:
         return min(hold.hold_seconds, BRIEF_SECONDS)
     return hold.hold_seconds

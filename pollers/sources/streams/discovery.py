@@ -152,7 +152,7 @@ class Discovery:
             self.lineage.forget(gone)
 
     async def _failed(self, error: AwsError) -> float:
-        """Report it; returns the seconds to wait. Raises SourceUnusable for what waiting does not cure."""
+        """Report it; returns the seconds to wait. Raises SourceUnusable for what does not pass by waiting."""
         if isinstance(error, NotFound | AccessDenied):
             refuse(self._stream.source, error)
         wait = self._backoff.next()

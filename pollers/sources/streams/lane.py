@@ -135,7 +135,7 @@ class Lane:
         return None
 
     def _due_in(self) -> float | None:
-        """Seconds until an invocation is due; None: nobody knows."""
+        """Seconds until an invocation is due; None: not known."""
         queued, shard = len(self._gathering), self._shard
         if shard.windows is not None:
             wall = self._context.stream.service_time()

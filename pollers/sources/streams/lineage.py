@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 GONE_AFTER_SECONDS = 300.0
 """For how long complete listings must miss a shard before it counts as gone: listings lag behind what parents announce."""
 OPEN_AFTER_SECONDS = 10.0
-"""For how long listings must show a shard open before it counts as that although it was written down as ended: they lag."""
+"""For how long listings must show a shard open before it counts as open, although its end has been written: listings lag."""
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class _Known:
 class Lineage:
     """The shards of one stream as far as they are known, and who waits for whom.
 
-    A shard that its parent named as a child (``announce``) is known before any listing shows it. A parent that nobody knows has
+    A shard that its parent named as a child (``announce``) is known before any listing shows it. A parent that is not known has
     left the stream's retention and counts as ended, but only once a listing shows the child without it: of the two parents of a
     merged shard that one of them announced, the other may be too young to be listed.
     """

@@ -29,7 +29,7 @@ caches and whose memory goes back to the system each time. Five reads a second o
 FIRST_LIMIT = 500
 """Records asked for before anything is known of them."""
 GROWTH = 4
-"""A page is at most this many times larger than what is known to be sound."""
+"""At most this many times as many records are asked for as the largest page so far had."""
 EMPTY_POLLS_AT_TIP = 5
 """Empty replies in a row after which a reader that is not told its distance counts as caught up (4.7: one means nothing)."""
 

@@ -32,7 +32,7 @@ class Positions(Protocol):
 
 
 def is_after(positions: Positions, position: str, other: str) -> bool | None:
-    """Whether one position is behind another of the same shard; None where nobody can tell."""
+    """Whether one position is behind another of the same shard; None where positions cannot be compared."""
     if position == other:
         return False
     ours, theirs = positions.order(position), positions.order(other)
