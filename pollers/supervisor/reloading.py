@@ -39,7 +39,7 @@ async def reload_from(runtime: Runtime, path: Path) -> Reloaded:
     """Read the configuration again and apply what changed. Never raises for what is in the files."""
     try:
         # The files are read when it is this reload's turn: one that began earlier and takes longer would bring back what it read.
-        async with runtime.reloading:
+        async with runtime.reading:
             loaded = await to_thread.run_sync(load_runnable, path)
             done = Reloaded(**await runtime.reload(loaded.config))
         log_notes(loaded.notes)

@@ -47,7 +47,7 @@ class Runtime:
     ``url`` is where the console, health and metrics are, if anywhere; ``console`` the same as a link for people, which may carry
     a token. ``has_store``: whether ``make_poller`` can serve sources that keep checkpoints. ``on_ending`` is told in how many
     seconds the process is to be gone, once that is known.
-    ``reloading`` is held from the reading of a configuration until it is applied, so that what was read last is what runs.
+    ``reading`` is held from the reading of a changed configuration until it is applied, so that what was read last is what runs.
     ``over``: everything has been stopped, and ``exit_code`` is final.
     """
 
@@ -78,7 +78,8 @@ class Runtime:
         self._idleness = Idleness()
         self._group: TaskGroup | None = None
         self._stop = Stop()
-        self.reloading = anyio.Lock()
+        self.reading = anyio.Lock()
+        self._reloading = anyio.Lock()
 
     async def run(self, *, until_idle: float | None = None) -> int:
         """Run until :meth:`stop`; returns the exit code (see docs/operations.md)."""
@@ -155,13 +156,13 @@ class Runtime:
     async def reload(self, config: Config) -> dict[str, list[str]]:
         """Apply a changed configuration: only added, removed and changed mappings stop or start. Says what it did.
 
-        Raises ReloadRefused, with everything running on as before, for changes that need a restart. One at a time
-        (:attr:`reloading`).
+        Raises ReloadRefused, with everything running on as before, for changes that need a restart. One at a time.
         """
-        if self.stopping:
-            raise ReloadRefused("shutting down")
-        self._check_reloadable(config)
-        return await self._apply(config)
+        async with self._reloading:
+            if self.stopping:
+                raise ReloadRefused("shutting down")
+            self._check_reloadable(config)
+            return await self._apply(config)
 
     def _check_reloadable(self, config: Config) -> None:
         changed = [

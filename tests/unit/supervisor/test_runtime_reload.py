@@ -241,3 +241,28 @@ async def test_a_stop_while_a_reload_leaves_a_function_starts_nothing_new(tmp_pa
     assert (len(bench.pollers["a"]), "new" in bench.pollers) == (1, False)
     assert [function.left for function in made] == [1]
     assert list(runtime.mappings) == ["a"]
+
+
+@virtual_time.test
+async def test_reloads_that_are_asked_for_together_take_turns(tmp_path: Path) -> None:
+    """The second one begins where the first one ended."""
+    bench = Bench(stubborn={"a"})
+    runtime = make_runtime(config(tmp_path, mapping("a")), bench)
+    did: list[list[str]] = []
+
+    async def reload(seconds: int) -> None:
+        did.append((await runtime.reload(config(tmp_path, mapping("a"), orders={"timeout": seconds})))["changed"])
+
+    async with running(runtime):
+        async with anyio.create_task_group() as group:
+            for seconds in (9, 9, 10):
+                group.start_soon(reload, seconds)
+                await virtual_time.settle()
+            for _ in range(2):
+                bench.last("a").surroundings.stop.hurry()
+                await virtual_time.settle()
+        assert did == [["a"], [], ["a"]]
+        assert runtime.functions["orders"].model == runtime.config.functions["orders"]
+        assert runtime.functions["orders"].model.timeout == 10
+        runtime.stop()
+        runtime.stop()
