@@ -18,7 +18,7 @@ class Endpoint:
     one_at_a_time: bool
 
 
-class Endpoints:
+class FreeEndpoints:
     """A function's URLs. An emulator's is taken until it is given back, a web service's is only passed on to the end."""
 
     def __init__(self, urls: list[str]) -> None:

@@ -13,7 +13,7 @@ from handlers import error_documents
 from handlers.errors import FunctionUnusable
 from handlers.function import FunctionStatus, InfrastructureError, Invocation, Result, Throttle
 from handlers.remote.body import CHUNK_BYTES, read_bounded, service_time
-from handlers.remote.endpoints import Endpoint, Endpoints
+from handlers.remote.endpoints import Endpoint, FreeEndpoints
 from handlers.remote.replies import Reply, result_of
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class HttpFunction:
         self.name = name
         self.arn = arn
         self.timeout_seconds = model.timeout
-        self._endpoints = Endpoints(list(dict.fromkeys([*([model.url] if model.url else []), *model.urls])))
+        self._endpoints = FreeEndpoints(list(dict.fromkeys([*([model.url] if model.url else []), *model.urls])))
         self.concurrency = min(model.concurrency, self._endpoints.capacity or model.concurrency)
         self._model = model
         self._busy = 0

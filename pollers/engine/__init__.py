@@ -28,7 +28,7 @@ from handlers.exports import lazily
 if TYPE_CHECKING:
     from pollers.engine.backoff import Backoff
     from pollers.engine.batching import RECORDS, Envelope, Gather, Limits, join_event
-    from pollers.engine.failures import Failure, Failures, is_ours, taken_apart
+    from pollers.engine.failures import CollectedFailures, Failure, is_ours, taken_apart
     from pollers.engine.invoking import Attempt, Ended, accept_all, invoke, new_request_id
     from pollers.engine.kind import Backlog, DepthSampler, Names, Patterns, Polling, Resources, Shown, SourceKind
     from pollers.engine.permits import Claim, Permits
@@ -43,11 +43,11 @@ __all__ = [
     "Backlog",
     "Backoff",
     "Claim",
+    "CollectedFailures",
     "DepthSampler",
     "Ended",
     "Envelope",
     "Failure",
-    "Failures",
     "Gather",
     "Limits",
     "Names",
@@ -75,7 +75,7 @@ __getattr__ = lazily(
     {
         "backoff": "Backoff",
         "batching": "Envelope Gather Limits RECORDS join_event",
-        "failures": "Failure Failures is_ours taken_apart",
+        "failures": "CollectedFailures Failure is_ours taken_apart",
         "invoking": "Attempt Ended accept_all invoke new_request_id",
         "kind": "Backlog DepthSampler Names Patterns Polling Resources Shown SourceKind",
         "permits": "Claim Permits",

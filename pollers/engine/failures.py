@@ -55,7 +55,7 @@ def taken_apart(raised: Exception) -> Failure:
     return _decided(_leaves(raised))
 
 
-class Failures:
+class CollectedFailures:
     """Collects what fails while a poller runs and stops. ``meaning`` says what an error means for the source, if it differs."""
 
     def __init__(self, meaning: Callable[[Exception], Exception] = lambda error: error) -> None:

@@ -175,6 +175,20 @@ def test_no_constructor_takes_more_than_seven_parameters() -> None:
     assert found == {}
 
 
+def names(room_path: Path) -> set[str]:
+    """The modules and the classes of one room."""
+    found = {path.stem for path in room_path.glob("*.py")}
+    for path in room_path.glob("*.py"):
+        found |= {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)}
+    return found
+
+
+def test_no_two_names_of_a_room_differ_by_an_s_alone() -> None:
+    """Who reads quickly takes one for the other."""
+    rooms = {path.parent for path in modules(ROOT).values()}
+    assert [(path.name, name) for path in rooms for name in names(path) if name + "s" in names(path)] == []
+
+
 class TestTheseTestsCanFail:
     """Each rule above, on a few lines that break it."""
 
@@ -208,3 +222,13 @@ class TestTheseTestsCanFail:
         """Fields with a default need not be given, so they do not count."""
         text = "@dataclass\nclass Big:\n" + "".join(f"    f{i}: int\n" for i in range(9)) + "    g: int = 0\n"
         assert list(constructors(text)) == [("Big", 9)]
+
+    def test_names_that_differ_by_an_s_are_found(self, tmp_path: Path) -> None:
+        """A module is a name as well."""
+        (tmp_path / "lane.py").write_text("class Lane: ...\nclass Lanes: ...\n")
+        assert names(tmp_path) == {"lane", "Lane", "Lanes"}
+
+    def test_a_long_named_tuple_is_found(self) -> None:
+        """It is given by position, which is worse."""
+        text = "class Big(NamedTuple):\n" + "".join(f"    f{i}: int\n" for i in range(8))
+        assert list(constructors(text)) == [("Big", 8)]

@@ -119,7 +119,7 @@ class _Shard(TypedDict, total=False):
     SequenceNumberRange: Required[_Range]
 
 
-class _Shards(TypedDict, total=False):
+class _ShardPage(TypedDict, total=False):
     Shards: Required[list[_Shard]]
     NextToken: str | None
 
@@ -212,7 +212,7 @@ SQS: Final[Replies] = {
 }
 KINESIS: Final[Replies] = {
     "DescribeStreamSummary": _StreamSummary,
-    "ListShards": _Shards,
+    "ListShards": _ShardPage,
     "GetShardIterator": _Iterator,
     "GetRecords": _KinesisPage,
     "SubscribeToShard": _Event,

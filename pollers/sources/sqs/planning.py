@@ -47,7 +47,7 @@ class Terms:
     careful: bool = False
 
 
-class Calls(NamedTuple):
+class CallState(NamedTuple):
     """``target`` receives are justified; ``in_flight`` are under way and asked for ``asked`` messages in all. None is to be made
     before ``resume_at``."""
 
@@ -57,7 +57,7 @@ class Calls(NamedTuple):
     resume_at: float
 
 
-class Messages(NamedTuple):
+class MessageState(NamedTuple):
     """``waiting`` messages are held and not started, ``runnable`` of them are in no busy group. ``ready``: a batch could start, but
     for a permit. ``due_at`` is the end of the window. ``undeleted`` messages wait for their delete. ``mean_bytes`` is the size
     that messages have had of late (0: not known yet)."""
@@ -70,7 +70,7 @@ class Messages(NamedTuple):
     mean_bytes: float
 
 
-class PermitCounts(NamedTuple):
+class PermitState(NamedTuple):
     """``reserved`` permits are in hand, ``running`` are in use, one may be ``lent``; ``allowed`` is the most of all these together.
     ``obtainable`` more are free for us. ``contended``: another mapping waits for one."""
 
@@ -90,9 +90,9 @@ class Situation(NamedTuple):
     """
 
     terms: Terms
-    calls: Calls
-    messages: Messages
-    permits: PermitCounts
+    calls: CallState
+    messages: MessageState
+    permits: PermitState
     ahead: int
     careful_until: float
     careful_size: int

@@ -10,7 +10,7 @@ import structlog
 
 from pollers.aws.errors import AwsError
 from pollers.engine.backoff import Backoff
-from pollers.engine.failures import Failures
+from pollers.engine.failures import CollectedFailures
 from pollers.errors import SourceUnusable
 from pollers.sources.sqs.attributes import LONG_POLL_SECONDS, QueueAttributes
 from pollers.sources.sqs.context import QueueContext, WakeUp
@@ -69,7 +69,7 @@ class SqsPoller:
         self._held = HeldMessages()
         self._wake_up = WakeUp()
         self._entitlement = Entitlement(surroundings.claim, self._wake_up)
-        self._failures = Failures(self._meaning)
+        self._failures = CollectedFailures(self._meaning)
         self._queue: Queue | None = None
 
     def held(self) -> int:

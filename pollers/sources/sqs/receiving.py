@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from pollers.sources.sqs.planning import Calls, Lend, Messages, NotNow, PermitCounts, Situation, Terms, plan
+from pollers.sources.sqs.planning import CallState, Lend, MessageState, NotNow, PermitState, Situation, Terms, plan
 from pollers.sources.sqs.scaling import RECEIVE_LIMIT
 from pollers.telemetry.facts import RECEIVE_TASK, Doing, State
 
@@ -90,8 +90,8 @@ class Receiver:
         justified = calls.count < calls.target.target
         return Situation(
             self._terms,
-            Calls(calls.target.target, calls.count, calls.asked, calls.resume_at),
-            Messages(
+            CallState(calls.target.target, calls.count, calls.asked, calls.resume_at),
+            MessageState(
                 waiting.count,
                 waiting.runnable,
                 waiting.ready(now),
@@ -99,7 +99,7 @@ class Receiver:
                 self._deletes.backlog,
                 observed.mean_bytes,
             ),
-            PermitCounts(
+            PermitState(
                 entitlement.reserved,
                 entitlement.running,
                 entitlement.lent,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from pollers.aws.errors import AwsError
-from pollers.engine.failures import Failures
+from pollers.engine.failures import CollectedFailures
 from pollers.sources.streams.checkpointing import CheckpointWriter
 from pollers.sources.streams.context import StreamContext
 from pollers.sources.streams.current_stream import CurrentStream
@@ -58,7 +58,7 @@ class StreamPoller:
         self._stop = surroundings.stop.child()
         self._discovery: Discovery | None = None
         self._shards: ShardSupervisor | None = None
-        self._failures = Failures()
+        self._failures = CollectedFailures()
 
     def held(self) -> int:
         """See ``Poller.held``."""

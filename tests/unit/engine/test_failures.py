@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from handlers.errors import FunctionUnusable
 from pollers.aws.errors import AccessDenied, AwsError, Throttled
-from pollers.engine.failures import Failures, is_ours, taken_apart
+from pollers.engine.failures import CollectedFailures, is_ours, taken_apart
 from pollers.errors import SourceUnusable
 
 FAULT = KeyError("ours")
@@ -69,7 +69,7 @@ def test_the_text_names_the_siblings_each_once_and_not_too_many() -> None:
 
 def test_what_fails_while_a_poller_stops_is_raised_together() -> None:
     """The second failure is not swallowed because a first one is known."""
-    failures = Failures()
+    failures = CollectedFailures()
     failures.raise_found()
     assert failures.add(SOURCE).cause is SOURCE
     assert failures.add(ExceptionGroup("", [THROTTLED, FAULT])).cause is FAULT
@@ -80,7 +80,7 @@ def test_what_fails_while_a_poller_stops_is_raised_together() -> None:
 
 def test_a_single_failure_is_raised_as_it_is_and_the_same_one_again_is_no_other() -> None:
     """What is told in the same words is kept once."""
-    failures = Failures()
+    failures = CollectedFailures()
     failures.add(ExceptionGroup("", [SOURCE]))
     failures.add(SourceUnusable("no such queue"))
     with pytest.raises(SourceUnusable) as raised:
@@ -90,7 +90,7 @@ def test_a_single_failure_is_raised_as_it_is_and_the_same_one_again_is_no_other(
 
 def test_what_an_error_means_is_said_by_the_poller() -> None:
     """A queue's refusal is an unusable source; that decides before it is weighed."""
-    failures = Failures(lambda error: SourceUnusable(f"the queue: {error}") if error is DENIED else error)
+    failures = CollectedFailures(lambda error: SourceUnusable(f"the queue: {error}") if error is DENIED else error)
     assert str(failures.add(DENIED).cause).startswith("the queue: ")
     with pytest.raises(SourceUnusable):
         failures.raise_found()

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from pollers.sources.sqs.planning import (
     BUSY_POLL_SECONDS,
     UNDELETED_AT_MOST,
-    Calls,
+    CallState,
     Lend,
-    Messages,
+    MessageState,
     NotNow,
-    PermitCounts,
+    PermitState,
     Plan,
     Receive,
     Situation,
@@ -33,9 +33,9 @@ WINDOWED = Terms(batch_size=100, windowed=True, long_poll_seconds=LONG)
 
 IDLE = Situation(
     TERMS,
-    Calls(target=1, in_flight=0, asked=0, resume_at=0.0),
-    Messages(waiting=0, runnable=0, ready=False, due_at=None, undeleted=0, mean_bytes=0.0),
-    PermitCounts(reserved=0, running=0, lent=False, allowed=5, obtainable=5, contended=False),
+    CallState(target=1, in_flight=0, asked=0, resume_at=0.0),
+    MessageState(waiting=0, runnable=0, ready=False, due_at=None, undeleted=0, mean_bytes=0.0),
+    PermitState(reserved=0, running=0, lent=False, allowed=5, obtainable=5, contended=False),
     ahead=0,
     careful_until=0.0,
     careful_size=1,
@@ -297,13 +297,13 @@ def situations(draw: st.DrawFn) -> Situation:
     allowed = draw(st.integers(1, 12))
     return Situation(
         Terms(size, windowed, draw(st.sampled_from([0, 1, 5, LONG])), careful=draw(st.booleans()) and not windowed),
-        Calls(
+        CallState(
             target=draw(st.integers(1, 10)),
             in_flight=in_flight,
             asked=sum(draw(st.lists(st.integers(1, 10), min_size=in_flight, max_size=in_flight))),
             resume_at=draw(st.sampled_from([0.0, 0.0, 0.0, NOW + 1])),
         ),
-        Messages(
+        MessageState(
             waiting=waiting,
             # Without a window whatever is runnable makes a batch ready.
             runnable=waiting if windowed or ready else 0,
@@ -312,7 +312,7 @@ def situations(draw: st.DrawFn) -> Situation:
             undeleted=draw(st.sampled_from([0, 0, 0, 900, 1_500, 9_000])),
             mean_bytes=draw(st.sampled_from([0.0, 100.0, 20_000.0, 700_000.0])),
         ),
-        PermitCounts(
+        PermitState(
             reserved=reserved,
             running=running,
             lent=lent,
