@@ -12,7 +12,7 @@ from pollers.sources.streams.ending import TRIES_TO_FIND
 from pollers.telemetry.board import Board
 from pollers.telemetry.facts import Checkpointed, Discarded, EndDoubted, EndRevoked, ShardEnded
 from tests.worlds import virtual_time
-from tests.worlds.stream_rig import Rig, eventually
+from tests.worlds.stream_rig import Rig, accept, eventually, failing_on
 
 if TYPE_CHECKING:
     from pollers.aws.api import Page, Pushed, ShardListing
@@ -335,3 +335,34 @@ def test_a_continuation_that_is_no_place_above_the_last_record_moves_no_checkpoi
         assert (await rig.checkpoints())[SHARD].sequence_number == "4"
 
     virtual_time.run(main)
+
+
+@virtual_time.test
+async def test_a_stop_ends_no_shard_whose_last_records_are_not_done() -> None:
+    """The stream has no more of the shard, but its records are still to be tried again: at the next start."""
+    rig = Rig()
+    rig.put("bad")
+    rig.function.handler = failing_on("bad")
+    async with rig.running():
+        await eventually(lambda: bool(rig.invoked))
+        rig.stream.split(rig.only_shard)
+        await anyio.sleep(60)
+    assert not rig.of(ShardEnded)
+    rig.function.handler = accept
+    async with rig.running():
+        await eventually(lambda: rig.accepted == ["bad"])
+
+
+@virtual_time.test
+async def test_children_that_a_reply_names_are_read_as_soon_as_their_parent_has_ended() -> None:
+    """Not at the next listing, which may be half a minute away."""
+    rig = Rig()
+    rig.put("parent")
+    async with rig.running():
+        await eventually(lambda: rig.accepted == ["parent"])
+        await anyio.sleep(10)
+        rig.stream.split(rig.only_shard)
+        for shard in rig.stream.open_shards():
+            rig.stream.put_into(shard, "k", shard.shard_id)
+        await eventually(lambda: bool(rig.of(ShardEnded)))
+        await eventually(lambda: len(rig.accepted) == 3, within=2)

@@ -237,3 +237,32 @@ async def test_an_end_of_ours_that_is_on_the_disk_already_is_not_taken_for_anoth
         await eventually(lambda: len(rig.accepted) == 6)
     assert {fact.source for fact in rig.of(ShardEnded)} == {first.shard_id, second.shard_id}
     assert len(rig.accepted) == len(set(rig.accepted))
+
+
+@virtual_time.test
+async def test_a_shard_that_is_lost_at_its_end_is_taken_again_when_it_is_free() -> None:
+    """Its children wait meanwhile: nobody has written the end down."""
+    rig = Rig(store=(store := CountingStore()))
+    parent = rig.only_shard
+    rig.put("parent")
+    async with rig.running():
+        await eventually(lambda: rig.accepted == ["parent"])
+        await anyio.sleep(5)
+        store.lost = parent.shard_id
+        rig.stream.split(parent)
+        for shard in rig.stream.open_shards():
+            rig.stream.put_into(shard, "k", shard.shard_id)
+        await anyio.sleep(20)
+        assert rig.accepted == ["parent"]
+        store.lost = None
+        await eventually(lambda: len(rig.accepted) == 3, within=60)
+
+
+@virtual_time.test
+async def test_a_stop_gives_the_leases_back() -> None:
+    """Other owners need not wait until they run out."""
+    rig = Rig(shards=2, store=(store := CountingStore()))
+    async with rig.running():
+        await anyio.sleep(5)
+        assert store.released == []
+    assert sorted(store.released) == sorted(shard.shard_id for shard in rig.stream.open_shards())

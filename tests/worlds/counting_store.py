@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 class CountingStore:
     """A store in memory that counts writes and refuses them with ``problem``.
 
-    It says that the lease of ``lost`` is, and that other owners have ``withheld``. An end is on its disk ``end_seconds`` before it
-    says so.
+    It says that the lease of ``lost`` is, and that other owners have ``withheld``; ``released`` are those that were given back. An end is on its disk ``end_seconds`` before it says so.
     """
 
     def __init__(self) -> None:
@@ -29,6 +28,7 @@ class CountingStore:
         self.saves = 0
         self.seconds = 0.002
         self.end_seconds = 0.0
+        self.released: list[str] = []
         self.problem: StoreUnwritable | None = None
         self.lost: str | None = None
         self.withheld: set[str] = set()
@@ -61,6 +61,10 @@ class _Counting:
     async def take_leases(self, shard_ids: Collection[str]) -> dict[str, Lease]:
         taken: dict[str, Lease] = await self._inner.take_leases(set(shard_ids) - self._store.withheld)
         return taken
+
+    async def release(self, leases: Collection[Lease]) -> None:
+        self._store.released.extend(lease.shard_id for lease in leases)
+        await self._inner.release(leases)
 
     async def save(self, lease: Lease, checkpoint: ShardCheckpoint) -> None:
         self._check(lease)
