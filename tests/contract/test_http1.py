@@ -15,7 +15,7 @@ import pytest
 
 from pollers.aws.wire import http1
 from pollers.aws.wire.exchange_errors import ConnectFailed, ConnectionLost, ExchangeFailed
-from pollers.aws.wire.http1 import Connections, Origin, _Distrust
+from pollers.aws.wire.http1 import ConnectionPool, Origin, _Distrust
 from tests.contract.scripted import reply, until
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ REQUEST = b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n"
 
 
 @asynccontextmanager
-async def conversing(conversation: Conversation) -> AsyncIterator[tuple[Connections, list[int]]]:
+async def conversing(conversation: Conversation) -> AsyncIterator[tuple[ConnectionPool, list[int]]]:
     """A server that holds ``conversation`` on each connection; connections to it, and how many it has had."""
     count = [0]
 
@@ -41,7 +41,7 @@ async def conversing(conversation: Conversation) -> AsyncIterator[tuple[Connecti
             writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    connections = Connections(Origin("127.0.0.1", server.sockets[0].getsockname()[1]))
+    connections = ConnectionPool(Origin("127.0.0.1", server.sockets[0].getsockname()[1]))
     try:
         yield connections, count
     finally:
@@ -197,7 +197,7 @@ async def test_an_end_that_the_event_loop_has_not_heard_of_is_seen() -> None:
     loop = asyncio.get_running_loop()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.setblocking(False)
-        connections = Connections(Origin("127.0.0.1", listening.getsockname()[1]))
+        connections = ConnectionPool(Origin("127.0.0.1", listening.getsockname()[1]))
 
         async def answer_one() -> socket.socket:
             peer, _ = await loop.sock_accept(listening)

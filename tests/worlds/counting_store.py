@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class CountingStore:
     """A store in memory that counts writes and refuses them with ``problem``.
 
-    It says that the lease of ``lost`` is, and that other owners have ``withheld``; ``released`` are those that were given back. An end is on its disk ``end_seconds`` before it says so.
+    It says that the lease of ``lost`` is, and that other owners have ``withheld``; ``released`` are those that were given back.
+    An end is on its disk ``end_seconds`` before it says so.
     """
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ from pollers.aws.errors import INVALID_REPLY, CredentialsExpired, Unavailable
 from pollers.aws.wire.calls import READ_SECONDS, SdkCalls, json_bytes
 from pollers.aws.wire.classify import from_sdk, is_clock_skew, json_failure
 from pollers.aws.wire.exchange_errors import ExchangeFailed
-from pollers.aws.wire.http1 import Connections, Origin
+from pollers.aws.wire.http1 import ConnectionPool, Origin
 from pollers.aws.wire.passthrough import USER_AGENT
 from pollers.aws.wire.sdk_private import is_proxied, normalize_url_path, resolve_endpoint, tls_context
 from pollers.aws.wire.signing import Signer
@@ -43,7 +43,7 @@ _ONCE = frozenset({"ReceiveMessage", "SendMessage"})
 class _Route:
     """Where one operation goes and how it is signed."""
 
-    connections: Connections
+    connections: ConnectionPool
     head: str
     """Request line and constant headers."""
     signer: Signer
@@ -71,7 +71,7 @@ class DirectCalls:
         self._sdk = SdkCalls(client, session, service_clock)
         self._model = client.meta.service_model
         self._routes: dict[tuple[str, str], _Route | None] = {}
-        self._connections: dict[tuple[str, str], Connections] = {}
+        self._connections: dict[tuple[str, str], ConnectionPool] = {}
         self._tls: ssl.SSLContext | None = None
         self._skew_seconds = 0.0
 
@@ -161,11 +161,11 @@ class DirectCalls:
         head = f"POST {path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in constant.items())
         return _Route(await self._connections_to(parts.scheme, host, port), head, signer)
 
-    async def _connections_to(self, scheme: str, host: str, port: int) -> Connections:
+    async def _connections_to(self, scheme: str, host: str, port: int) -> ConnectionPool:
         key = (scheme, f"{host}:{port}")
         if key not in self._connections:
             tls = await self._tls_context() if scheme == "https" else None
-            self._connections.setdefault(key, Connections(Origin(host, port, tls)))
+            self._connections.setdefault(key, ConnectionPool(Origin(host, port, tls)))
         return self._connections[key]
 
     async def _tls_context(self) -> ssl.SSLContext:

@@ -62,7 +62,7 @@ class _Distrust:
         self.until = now + self._seconds
 
 
-class Connections:
+class ConnectionPool:
     """Connections to one origin: as many as there are calls at a time, each with one request at a time."""
 
     def __init__(self, origin: Origin) -> None:
