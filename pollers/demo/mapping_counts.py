@@ -13,7 +13,6 @@ from pollers.telemetry.facts import (
     Discarded,
     Fact,
     Invoked,
-    Outcome,
     Polled,
     ShardEnded,
     ShardSeen,
@@ -28,7 +27,6 @@ class MappingCounts:
     """One mapping's moving numbers."""
 
     batches: int = 0
-    failed_batches: int = 0
     done: int = 0
     behind: dict[str, float] = field(default_factory=dict)
     shards: set[str] = field(default_factory=set)
@@ -59,7 +57,6 @@ class CountsSink:
         match fact:
             case Invoked():
                 counts.batches += 1
-                counts.failed_batches += fact.outcome is not Outcome.SUCCESS
                 counts.recent.append(anyio.current_time())
             case Deleted():
                 counts.done += len(fact.ids)

@@ -157,6 +157,8 @@ async def test_what_is_received_again_during_its_return_is_held_on() -> None:
             await settle()
             rig.queue.show_again(rig.queue.messages[message.id])
             rig.intake.take(rig.queue.pick(10, 30), anyio.current_time(), 30)
+            # A standard queue may take a handle that is not the newest.
+            rig.queue.handles[message.handle] = rig.queue.messages[message.id]
 
         (anew,) = rig.held.all()
         assert anew is not message
