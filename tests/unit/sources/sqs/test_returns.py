@@ -16,6 +16,11 @@ from tests.worlds.memory_sqs import Queue
 from tests.worlds.virtual_time import settle
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pytest
+
+    from pollers.aws.api import EntryFailed
     from pollers.sources.sqs.message import Held
 
 
@@ -147,18 +152,24 @@ async def test_what_lapses_between_two_tries_is_counted_as_expired() -> None:
 
 
 @virtual_time.test
-async def test_what_is_received_again_during_its_return_is_held_on() -> None:
-    """The reply is about a receipt that no longer counts: it says nothing of the message that came."""
+async def test_what_is_received_again_before_the_reply_to_its_return_is_held_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The return has come true, and the reply says nothing of the message that came then."""
     async with Rig().running() as rig:
         (message,) = await rig.receive(1)
-        rig.api.answers.append(2.0)
+        change = rig.api.change_visibility
+
+        async def change_and_reply_late(url: str, entries: Sequence[tuple[str, int]]) -> list[EntryFailed]:
+            refused = await change(url, entries)
+            await anyio.sleep(2)
+            return refused
+
+        monkeypatch.setattr(rig.api, "change_visibility", change_and_reply_late)
         async with anyio.create_task_group() as group:
-            group.start_soon(partial(rig.returns.hand_back, in_order=False), [message], {message.id: 5}, "it failed")
+            group.start_soon(partial(rig.returns.hand_back, in_order=False), [message], {message.id: 0}, "it failed")
             await settle()
-            rig.queue.show_again(rig.queue.messages[message.id])
             rig.intake.take(rig.queue.pick(10, 30), anyio.current_time(), 30)
-            # A standard queue may take a handle that is not the newest.
-            rig.queue.handles[message.handle] = rig.queue.messages[message.id]
 
         (anew,) = rig.held.all()
         assert anew is not message
