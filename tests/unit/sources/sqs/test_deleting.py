@@ -7,7 +7,7 @@ import pytest
 
 from pollers.aws.errors import AccessDenied, Throttled, Unavailable
 from pollers.sources.sqs.batch_deletes import BatchDeletes
-from pollers.sources.sqs.deleting import LAST_TRIES, LINGER_SECONDS
+from pollers.sources.sqs.deleting import CALLS_AT_MOST, LAST_TRIES, LINGER_SECONDS
 from pollers.sources.sqs.message import Phase
 from pollers.telemetry.facts import Deleted, DeleteRetried, Expired
 from tests.unit.sources.sqs.rig import Rig
@@ -189,3 +189,16 @@ async def test_a_brief_visibility_that_is_nearly_over_is_deleted_all_the_same() 
 
     assert [fact.ids for fact in rig.of_kind(Deleted)] == [[message.id]]
     assert len(rig.api.deletes) == 1
+
+
+@virtual_time.test
+async def test_no_more_deletes_are_under_way_than_sixteen() -> None:
+    """What is done meanwhile gathers into full tens and goes when one is through."""
+    async with Rig().running() as rig:
+        messages = await rig.receive(200)
+        rig.api.answers.extend([1.0] * CALLS_AT_MOST)
+        began = anyio.current_time()
+        rig.deletes.put(messages)
+        await anyio.sleep(2)
+
+    assert [call.at - began for call in rig.api.deletes] == pytest.approx([0] * CALLS_AT_MOST + [1] * 4)

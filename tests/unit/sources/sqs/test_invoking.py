@@ -111,6 +111,18 @@ async def test_it_is_given_up_when_its_visibility_timeout_would_have_run_out() -
 
 
 @virtual_time.test
+async def test_the_oldest_message_of_a_batch_decides_when_it_is_given_up() -> None:
+    """After that another may have it."""
+    async with Rig(behaviour=takes(0.1, Throttle("busy"))).running() as rig:
+        batch = await started(rig)
+        batch[0].received_at -= 20
+        began = anyio.current_time()
+        await rig.invoker.run(batch)
+
+        assert anyio.current_time() - began < 10
+
+
+@virtual_time.test
 async def test_a_stop_ends_the_pause_between_attempts() -> None:
     """The batch goes back at once: another process may run it."""
     async with Rig(behaviour=takes(0.1, Throttle("busy", 20.0))).running() as rig:
