@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from pollers.aws.errors import NotFound, Throttled, Unavailable
-from pollers.sources.sqs.planning import UNDELETED_AT_MOST
+from pollers.sources.sqs.planning import UNDELETED_AT_MOST, Receive
 from pollers.sources.sqs.receive_calls import OVER_LIMIT_SECONDS, STOPPED_SECONDS
 from pollers.telemetry.facts import Doing, Expired, PollFailed, State
 from tests.unit.sources.sqs.rig import Rig
@@ -121,6 +121,32 @@ class TestReceiving:
             assert rig.calls.count == 1
             assert rig.permits.held == 0
 
+    @virtual_time.test
+    async def test_a_loan_ends_with_the_last_receive_that_brings_nothing(self) -> None:
+        """The next wait needs a permit again."""
+        async with Rig().running() as rig:
+            rig.entitlement.reserve(1)
+            rig.entitlement.lend()
+            for wait_seconds in (1, 5):
+                rig.calls.start(Receive(10, wait_seconds, on_loan=True))
+            await anyio.sleep(2)
+            assert rig.entitlement.lent
+            await anyio.sleep(4)
+
+            assert not rig.entitlement.lent
+
+    @virtual_time.test
+    async def test_a_batch_goes_when_its_window_ends(self) -> None:
+        """A receive that is still under way is not waited for."""
+        async with Rig(maximum_batching_window_in_seconds=3).running() as rig:
+            began = anyio.current_time()
+            run(rig)
+            await anyio.sleep(0.5)
+            rig.queue.put("order")
+            await anyio.sleep(5)
+
+        assert [call.started_at - began for call in rig.function.calls] == pytest.approx([3])
+
 
 class TestFailures:
     """A receive that fails."""
@@ -161,6 +187,17 @@ class TestFailures:
 
         first, second = (at for at, _, _ in rig.api.received)
         assert second - first == pytest.approx(OVER_LIMIT_SECONDS)
+
+    @virtual_time.test
+    async def test_one_outage_is_one_failure(self) -> None:
+        """However many receives were under way: the pause grows once."""
+        async with Rig().running() as rig:
+            rig.api.answers.extend([(1.0, Unavailable("ServiceUnavailable"))] * 3)
+            for _ in range(3):
+                rig.calls.start(Receive(10, 1, on_loan=False))
+            await anyio.sleep(2)
+
+        assert len(rig.of_kind(PollFailed)) == 1
 
     @virtual_time.test
     async def test_an_error_that_no_retry_cures_ends_the_call_loudly(self) -> None:
