@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import anyio
 import pytest
 
+from handlers.function import Payload, Result
 from pollers.sources.streams.ending import TRIES_TO_FIND
 from pollers.telemetry.board import Board
 from pollers.telemetry.facts import Checkpointed, Discarded, EndDoubted, EndRevoked, ShardEnded
 from tests.worlds import virtual_time
-from tests.worlds.stream_rig import Rig, accept, eventually, failing_on
+from tests.worlds.stream_rig import RAISED, Rig, accept, eventually, failing_on
 
 if TYPE_CHECKING:
     from pollers.aws.api import Page, Pushed, ShardListing
@@ -366,3 +367,22 @@ async def test_children_that_a_reply_names_are_read_as_soon_as_their_parent_has_
             rig.stream.put_into(shard, "k", shard.shard_id)
         await eventually(lambda: bool(rig.of(ShardEnded)))
         await eventually(lambda: len(rig.accepted) == 3, within=2)
+
+
+@virtual_time.test
+async def test_a_stop_ends_no_shard_whose_last_window_is_open() -> None:
+    """Its last invocation has failed and is still to be tried again: at the next start."""
+    rig = Rig(tumbling_window_in_seconds=60)
+    rig.put("1")
+
+    async def failing_at_the_end(event: dict[str, Any]) -> Result:
+        await anyio.sleep(0.01)
+        return RAISED if event["isFinalInvokeForWindow"] else Payload(b'{"state": {}}')
+
+    rig.function.handler = failing_at_the_end
+    async with rig.running():
+        await eventually(lambda: rig.accepted == ["1"])
+        rig.stream.split(rig.only_shard)
+        await anyio.sleep(150)
+        assert any(event["isFinalInvokeForWindow"] for event in rig.function.events)
+    assert not rig.of(ShardEnded)
