@@ -46,3 +46,13 @@ print(sorted(name for name in sys.modules if name.startswith("handlers.workers."
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
 
     assert done.stdout.strip() == "['handlers.workers.interpreter']"
+
+
+def test_a_name_replaced_in_its_file_is_replaced_in_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asked for it before: a test that replaces a name must not depend on the tests before it."""
+    room = importlib.import_module("handlers.system")
+    assert room.keep_memory_private is not None
+
+    monkeypatch.setattr("handlers.system.memory_privacy.keep_memory_private", "replaced")
+
+    assert room.keep_memory_private == "replaced"
