@@ -16,7 +16,7 @@ import anyio
 import anyio.lowlevel
 
 from config.models import SqsMapping
-from handlers.function import Function, FunctionStatus, Invocation, Payload
+from handlers.function import PLAIN, Call, Function, FunctionStatus, Invocation, Payload
 from pollers.engine.permits import Permits
 from pollers.engine.poller import Surroundings
 from pollers.engine.stop import Stop
@@ -84,7 +84,7 @@ class Instant:
     concurrency = CONCURRENCY
     timeout_seconds = 3.0
 
-    async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
+    async def invoke(self, event: bytes, *, request_id: str, call: Call = PLAIN) -> Invocation:
         return Invocation(request_id, Payload(b"null"), 0.0)
 
     def status(self) -> FunctionStatus:

@@ -17,20 +17,25 @@ from typing import TYPE_CHECKING
 from handlers.exports import lazily
 
 if TYPE_CHECKING:
-    from handlers.errors import FunctionUnusable, HandlerError
+    from handlers.errors import FunctionUnusable, HandlerError, ReaderGone
     from handlers.factory import make_function
     from handlers.function import (
+        PLAIN,
+        Call,
         Function,
         FunctionError,
         FunctionStatus,
         InfrastructureError,
         Invocation,
         Payload,
+        ResponseStream,
         Result,
         Throttle,
     )
 
 __all__ = [
+    "PLAIN",
+    "Call",
     "Function",
     "FunctionError",
     "FunctionStatus",
@@ -39,6 +44,8 @@ __all__ = [
     "InfrastructureError",
     "Invocation",
     "Payload",
+    "ReaderGone",
+    "ResponseStream",
     "Result",
     "Throttle",
     "make_function",
@@ -46,8 +53,9 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
-        "errors": "FunctionUnusable HandlerError",
+        "errors": "FunctionUnusable HandlerError ReaderGone",
         "factory": "make_function",
-        "function": "Function FunctionError FunctionStatus InfrastructureError Invocation Payload Result Throttle",
+        "function": "Call Function FunctionError FunctionStatus InfrastructureError Invocation PLAIN Payload "
+        "ResponseStream Result Throttle",
     },
 )

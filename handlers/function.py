@@ -61,6 +61,38 @@ class Invocation:
     result: Result
     duration_seconds: float
     log: tuple[str, ...] = ()
+    streamed: bool = False
+    """The response went to the call's stream; ``result`` is then empty, or the error that ended it."""
+
+
+class ResponseStream(Protocol):
+    """Where one invocation's response goes while the function still writes it."""
+
+    def begin(self, content_type: str) -> None:
+        """The function streams its response, of this type. Called once, before the first chunk; never for a buffered response."""
+
+    async def write(self, chunk: bytes) -> None:
+        """Pass a chunk on. Waits while the reader is slow.
+
+        Raises :class:`handlers.errors.ReaderGone` when there is nobody to read any more. The function then runs on to its end
+        (docs/lambda 8.1), and what it still writes is dropped.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a direct caller gives along with the event.
+
+    ``client_context`` is JSON as text. With a ``stream``, a function that streams its response does so into it; one that does
+    not, or cannot, is answered as a whole in :attr:`Invocation.result`.
+    """
+
+    client_context: str | None = None
+    stream: ResponseStream | None = None
+
+
+PLAIN = Call()
+"""Nothing but the event, as mappings call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +132,7 @@ class Function(Protocol):
     def timeout_seconds(self) -> float:
         """After how long an invocation is stopped and becomes a :class:`FunctionError`."""
 
-    async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
+    async def invoke(self, event: bytes, *, request_id: str, call: Call = PLAIN) -> Invocation:
         """Run the function once on an encoded event, and never raise for what the function does.
 
         Cancelling the call stops the invocation for good: when the cancellation has been delivered, the function is no longer

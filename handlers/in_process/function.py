@@ -12,7 +12,8 @@ import structlog
 
 from handlers import error_documents
 from handlers.errors import FunctionUnusable
-from handlers.function import FunctionError, FunctionStatus, Invocation, Result, Throttle
+from handlers.function import PLAIN, FunctionError, FunctionStatus, Invocation, Result, Throttle
+from handlers.function import Call as DirectCall
 from handlers.in_process.calls import Call
 from handlers.in_process.context import LambdaContext, Surroundings
 from handlers.in_process.loading import load
@@ -104,7 +105,7 @@ class InProcessFunction:
         for runner in runners:
             runner.handler.namespace.unload()
 
-    async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
+    async def invoke(self, event: bytes, *, request_id: str, call: DirectCall = PLAIN) -> Invocation:
         """Run the handler once. See :meth:`handlers.function.Function.invoke`.
 
         A cancelled ``async def`` handler is cancelled; a ``def`` handler that blocks is abandoned.

@@ -11,7 +11,7 @@ import anyio
 
 from handlers import error_documents
 from handlers.errors import FunctionUnusable
-from handlers.function import FunctionStatus, InfrastructureError, Invocation, Result, Throttle
+from handlers.function import PLAIN, Call, FunctionStatus, InfrastructureError, Invocation, Result, Throttle
 from handlers.remote.body import CHUNK_BYTES, read_bounded, service_time
 from handlers.remote.endpoints import Endpoint, FreeEndpoints
 from handlers.remote.replies import Reply, result_of
@@ -75,7 +75,7 @@ class HttpFunction:
             with anyio.CancelScope(shield=True):
                 await self._session.close()
 
-    async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
+    async def invoke(self, event: bytes, *, request_id: str, call: Call = PLAIN) -> Invocation:
         """Post the event. See :meth:`handlers.function.Function.invoke`; cancelling closes the connection."""
         begun = time.perf_counter()  # uvloop's own clock only counts milliseconds
         self._busy += 1

@@ -20,6 +20,8 @@ from config import parse_arn
 from handlers import error_documents
 from handlers.errors import FunctionUnusable
 from handlers.function import (
+    PLAIN,
+    Call,
     FunctionError,
     FunctionStatus,
     InfrastructureError,
@@ -104,7 +106,7 @@ class InvokeApiFunction:
         with anyio.CancelScope(shield=True):
             await self._exits.aclose()
 
-    async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
+    async def invoke(self, event: bytes, *, request_id: str, call: Call = PLAIN) -> Invocation:
         """See :meth:`handlers.function.Function.invoke`. Cancelling it closes the connection, but the function goes on."""
         begun = time.perf_counter()  # uvloop's own clock only counts milliseconds
         self._busy += 1

@@ -13,7 +13,7 @@ import structlog
 from anyio import CancelScope, to_thread
 
 from handlers.environment import World
-from handlers.function import FunctionStatus
+from handlers.function import PLAIN, FunctionStatus
 from handlers.workers.deliveries import Deliveries
 from handlers.workers.environment import memory_size_mib
 from handlers.workers.output import LogRules
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from config.models import ProcessFunction
-    from handlers.function import Invocation
+    from handlers.function import Call, Invocation
     from handlers.workers.runtime import Prepare
 
 _Model = TypeVar("_Model", bound="ProcessFunction")
@@ -121,7 +121,7 @@ class WorkerFunction:
         finally:
             await self._remove_scratch()
 
-    async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
+    async def invoke(self, event: bytes, *, request_id: str, call: Call = PLAIN) -> Invocation:
         """Run the function once, on an idle worker or on one that becomes free or is started (``Function.invoke``)."""
         return await self._entered_pool().invoke(event, request_id)
 

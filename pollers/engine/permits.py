@@ -18,8 +18,8 @@ import anyio
 class Claim(Protocol):
     """One caller's end of a function's permits.
 
-    A caller never holds more than its own limit (a mapping's maximum concurrency), all callers of a function together never
-    more than the function's concurrency. Waiting callers are served in turn.
+    A caller is never granted more than its own limit (a mapping's maximum concurrency), all callers of a function together never
+    more than the function's concurrency. Both may fall below what is held already. Waiting callers are served in turn.
     """
 
     @property
@@ -76,6 +76,16 @@ class Permits:
     def concurrency(self) -> int:
         """How many permits there are."""
         return self._concurrency
+
+    def resize(self, concurrency: int) -> None:
+        """There are more permits, or fewer, from now on; 0 for none.
+
+        Nobody loses one that it holds: where more are held than there are, none is granted until enough have come back.
+        """
+        if concurrency < 0:
+            raise ValueError(f"{concurrency} permits: there cannot be fewer than none")
+        self._concurrency = concurrency
+        self._hand_out()
 
     @property
     def held(self) -> int:

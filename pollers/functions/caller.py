@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import anyio
+
+from handlers.function import PLAIN, Invocation, Throttle
+
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from handlers.function import Function, Invocation
+    from handlers.function import Call, Function
     from pollers.engine.permits import Claim
     from pollers.engine.stop import Stop
     from pollers.functions.host import FunctionHost
@@ -39,23 +43,40 @@ class Caller:
         self._breakdown = self._host.breakdown
         return await self._host.get()
 
-    async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
+    async def invoke(
+        self, event: bytes, *, request_id: str, call: Call = PLAIN, patience: float | None = None
+    ) -> Invocation:
         """Run the function once, as soon as there is a permit for it.
+
+        ``patience`` is how many seconds it waits for one at most, before the result is a Throttle; 0 tries at once, None waits
+        for as long as it takes.
 
         Raises as :meth:`function` does, and FunctionUnusable when the function breaks down meanwhile: whether it ran to its
         end is then not known.
         """
         # Before a permit is waited for: one load that fails is the answer to all who wait now, and not one load for each of them.
         await self.function()
-        await self._share.acquire()
+        if not await self._permitted(patience):
+            return Invocation(request_id, Throttle(self._host.full()), 0.0)
         try:
             # Again, since it may have broken down meanwhile.
             function = await self.function()
             with self._host.breakdown.running():
-                return await function.invoke(event, request_id=request_id)
+                return await function.invoke(event, request_id=request_id, call=call)
             raise self._host.broke_down()
         finally:
             self._share.release()
+
+    async def _permitted(self, patience: float | None) -> bool:
+        """Take a permit; False if there was none in time."""
+        if self._share.try_acquire():
+            return True
+        if patience is not None and patience <= 0:
+            return False
+        with anyio.move_on_after(patience):
+            await self._share.acquire()
+            return True
+        return False
 
     def __enter__(self) -> Caller:
         return self

@@ -61,6 +61,7 @@ class FunctionHost:
         self._make = make
         self._function: Function | None = None
         self._failure: Failure | None = None
+        self._reserved: int | None = None
         self._callers: set[Caller] = set()
         self._retired = False
         self._asked = anyio.Event()
@@ -88,6 +89,27 @@ class FunctionHost:
         if self._asked.is_set():
             return FunctionState.STARTING
         return FunctionState.UNUSED if self._failure is None else FunctionState.UNUSABLE
+
+    @property
+    def reserved(self) -> int | None:
+        """Its reserved concurrency, as :meth:`reserve` was told last; None for none."""
+        return self._reserved
+
+    def reserve(self, concurrency: int | None) -> None:
+        """Reserve so much concurrency for the function, as PutFunctionConcurrency does; None takes that back.
+
+        No more invocations than that are begun, nor more than its configured concurrency; 0 begins none. What runs goes on.
+        """
+        configured = self.model.concurrency
+        self.permits.resize(configured if concurrency is None else min(concurrency, configured))
+        self._reserved = concurrency
+
+    def full(self) -> str:
+        """Why an invocation got no permit, in words."""
+        reserved = " (its reserved concurrency)" if self._reserved is not None else ""
+        return (
+            f"function {self.name} runs as many invocations as it may at a time: {self.permits.concurrency}{reserved}"
+        )
 
     @property
     def called(self) -> bool:

@@ -47,7 +47,8 @@ class Functions(Mapping[str, FunctionHost]):
     async def apply(self, models: Mapping[str, FunctionModel], renew: Collection[str]) -> None:
         """Follow a changed configuration: hosts for new functions, none for those that are gone, new ones for ``renew``.
 
-        An old host is left once its last caller has left; those that nobody calls now are waited for.
+        An old host is left once its last caller has left; those that nobody calls now are waited for. Reserved concurrency stays
+        with the name.
         """
         gone = [host for name, host in self._hosts.items() if name not in models or name in renew]
         for host in gone:
@@ -59,6 +60,8 @@ class Functions(Mapping[str, FunctionHost]):
             if name not in self._hosts:
                 self._add(name, model)
         for host in gone:
+            if host.name in self._hosts:
+                self._hosts[host.name].reserve(host.reserved)
             if not host.called:
                 await host.finished.wait()
         self._leaving = [host for host in self._leaving if not host.finished.is_set()]

@@ -154,7 +154,7 @@ class Gauges(Collector):
         yield gauge(WORKERS_BUSY, {name: state.busy for name, state in states.items()})
         yield _counter(LOG_LINES_DROPPED, {name: state.log_lines_dropped_total for name, state in states.items()})
         yield _counter(EMBEDDED_METRICS, {name: state.embedded_metrics_total for name, state in states.items()})
-        yield gauge(CONCURRENCY, {name: host.model.concurrency for name, host in hosts.items()})
+        yield gauge(CONCURRENCY, {name: host.permits.concurrency for name, host in hosts.items()})
         yield gauge(PERMITS, {name: host.permits.held for name, host in hosts.items()})
 
 

@@ -145,7 +145,7 @@ class Status:
             kind_of(runner.model).shown.backlog,
             runner.problem,
             runner.host.permits.held,
-            runner.host.model.concurrency,
+            runner.host.permits.concurrency,
             "workers" if isinstance(runner.host.model, PythonFunction | ProvidedFunction) else "invocations",
         )
         return sentence(self._board.of(runner.name), around, anyio.current_time())
@@ -191,7 +191,7 @@ def _function(host: FunctionHost) -> dict[str, Any]:
         "name": host.name,
         "runtime": getattr(host.model, "runtime", "python"),
         "state": host.state.value,
-        "concurrency": host.model.concurrency,
+        "concurrency": host.permits.concurrency,
         "permits_held": host.permits.held,
         "workers": status.workers if status is not None else 0,
         "busy": status.busy if status is not None else 0,

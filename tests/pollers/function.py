@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import anyio
 import orjson
 
-from handlers.function import FunctionError, FunctionStatus, Invocation, Payload, Result
+from handlers.function import PLAIN, FunctionError, FunctionStatus, Invocation, Payload, Result
+from handlers.function import Call as DirectCall
 from tests.pollers.world import Partial
 
 if TYPE_CHECKING:
@@ -130,22 +131,22 @@ class TrialFunction:
     name = "trial"
     arn = "arn:aws:lambda:us-east-1:000000000000:function:trial"
 
-    async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
+    async def invoke(self, event: bytes, *, request_id: str, call: DirectCall = PLAIN) -> Invocation:
         """See ``Function.invoke``."""
         parsed = orjson.loads(event)
-        call = Call(parsed, self.read(parsed), self.partial, anyio.current_time(), len(event))
-        self.began(call)
-        self.calls.append(call)
-        self.running.append(call)
+        made = Call(parsed, self.read(parsed), self.partial, anyio.current_time(), len(event))
+        self.began(made)
+        self.calls.append(made)
+        self.running.append(made)
         self.invoked.set()
         self.invoked = anyio.Event()
         try:
-            call.answer = await self.behaviour(call)
+            made.answer = await self.behaviour(made)
         finally:
-            self.running.remove(call)
-            call.ended = anyio.current_time()
-        self.ended(call)
-        return Invocation(request_id, call.answer.result, call.ended - call.began)
+            self.running.remove(made)
+            made.ended = anyio.current_time()
+        self.ended(made)
+        return Invocation(request_id, made.answer.result, made.ended - made.began)
 
     def status(self) -> FunctionStatus:
         """See ``Function.status``."""

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import anyio
 
 from config.models import SqsMapping
-from handlers.function import Function, FunctionError, FunctionStatus, Invocation, Payload, Result
+from handlers.function import PLAIN, Function, FunctionError, FunctionStatus, Invocation, Payload, Result
+from handlers.function import Call as DirectCall
 from pollers.engine.permits import Permits
 from pollers.engine.poller import Surroundings
 from pollers.engine.stop import Stop
@@ -88,19 +89,19 @@ class ScriptedFunction:
         self.running: list[Call] = []
         self.most_running = 0
 
-    async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
+    async def invoke(self, event: bytes, *, request_id: str, call: DirectCall = PLAIN) -> Invocation:
         now = anyio.current_time()
-        call = Call(json.loads(event)["Records"], now, len(event))
-        self.calls.append(call)
-        self.running.append(call)
+        made = Call(json.loads(event)["Records"], now, len(event))
+        self.calls.append(made)
+        self.running.append(made)
         self.most_running = max(self.most_running, len(self.running))
         assert len(self.running) <= self.concurrency, "more invocations than the function allows"
         try:
-            call.result = await self.behaviour(call)
+            made.result = await self.behaviour(made)
         finally:
-            self.running.remove(call)
-            call.ended_at = anyio.current_time()
-        return Invocation(request_id, call.result, call.ended_at - now)
+            self.running.remove(made)
+            made.ended_at = anyio.current_time()
+        return Invocation(request_id, made.result, made.ended_at - now)
 
     def status(self) -> FunctionStatus:
         return FunctionStatus(0, len(self.running))

@@ -11,7 +11,7 @@ import orjson
 import structlog
 
 from config.models import DynamoDBMapping, KinesisMapping
-from handlers.function import FunctionError, FunctionStatus, Invocation, Payload, Result
+from handlers.function import PLAIN, Call, FunctionError, FunctionStatus, Invocation, Payload, Result
 from pollers.checkpoints import CheckpointStore, MemoryStore
 from pollers.engine.permits import Permits
 from pollers.engine.poller import Surroundings
@@ -55,7 +55,7 @@ class RigFunction:
         self.finished: list[list[str]] = []
         self.busy = 0
 
-    async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
+    async def invoke(self, event: bytes, *, request_id: str, call: Call = PLAIN) -> Invocation:
         """See ``Function.invoke``."""
         parsed = orjson.loads(event)
         self.events.append(parsed)

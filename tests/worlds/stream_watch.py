@@ -24,6 +24,8 @@ import anyio
 import orjson
 
 from handlers.function import (
+    PLAIN,
+    Call,
     FunctionError,
     FunctionStatus,
     InfrastructureError,
@@ -273,7 +275,7 @@ class SimulatedFunction:
         self._watch = watch
         self._busy = 0
 
-    async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
+    async def invoke(self, event: bytes, *, request_id: str, call: Call = PLAIN) -> Invocation:
         """See ``Function.invoke``."""
         watch, parsed = self._watch, orjson.loads(event)
         shard, batch, keys = watch.began(parsed)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.function import FunctionError, InfrastructureError, Invocation, Payload, Throttle
+from handlers.function import PLAIN, Call, FunctionError, InfrastructureError, Invocation, Payload, Throttle
 from pollers.engine.invoking import STOPPED, Attempt, Ended, accept_all, invoke, new_request_id
 from pollers.engine.poller import Surroundings
 from pollers.engine.responses import Verdict, failed_ids
@@ -44,7 +44,7 @@ class Bench:
     stop: Stop = field(default_factory=Stop)
     hurries: bool = False
 
-    async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
+    async def invoke(self, event: bytes, *, request_id: str, call: Call = PLAIN) -> Invocation:
         """As a function does. It measures half of the time that the caller waits."""
         self.events.append(event)
         await anyio.sleep(self.seconds)

@@ -169,6 +169,53 @@ async def test_a_mapping_that_leaves_gives_everything_back() -> None:
     assert permits.held == 1
 
 
+@virtual_time.test
+async def test_fewer_permits_take_none_from_who_holds_it_and_grant_none_until_enough_have_come_back() -> None:
+    """What runs goes on; the next begins when less than the new number runs."""
+    permits = Permits(3)
+    share, order = permits.claim(), list[str]()
+    for _ in range(3):
+        assert share.try_acquire()
+    permits.resize(1)
+    assert (share.held, share.limit, share.available) == (3, 1, 0)
+    assert not share.try_acquire()
+    async with anyio.create_task_group() as group:
+        group.start_soon(_wait, share, order, "next")
+        for running in (2, 1):
+            share.release()
+            await settle()
+            assert (share.held, order) == (running, [])
+        share.release()
+        await settle()
+
+    assert (share.held, order) == (1, ["next"])
+
+
+@virtual_time.test
+async def test_no_permits_at_all_let_everybody_wait_and_more_of_them_wake_as_many() -> None:
+    """A reserved concurrency of 0 begins nothing; one that is raised is used at once."""
+    permits = Permits(2)
+    share, order = permits.claim(), list[str]()
+    permits.resize(0)
+    async with anyio.create_task_group() as group:
+        for name in ("one", "two", "three"):
+            group.start_soon(_wait, share, order, name)
+        await settle()
+        assert order == []
+        permits.resize(2)
+        await settle()
+        assert order == ["one", "two"]
+        permits.resize(3)
+
+    assert order == ["one", "two", "three"]
+
+
+def test_there_are_never_fewer_permits_than_none() -> None:
+    """A negative number would be a mistake of who asks."""
+    with pytest.raises(ValueError, match="-1 permits"):
+        Permits(1).resize(-1)
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_whatever_happens_no_permit_is_lost_or_made(seed: int) -> None:
     """Random acquiring, cancelling and releasing: bounds hold, everybody is served in the end, all come back."""
@@ -193,6 +240,63 @@ def test_whatever_happens_no_permit_is_lost_or_made(seed: int) -> None:
                         claim.release()
 
         async with anyio.create_task_group() as group:
+            for number in range(len(claims)):
+                for _ in range(draw.randint(1, 3)):
+                    group.start_soon(mapping, number)
+        assert permits.held == 0
+        assert all(served)
+
+    virtual_time.run(story)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_whatever_happens_while_the_number_of_permits_changes_none_is_lost_or_made(seed: int) -> None:
+    """Random resizing beside acquiring, cancelling and releasing: no grant exceeds the number of the moment, no free permit is
+    kept from who waits, everybody is served in the end, all come back.
+    """
+
+    async def story() -> None:
+        draw = random.Random(seed)
+        permits = Permits(2)
+        claims = [permits.claim(draw.choice([None, 1, 2])) for _ in range(draw.randint(1, 4))]
+        served = [0] * len(claims)
+        waiting = [0] * len(claims)
+
+        def idle_though_awaited() -> bool:
+            free = permits.concurrency - permits.held
+            return free > 0 and any(
+                count and claim.held < claim.limit for count, claim in zip(waiting, claims, strict=True)
+            )
+
+        async def mapping(number: int) -> None:
+            claim = claims[number]
+            for _ in range(15):
+                waiting[number] += 1
+                try:
+                    with anyio.move_on_after(draw.choice([0.0, 0.5, 1_000])) as scope:
+                        await claim.acquire(urgent=draw.random() < 0.3)
+                finally:
+                    waiting[number] -= 1
+                if scope.cancelled_caught:
+                    continue
+                served[number] += 1
+                try:
+                    await anyio.sleep(draw.choice([0.0, 0.3, 1.0]))
+                finally:
+                    claim.release()
+
+        async def resizing() -> None:
+            for _ in range(20):
+                await anyio.sleep(draw.choice([0.1, 0.7]))
+                held = permits.held
+                permits.resize(draw.randint(0, 4))
+                assert permits.held <= max(held, permits.concurrency)
+                await settle()
+                assert not idle_though_awaited()
+            permits.resize(3)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(resizing)
             for number in range(len(claims)):
                 for _ in range(draw.randint(1, 3)):
                     group.start_soon(mapping, number)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from config.models import PythonFunction
-from handlers.function import Invocation, Payload
+from handlers.function import PLAIN, Call, Invocation, Payload
 from pollers.functions import Functions
 from tests.unit.supervisor.fakes import FakeFunction
 from tests.worlds.virtual_time import settle
@@ -27,7 +27,7 @@ class SlowFunction(FakeFunction):
     busy = 0
     most = 0
 
-    async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
+    async def invoke(self, event: bytes, *, request_id: str, call: Call = PLAIN) -> Invocation:
         self.busy += 1
         self.most = max(self.most, self.busy)
         await anyio.sleep(10.0)

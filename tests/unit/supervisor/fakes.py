@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from config.models import Config, PythonFunction, SqsMapping
-from handlers.function import FunctionStatus, Invocation, Payload
+from handlers.function import PLAIN, Call, FunctionStatus, Invocation, Payload
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ class FakeFunction:
         self.problem = problem
         self.break_down = anyio.Event()
 
-    async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
+    async def invoke(self, event: bytes, *, request_id: str, call: Call = PLAIN) -> Invocation:
         return Invocation(request_id, Payload(b"null"), 0.0)
 
     def status(self) -> FunctionStatus:

@@ -10,6 +10,7 @@ import anyio
 import anyio.lowlevel
 
 from config.models import Config, DynamoDBMapping, KinesisMapping, PythonFunction, SqsMapping
+from handlers.function import PLAIN, Invocation
 from pollers.checkpoints import MemoryStore
 from pollers.sources.dynamodb.source import DynamoDBSource
 from pollers.sources.kinesis.source import KinesisSource
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from config.models import Mapping
-    from handlers.function import Function, Invocation, Result
+    from handlers.function import Call, Function, Result
     from pollers.aws.api import EntryFailed, Wire
     from pollers.aws.errors import AwsError
     from pollers.engine.poller import Poller, Surroundings
@@ -91,9 +92,7 @@ class AnyFunction:
         self.behaviour: Behaviour = succeed
         self.calls = 0
 
-    async def invoke(self, event: bytes, *, request_id: str) -> Invocation:
-        from handlers.function import Invocation
-
+    async def invoke(self, event: bytes, *, request_id: str, call: Call = PLAIN) -> Invocation:
         self.calls += 1
         began = anyio.current_time()
         result: Result = await self.behaviour(None)  # type: ignore[arg-type]
