@@ -14,7 +14,7 @@ from config.functions.reading import read_function
 from config.models import Config
 from config.options.reader import Reader
 from config.options.spelling import suggestion
-from config.sections import SINGLE, read_section, with_checkpoints
+from config.sections import SINGLE, read_section, with_places
 from config.sources.reading import MappingReader
 from config.text.nodes import Entry, Scalar, Table, Unparsable, describe, is_null, quoted, walk
 from config.text.places import Path, Place, dotted
@@ -89,7 +89,7 @@ class _Loader:
         if self._report.faults:
             raise ConfigError(self._report.faults)
         folder = files[0].folder if not path.is_dir() else FilePath(os.path.abspath(path))
-        single["runtime"] = with_checkpoints(single["runtime"], folder)
+        single["runtime"] = with_places(single["runtime"], folder)
         given = {name: section for name, section in single.items() if section is not None}
         config = Config(**given, functions=functions, event_source_mappings=mappings)
         self._note_without_mappings(config, files)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from pydantic import Field, SerializeAsAny
 
+from config.functions.asynchronous import DeadLetterConfig, EventInvokeConfig, InvokeDestinations, RecordDestination
 from config.functions.aws_lambda import LambdaFunction
 from config.functions.function import FunctionBase
+from config.functions.function_url import Cors, FunctionUrl
 from config.functions.http import HttpFunction, Tls
 from config.functions.in_process import InProcessFunction
 from config.functions.logging_config import LoggingConfig
@@ -19,7 +21,7 @@ from config.functions.provided import ProvidedFunction
 from config.functions.python import PythonFunction
 from config.functions.registry import FunctionModel
 from config.options.model import Model
-from config.settings import Aws, Console, EndpointUrls, Http, Runtime
+from config.settings import Aws, Console, Credentials, EndpointUrls, Http, LambdaApi, Runtime
 from config.sources.dynamodb import DynamoDBMapping
 from config.sources.kinesis import KinesisMapping
 from config.sources.mapping import Filter, FilterCriteria, Mapping
@@ -35,6 +37,10 @@ class Config(Model):
         description="where AWS is; the SDK's own environment, profiles and roles serve for what is not given",
     )
     runtime: Runtime = Field(default=Runtime(), description="how Headrace itself runs")
+    lambda_api: LambdaApi | None = Field(
+        default=None,
+        description="Lambda's own API for SDKs, the AWS CLI and Terraform, and function URLs; not served if not given",
+    )
     console: Console = Field(default=Console(), description="what the console may show")
     functions: dict[str, FunctionModel] = Field(default_factory=dict, description="the functions, by name")
     event_source_mappings: dict[str, SerializeAsAny[Mapping]] = Field(
@@ -46,17 +52,24 @@ __all__ = [
     "Aws",
     "Config",
     "Console",
+    "Cors",
+    "Credentials",
+    "DeadLetterConfig",
     "DestinationConfig",
     "DynamoDBMapping",
     "EndpointUrls",
+    "EventInvokeConfig",
     "Filter",
     "FilterCriteria",
     "FunctionBase",
     "FunctionModel",
+    "FunctionUrl",
     "Http",
     "HttpFunction",
     "InProcessFunction",
+    "InvokeDestinations",
     "KinesisMapping",
+    "LambdaApi",
     "LambdaFunction",
     "LoggingConfig",
     "Mapping",
@@ -66,6 +79,7 @@ __all__ = [
     "ProvidedFunction",
     "ProvisionedPollerConfig",
     "PythonFunction",
+    "RecordDestination",
     "RetryDelay",
     "Runtime",
     "ScalingConfig",

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from config.functions.registry import DEFAULT, RUNTIMES
-from config.models import Aws, Console, Runtime
 from config.options.model import TextKind
 from config.options.shapes import (
     Either,
@@ -29,6 +28,7 @@ from config.options.shapes import (
     Text,
     options_of,
 )
+from config.sections import SINGLE
 from config.sources import registry
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def with_table(text: str) -> str:
 
 
 def _lines() -> Iterator[str]:
-    for title, model in (("aws", Aws), ("runtime", Runtime), ("console", Console)):
+    for title, model in SINGLE.items():
         yield from _table(f"`{title}`", _rows(options_of(model)))
     yield from _table("`functions.NAME`", _function_rows(), "runtimes")
     sources = {family.title: registry.settings_of(kinds[0]) for family, kinds in registry.families().items()}

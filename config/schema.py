@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from config.functions.reading import NAME as FUNCTION_NAME
 from config.functions.registry import RUNTIMES
-from config.models import Aws, Config, Console, Runtime
+from config.models import Config
 from config.options.model import TextKind
 from config.options.shapes import (
     Either,
@@ -29,6 +29,7 @@ from config.options.shapes import (
     Text,
     options_of,
 )
+from config.sections import SINGLE
 from config.sources import registry
 from config.sources.pasted import READ_ONLY, RESOURCE_TYPE, WITHOUT_EFFECT, unread_settings
 from config.sources.reading import NAME as MAPPING_NAME
@@ -64,9 +65,7 @@ class _Writer:
 
     def schema(self) -> Schema:
         properties = {
-            "aws": self._single(Aws),
-            "runtime": self._single(Runtime),
-            "console": self._single(Console),
+            **{name: self._single(model) for name, model in SINGLE.items()},
             "functions": _named(FUNCTION_NAME.pattern, self._function()),
             "event_source_mappings": _named(MAPPING_NAME.pattern, self._mapping()),
         }

@@ -10,6 +10,7 @@ from pydantic import Field
 from config.options.model import Model, TextKind
 
 DEFAULT_CHECKPOINTS = "sqlite:.headrace/checkpoints.db"
+DEFAULT_STATE = ".headrace"
 
 
 class EndpointUrls(Model):
@@ -56,6 +57,46 @@ class Http(Model):
     )
 
 
+class Credentials(Model):
+    """One pair of keys that callers of Lambda's API sign with."""
+
+    access_key_id: str = Field(min_length=1, max_length=128, description="the key's id")
+    secret_access_key: Annotated[str, TextKind.SECRET] = Field(
+        min_length=1, repr=False, description="the secret; best from the environment"
+    )
+
+
+class LambdaApi(Model):
+    """Lambda's own API for SDKs, the AWS CLI and Terraform, and function URLs."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on; 0.0.0.0 for all")
+    port: int = Field(default=9001, ge=0, le=65_535, description="port to listen on; 0 for any free one")
+    region: Annotated[str, TextKind.REGION] | None = Field(
+        default=None, description="region in the functions' ARNs; `aws.region` if not given, else us-east-1"
+    )
+    account: str = Field(
+        default="000000000000", min_length=12, max_length=12, description="account in the functions' ARNs"
+    )
+    functions: bool = Field(
+        default=False, description="whether functions may be created by the API, which brings code; not served yet"
+    )
+    queue_seconds: float = Field(
+        default=0,
+        ge=0,
+        le=900,
+        description="seconds that a synchronous call may wait for a free worker before it is 429",
+    )
+    credentials: list[Credentials] = Field(
+        default_factory=list,
+        description="keys that signatures are verified with; required on any address but loopback, where without them any "
+        "signature is taken",
+    )
+    trusted_proxies: list[str] = Field(
+        default_factory=list,
+        description="addresses or networks (10.0.0.0/8) of reverse proxies whose `x-forwarded-*` headers are believed",
+    )
+
+
 class Console(Model):
     """What the console may show."""
 
@@ -69,6 +110,12 @@ class Runtime(Model):
         default=DEFAULT_CHECKPOINTS,
         description="where stream checkpoints are kept: `sqlite:PATH`, PATH relative to the file that gives it, or to CONFIG's "
         "folder",
+    )
+    state: str = Field(
+        default=DEFAULT_STATE,
+        min_length=1,
+        description="folder of what must survive a restart beside checkpoints: the asynchronous queue, what the API made, and when "
+        "schedules ran; relative as `checkpoints` is",
     )
     shutdown_grace: float = Field(
         default=30, ge=0, le=86_400, description="seconds that running invocations are given to finish"
@@ -86,3 +133,8 @@ class Runtime(Model):
     def sqlite_path(self) -> Path:
         """The checkpoint database's file."""
         return Path(self.checkpoints.removeprefix("sqlite:"))
+
+    @property
+    def state_folder(self) -> Path:
+        """The folder of what must survive a restart beside checkpoints."""
+        return Path(self.state)

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from config.functions import registry
+from config.functions.function import RULES
 from config.options.shapes import options_of
 from config.options.spelling import suggestion
 from config.text.nodes import Node, Scalar, Table, describe, is_null, quoted
@@ -39,7 +40,7 @@ def read_function(name: str, node: Node, reader: Reader, path: Path) -> Function
     reading = reader.section(options_of(runtime.model), node, path, path, _foreign(runtime))
     if reading is None:
         return None
-    for rule in runtime.rules:
+    for rule in (*runtime.rules, *RULES):
         for found in rule(reading):
             report.fault((*path, *found.path), found.message)
     return runtime.model(**reading.values) if not reading.faulty else None

@@ -14,8 +14,8 @@ from config.faults import Finding
 from config.options.model import Model, Refused, Spellings
 from config.sources.kind import EventSource, Family, Words
 from config.sources.mapping import Mapping
-from config.text.arns import parse_arn
-from config.text.nodes import Node, Scalar, describe, quoted
+from config.text.nodes import Node, Scalar, describe
+from config.text.targets import Target, target_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FAMILY = Family("stream", "streams")
 MINIMUM_RECORD_AGE_SECONDS = 60
+ON_FAILURE = (Target.QUEUE, Target.TOPIC, Target.BUCKET)
+"""What failure records of streams go to (docs/lambda 4.10)."""
 _UNSUPPORTED_DESTINATION = "Unsupported DestinationConfig parameter for given event source mapping type."
 
 
@@ -119,26 +121,9 @@ def on_failure_destination(_source: EventSource, reading: Reading, _now: datetim
     """Failure records go to a standard queue, a standard topic or a bucket (docs/lambda 4.10)."""
     config = reading.values.get("destination_config")
     text = config.on_failure.destination if config is not None else None
-    problem = _destination_problem(text) if text else None
+    problem = target_problem(text, ON_FAILURE, "on-failure destinations") if text else None
     if problem:
         yield Finding(("destination_config", "on_failure", "destination"), problem)
-
-
-def _destination_problem(text: str) -> str | None:
-    wanted = "the ARN of a standard SQS queue, a standard SNS topic or an S3 bucket"
-    try:
-        arn = parse_arn(text)
-    except ValueError:
-        return f"found {quoted(text)}, expected {wanted}"
-    if arn.service in ("sqs", "sns") and arn.resource.endswith(".fifo"):
-        what = "queue" if arn.service == "sqs" else "topic"
-        return f"found a FIFO {what}, expected {wanted}: FIFO {what}s are no on-failure destinations"
-    located = bool(arn.region and arn.account) and "/" not in arn.resource and ":" not in arn.resource
-    if arn.service in ("sqs", "sns") and located:
-        return None
-    if arn.service == "s3" and not arn.region and not arn.account and "/" not in arn.resource:
-        return None
-    return f"found {quoted(text)}, expected {wanted}"
 
 
 def _invalid_position(node: Node) -> str:
