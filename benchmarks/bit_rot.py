@@ -20,7 +20,7 @@ import anyio
 
 from pollers.aws.api import StartAt
 from pollers.checkpoints import LanesDone, OpenWindow, ShardCheckpoint, SqliteStore, StoreUnreadable
-from pollers.checkpoints.errors import CheckpointError
+from pollers.storage.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +94,7 @@ async def outcome(source: Path, work: Path, name: str, bit: int, before: object)
             return "harmless" if await seen(path) == before else "CHANGED"
         except StoreUnreadable as error:
             return "refused" if "estore" in str(error) or "CONFIG" in str(error) else f"UNHELPFUL: {error}"
-        except CheckpointError as error:
+        except StoreError as error:
             return f"refused as {type(error).__name__}: {error}"
     raise AssertionError("no bit")
 

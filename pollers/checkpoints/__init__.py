@@ -1,8 +1,8 @@
 """Checkpoints: how far each shard is done, kept durably. Only the owner of a shard writes its checkpoint.
 
-May import the types of :mod:`pollers.aws`, and :mod:`pollers.clocks`. :mod:`store` is the seam; behind it are :mod:`sqlite` and
-:mod:`memory`. Of a SQLite file, :mod:`schema` decides whether it can be used, :mod:`contents` reads all of it, :mod:`layout`
-makes its tables, :mod:`rows` and :mod:`openings` hold the statements, and :mod:`writer` runs them in a thread.
+May import the types of :mod:`pollers.aws`, :mod:`pollers.clocks` and :mod:`pollers.storage`. :mod:`store` is the seam; behind it
+are :mod:`sqlite` and :mod:`memory`. Of a SQLite file, :mod:`schema` decides whether it can be used, :mod:`contents` reads all of
+it, :mod:`layout` makes its tables, and :mod:`rows` and :mod:`openings` hold the statements.
 """
 
 from __future__ import annotations
@@ -10,14 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pollers.checkpoints.errors import (
-    CheckpointError,
-    LeaseLost,
-    StoreBusy,
-    StoreDamaged,
-    StoreUnreadable,
-    StoreUnwritable,
-)
+from pollers.checkpoints.errors import LeaseLost
 from pollers.checkpoints.memory import MemoryStore
 from pollers.checkpoints.sqlite import SqliteStore
 from pollers.checkpoints.store import (
@@ -30,13 +23,13 @@ from pollers.checkpoints.store import (
     OpenWindow,
     ShardCheckpoint,
 )
+from pollers.storage.errors import StoreBusy, StoreDamaged, StoreError, StoreUnreadable, StoreUnwritable
 
 if TYPE_CHECKING:
     from pollers.clocks.clock import Clock
 
 __all__ = [
     "TRIM_HORIZON",
-    "CheckpointError",
     "CheckpointStore",
     "LanesDone",
     "Lease",
@@ -49,6 +42,7 @@ __all__ = [
     "SqliteStore",
     "StoreBusy",
     "StoreDamaged",
+    "StoreError",
     "StoreUnreadable",
     "StoreUnwritable",
     "open_store",

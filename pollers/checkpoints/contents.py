@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pollers.checkpoints import layout
 from pollers.checkpoints.layout import CHECKPOINT_COLUMNS, MAPPING_COLUMNS, SHARD_COLUMNS, STREAM_COLUMNS
-from pollers.checkpoints.seals import SEAL_MASK, seal
+from pollers.storage.seals import SEAL_MASK, seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

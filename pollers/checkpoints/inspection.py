@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pollers.aws.api import StartAt
-from pollers.checkpoints import files, layout, openings, rows, schema
+from pollers.checkpoints import layout, openings, rows, schema
 from pollers.checkpoints.contents import Contents
-from pollers.checkpoints.errors import StoreDamaged, StoreUnwritable
-from pollers.checkpoints.lock import OwnerLock, memory_of
+from pollers.checkpoints.layout import CHECKPOINTS
 from pollers.checkpoints.store import ShardCheckpoint
+from pollers.storage import files
+from pollers.storage.errors import StoreDamaged, StoreUnwritable
+from pollers.storage.lock import OwnerLock, memory_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -60,7 +62,7 @@ def look(path: Path) -> list[MappingFound]:
     """
     found = inspect(path)
     if found.faults:
-        raise schema.damaged(path, "; ".join(found.faults))
+        raise CHECKPOINTS.damaged(path, "; ".join(found.faults))
     return list(found.mappings)
 
 
@@ -74,7 +76,7 @@ def inspect(path: Path) -> FileFound:
     try:
         found = schema.examine(path, memory)
     except sqlite3.Error as error:
-        raise schema.translated(error, path) from error
+        raise CHECKPOINTS.translated(error, path) from error
     if found is None:
         return FileFound()
     contents = found[1]
@@ -89,7 +91,7 @@ def reset(path: Path, mappings: Collection[str], start: StartAt | None, *, every
     mapping's rows are damaged, that needs ``everything``, which says that ``mappings`` are all that there are. Raises
     StoreBusy while a running Headrace owns the file, and StoreDamaged when more than these mappings must be reset.
     """
-    with OwnerLock(path) as lock:
+    with OwnerLock(path, CHECKPOINTS) as lock:
         try:
             connection, commits = schema.connect(path, lock)
         except StoreDamaged as damage:
@@ -104,7 +106,7 @@ def reset(path: Path, mappings: Collection[str], start: StartAt | None, *, every
                 layout.count_commit(connection, commits + 1)
                 connection.execute("COMMIT")
             except sqlite3.Error as error:
-                raise schema.translated(error, path) from error
+                raise CHECKPOINTS.translated(error, path) from error
         lock.remember(commits + 1)
 
 
@@ -146,7 +148,7 @@ def _replace(path: Path, lock: OwnerLock, sound: Contents, mappings: Collection[
     sound.commits = max(sound.commits, lock.memory.commits or 0) + 1
     try:
         files.keep_copy(path)
-        files.put(path, sound)
+        schema.put(path, sound)
     except (OSError, sqlite3.Error) as error:
         raise StoreUnwritable(f"{path} could not be made anew ({error}); it was left as it is") from error
     lock.remember(sound.commits)

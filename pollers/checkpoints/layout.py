@@ -3,14 +3,15 @@
 Each row has a ``seal``, a checksum over everything in it but its lease (leases last no longer than their process). A stream's
 ``shards_sum`` is the sum of its shards' seals, the store's ``rows_sum`` that of all mappings' and streams' seals. A changed row
 is noticed by its own seal; a row that is missing, doubled or older than the others by the sum. The store's only row also counts
-the transactions that wrote anything (``commits``), which the lock's file remembers: see :mod:`pollers.checkpoints.lock`.
+the transactions that wrote anything (``commits``), which the lock's file remembers: see :mod:`pollers.storage.lock`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pollers.checkpoints.seals import SEAL_MASK, seal
+from pollers.storage.kind import StoreKind
+from pollers.storage.seals import SEAL_MASK, seal
 
 if TYPE_CHECKING:
     import sqlite3
@@ -19,6 +20,17 @@ APPLICATION_ID = 0x48647263
 """Marks the file as Headrace's own ("Hdrc")."""
 SCHEMA_VERSION = 2
 """Raised with every change that an older Headrace could not read."""
+OLDEST_VERSION = 1
+"""The oldest version that is migrated."""
+CHECKPOINTS = StoreKind(
+    application_id=APPLICATION_ID,
+    versions=(OLDEST_VERSION, SCHEMA_VERSION),
+    file="checkpoint file",
+    option="runtime.checkpoints",
+    place="file",
+    unwritten="no checkpoint was moved",
+    afresh="start every mapping afresh: headrace checkpoints reset CONFIG",
+)
 
 CHECKPOINT_COLUMNS = (
     "sequence_number, start_kind, start_sequence_number, start_timestamp, ended, "

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from pollers.checkpoints.errors import LeaseLost, StoreBusy
+from pollers.checkpoints.errors import LeaseLost
 from pollers.checkpoints.store import Lease, Opened, ShardCheckpoint
+from pollers.storage.errors import StoreBusy
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pollers.aws.api import StartAt
 from pollers.checkpoints.layout import seal_mapping, seal_stream
-from pollers.checkpoints.seals import seal
+from pollers.storage.seals import seal
 
 if TYPE_CHECKING:
     import sqlite3

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from pollers.aws.api import StartAt
-from pollers.checkpoints.errors import LeaseLost, StoreDamaged
+from pollers.checkpoints.errors import LeaseLost
 from pollers.checkpoints.layout import CHECKPOINT_COLUMNS, SHARD_COLUMNS, seal_mapping, seal_stream
-from pollers.checkpoints.seals import seal
 from pollers.checkpoints.store import LanesDone, OpenWindow, ShardCheckpoint
+from pollers.storage.errors import StoreDamaged
+from pollers.storage.seals import seal
 
 if TYPE_CHECKING:
     import sqlite3

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pollers.checkpoints import openings, rows
-from pollers.checkpoints.errors import CheckpointError, LeaseLost
+from pollers.checkpoints.errors import LeaseLost
 from pollers.checkpoints.session import SqliteSession
 from pollers.checkpoints.store import Lease, Opened, ShardCheckpoint
-from pollers.checkpoints.writer import Writer
 from pollers.clocks.clock import Clock, SystemClock
+from pollers.storage.errors import StoreError
+from pollers.storage.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -135,7 +136,7 @@ class SqliteStore:
     async def open(self, mapping: str, identity: str) -> Opened:
         """See ``CheckpointStore.open``."""
         if self._writer is None:
-            raise CheckpointError(f"{self._path} is not open")
+            raise StoreError(f"{self._path} is not open")
         now = self._clock.time()
         find = partial(openings.open_stream, mapping=mapping, identity=identity, now=now)
         opening = await self._writer.call(find)
@@ -149,7 +150,7 @@ class SqliteStore:
 
     async def __aenter__(self) -> SqliteStore:
         if self._writer is not None:
-            raise CheckpointError(f"{self._path} has been entered already")
+            raise StoreError(f"{self._path} has been entered already")
         writer = Writer(SqliteSession(self._path), f"checkpoints {self._path.name}")
         await writer.start()
         self._writer = writer

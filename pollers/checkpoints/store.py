@@ -75,7 +75,7 @@ class MappingCheckpoints(Protocol):
     """The checkpoints of one mapping on one stream.
 
     Every write is durable when its call returns, and did not happen at all when it raises
-    (:class:`~pollers.checkpoints.errors.StoreUnwritable`: try again later;
+    (:class:`~pollers.storage.errors.StoreUnwritable`: try again later;
     :class:`~pollers.checkpoints.errors.LeaseLost`: stop). A write whose caller is cancelled happens whole or not.
     Writes made at the same time share the cost of one.
     """
@@ -127,8 +127,8 @@ class Opened:
 class CheckpointStore(Protocol):
     """Where checkpoints live. Entered before any mapping starts and left after all have stopped (``async with``).
 
-    Entering raises :class:`~pollers.checkpoints.errors.StoreBusy`,
-    :class:`~pollers.checkpoints.errors.StoreUnreadable` or :class:`~pollers.checkpoints.errors.StoreUnwritable`.
+    Entering raises :class:`~pollers.storage.errors.StoreBusy`,
+    :class:`~pollers.storage.errors.StoreUnreadable` or :class:`~pollers.storage.errors.StoreUnwritable`.
     """
 
     @property

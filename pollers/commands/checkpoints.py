@@ -15,11 +15,11 @@ import orjson
 from config.options.spelling import suggestion
 from config.sources.registry import source_of
 from pollers.aws.api import StartAt
-from pollers.checkpoints.errors import CheckpointError, StoreDamaged
 from pollers.checkpoints.inspection import FileFound, MappingFound, ShardFound, inspect, reset
-from pollers.checkpoints.lock import owner_of
 from pollers.commands.configuration import EXIT_UNUSABLE, load_or_exit
 from pollers.sources.registry import keeps_checkpoints
+from pollers.storage.errors import StoreDamaged, StoreError
+from pollers.storage.lock import owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +107,7 @@ def reset_command(config: Path, mapping: str | None, to: StartAt | None, yes: bo
         _ask(names, [one for one in found if one.name in names], to)
     try:
         reset(path, names, to, everything=mapping is None)
-    except CheckpointError as error:
+    except StoreError as error:
         _fail(str(error))
     for name in names:
         click.echo(f"{name}: begins at {_start(to)} when it is next started")
@@ -116,7 +116,7 @@ def reset_command(config: Path, mapping: str | None, to: StartAt | None, yes: bo
 def _inspect(path: Path) -> FileFound:
     try:
         return inspect(path)
-    except CheckpointError as error:
+    except StoreError as error:
         _fail(str(error))
 
 
@@ -126,7 +126,7 @@ def _remembered(path: Path) -> list[MappingFound]:
         return list(inspect(path).mappings)
     except StoreDamaged:
         return []
-    except CheckpointError as error:
+    except StoreError as error:
         _fail(str(error))
 
 

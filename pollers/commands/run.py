@@ -98,7 +98,7 @@ async def _run_and_leave(path: Path, loaded: Loaded, until_idle: float | None) -
     ends while signals are still handled: their default action would end it with an exit code of their own.
     """
     from pollers.assembly import AddressTaken, assembled
-    from pollers.checkpoints import CheckpointError
+    from pollers.storage.errors import StoreError
     from pollers.supervisor.ending import LAST_LINES_SECONDS, Ending
     from pollers.supervisor.reloading import log_notes
 
@@ -114,7 +114,7 @@ async def _run_and_leave(path: Path, loaded: Loaded, until_idle: float | None) -
                 await group.start(_signals, runtime, ending, path)
                 group.start_soon(_dump_stacks_on_standstill)
                 exit_code = await runtime.run(until_idle=until_idle)
-        except (AddressTaken, CheckpointError) as unusable:
+        except (AddressTaken, StoreError) as unusable:
             log.error("headrace cannot start", error=str(unusable))
             exit_code = 1
         log.info("headrace stopped", exit_code=exit_code)

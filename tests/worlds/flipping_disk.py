@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from pollers.checkpoints.store import Opened
-    from pollers.checkpoints.writer import Operation
     from pollers.clocks.clock import Clock
+    from pollers.storage.writer import Operation
 
     T = TypeVar("T")
 
@@ -33,7 +33,7 @@ FLIPS_AT_MOST = 4
 
 
 class InlineWriter:
-    """Stands for :class:`pollers.checkpoints.writer.Writer`, without its thread, which virtual time could not wait for."""
+    """Stands for :class:`pollers.storage.writer.Writer`, without its thread, which virtual time could not wait for."""
 
     def __init__(self, session: SqliteSession) -> None:
         self._session = session

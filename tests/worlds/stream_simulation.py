@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import anyio
 
 from config.models import DynamoDBMapping, KinesisMapping, StreamMapping
-from pollers.checkpoints.errors import StoreUnwritable
 from pollers.engine.permits import Permits
 from pollers.engine.poller import Surroundings
 from pollers.engine.stop import Stop
@@ -16,6 +15,7 @@ from pollers.sources.dynamodb.source import DynamoDBSource
 from pollers.sources.kinesis.source import KinesisSource
 from pollers.sources.registry import kind_of
 from pollers.sources.streams.poller import StreamPoller
+from pollers.storage.errors import StoreUnwritable
 from pollers.telemetry.ledger import Ledger
 from pollers.telemetry.sinks import Facts
 from tests.worlds import virtual_time

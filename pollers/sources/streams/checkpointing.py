@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 import anyio
 import structlog
 
-from pollers.checkpoints.errors import LeaseLost, StoreUnwritable
+from pollers.checkpoints.errors import LeaseLost
 from pollers.engine.backoff import Backoff
 from pollers.engine.stop import Stop
+from pollers.storage.errors import StoreUnwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -9,11 +9,11 @@ import anyio
 import structlog
 
 from pollers.aws.errors import AccessDenied, AwsError, NotFound
-from pollers.checkpoints.errors import StoreUnwritable
 from pollers.engine.backoff import Backoff
 from pollers.sources.streams.ending import Sight
 from pollers.sources.streams.lineage import Lineage
 from pollers.sources.streams.opening import refuse
+from pollers.storage.errors import StoreUnwritable
 from pollers.telemetry.facts import OPENING_TASK, Listed, PollFailed, ShardSeen, State
 
 if TYPE_CHECKING:

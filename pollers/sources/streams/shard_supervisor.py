@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import anyio
 import structlog
 
-from pollers.checkpoints.errors import LeaseLost, StoreUnwritable
+from pollers.checkpoints.errors import LeaseLost
 from pollers.checkpoints.store import ShardCheckpoint
 from pollers.sources.streams.shard import Shard
 from pollers.sources.streams.shard_states import ShardState
 from pollers.sources.streams.starting import later_checkpoints
+from pollers.storage.errors import StoreUnwritable
 from pollers.telemetry.facts import OPENING_TASK, EndRevoked, ShardEnded, State
 
 if TYPE_CHECKING:

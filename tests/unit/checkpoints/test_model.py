@@ -20,7 +20,7 @@ from pollers.checkpoints import (
     ShardCheckpoint,
     SqliteStore,
 )
-from pollers.checkpoints.errors import CheckpointError
+from pollers.storage.errors import StoreError
 
 if TYPE_CHECKING:
     from pollers.checkpoints import Lease, MappingCheckpoints
@@ -87,7 +87,7 @@ class Trace:
                     result = await getattr(self, name)(*arguments)
                 except LeaseLost:
                     result = "lost"
-                except CheckpointError:
+                except StoreError:
                     result = "refused"
                 self.seen.append((name, result, [lease.lost.is_set() for _, lease in self.leases]))
         finally:

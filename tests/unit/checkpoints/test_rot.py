@@ -22,13 +22,13 @@ from pollers.checkpoints import (
     SqliteStore,
     StoreDamaged,
     StoreUnwritable,
-    files,
     layout,
     schema,
 )
 from pollers.checkpoints.contents import Contents
 from pollers.checkpoints.inspection import inspect, reset
-from pollers.checkpoints.lock import OwnerLock
+from pollers.storage import database, files
+from pollers.storage.lock import OwnerLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -187,7 +187,7 @@ async def test_an_empty_file_beside_an_earlier_versions_lock_is_refused(tmp_path
 async def test_a_kill_before_the_first_table_leaves_what_can_be_started_with(tmp_path: Path) -> None:
     """At any step of making a file: only its lock, an unfinished new file, a whole one that the lock does not know of yet."""
     path = tmp_path / "checkpoints.db"
-    with OwnerLock(path):
+    with OwnerLock(path, layout.CHECKPOINTS):
         lock = (tmp_path / "checkpoints.db.lock").read_bytes()
     assert await loaded(path, "clicks") == {}
 
@@ -252,7 +252,7 @@ async def test_a_change_that_was_cut_short_outside_wal_mode_is_undone(tmp_path: 
 def test_a_file_is_in_wal_mode_before_it_is_in_its_place(tmp_path: Path) -> None:
     """Once it is there, no kill leaves a journal beside it."""
     path = tmp_path / "checkpoints.db"
-    files.put(path, Contents(commits=1))
+    schema.put(path, Contents(commits=1))
     assert path.read_bytes()[18:20] == b"\2\2"
     assert {file.name for file in tmp_path.iterdir()} == {"checkpoints.db"}
 
@@ -422,7 +422,7 @@ async def test_what_a_killed_owner_of_the_first_version_left_in_its_log_is_broug
     assert (await loaded(path, "clicks"))["shard-0"].sequence_number == "18"
 
 
-@pytest.mark.parametrize("step", ["_fold_log", "put"])
+@pytest.mark.parametrize("step", ["fold_log", "put"])
 async def test_a_kill_while_a_file_is_brought_up_to_date_leaves_one_that_is_sound(
     tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -438,9 +438,9 @@ async def test_a_kill_while_a_file_is_brought_up_to_date_leaves_one_that_is_soun
         return then_dies
 
     with monkeypatch.context() as patch:
-        where = schema if step == "_fold_log" else files
+        where = database if step == "fold_log" else files
         patch.setattr(where, step, killed(getattr(where, step)))
-        with OwnerLock(path) as lock, pytest.raises(KeyboardInterrupt):
+        with OwnerLock(path, layout.CHECKPOINTS) as lock, pytest.raises(KeyboardInterrupt):
             schema.connect(path, lock)
     assert (await loaded(path, "clicks"))["shard-0"].sequence_number == "17"
 
@@ -462,7 +462,7 @@ async def test_what_lanes_have_done_above_the_checkpoint_is_kept(tmp_path: Path)
 def test_new_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     """A window's state belongs to the function and is not shown."""
     path = tmp_path / "checkpoints.db"
-    with OwnerLock(path) as lock:
+    with OwnerLock(path, layout.CHECKPOINTS) as lock:
         connection, _ = schema.connect(path, lock)
         connection.execute("DELETE FROM mappings")
         modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}

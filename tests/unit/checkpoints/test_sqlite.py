@@ -30,13 +30,13 @@ from pollers.checkpoints import (
     open_store,
     openings,
     rows,
-    schema,
 )
 from pollers.checkpoints.inspection import inspect, look
 from pollers.checkpoints.layout import SCHEMA_VERSION
-from pollers.checkpoints.lock import owner_of
 from pollers.checkpoints.openings import KEPT_STREAMS
 from pollers.checkpoints.session import SqliteSession
+from pollers.storage import database
+from pollers.storage.lock import owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -337,7 +337,7 @@ async def test_a_store_that_another_program_has_locked_works_again_by_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A tool that looks at the file and keeps it locked is reported, and waited for."""
-    monkeypatch.setattr(schema, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
     path = tmp_path / "checkpoints.db"
     async with SqliteStore(path) as store:
         checkpoints, lease = await opened(store)

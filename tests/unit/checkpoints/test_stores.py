@@ -18,7 +18,7 @@ from pollers.checkpoints import (
     SqliteStore,
     StoreBusy,
 )
-from pollers.checkpoints.errors import CheckpointError
+from pollers.storage.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -239,7 +239,7 @@ async def test_leases_end_with_the_store(enter: Enter) -> None:
         checkpoints = (await store.open("clicks", STREAM)).checkpoints
         await checkpoints.pin({"shard-0": ShardCheckpoint("5")})
         lease = (await checkpoints.take_leases(["shard-0"]))["shard-0"]
-    with pytest.raises(CheckpointError):
+    with pytest.raises(StoreError):
         await checkpoints.save(lease, ShardCheckpoint("6"))
     async with enter() as store:
         assert (await (await store.open("clicks", STREAM)).checkpoints.load())["shard-0"].sequence_number == "5"

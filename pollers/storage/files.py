@@ -1,4 +1,4 @@
-"""A checkpoint file as a file on the disk.
+"""A store's file as a file on the disk.
 
 A new file is written completely under another name and then renamed. A crash so leaves the old file or the new one, never a part.
 """
@@ -12,12 +12,9 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from pollers.checkpoints import contents
-
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
-
-    from pollers.checkpoints.contents import Contents
 
 MAGIC = b"SQLite format 3\0"
 FILE_MODE = 0o600
@@ -49,8 +46,8 @@ def foreign(path: Path) -> str | None:
     return None
 
 
-def put(path: Path, rows: Contents) -> None:
-    """Replace ``path`` with a file that holds these rows. Raises OSError and sqlite3.Error; then nothing has changed."""
+def put(path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
+    """Replace ``path`` with a file that ``fill`` has filled. Raises OSError and sqlite3.Error; then nothing has changed."""
     new = beside(path, ".new")
     for ending in ("", "-wal", "-shm", "-journal"):
         beside(new, ending).unlink(missing_ok=True)
@@ -58,7 +55,7 @@ def put(path: Path, rows: Contents) -> None:
     with closing(sqlite3.connect(new, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN IMMEDIATE")
-        contents.write(connection, rows)
+        fill(connection)
         connection.execute("COMMIT")
         # Before the rename: a kill while the mode is changed leaves a journal, which only a writer can undo.
         connection.execute("PRAGMA journal_mode = WAL")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import anyio
 
-from pollers.checkpoints.errors import CheckpointError
+from pollers.storage.errors import StoreError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -53,7 +53,7 @@ class _Request:
 
 
 class Writer:
-    """Owns the thread. All methods are for one event loop."""
+    """Owns the thread, which has this ``name``. All methods are for one event loop."""
 
     def __init__(self, session: Session, name: str) -> None:
         self._session = session
@@ -79,7 +79,7 @@ class Writer:
         Cancelling the call does not take back what is already on its way.
         """
         if self._stopped:
-            raise CheckpointError("the checkpoint store has been closed")
+            raise StoreError(f"{self._thread.name} has been closed")
         answer: asyncio.Future[T] = self._loop.create_future()
         self._requests.put(_Request(operation, answer))
         return await answer

@@ -15,12 +15,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pollers.checkpoints.errors import StoreBusy, StoreUnwritable
-from pollers.checkpoints.privacy import make_folder
-from pollers.checkpoints.seals import seal
+from pollers.storage.errors import StoreBusy, StoreUnwritable
+from pollers.storage.privacy import make_folder
+from pollers.storage.seals import seal
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pollers.storage.kind import StoreKind
 
 NOTE_BYTES = 512
 """Always written whole. It is one sector of a disk, so a crash leaves the old note or the new one, never a part."""
@@ -64,15 +66,16 @@ class OwnerLock:
     the first. Containers on one machine see each other's lock. Machines that share a network file system may not.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: StoreKind) -> None:
         self._guarded = path
+        self._kind = kind
         self._path = path.with_name(path.name + ".lock")
         self._owner = f"{os.getpid()} {socket.gethostname()}"
         self._descriptor: int | None = None
         self.memory = Memory()
 
     def __enter__(self) -> OwnerLock:
-        descriptor, new = _open(self._path)
+        descriptor, new = _open(self._path, self._kind)
         try:
             _lock(descriptor)
             self.memory = Memory(fresh=True) if new else _read_note(descriptor)[1]
@@ -82,13 +85,13 @@ class OwnerLock:
             os.close(descriptor)
             raise StoreBusy(
                 f"{self._guarded} is in use by {owner}: only one process may write it; "
-                "stop that one, or give this one a file of its own (runtime.checkpoints)",
+                f"stop that one, or give this one a {self._kind.place} of its own ({self._kind.option})",
                 owner.pid,
             ) from None
         except OSError as error:
             os.close(descriptor)
             raise StoreUnwritable(
-                f"{self._path} cannot be locked ({error.strerror}); put the checkpoints on a local disk"
+                f"{self._path} cannot be locked ({error.strerror}); it must lie on a local disk ({self._kind.option})"
             ) from error
         self._descriptor = descriptor
         return self
@@ -161,7 +164,7 @@ def _open_to_read(path: Path) -> int | None:
         return None
 
 
-def _open(path: Path) -> tuple[int, bool]:
+def _open(path: Path, kind: StoreKind) -> tuple[int, bool]:
     """The lock's file, and whether it is new."""
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
     try:
@@ -172,8 +175,7 @@ def _open(path: Path) -> tuple[int, bool]:
             return os.open(path, flags, LOCK_MODE), False
     except OSError as error:
         raise StoreUnwritable(
-            f"{path} cannot be written ({error.strerror}); checkpoints need a folder that Headrace may write in "
-            "(runtime.checkpoints)"
+            f"{path} cannot be written ({error.strerror}); it must lie in a folder that Headrace may write in ({kind.option})"
         ) from error
 
 
