@@ -14,6 +14,9 @@ from config.functions.asynchronous import (
 from config.functions.function_url import FunctionUrlOption, cors_methods
 from config.options.model import Model
 
+HOW_IT_IS_CALLED = frozenset({"event_invoke_config", "dead_letter_config", "function_url"})
+"""Options that say how a function is called, and not what runs."""
+
 
 class FunctionBase(Model):
     """What functions of every runtime take."""
@@ -29,6 +32,13 @@ class FunctionBase(Model):
         default=DeadLetterConfig(), description="where asynchronous events go that were given up, as on Lambda"
     )
     function_url: FunctionUrlOption = Field(default=None, description="an HTTP endpoint of the function, as on Lambda")
+
+    def runs_as(self, other: FunctionBase) -> bool:
+        """Whether what runs is the same, however it is called: workers need not be renewed for another destination."""
+        return type(self) is type(other) and self._program() == other._program()
+
+    def _program(self) -> dict[str, object]:
+        return {name: value for name, value in self if name not in HOW_IT_IS_CALLED}
 
 
 RULES = (asynchronous_targets, cors_methods)

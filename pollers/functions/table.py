@@ -59,6 +59,7 @@ class Functions(Mapping[str, FunctionHost]):
         for name, model in models.items():
             if name not in self._hosts:
                 self._add(name, model)
+            self._hosts[name].model = model
         for host in gone:
             if host.name in self._hosts:
                 self._hosts[host.name].reserve(host.reserved)

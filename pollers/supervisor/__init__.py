@@ -5,13 +5,14 @@ Who owns which task::
     runtime.Runtime.run             one task group; every task below is in it
       mapping.MappingRunner.run     one a mapping, until it is removed or the process ends
         the poller, and a watch over its function and its stop
+      service.ServiceRunner.run     one a service: what calls functions beside the mappings
       functions.FunctionHost.run    one a function, waiting until somebody asks for the function
       the ledger's log line, --until-idle
     shutdown.Shutdown               runs in the task of Runtime.run: it owns nothing and outlives all mappings
     ending.Ending                   a thread: it ends the process in time, even when the event loop hangs
 
 The order of a start: functions first, since each mapping asks its host at once; nothing is entered by that. The order of a
-stop: mappings before functions, since what a function still answers is acknowledged; functions before the stores and
+stop: mappings and services before functions, since what a function still answers is acknowledged; functions before the stores and
 connections that :mod:`pollers.assembly` opened around them. The order of a reload: the mappings concerned end, then functions
 are renewed, then the mappings start; the others never notice.
 
@@ -32,13 +33,17 @@ if TYPE_CHECKING:
     from pollers.supervisor.mapping import MappingRunner, MappingState
     from pollers.supervisor.reloading import log_notes, reload_from
     from pollers.supervisor.runtime import Runtime
+    from pollers.supervisor.service import Books, Service, ServiceRunner
 
 __all__ = [
     "LAST_LINES_SECONDS",
+    "Books",
     "Ending",
     "MappingRunner",
     "MappingState",
     "Runtime",
+    "Service",
+    "ServiceRunner",
     "inspect_functions",
     "load_checked",
     "load_runnable",
@@ -53,5 +58,6 @@ __getattr__ = lazily(
         "mapping": "MappingRunner MappingState",
         "reloading": "log_notes reload_from",
         "runtime": "Runtime",
+        "service": "Books Service ServiceRunner",
     },
 )

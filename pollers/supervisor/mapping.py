@@ -107,8 +107,7 @@ class MappingRunner:
     @property
     def balanced(self) -> bool:
         """Whether every event that was received is accounted for, but for imbalances that were said before."""
-        held = self.poller.held() if self.poller is not None else 0
-        return self.ledger.balances(self.unbalanced + held)
+        return self.ledger.balances(self.unbalanced + self.held())
 
     def _enter(self, state: MappingState) -> None:
         if state is not self._state or self.state_since == math.inf:
@@ -144,6 +143,17 @@ class MappingRunner:
         """Poll again after :meth:`pause`, or at once while waiting after a failure."""
         self._wanted = True
         self._changed.set()
+
+    def running(self) -> int:
+        """Its invocations that the function knows of: a worker that is just starting runs none."""
+        function = self.host.function
+        return (
+            self.poller.running() if self.poller is not None and function is not None and function.status().busy else 0
+        )
+
+    def held(self) -> int:
+        """How many events it holds."""
+        return self.poller.held() if self.poller is not None else 0
 
     def forget(self) -> None:
         """Say that nothing more comes of this mapping: it is out of the configuration."""

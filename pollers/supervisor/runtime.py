@@ -15,7 +15,8 @@ from pollers.functions import Functions
 from pollers.sources.registry import keeps_checkpoints
 from pollers.supervisor.idleness import Idleness
 from pollers.supervisor.mapping import MappingRunner
-from pollers.supervisor.shutdown import Shutdown
+from pollers.supervisor.service import ServiceRunner
+from pollers.supervisor.shutdown import Runner, Shutdown
 from pollers.supervisor.unreachable import Unreachable
 from pollers.supervisor.until_idle import UntilIdle
 from pollers.telemetry.ledger import Ledger
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from config.models import Config, Mapping
     from pollers.functions.host import FunctionMaker
     from pollers.supervisor.mapping import PollerMaker
+    from pollers.supervisor.service import Service
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -48,7 +50,8 @@ class Runtime:
     a token. ``has_store``: whether ``make_poller`` can serve sources that keep checkpoints. ``on_ending`` is told in how many
     seconds the process is to be gone, once that is known.
     ``reading`` is held from the reading of a changed configuration until it is applied, so that what was read last is what runs.
-    ``over``: everything has been stopped, and ``exit_code`` is final.
+    ``over``: everything has been stopped, and ``exit_code`` is final. ``services`` are given before it runs, since they need
+    its functions.
     """
 
     def __init__(
@@ -70,6 +73,8 @@ class Runtime:
         self.exit_code = 0
         self.over = False
         self.on_ending: Callable[[float], None] = lambda seconds: None
+        self.services: tuple[Service, ...] = ()
+        self.service_runners: list[ServiceRunner] = []
         self._make_poller = make_poller
         self._has_store = has_store
         self._sinks = sinks
@@ -105,9 +110,10 @@ class Runtime:
     @property
     def nothing_held(self) -> bool:
         """Whether the books balance already, however far the stop is. Asked from another thread, too."""
-        return self.stopping and all(
-            runner.ledger.balances(0) and ((poller := runner.poller) is None or not poller.held())
-            for runner in list(self.mappings.values())
+        return (
+            self.stopping
+            and all(runner.ledger.balances(0) and not runner.held() for runner in list(self.mappings.values()))
+            and not any(runner.held() for runner in list(self.service_runners))
         )
 
     def stop(self) -> None:
@@ -122,7 +128,20 @@ class Runtime:
         mappings = self.config.event_source_mappings
         for mapping in mappings.values():
             self._add(mapping)
+        for service in self.services:
+            self._start_service(service)
         log.info("headrace started", mappings=len(mappings), functions=len(_called(self.config)))
+
+    def _start_service(self, service: Service) -> None:
+        runner = ServiceRunner(service, seed=self._random)
+        self.service_runners.append(runner)
+        self._running_group.start_soon(runner.run)
+
+    @property
+    def _running_group(self) -> TaskGroup:
+        if self._group is None:
+            raise RuntimeError("the runtime is not running")
+        return self._group
 
     def _add(self, mapping: Mapping) -> None:
         ledger = Ledger()
@@ -144,9 +163,7 @@ class Runtime:
         if paused:
             runner.pause()
         self.mappings[mapping.name] = runner
-        if self._group is None:
-            raise RuntimeError("the runtime is not running")
-        self._group.start_soon(self._run_mapping, runner)
+        self._running_group.start_soon(self._run_mapping, runner)
 
     async def _run_mapping(self, runner: MappingRunner) -> None:
         await runner.run()
@@ -166,12 +183,17 @@ class Runtime:
 
     def _check_reloadable(self, config: Config) -> None:
         changed = [
-            part for part in ("aws", "runtime", "console") if getattr(config, part) != getattr(self.config, part)
+            part
+            for part in ("aws", "runtime", "lambda_api", "console")
+            if getattr(config, part) != getattr(self.config, part)
         ]
         if changed:
             raise ReloadRefused(f"{' and '.join(changed)} changed: restart Headrace to apply that")
         if not self._has_store and any(keeps_checkpoints(m) for m in config.event_source_mappings.values()):
             raise ReloadRefused("the first stream mapping needs a checkpoint store: restart Headrace to apply that")
+        for service in self.services:
+            if refusal := service.refusal(config):
+                raise ReloadRefused(refusal)
 
     async def _apply(self, config: Config) -> dict[str, list[str]]:
         old, new = self.config.event_source_mappings, config.event_source_mappings
@@ -197,6 +219,8 @@ class Runtime:
             self._remove(name)
         for name in [*changed, *added]:
             self._add(new[name])
+        for service in self.services:
+            service.apply(config)
         log.info("configuration reloaded", **did)
         return did
 
@@ -216,7 +240,8 @@ class Runtime:
         return {
             name
             for name, model in self.config.functions.items()
-            if config.functions.get(name) != model
+            if (new := config.functions.get(name)) is None
+            or not new.runs_as(model)
             or source_regions(config, name) != source_regions(self.config, name)  # workers are told of it
         }
 
@@ -225,11 +250,14 @@ class Runtime:
     async def _log_ledgers(self) -> None:
         while True:
             await anyio.sleep(LEDGER_SECONDS)
+            for service in self.services:
+                if (books := service.books()) is not None:
+                    log.info("ledger", service=service.name, balanced=books.balanced, **books.figures)
             for runner in self.mappings.values():
                 log.info("ledger", mapping=runner.name, state=runner.state.value, **runner.ledger.as_dict())
 
     async def _end_when_idle(self, quiet_seconds: float, unreachable: Unreachable) -> None:
-        idle = UntilIdle(self.mappings, self._idleness, unreachable, lambda: self.stopping)
+        idle = UntilIdle(self.mappings, self.services, self._idleness, unreachable, lambda: self.stopping)
         caught_up = await idle.wait(quiet_seconds)
         if caught_up is False:
             self.exit_code = 1
@@ -240,7 +268,8 @@ class Runtime:
 
     async def _shut_down(self) -> None:
         """docs/design, decisions 9 and 16; step 7 is ours."""
-        shutdown = Shutdown(self.mappings, self.functions, self._stop, self.on_ending)
+        runners: list[Runner] = [*self.mappings.values(), *self.service_runners]
+        shutdown = Shutdown(runners, self.functions, self._stop, self.on_ending)
         if not await shutdown.run(self.config.runtime.shutdown_grace):
             self.exit_code = 1
         self._final_ledger()
@@ -249,6 +278,17 @@ class Runtime:
     def _final_ledger(self) -> None:
         for runner in self.mappings.values():
             self._log_books("shutdown 7: ledger", runner)
+        for service in self.services:
+            self._log_service(service)
+
+    def _log_service(self, service: Service) -> None:
+        books = service.books()
+        if books is None:
+            return
+        if not books.balanced:
+            self.exit_code = 1
+        log_it = log.info if books.balanced else log.error
+        log_it("shutdown 7: ledger", service=service.name, balanced=books.balanced, **books.figures)
 
     def _log_books(self, event: str, runner: MappingRunner) -> None:
         balanced = runner.ledger.balances(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 import structlog
@@ -12,11 +12,10 @@ import structlog
 from pollers.supervisor.ending import LAST_LINES_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Sequence
 
     from pollers.engine.stop import Stop
     from pollers.functions import FunctionHost, Functions
-    from pollers.supervisor.mapping import MappingRunner
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -104,8 +103,34 @@ class Countdown:
         return Step.WAIT
 
 
+class Runner(Protocol):
+    """What is stopped: a mapping, or a service that calls functions beside them."""
+
+    finished: anyio.Event
+
+    @property
+    def name(self) -> str:
+        """What it is called in the log."""
+
+    def end(self) -> None:
+        """Begin nothing more."""
+
+    def hurry(self) -> None:
+        """Wait for nothing."""
+
+    def abandon(self) -> None:
+        """End as by a crash."""
+
+    def running(self) -> int:
+        """Invocations that run for it."""
+
+    def held(self) -> int:
+        """Events that it has neither acknowledged nor handed back."""
+
+
 class Shutdown:
-    """Carries it out: mappings first, then functions, since a mapping acknowledges what its function still answers.
+    """Carries it out: those who call functions first, then functions, since a mapping acknowledges what its function still
+    answers.
 
     ``stop`` is the process's own, which a second signal hurries. ``within`` is told in how many seconds the process is to be
     gone, and again when that changes: nothing that hangs may delay the end, not even this task itself.
@@ -113,12 +138,12 @@ class Shutdown:
 
     def __init__(
         self,
-        mappings: Mapping[str, MappingRunner],
+        runners: Sequence[Runner],
         functions: Functions,
         stop: Stop,
         within: Callable[[float], None],
     ) -> None:
-        self._mappings = mappings
+        self._runners = runners
         self._functions = functions
         self._stop = stop
         self._within = within
@@ -130,7 +155,7 @@ class Shutdown:
         in_order = True
         log.info("shutdown 1: no new receive or read", grace_seconds=grace_seconds)
         countdown = Countdown(grace_seconds, anyio.current_time())
-        for runner in self._mappings.values():
+        for runner in self._runners:
             runner.end()
         while left := self._unfinished():
             running, second = self._running(), self._stop.hurried
@@ -163,19 +188,12 @@ class Shutdown:
                 "functions did not stop in time: what is left of them is killed", functions=[host.name for host in left]
             )
 
-    def _unfinished(self) -> list[MappingRunner]:
-        return [runner for runner in self._mappings.values() if not runner.finished.is_set()]
+    def _unfinished(self) -> list[Runner]:
+        return [runner for runner in self._runners if not runner.finished.is_set()]
 
     def _running(self) -> dict[str, int]:
-        """Invocations that run, by mapping: those of which the function knows; a worker that is just starting runs none."""
-        return {
-            runner.name: runner.poller.running()
-            for runner in self._unfinished()
-            if runner.poller is not None
-            and runner.poller.running()
-            and (function := runner.host.function) is not None
-            and function.status().busy
-        }
+        """Invocations that run, by who waits for them."""
+        return {runner.name: running for runner in self._unfinished() if (running := runner.running())}
 
     def _hurry(self, running: dict[str, int], *, second: bool, grace_seconds: float) -> None:
         if second:
@@ -190,13 +208,13 @@ class Shutdown:
             log.warning(
                 "shutdown 4: no invocation runs, so what does not answer is not waited for", waiting=self._waiting()
             )
-        for runner in self._mappings.values():
+        for runner in self._runners:
             runner.hurry()
 
     async def _leave(self) -> bool:
         """As a crash would: nothing is acknowledged that is not, and whatever is held comes back by itself. Whether nothing was."""
         left = self._unfinished()
-        held = any(runner.poller is not None and runner.poller.held() for runner in left)
+        held = any(runner.held() for runner in left)
         log_it = log.error if held else log.warning
         log_it("shutdown 5: not everything was handed back in time", mappings=self._waiting())
         for runner in left:
@@ -212,11 +230,10 @@ class Shutdown:
             log.info("shutdown 2 to 5: waiting", waiting=self._waiting())
 
     def _waiting(self) -> dict[str, str]:
-        """What each mapping that has not finished waits for."""
+        """What each of those that have not finished waits for."""
         waiting = {}
         for runner in self._unfinished():
-            poller = runner.poller
-            running, held = (poller.running(), poller.held()) if poller is not None else (0, 0)
+            running, held = runner.running(), runner.held()
             waiting[runner.name] = (
                 f"{running} invocations, {held} events held"
                 if running
@@ -227,7 +244,7 @@ class Shutdown:
         return waiting
 
 
-async def _wait(left: Iterable[MappingRunner] | Iterable[FunctionHost]) -> None:
+async def _wait(left: Iterable[Runner] | Iterable[FunctionHost]) -> None:
     """Until all have finished, or it is time to look again."""
     with anyio.move_on_after(LOOK_SECONDS):
         for one in left:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from pollers.supervisor.idleness import Idleness
     from pollers.supervisor.mapping import MappingRunner
+    from pollers.supervisor.service import Service
     from pollers.supervisor.unreachable import Trouble, Unreachable
 
 log = structlog.stdlib.get_logger(__name__)
@@ -62,11 +63,13 @@ class UntilIdle:
     def __init__(
         self,
         mappings: Mapping[str, MappingRunner],
+        services: Sequence[Service],
         idleness: Idleness,
         unreachable: Unreachable,
         stopping: Callable[[], bool],
     ) -> None:
         self._mappings = mappings
+        self._services = services
         self._idleness = idleness
         self._unreachable = unreachable
         self._stopping = stopping
@@ -102,12 +105,14 @@ class UntilIdle:
         return None
 
     async def _look(self) -> list[Sight]:
-        sights = []
+        sights = [Sight(service.name, left) for service in self._services if (left := service.left())]
+        if sights:
+            return sights
         for runner in list(self._mappings.values()):
             if runner.state in (MappingState.PAUSED, MappingState.DISABLED):
                 continue
             trouble = self._unreachable.trouble(runner.name)
-            if trouble is not None and not _held(runner):
+            if trouble is not None and not runner.held():
                 sights.append(Sight(runner.name, trouble.why, trouble))  # not asked: it would not answer
                 continue
             sights.append(Sight(runner.name, await _left(runner)))
@@ -132,17 +137,13 @@ class UntilIdle:
         log.error("ending although not every source is caught up", mappings=[sight.mapping for sight in behind])
 
 
-def _held(runner: MappingRunner) -> int:
-    return runner.poller.held() if runner.poller is not None else 0
-
-
 async def _left(runner: MappingRunner) -> str:
     """What the mapping still has to do; empty when it is caught up."""
     poller = runner.poller
     if poller is None:
         return "it is not running"
-    if _held(runner):
-        return f"{_held(runner)} messages or records are held"
+    if runner.held():
+        return f"{runner.held()} messages or records are held"
     try:
         return "" if await poller.caught_up() else "its source is not caught up"
     except Exception as problem:
