@@ -46,14 +46,19 @@ def foreign(path: Path) -> str | None:
     return None
 
 
-def put(path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
-    """Replace ``path`` with a file that ``fill`` has filled. Raises OSError and sqlite3.Error; then nothing has changed."""
+def put(path: Path, fill: Callable[[sqlite3.Connection], None], *, shrinks: bool = False) -> None:
+    """Replace ``path`` with a file that ``fill`` has filled. Raises OSError and sqlite3.Error; then nothing has changed.
+
+    ``shrinks``: the file can give pages that are free back to the disk later (``PRAGMA incremental_vacuum``).
+    """
     new = beside(path, ".new")
     for ending in ("", "-wal", "-shm", "-journal"):
         beside(new, ending).unlink(missing_ok=True)
     os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, FILE_MODE))
     with closing(sqlite3.connect(new, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = FULL")
+        if shrinks:  # only before the first table is made
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("BEGIN IMMEDIATE")
         fill(connection)
         connection.execute("COMMIT")
