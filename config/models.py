@@ -28,6 +28,9 @@ from config.sources.mapping import Filter, FilterCriteria, Mapping
 from config.sources.sqs import ProvisionedPollerConfig, RetryDelay, ScalingConfig, SqsMapping, Visibility
 from config.sources.streams import DestinationConfig, OnFailure, StreamMapping
 
+API_REGION = "us-east-1"
+"""The region that Lambda's API serves where none is given."""
+
 
 class Config(Model):
     """A whole configuration, checked."""
@@ -46,6 +49,11 @@ class Config(Model):
     event_source_mappings: dict[str, SerializeAsAny[Mapping]] = Field(
         default_factory=dict, description="the mappings, by name"
     )
+
+    @property
+    def api_region(self) -> str | None:
+        """The region that Lambda's API serves, and that its functions' ARNs have; None where it is not served."""
+        return None if self.lambda_api is None else self.lambda_api.region or self.aws.region or API_REGION
 
 
 __all__ = [

@@ -10,7 +10,7 @@ import anyio
 import structlog
 from anyio import to_thread
 
-from handlers.environment import read_profile, source_regions, world_of
+from handlers.environment import read_profile, world_in
 from handlers.factory import make_function
 from pollers.aws.services.clients import AwsClients
 from pollers.aws.wire.collector import tune_gc
@@ -114,7 +114,7 @@ def _runtime(
         return await make_poller(mapping, aws, store, surroundings, long_poll_seconds=long_poll_seconds)
 
     def function(name: str, model: FunctionModel) -> Function:
-        where = world_of(config.aws, profile=profile, sources=source_regions(runtime.config, name))
+        where = world_in(runtime.config, name, profile=profile)
         return make_function(name, model, aws=config.aws, where=where, metric_line=metric_line)
 
     runtime = Runtime(config, poller, function, has_store=store is not None, sinks=sinks)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
         with_loopback_direct,
     )
     from handlers.environment.profile import read_profile
-    from handlers.environment.world import World, source_regions, world_of
+    from handlers.environment.world import World, source_regions, world_in, world_of
 
 __all__ = [
     "Profile",
@@ -24,6 +24,7 @@ __all__ = [
     "read_profile",
     "source_regions",
     "with_loopback_direct",
+    "world_in",
     "world_of",
 ]
 __getattr__ = lazily(
@@ -31,6 +32,6 @@ __getattr__ = lazily(
     {
         "aws_variables": "Profile credential_variables followed_variables with_loopback_direct",
         "profile": "read_profile",
-        "world": "World source_regions world_of",
+        "world": "World source_regions world_in world_of",
     },
 )

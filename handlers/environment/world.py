@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,10 +33,12 @@ class World:
     profile: Profile = field(default_factory=Profile)
     doubt: str | None = None
     """A remark about the region, if it is not simply the event source's."""
+    arn_region: str | None = None
+    """The region in functions' ARNs, where it is not :attr:`region`: Lambda's API serves all functions in one region."""
 
     def arn(self, name: str) -> str:
         """The ARN by which a function is known here."""
-        return function_arn(name, self.region, self.account)
+        return function_arn(name, self.arn_region or self.region, self.account)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,16 @@ def world_of(
     profile = profile or Profile()
     region = choose_region(sources, aws.region, environ, profile)
     return World(headrace_variables(environ, aws, profile, Path.cwd()), region.name, account, profile, region.doubt)
+
+
+def world_in(config: Config, function: str, *, profile: Profile, environ: Mapping[str, str] | None = None) -> World:
+    """The world of a function of ``config``. Where Lambda's API is served, its region and account are in the ARN."""
+    sources, api = source_regions(config, function), config.lambda_api
+    if api is None:
+        return world_of(config.aws, profile=profile, sources=sources, environ=environ)
+    aws = config.aws if config.aws.region else config.aws.model_copy(update={"region": api.region})
+    world = world_of(aws, profile=profile, sources=sources, environ=environ, account=api.account)
+    return replace(world, arn_region=config.api_region)
 
 
 def source_regions(config: Config, function: str) -> tuple[str, ...]:

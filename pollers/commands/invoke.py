@@ -106,10 +106,10 @@ def _defined(name: str, config: Config) -> FunctionModel:
 
 def _maker(name: str, config: Config) -> FunctionMaker:
     """Make the function as ``headrace run`` would."""
-    from handlers.environment import read_profile, source_regions, world_of
+    from handlers.environment import read_profile, world_in
     from handlers.factory import make_function
 
-    where = world_of(config.aws, profile=read_profile(), sources=source_regions(config, name))
+    where = world_in(config, name, profile=read_profile())
     return partial(make_function, aws=config.aws, where=where)
 
 

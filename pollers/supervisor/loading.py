@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from config import ConfigError, Fault, Note, load
 from config.models import ProcessFunction
-from handlers.environment import read_profile, source_regions, world_of
+from handlers.environment import read_profile, world_in
 from handlers.inspection import inspect
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _check_patterns(mapping: Mapping) -> Iterable[Finding]:
 def _inspect(loaded: Loaded, name: str, profile: Profile) -> list[Fault | Note]:
     config = loaded.config
     model = config.functions[name]
-    where = world_of(config.aws, profile=profile, sources=source_regions(config, name))
+    where = world_in(config, name, profile=profile)
     found: list[Fault | Note] = []
     for remark in inspect(name, model, where):
         located = loaded.fault if remark.fatal else loaded.note

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from config.models import Aws, Config, Mapping, PythonFunction, SqsMapping
+from config.models import Aws, Config, LambdaApi, Mapping, PythonFunction, SqsMapping
 from handlers.environment.aws_variables import Profile
 from handlers.environment.profile import profile_variables, read_profile
-from handlers.environment.world import choose_region, function_arn, source_regions, world_of
+from handlers.environment.world import choose_region, function_arn, source_regions, world_in, world_of
 
 
 def config(*regions: str) -> Config:
@@ -62,6 +62,18 @@ class TestRegion:
         assert found.name == ""
         assert found.doubt is not None
         assert world_of(Aws(), environ={}).arn("f") == "arn:aws:lambda::000000000000:function:f"
+
+
+def test_lambdas_api_has_all_functions_in_one_region() -> None:
+    """It is in their ARNs, with the account; what a function is told of its own region is as it was."""
+    served = config("eu-west-1").model_copy(update={"lambda_api": LambdaApi(account="123456789012")})
+    world = world_in(served, "f", profile=Profile(), environ={})
+    assert (world.arn("f"), world.region) == ("arn:aws:lambda:us-east-1:123456789012:function:f", "eu-west-1")
+    none = Config(lambda_api=LambdaApi())
+    assert world_in(none, "f", profile=Profile(), environ={}).region == ""
+    given = Config(lambda_api=LambdaApi(region="ap-south-1"))
+    world = world_in(given, "f", profile=Profile(), environ={})
+    assert (world.arn("f"), world.region) == ("arn:aws:lambda:ap-south-1:000000000000:function:f", "ap-south-1")
 
 
 @pytest.mark.parametrize(
