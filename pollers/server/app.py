@@ -12,10 +12,11 @@ import orjson
 from aiohttp import web
 from anyio import to_thread
 
+from pollers.listening import Connections
 from pollers.server.control import Control, UnknownMapping
 from pollers.server.guard import BODY_LIMIT_BYTES, Access, guard, problem
 from pollers.server.openapi import document
-from pollers.server.serve import CONNECTIONS, Connections
+from pollers.server.serve import CONNECTIONS, CONNECTIONS_AT_MOST
 from pollers.server.stream import EventStream
 from pollers.server.turns import in_turns
 from pollers.telemetry.conclusions import conclusions
@@ -175,7 +176,7 @@ ROUTES = web.AppKey("routes", Routes)
 def make_app(parts: Parts, access: Access) -> web.Application:
     """The application for those who have ``access``."""
     app = web.Application(middlewares=[guard(access)], client_max_size=BODY_LIMIT_BYTES)
-    app[CONNECTIONS] = Connections()
+    app[CONNECTIONS] = Connections(CONNECTIONS_AT_MOST)
     routes = app[ROUTES] = Routes(parts)
     app.add_routes(routes.table())
 

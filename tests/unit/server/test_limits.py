@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from pollers.server import serve, stream
+from pollers.listening import connections as bounds
+from pollers.server import stream
 from pollers.server.app import ROUTES
 from pollers.server.guard import BODY_LIMIT_BYTES, Access, guard
 from pollers.server.serve import CONNECTIONS
@@ -108,7 +109,7 @@ async def test_a_request_that_does_not_arrive_is_cut_off(
     tmp_path: Path, head: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether nothing comes at all or the head comes byte by byte."""
-    monkeypatch.setattr(serve, "ARRIVAL_SECONDS", 0.4)
+    monkeypatch.setattr(bounds, "ARRIVAL_SECONDS", 0.4)
     async with rig(tmp_path) as at:
         reader, writer = await request(at, *head)
 
@@ -129,7 +130,7 @@ async def test_a_further_request_that_trickles_is_cut_off(tmp_path: Path, monkey
     async with rig(tmp_path) as at:
         reader, writer = await request(at, "GET /healthz HTTP/1.1", "Host: HOST", "", "")
         await reader.readuntil(b'"problems":[]}')
-        monkeypatch.setattr(serve, "ARRIVAL_SECONDS", 0.4)
+        monkeypatch.setattr(bounds, "ARRIVAL_SECONDS", 0.4)
         writer.write(b"GET /healthz HTTP/1.1\r\nX-Slow: ")
         assert await ended(reader) == b""
         writer.close()
@@ -137,7 +138,7 @@ async def test_a_further_request_that_trickles_is_cut_off(tmp_path: Path, monkey
 
 async def test_an_answer_that_is_not_read_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that asks for more than it takes does not keep its connection."""
-    monkeypatch.setattr(serve, "SENDING_SECONDS", 0.4)
+    monkeypatch.setattr(bounds, "SENDING_SECONDS", 0.4)
     async with rig(tmp_path) as at:
         fill(at, 60_000)
         _, writer = await request(at, "GET /api/status HTTP/1.1", "Host: HOST", "", "")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from pollers.listening import connections as bounds
 from pollers.server import guard, serve, stream
 from pollers.server.openapi import document
 from pollers.status import health
@@ -113,7 +114,7 @@ def test_the_bounds_of_health_and_of_the_server_are_the_codes() -> None:
         f"{guard.REQUESTS_AT_ONCE} requests at a time",
         f"{stream.READERS_AT_MOST} readers",
         f"bodies of {guard.BODY_LIMIT_BYTES // 1024} KiB",
-        f"{serve.ARRIVAL_SECONDS:.0f} s for a head to arrive, {serve.SENDING_SECONDS:.0f} s for an answer to be read",
+        f"{bounds.ARRIVAL_SECONDS:.0f} s for a head to arrive, {bounds.SENDING_SECONDS:.0f} s for an answer to be read",
         f"within {stream.SLOW_SECONDS:.0f} s is let go",
     ):
         assert words in OPERATIONS.replace("\n", " "), words

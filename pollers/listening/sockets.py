@@ -162,6 +162,11 @@ class Listening:
             )
 
 
+def url_of(host: str, port: int) -> str:
+    """The URL of a server that listens there."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def _listening(family: int, kind: int, protocol: int, address: tuple[object, ...]) -> socket.socket:
     one = socket.socket(family, kind, protocol)
     try:

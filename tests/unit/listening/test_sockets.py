@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pollers.server.listening import Listening, Reserve
+from pollers.listening.sockets import Listening, Reserve
 from tests.e2e.harness import until
 
 if TYPE_CHECKING:
