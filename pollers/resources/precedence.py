@@ -35,8 +35,8 @@ class FunctionSettings:
     on_failure: str | None
     dead_letters: str | None
     url: Url | None
-    reserved: int | None
-    allows_recursion: bool
+    reserved: int | None = None
+    allows_recursion: bool = False
 
 
 def settled(model: FunctionModel | None, made: Made) -> FunctionSettings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -12,12 +13,13 @@ from pollers.resources.changes import Before
 from pollers.resources.documents import read, written
 from pollers.resources.made import NOTHING
 from pollers.resources.precedence import invoking_of, overruled, settled, sighted, url_of
-from pollers.storage import StoreDamaged, StoreError
+from pollers.storage import StoreDamaged
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from config.models import FunctionModel
+    from config.models import Config, FunctionModel
+    from pollers.engine.stop import Stop
     from pollers.functions import FunctionHost
     from pollers.resources.changes import Change
     from pollers.resources.made import Invoking, Made, Url
@@ -35,64 +37,38 @@ WRITE_SECONDS = 30.0
 class Resources:
     """What the API made of functions, over what their configuration gives.
 
-    :meth:`open` first, then :meth:`follow` with the configured functions, and again after each reload. A change is durable when its
-    call returns, and counts from then on: whoever asks :meth:`settings_of` before each attempt needs to be told of nothing. Changes
-    are made one at a time.
+    :meth:`open` and :meth:`follow` come first. It is one of the services that the supervisor runs, so that reserved concurrency is
+    applied as soon as functions have hosts, and times that replies tell are kept.
 
-    A function that leaves the configuration keeps what the API made of it, and has it again when it comes back.
+    A change is durable when :meth:`change` returns, and counts from then on: whoever asks :meth:`settings_of` before each attempt
+    needs to be told of nothing. Changes are made one at a time. A function that leaves the configuration keeps what the API made of
+    it, and has it again when it comes back.
     """
+
+    name = "resources"
 
     def __init__(self, rows: ResourceRows, hosts: Mapping[str, FunctionHost], *, clock: Clock | None = None) -> None:
         self._rows = rows
         self._hosts = hosts
         self._clock = clock or SystemClock()
         self._models: Mapping[str, FunctionModel] = {}
+        self._followed = False
         self._made: dict[str, Made] = {}
+        self.unwritten: set[str] = set()
+        """Functions of which something seen has not been kept yet."""
+        self._awake = anyio.Event()
         self._changing = anyio.Lock()
 
-    # -- following the configuration -------------------------------------------------------------------------------------
-
     async def open(self) -> None:
-        """Read what was made before. Raises what ``ResourceRows.load`` raises, and StoreDamaged for a text that nobody wrote."""
+        """Read what was made before. Raises a StoreError when that is not possible."""
         for name, text in (await self._rows.load()).items():
             try:
                 self._made[name] = read(text)
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise StoreDamaged(
-                    f"what was made of function {name} through the API cannot be read ({error}): the state is damaged; "
-                    "restore a copy of it"
+                    f"what was made of function {name} through the API cannot be read ({error}): the state (runtime.state) is "
+                    "damaged; restore a copy of it"
                 ) from error
-
-    async def follow(self, models: Mapping[str, FunctionModel]) -> None:
-        """These functions are configured from now on, and have hosts. Says in the log what no longer counts."""
-        async with self._changing:
-            before, self._models = self._models, dict(models)
-            await self._remember(models)
-            for name, model in models.items():
-                made = self.made_of(name)
-                self._reserve(name, made.reserved)
-                known = set(overruled(name, before.get(name), made))
-                if options := [option for option in overruled(name, model, made) if option not in known]:
-                    log.warning(
-                        "the configuration now gives what was made through the API, and counts", options=options
-                    )
-            gone = sorted(name for name, made in self._made.items() if made.by_api and name not in models)
-            if gone and (not before or set(gone) & set(before)):
-                log.warning(
-                    "functions are not configured: what the API made of them is kept until they are again",
-                    functions=gone,
-                )
-
-    async def _remember(self, models: Mapping[str, FunctionModel]) -> None:
-        now = self._clock.time()
-        seen = {name: sighted(model, self.made_of(name), now) for name, model in models.items()}
-        new = {name: made for name, made in seen.items() if made is not self.made_of(name)}
-        self._made.update(new)
-        try:
-            await self._rows.save({name: written(made) for name, made in new.items()})
-        except StoreError as error:
-            # Only times in replies hang on it.
-            log.warning("when functions were changed could not be kept", problem=str(error))
 
     # -- reading ---------------------------------------------------------------------------------------------------------
 
@@ -124,10 +100,85 @@ class Resources:
             made, answer = change(Before(name, self._models.get(name), self.made_of(name), self._clock.time()))
             with anyio.fail_after(WRITE_SECONDS, shield=True):
                 await self._rows.save({name: written(made)})
-                self._made[name] = made
-            self._reserve(name, made.reserved)
+                # A reload may have come meanwhile.
+                self._made[name] = replace(made, seen=self.made_of(name).seen)
+            self._reserve([name])
             return answer
 
-    def _reserve(self, name: str, concurrency: int | None) -> None:
-        if name in self._hosts:
-            self._hosts[name].reserve(concurrency)
+    # -- following the configuration -------------------------------------------------------------------------------------
+
+    def follow(self, models: Mapping[str, FunctionModel]) -> None:
+        """These functions are configured from now on. Says in the log what of the API's does not count."""
+        before, self._models = self._models, dict(models)
+        first, self._followed = not self._followed, True
+        now = self._clock.time()
+        for name, model in models.items():
+            made = self.made_of(name)
+            known = overruled(name, before.get(name), made)
+            if options := [option for option in overruled(name, model, made) if option not in known]:
+                log.warning(
+                    "the configuration gives what was made through the API: the configuration counts, and what was made is kept",
+                    options=options,
+                )
+            self._made[name] = sighted(model, made, now)
+            if self._made[name] is not made:
+                self.unwritten.add(name)
+        gone = sorted(
+            name
+            for name, made in self._made.items()
+            if made.by_api and name not in models and (first or name in before)
+        )
+        if gone:
+            log.warning(
+                "functions are not configured: what the API made of them is kept until they are", functions=gone
+            )
+        self._reserve(models)
+        self._awake.set()
+
+    def _reserve(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name in self._hosts:
+                self._hosts[name].reserve(self.made_of(name).reserved)
+
+    async def _write_seen(self) -> None:
+        async with self._changing:
+            made = {name: self._made[name] for name in self.unwritten}
+            await self._rows.save({name: written(each) for name, each in made.items()})
+            # Not those that a reload has changed meanwhile.
+            self.unwritten -= {name for name, each in made.items() if self._made[name] is each}
+
+    # -- as a service ----------------------------------------------------------------------------------------------------
+
+    async def run(self, stop: Stop) -> None:
+        """Apply reserved concurrency, then keep what is seen of the configuration, until stopped. Raises a StoreError."""
+        self._reserve(self._models)
+        while not stop.requested:
+            self._awake = anyio.Event()
+            if self.unwritten:
+                await self._write_seen()
+            with stop.waiting():
+                await self._awake.wait()
+
+    def running(self) -> int:
+        """It invokes nothing."""
+        return 0
+
+    def held(self) -> int:
+        """Nothing that an abrupt end would cost."""
+        return 0
+
+    def left(self) -> str:
+        """``--until-idle`` need not wait for it."""
+        return ""
+
+    def refusal(self, config: Config) -> str | None:
+        """Every configuration can be followed."""
+        return None
+
+    def apply(self, config: Config) -> None:
+        """Follow a changed configuration."""
+        self.follow(config.functions)
+
+    def books(self) -> None:
+        """It takes nothing over."""
+        return

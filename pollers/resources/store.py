@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from pollers.storage import StoreDamaged
+from pollers.storage.seals import seal
+
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Mapping
+
+    from pollers.state import State
 
 
 class ResourceRows(Protocol):
@@ -34,3 +40,35 @@ class MemoryRows:
     async def save(self, documents: Mapping[str, str]) -> None:
         """See ``ResourceRows.save``."""
         self._documents.update(documents)
+
+
+class StateRows:
+    """Documents in the state; implements ``ResourceRows``. The state is open for as long as they are used."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def load(self) -> dict[str, str]:
+        """See ``ResourceRows.load``."""
+        return await self._state.call(_load)
+
+    async def save(self, documents: Mapping[str, str]) -> None:
+        """See ``ResourceRows.save``."""
+        await self._state.call(lambda connection: _save(connection, documents))
+
+
+def _load(connection: sqlite3.Connection) -> dict[str, str]:
+    documents = {}
+    for function, document, found in connection.execute("SELECT function, document, seal FROM resources"):
+        if found != seal("resources", function, document):
+            raise StoreDamaged(
+                f"what was made of function {function} through the API is not as it was written: the state (runtime.state) is "
+                "damaged; restore a copy of it"
+            )
+        documents[function] = document
+    return documents
+
+
+def _save(connection: sqlite3.Connection, documents: Mapping[str, str]) -> None:
+    rows = [(function, document, seal("resources", function, document)) for function, document in documents.items()]
+    connection.executemany("INSERT OR REPLACE INTO resources VALUES (?, ?, ?)", rows)

@@ -1,0 +1,19 @@
+"""The table of the state that resources are kept in."""
+
+from __future__ import annotations
+
+from pollers.state.tables import Tables
+
+TABLES = Tables(
+    "resources",
+    (
+        (
+            """CREATE TABLE resources (
+                function TEXT PRIMARY KEY,
+                document TEXT NOT NULL,
+                seal INTEGER NOT NULL
+            )""",
+        ),
+    ),
+)
+"""A row for each function; ``document`` is :mod:`pollers.resources.documents`'s, ``seal`` a checksum over both."""
