@@ -14,6 +14,7 @@ from config.functions.reading import read_function
 from config.models import Config
 from config.options.reader import Reader
 from config.options.spelling import suggestion
+from config.schedules.reading import ScheduleReader
 from config.sections import SINGLE, read_section, with_places
 from config.sources.reading import MappingReader
 from config.text.nodes import Entry, Scalar, Table, Unparsable, describe, is_null, quoted, walk
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from config.functions.registry import FunctionModel
+    from config.schedules.model import Schedule
     from config.sources.mapping import Mapping as MappingModel
 
     Check: TypeAlias = Callable[[MappingModel], Iterable[tuple[Path, str, bool]]]
 
-NAMED = ("functions", "event_source_mappings")
+NAMED = ("functions", "event_source_mappings", "schedules")
 """Sections whose members may be spread over files."""
 
 
@@ -86,12 +88,13 @@ class _Loader:
         functions = self._functions(members["functions"])
         single = {name: self._single(name, files) for name in SINGLE}
         mappings = self._mappings(members["event_source_mappings"], members["functions"])
+        schedules = self._schedules(members["schedules"], members["functions"])
         if self._report.faults:
             raise ConfigError(self._report.faults)
         folder = files[0].folder if not path.is_dir() else FilePath(os.path.abspath(path))
         single["runtime"] = with_places(single["runtime"], folder)
         given = {name: section for name, section in single.items() if section is not None}
-        config = Config(**given, functions=functions, event_source_mappings=mappings)
+        config = Config(**given, functions=functions, event_source_mappings=mappings, schedules=schedules)
         self._note_without_mappings(config, files)
         return Loaded(config, sorted(set(self._report.notes)), tuple(paths), self._report)
 
@@ -193,6 +196,19 @@ class _Loader:
             mapping = mappings.read(name, entry.node, reader, path)
             if mapping is not None:
                 found[name] = mapping
+        return found
+
+    def _schedules(
+        self, members: dict[str, tuple[ConfigFile, Entry]], functions: Mapping[str, object]
+    ) -> dict[str, Schedule]:
+        schedules = ScheduleReader(functions if self._complete else None, self._now)
+        found = {}
+        for name, (file, entry) in members.items():
+            path: Path = ("schedules", name)
+            self._report.enter(path, entry.node, path, entry.place)
+            schedule = schedules.read(name, entry.node, Reader(self._report, file.folder, pasted=True), path)
+            if schedule is not None:
+                found[name] = schedule
         return found
 
     def _note_without_mappings(self, config: Config, files: list[ConfigFile]) -> None:

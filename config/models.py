@@ -21,6 +21,12 @@ from config.functions.provided import ProvidedFunction
 from config.functions.python import PythonFunction
 from config.functions.registry import FunctionModel
 from config.options.model import Model
+from config.schedules.model import (
+    FlexibleTimeWindow,
+    Schedule,
+    ScheduleDeadLetterConfig,
+    ScheduleRetryPolicy,
+)
 from config.settings import Aws, Console, Credentials, EndpointUrls, Http, LambdaApi, Runtime
 from config.sources.dynamodb import DynamoDBMapping
 from config.sources.kinesis import KinesisMapping
@@ -49,6 +55,7 @@ class Config(Model):
     event_source_mappings: dict[str, SerializeAsAny[Mapping]] = Field(
         default_factory=dict, description="the mappings, by name"
     )
+    schedules: dict[str, Schedule] = Field(default_factory=dict, description="the schedules, by name")
 
     @property
     def api_region(self) -> str | None:
@@ -69,6 +76,7 @@ __all__ = [
     "EventInvokeConfig",
     "Filter",
     "FilterCriteria",
+    "FlexibleTimeWindow",
     "FunctionBase",
     "FunctionModel",
     "FunctionUrl",
@@ -91,6 +99,9 @@ __all__ = [
     "RetryDelay",
     "Runtime",
     "ScalingConfig",
+    "Schedule",
+    "ScheduleDeadLetterConfig",
+    "ScheduleRetryPolicy",
     "SqsMapping",
     "StreamMapping",
     "Tls",

@@ -28,6 +28,7 @@ from config.options.shapes import (
     Text,
     options_of,
 )
+from config.schedules.reading import schedule_options
 from config.sections import SINGLE
 from config.sources import registry
 
@@ -37,7 +38,13 @@ if TYPE_CHECKING:
 BEGIN = "<!-- options:begin -->"
 END = "<!-- options:end -->"
 
-_KINDS = {TextKind.URL: "URL", TextKind.ARN: "ARN", TextKind.SCALAR: "text", TextKind.PATTERN: "mapping or JSON text"}
+_KINDS = {
+    TextKind.URL: "URL",
+    TextKind.ARN: "ARN",
+    TextKind.SCALAR: "text",
+    TextKind.PATTERN: "mapping or JSON text",
+    TextKind.JSON: "JSON text or any value",
+}
 
 
 def option_table() -> str:
@@ -60,6 +67,7 @@ def _lines() -> Iterator[str]:
     yield from _table("`functions.NAME`", _function_rows(), "runtimes")
     sources = {family.title: registry.settings_of(kinds[0]) for family, kinds in registry.families().items()}
     yield from _table("`event_source_mappings.NAME`", _merged(sources), "sources")
+    yield from _table("`schedules.NAME`", _rows(schedule_options()))
 
 
 def _table(title: str, rows: Iterator[Sequence[str]], last: str = "") -> Iterator[str]:

@@ -29,6 +29,10 @@ from config.options.shapes import (
     Text,
     options_of,
 )
+from config.schedules.pasted import FOREIGN
+from config.schedules.pasted import RESOURCE_TYPE as SCHEDULE_TYPE
+from config.schedules.reading import NAME as SCHEDULE_NAME
+from config.schedules.reading import schedule_options
 from config.sections import SINGLE
 from config.sources import registry
 from config.sources.pasted import READ_ONLY, RESOURCE_TYPE, WITHOUT_EFFECT, unread_settings
@@ -68,6 +72,7 @@ class _Writer:
             **{name: self._single(model) for name, model in SINGLE.items()},
             "functions": _named(FUNCTION_NAME.pattern, self._function()),
             "event_source_mappings": _named(MAPPING_NAME.pattern, self._mapping()),
+            "schedules": _named(SCHEDULE_NAME.pattern, self._schedule()),
         }
         for name, option in options_of(Config).items():
             properties[name] = {"description": option.description} | properties[name]
@@ -109,6 +114,18 @@ class _Writer:
             "required": ["Type", "Properties"],
         }
         return {"anyOf": [{"$ref": "#/$defs/Mapping"}, resource]}
+
+    def _schedule(self) -> Schema:
+        body: Schema = {"description": "a schedule"} | self._object(schedule_options(), pasted=True)
+        body["properties"] |= {name: {"description": "nothing that Headrace uses"} for name in sorted(FOREIGN)}
+        self.definitions["Schedule"] = body
+        resource = {
+            "type": "object",
+            "description": "a whole CloudFormation resource",
+            "properties": {"Type": {"const": SCHEDULE_TYPE}, "Properties": {"$ref": "#/$defs/Schedule"}},
+            "required": ["Type", "Properties"],
+        }
+        return {"anyOf": [{"$ref": "#/$defs/Schedule"}, resource]}
 
     def _section(self, model: type[Model], *, pasted: bool) -> Schema:
         name = model.__name__
@@ -189,6 +206,8 @@ def _simple(shape: Shape) -> list[Schema]:
 def _text(kind: TextKind, length: Limits) -> list[Schema]:
     if kind is TextKind.PATTERN:
         return [{"type": "string"}, {"type": "object"}]
+    if kind is TextKind.JSON:
+        return [{"type": ["string", "number", "boolean", "object", "array"]}]
     if kind is TextKind.SCALAR:
         return [{"type": ["string", "number", "boolean"]}]
     if kind is TextKind.URL:

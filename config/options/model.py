@@ -44,6 +44,7 @@ class TextKind(Enum):
     ARN = "an ARN (arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE)"
     SCALAR = "a text, a number or true or false"
     PATTERN = "an event pattern, as a mapping or as AWS's JSON text"
+    JSON = "JSON text, or any value that JSON has"
     REGION = "a region, such as us-east-1"
     SECRET = "a token of printable ASCII characters without spaces"  # noqa: S105 - a description
 

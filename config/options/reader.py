@@ -207,6 +207,8 @@ class Reader:
     def _simple(self, shape: Shape, node: Node, path: Path) -> Any:  # noqa: ANN401 - as the shape tells
         if isinstance(shape, Text) and shape.kind is TextKind.PATTERN:
             return self._pattern(shape, node, path)
+        if isinstance(shape, Text) and shape.kind is TextKind.JSON:
+            return self._json(node, path)
         if isinstance(shape, FilePath):
             return self._path(shape, node, path)
         value = values.convert(shape, node)
@@ -240,6 +242,16 @@ class Reader:
             self.report.fault(path, f"found a pattern of {len(text)} characters, expected at most {limit:g}")
             return Faulty()
         return text
+
+    def _json(self, node: Node, path: Path) -> Any:  # noqa: ANN401 - a str
+        """A text as it is, and any other value as JSON text."""
+        if isinstance(node, Scalar) and isinstance(node.value, str):
+            return node.value
+        try:
+            return json_text(node)
+        except ValueError:
+            self.report.fault(path, "found .inf or .nan, expected numbers that JSON has")
+            return Faulty()
 
     def _fault(self, path: Path, node: Node, wanted: str, shape: Shape | None = None) -> Faulty:
         secret = isinstance(shape, Text) and shape.kind is TextKind.SECRET

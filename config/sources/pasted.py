@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from config.options.reader import Wording
 from config.sources import registry
-from config.text.nodes import Node, Scalar, Table, describe, is_null, is_unset
+from config.text.nodes import Node, Scalar, Table, is_null, is_unset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,16 +16,6 @@ if TYPE_CHECKING:
     from config.text.places import Path
 
 RESOURCE_TYPE = "AWS::Lambda::EventSourceMapping"
-_RESOURCE_REST = (
-    "DependsOn",
-    "Condition",
-    "DeletionPolicy",
-    "UpdateReplacePolicy",
-    "UpdatePolicy",
-    "Metadata",
-    "CreationPolicy",
-)
-
 _FUNCTION_ARN = ("FunctionArn", "function_arn")
 
 READ_ONLY = frozenset(
@@ -45,25 +35,6 @@ WITHOUT_EFFECT = frozenset(
     }
 )
 """Settings that concern AWS only: tags, encryption keys, CloudWatch metrics and logs."""
-
-
-def unwrap(node: Node, shown: Path, report: Report, path: Path) -> tuple[Node, Path]:
-    """The properties of a whole CloudFormation resource; any other node as it is."""
-    if not isinstance(node, Table) or "Properties" not in node.entries or "Type" not in node.entries:
-        return node, shown
-    kind = node.entries["Type"].node
-    if not isinstance(kind, Scalar) or kind.value != RESOURCE_TYPE:
-        report.fault(path, f"found a CloudFormation resource whose Type is {describe(kind)}, expected {RESOURCE_TYPE}")
-    for key in node.entries.keys() - {"Type", "Properties"}:
-        message = f"{key} is ignored: it is about CloudFormation" if key in _RESOURCE_REST else None
-        if message:
-            report.note(path, message, node.entries[key].place)
-        else:
-            report.fault(path, f"found {key} beside Properties, expected it inside", node.entries[key].place)
-    entry = node.entries["Properties"]
-    shown = (*shown, "Properties")
-    report.enter(path, entry.node, shown, entry.place)
-    return entry.node, shown
 
 
 def remark(node: Node, path: Path, report: Report) -> None:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from config.faults import Finding
+from config.functions.references import refer, undefined, unqualified
 from config.options.outcome import Faulty, Reading
+from config.options.resources import unwrap
 from config.options.shapes import OneOf, Text, options_of
-from config.options.spelling import recognise, suggestion
+from config.options.spelling import recognise
 from config.sources import pasted, registry
 from config.sources.mapping import Filter, FilterCriteria
 from config.sources.mapping import Mapping as MappingModel
@@ -25,10 +27,6 @@ if TYPE_CHECKING:
     from config.text.places import Path, Place
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_FUNCTION = re.compile(
-    r"(?:arn:[a-zA-Z0-9-]+:lambda:[a-z0-9-]*:)?(?:[0-9]{12}:)?(?:function:)?(?P<name>[a-zA-Z0-9-_]{1,140})(?::(?P<qualifier>[a-zA-Z0-9$_-]+))?"
-)
-SHOWN_FUNCTIONS = 10
 _UNREADABLE_PATTERN = '{"eventSource":[{"exists":true}]}'
 """Stands for a pattern that could not be read: no check finds anything in it."""
 
@@ -50,7 +48,7 @@ class MappingReader:
         """The mapping under ``name``, or None after a fault."""
         report = reader.report
         self._refuse_name(name, reader, path)
-        node, shown = pasted.unwrap(node, path, report, path)
+        node, shown = unwrap(node, pasted.RESOURCE_TYPE, path, report, path)
         if not isinstance(node, Table):
             report.fault(path, f"found {describe(node)}, expected a mapping with event_source_arn and function_name")
             return None
@@ -93,20 +91,18 @@ class MappingReader:
         if text is None:
             return
         at = (*path, "function_name")
-        found = _FUNCTION.fullmatch(text)
+        found = refer(text)
         if found is None:
             reader.report.fault(at, f"found {quoted(text)}, expected the name or the ARN of a function under functions")
             reading.faulty["function_name"] = Faulty()
             return
-        key, qualifier = found["name"], found["qualifier"]
+        key, qualifier = found
         reading.values["function_name"] = key
         self._refuse_other_arn(key, node, reader, path)
         if self.functions is not None and key not in self.functions:
-            reader.report.fault(at, _undefined(key, self.functions))
-        elif qualifier is not None and qualifier != "$LATEST":
-            reader.report.note(
-                at, f"the qualifier {quoted(qualifier)} has no effect: functions.{key} runs as it is defined"
-            )
+            reader.report.fault(at, f"{undefined(key, self.functions)} (AWS: Function does not exist)")
+        elif (idle := unqualified(key, qualifier)) is not None:
+            reader.report.note(at, idle)
 
     def _refuse_other_arn(self, key: str, node: Table, reader: Reader, path: Path) -> None:
         if not pasted.is_named(node):
@@ -115,8 +111,8 @@ class MappingReader:
             entry = node.entries.get(spelling)
             if entry is None or not isinstance(entry.node, Scalar) or not isinstance(entry.node.value, str):
                 continue
-            other = _FUNCTION.fullmatch(entry.node.value)
-            if other is None or other["name"] != key:
+            other = refer(entry.node.value)
+            if other is None or other[0] != key:
                 message = (
                     f"found {spelling} {quoted(entry.node.value)}, expected the same function, or one of the two only"
                 )
@@ -148,13 +144,6 @@ class MappingReader:
                 reader.report.note((*path, *at), message)
             else:
                 reader.report.fault((*path, *at), message)
-
-
-def _undefined(key: str, functions: Iterable[str]) -> str:
-    defined = list(functions)
-    shown = ", ".join(defined[:SHOWN_FUNCTIONS]) + (", ..." if len(defined) > SHOWN_FUNCTIONS else "")
-    wanted = f"a function that is defined under functions ({shown or 'none is'})"
-    return f"found {quoted(key)}{suggestion(key, defined)}, expected {wanted} (AWS: Function does not exist)"
 
 
 def _source(node: Table) -> EventSource | None:

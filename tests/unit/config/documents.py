@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from config import ConfigError, Loaded, load
+from config.schedules.reading import schedule_options
 from config.sources import registry
 from tests.unit.config.conftest import NOW
 
@@ -24,12 +25,14 @@ atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 
 NAMES = sorted(
     {spelling for option in registry.all_settings().values() for spelling in option.names}
+    | {spelling for option in schedule_options().values() for spelling in option.names}
     | {
         "aws",
         "runtime",
         "console",
         "functions",
         "event_source_mappings",
+        "schedules",
         "m",
         "f",
         "code",
@@ -89,6 +92,10 @@ VALUES = [
     *(
         "arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/l",
         "http://localhost",
+        "rate(5 minutes)",
+        "cron(0 2 * * ? *)",
+        "at(2026-01-01T00:00:00)",
+        "Europe/Berlin",
         "AWS::Lambda::EventSourceMapping",
         '{"body":["a"]}',
     ),
@@ -116,6 +123,7 @@ configurations = st.fixed_dictionaries(
         "runtime": members | documents,
         "functions": st.dictionaries(st.sampled_from(["f", "g"]), members | documents, max_size=2),
         "event_source_mappings": st.dictionaries(st.sampled_from(["m", "n"]), members | documents, max_size=2),
+        "schedules": st.dictionaries(st.sampled_from(["s", "t"]), members | documents, max_size=2),
     },
 )
 bounded = settings(max_examples=80)

@@ -18,7 +18,7 @@ def test_unknown_sections_are_faults_with_a_suggestion(folder: Folder) -> None:
     """But for those that begin with x-."""
     faults = folder.faults("event_source_mapping: {}\nFunctions: {}\nx-anything: 1\nother: 1\n")
 
-    known = "expected one of aws, runtime, lambda_api, console, functions, event_source_mappings"
+    known = "expected one of aws, runtime, lambda_api, console, functions, event_source_mappings, schedules"
     assert faults == [
         f"headrace.yaml:1: event_source_mapping: found an unknown key (did you mean 'event_source_mappings'?), {known}",
         f"headrace.yaml:2: Functions: found an unknown key (did you mean 'functions'?), {known}",
