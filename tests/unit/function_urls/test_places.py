@@ -1,0 +1,60 @@
+"""Which URL a request is for."""
+
+from __future__ import annotations
+
+import pytest
+
+from pollers.function_urls.places import Place, domain_of, known, place_of
+
+REGION = "eu-west-1"
+DOMAIN = "hello.lambda-url.eu-west-1.localhost"
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "place"),
+    [
+        (f"{DOMAIN}:9001", "/a/b", Place("hello", "/a/b", DOMAIN)),
+        (DOMAIN.upper(), "/", Place("hello", "/", DOMAIN)),
+        (f"{DOMAIN}.:9001", "/", Place("hello", "/", DOMAIN)),
+        ("hello.lambda-url.eu-west-1.on.aws", "/", Place("hello", "/", "hello.lambda-url.eu-west-1.on.aws")),
+        (DOMAIN, "/function-urls/other/x", Place("hello", "/function-urls/other/x", DOMAIN)),
+        (DOMAIN, "/2015-03-31/functions/", Place("hello", "/2015-03-31/functions/", DOMAIN)),
+        ("hello.lambda-url.us-east-1.localhost", "/", Place(None, "/", "hello.lambda-url.us-east-1.localhost")),
+        ("localhost:9001", "/function-urls/hello", Place("hello", "/")),
+        ("localhost:9001", "/function-urls/hello/", Place("hello", "/")),
+        ("[::1]:9001", "/function-urls/Hello_1//a%2Fb", Place("Hello_1", "//a%2Fb")),
+        ("", "/function-urls/hel%6Co/x", Place("hello", "/x")),
+        ("localhost", "/function-urls/a%2Fb/x", Place("a/b", "/x")),
+        ("localhost", "/function-urls//x", Place("", "/x")),
+        ("localhost:9001", "/function-urls", None),
+        ("localhost:9001", "/", None),
+        ("lambda-url.eu-west-1.localhost", "/", None),
+        ("x.hello.lambda-url.eu-west-1.localhost", "/", None),
+        ("hello.lambda-url.eu-west-1", "/", None),
+    ],
+)
+def test_a_url_is_named_by_host_or_by_path(host: str, path: str, place: Place | None) -> None:
+    """Under a URL's own host name every path is the function's; by path the prefix is not the function's."""
+    assert place_of(host, path, REGION) == place
+
+
+def test_a_functions_domain_is_in_lower_case() -> None:
+    """As host names are compared."""
+    assert domain_of("Hello", REGION) == DOMAIN
+
+
+@pytest.mark.parametrize(
+    ("asked", "names", "found"),
+    [
+        ("hello", ["hello"], "hello"),
+        ("hello", ["Hello"], "Hello"),
+        ("HELLO", ["hello"], "hello"),
+        ("hello", ["Hello", "hello"], "hello"),
+        ("hello", ["Hello", "HELLO"], None),
+        ("other", ["hello"], None),
+        ("", ["hello"], None),
+    ],
+)
+def test_names_are_found_in_any_case(asked: str, names: list[str], found: str | None) -> None:
+    """Browsers send host names in lower case; where two functions could be meant, neither is."""
+    assert known(asked, names) == found
