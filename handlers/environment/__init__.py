@@ -14,13 +14,14 @@ if TYPE_CHECKING:
         with_loopback_direct,
     )
     from handlers.environment.profile import read_profile
-    from handlers.environment.world import World, source_regions, world_in, world_of
+    from handlers.environment.world import World, function_arn, source_regions, world_in, world_of
 
 __all__ = [
     "Profile",
     "World",
     "credential_variables",
     "followed_variables",
+    "function_arn",
     "read_profile",
     "source_regions",
     "with_loopback_direct",
@@ -32,6 +33,6 @@ __getattr__ = lazily(
     {
         "aws_variables": "Profile credential_variables followed_variables with_loopback_direct",
         "profile": "read_profile",
-        "world": "World source_regions world_in world_of",
+        "world": "World function_arn source_regions world_in world_of",
     },
 )

@@ -75,7 +75,13 @@ class Listening:
         self._logged_at = -LOG_SECONDS
 
     async def start(self, host: str, port: int) -> tuple[str, int]:
-        """Listen; the first address. Raises OSError."""
+        """Listen and accept; the first address. Raises OSError."""
+        address = await self.listen(host, port)
+        self.accept()
+        return address
+
+    async def listen(self, host: str, port: int) -> tuple[str, int]:
+        """Listen; the first address. Clients wait until :meth:`accept`. Raises OSError."""
         found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         try:
             for family, kind, protocol, _, address in dict.fromkeys(found):
@@ -83,10 +89,13 @@ class Listening:
         except BaseException:
             self.close()
             raise
-        for one in self._sockets:
-            self._loop.add_reader(one, self._accept, one)
         name, bound = self._sockets[0].getsockname()[:2]
         return name, bound
+
+    def accept(self) -> None:
+        """Accept connections from now on."""
+        for one in self._sockets:
+            self._loop.add_reader(one, self._accept, one)
 
     def close(self) -> None:
         """Stop listening."""

@@ -1,0 +1,26 @@
+"""Lambda's own API, for SDKs, the AWS CLI and Terraform, and function URLs: a server of its own beside the operator's.
+
+Top-down: :mod:`service` is the part of the process, :mod:`server` the HTTP, :mod:`front` what happens to each request,
+:mod:`routes` finds its operation. An operation is one declaration (:class:`pollers.lambda_api.operations.Operation`), of which the
+routing and the OpenAPI document are made. :mod:`names`, :mod:`errors`, :mod:`payloads` and :mod:`browsers` are deciders.
+
+May import the rooms of functions, resources, invocations and the state, and :mod:`pollers.listening`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handlers.exports import lazily
+
+if TYPE_CHECKING:
+    from pollers.lambda_api.access import OpenAccess
+    from pollers.lambda_api.callers import Callers
+    from pollers.lambda_api.names import Here
+    from pollers.lambda_api.service import LambdaApiService
+
+__all__ = ["Callers", "Here", "LambdaApiService", "OpenAccess"]
+__getattr__ = lazily(
+    __name__,
+    {"access": "OpenAccess", "callers": "Callers", "names": "Here", "service": "LambdaApiService"},
+)

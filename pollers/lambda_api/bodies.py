@@ -1,0 +1,31 @@
+"""How many bytes of bodies are held at once, by all requests together."""
+
+from __future__ import annotations
+
+HELD_LIMIT_BYTES = 128 * 1024 * 1024
+"""Of requests that run or arrive, and of answers that are read slowly: twenty of the largest of each kind."""
+
+
+class Bodies:
+    """A count with a limit. An answer is counted whatever is held, since its function has run; requests are refused meanwhile."""
+
+    __slots__ = ("_limit_bytes", "held_bytes")
+
+    def __init__(self, limit_bytes: int = HELD_LIMIT_BYTES) -> None:
+        self._limit_bytes = limit_bytes
+        self.held_bytes = 0
+
+    def take(self, count: int) -> bool:
+        """Hold so many bytes more; False, and none, when that would be too many."""
+        if self.held_bytes + count > self._limit_bytes:
+            return False
+        self.held_bytes += count
+        return True
+
+    def add(self, count: int) -> None:
+        """Hold so many bytes more, whatever is held."""
+        self.held_bytes += count
+
+    def give(self, count: int) -> None:
+        """So many bytes fewer are held."""
+        self.held_bytes -= count

@@ -1,0 +1,49 @@
+"""Which unsigned requests come from a web page, and are refused. A decider.
+
+Without credentials Lambda's API takes whatever reaches it on loopback, and a browser on this machine reaches it too. A page of
+another site must not run functions: neither by a request that needs no permission (a form, ``fetch`` without CORS: no answer is
+read, but the function runs), nor under a host name of its own that leads to 127.0.0.1 (DNS rebinding, after which the page may read
+answers too). Function URLs are made for pages, and do not come by here. No SDK and no command sends any of these headers.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_OWN_SITES = ("none", "same-origin")
+"""Values of Sec-Fetch-Site that no other site's page can bring about: typed by the user, or by a page of ours, of which there is
+none."""
+
+
+def refusal(headers: Mapping[str, str], served_host: str) -> str | None:
+    """Why the request is refused, in words; None if it is let pass. ``served_host``: the host that the server listens on."""
+    host = headers.get("Host")
+    if host is not None and not _is_ours(host, served_host):
+        return f"the host name {_name(host)[:100]!r} is not served: use 127.0.0.1 or localhost"
+    origin = headers.get("Origin")
+    if origin is not None:
+        return "calls from web pages are refused: they have no signature, and anybody's page could make them"
+    if headers.get("Sec-Fetch-Site", "none").lower() not in _OWN_SITES:
+        return "calls from pages of other sites are refused: they have no signature"
+    return None
+
+
+def _is_ours(host: str, served_host: str) -> bool:
+    name = _name(host)
+    if name == served_host.lower().strip("[]") or name == "localhost" or name.endswith(".localhost"):
+        # No name server is asked for names under localhost (RFC 6761, 6.3), so they are nobody's.
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _name(host: str) -> str:
+    """The name or address in a Host header, without its port."""
+    name = host if host.endswith("]") else host.rsplit(":", 1)[0] if ":" in host else host
+    return name.strip("[]").lower()

@@ -1,0 +1,34 @@
+"""The API as a part of the process: answers, errors, and its end."""
+
+from __future__ import annotations
+
+import json
+
+from tests.unit.lambda_api.rig import PATH, rig
+
+
+async def test_a_function_is_invoked_and_its_answer_comes_back_byte_for_byte() -> None:
+    """With the id of the request, which is the invocation's, and the version."""
+    async with rig() as at, at.session.post(PATH.format("orders"), data=b' {"a" : 1.0} ') as reply:
+        assert (reply.status, await reply.read()) == (200, b' {"a" : 1.0} ')
+        [asked] = at.told["orders"].asked
+        assert reply.headers["x-amzn-RequestId"] == asked.request_id
+        assert reply.headers["X-Amz-Executed-Version"] == "$LATEST"
+        assert "X-Amz-Function-Error" not in reply.headers
+
+
+async def test_an_unknown_function_is_an_error_with_its_type_in_the_header() -> None:
+    """As boto3 reads it."""
+    async with rig() as at, at.session.post(PATH.format("nobody"), data=b"{}") as reply:
+        assert (reply.status, reply.headers["x-amzn-ErrorType"]) == (404, "ResourceNotFoundException")
+        assert json.loads(await reply.read())["Message"].endswith(":function:nobody:$LATEST")
+        assert reply.headers["x-amzn-RequestId"]
+
+
+async def test_a_web_page_cannot_call() -> None:
+    """Neither by its origin nor under a name of its own that leads to loopback."""
+    async with rig() as at:
+        assert (await at.invoke(Origin="https://example.com"))[0] == 403
+        assert (await at.invoke(Sec_Fetch_Site="cross-site"))[0] == 403
+        assert (await at.invoke(Host="evil.example:9001"))[0] == 403
+        assert (await at.invoke(Host="localhost:9001"))[0] == 200
