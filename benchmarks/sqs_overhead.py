@@ -17,6 +17,7 @@ import anyio.lowlevel
 
 from config.models import SqsMapping
 from handlers.function import PLAIN, Call, Function, FunctionStatus, Invocation, Payload
+from pollers.aws.api import NO_ATTRIBUTES
 from pollers.engine.permits import Permits
 from pollers.engine.poller import Surroundings
 from pollers.engine.stop import Stop
@@ -26,9 +27,9 @@ from pollers.telemetry.ledger import Ledger
 from pollers.telemetry.sinks import Facts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from pollers.aws.api import EntryFailed, Wire
+    from pollers.aws.api import EntryFailed, MessageAttribute, Wire
 
 CONCURRENCY = 20
 BODY = "x" * 1_000
@@ -72,7 +73,14 @@ class CannedSqs:
         await anyio.lowlevel.checkpoint()
         return []
 
-    async def send(self, url: str, body: str) -> None:
+    async def send(
+        self,
+        url: str,
+        body: str,
+        *,
+        attributes: Mapping[str, MessageAttribute] = NO_ATTRIBUTES,
+        trace_header: str | None = None,
+    ) -> None:
         await anyio.lowlevel.checkpoint()
 
 

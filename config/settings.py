@@ -25,6 +25,7 @@ class EndpointUrls(Model):
     sns: Annotated[str, TextKind.URL] | None = Field(default=None, description="SNS's endpoint")
     s3: Annotated[str, TextKind.URL] | None = Field(default=None, description="S3's endpoint")
     lambda_: Annotated[str, TextKind.URL] | None = Field(default=None, alias="lambda", description="Lambda's endpoint")
+    events: Annotated[str, TextKind.URL] | None = Field(default=None, description="EventBridge's endpoint")
     sts: Annotated[str, TextKind.URL] | None = Field(default=None, description="STS's endpoint")
 
 

@@ -132,9 +132,12 @@ def configured_endpoints(aws: Aws) -> dict[str, str]:
     return found if aws.endpoint_url is None else {ENDPOINT: aws.endpoint_url, **found}
 
 
+_SUFFIXES = {"dynamodbstreams": "DYNAMODB_STREAMS", "events": "EVENTBRIDGE"}
+
+
 def _suffix(option: str) -> str:
-    """How the SDKs' AWS_ENDPOINT_URL_<SERVICE> variables spell a service: one of those that have options has two words."""
-    return "DYNAMODB_STREAMS" if option == "dynamodbstreams" else option.rstrip("_").upper()
+    """How the SDKs' AWS_ENDPOINT_URL_<SERVICE> variables spell a service: not always as the option does."""
+    return _SUFFIXES.get(option) or option.rstrip("_").upper()
 
 
 def followed_variables(model: ProcessFunction, headrace: Mapping[str, str], profile: Profile) -> dict[str, str]:

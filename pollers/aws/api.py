@@ -8,6 +8,7 @@ A call may be cancelled only where a lost reply does no harm (a receive only by 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
@@ -33,6 +34,18 @@ class EntryFailed:
     sender_fault: bool
 
 
+@dataclass(frozen=True, slots=True)
+class MessageAttribute:
+    """An attribute that a message is sent with. ``value`` is never empty: SQS and SNS refuse that."""
+
+    data_type: str
+    """``String`` or ``Number``."""
+    value: str
+
+
+NO_ATTRIBUTES: Mapping[str, MessageAttribute] = MappingProxyType({})
+
+
 class SqsApi(Protocol):
     """SQS in one region, at one endpoint."""
 
@@ -53,8 +66,15 @@ class SqsApi(Protocol):
     async def change_visibility(self, url: str, entries: Sequence[tuple[str, int]]) -> list[EntryFailed]:
         """ChangeMessageVisibilityBatch, 1 to 10 (handle, seconds); what failed."""
 
-    async def send(self, url: str, body: str) -> None:
-        """SendMessage, for on-failure destinations."""
+    async def send(
+        self,
+        url: str,
+        body: str,
+        *,
+        attributes: Mapping[str, MessageAttribute] = NO_ATTRIBUTES,
+        trace_header: str | None = None,
+    ) -> None:
+        """SendMessage, for destinations and dead-letter queues. ``trace_header``: the system attribute AWSTraceHeader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +180,9 @@ class FanOutApi(StreamApi, Protocol):
 class SnsApi(Protocol):
     """SNS in one region, at one endpoint."""
 
-    async def publish(self, topic_arn: str, message: str) -> None:
+    async def publish(
+        self, topic_arn: str, message: str, *, attributes: Mapping[str, MessageAttribute] = NO_ATTRIBUTES
+    ) -> None:
         """Publish."""
 
     async def check_topic(self, topic_arn: str) -> None:
@@ -175,6 +197,37 @@ class S3Api(Protocol):
 
     async def check_bucket(self, bucket: str) -> None:
         """Raises NotFound or AccessDenied when the bucket cannot be used (HeadBucket)."""
+
+
+class FunctionsApi(Protocol):
+    """Lambda in one region, at one endpoint, as far as functions are invoked asynchronously."""
+
+    async def invoke_event(self, function_arn: str, event: bytes) -> None:
+        """Invoke with InvocationType ``Event``: the service has taken the event over when this returns."""
+
+    async def check_function(self, function_arn: str) -> None:
+        """Raises NotFound or AccessDenied when the function cannot be used (GetFunctionConfiguration)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BusEvent:
+    """An event for an EventBridge bus. ``detail`` is JSON as text."""
+
+    bus_arn: str
+    source: str
+    detail_type: str
+    resources: tuple[str, ...]
+    detail: str
+
+
+class EventsApi(Protocol):
+    """EventBridge in one region, at one endpoint."""
+
+    async def put(self, event: BusEvent) -> None:
+        """PutEvents with one entry. An entry that failed in a successful reply is an error like any other."""
+
+    async def check_bus(self, bus_arn: str) -> None:
+        """Raises NotFound or AccessDenied when the bus cannot be used (DescribeEventBus)."""
 
 
 class Calls(Protocol):

@@ -1,50 +1,74 @@
-"""On-failure destinations: where the failure records of discarded stream batches go.
+"""Destinations: where reports go of discarded stream batches and of asynchronous invocations, and dead letters.
 
-May import :mod:`config`, :mod:`pollers.aws` and the types of :mod:`pollers.telemetry`.
+::
+
+    destination           what a destination is; kinds of destinations, and what they are used for
+      sqs sns s3 function event_bus       the kinds, each one declaration
+      limits                what messages may hold
+    record  batches       streams: the failure record of a discarded batch
+    ended                 the end of an asynchronous invocation, and the seam to the queue that keeps it
+      invocation_record     its record
+      dead_letters          its event as a dead letter; schedule_letters: those of schedules
+      reporting             whom an end is told to, and in which form
+    post                  sends reports to the destinations that ARNs name
+
+May import :mod:`config`, :mod:`pollers.aws`, :mod:`pollers.jsontext` and the types of :mod:`pollers.telemetry`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from config import parse_arn
-from config.sources.registry import any_of
-from pollers.destinations.destination import Destination, DestinationUnusable, Origin
+from handlers.exports import lazily
+from pollers.destinations.batches import BatchDestination, make_destination, mapping_uuid
+from pollers.destinations.destination import DestinationUnusable, OwnFunctions, Undeliverable, Ways
 from pollers.destinations.record import UNHANDLED, BatchInfoForm, FailureRecord
-from pollers.destinations.s3 import BUCKET, mapping_uuid
-from pollers.destinations.sns import TOPIC
-from pollers.destinations.sqs import QUEUE
 
 if TYPE_CHECKING:
-    from pollers.aws.api import Aws
-    from pollers.destinations.destination import DestinationKind
+    from pollers.destinations.dead_letters import SCHEDULE_DEAD_LETTER
+    from pollers.destinations.ended import (
+        AcceptedEvent,
+        Condition,
+        Deliveries,
+        EndedInvocation,
+        Role,
+        TargetRefuses,
+    )
+    from pollers.destinations.post import Post
+    from pollers.destinations.reporting import PostedDeliveries
+    from pollers.destinations.schedule_letters import FailedHandover, rule_dead_letter, scheduler_dead_letter
 
 __all__ = [
+    "SCHEDULE_DEAD_LETTER",
     "UNHANDLED",
+    "AcceptedEvent",
+    "BatchDestination",
     "BatchInfoForm",
-    "Destination",
+    "Condition",
+    "Deliveries",
     "DestinationUnusable",
+    "EndedInvocation",
+    "FailedHandover",
     "FailureRecord",
+    "OwnFunctions",
+    "Post",
+    "PostedDeliveries",
+    "Role",
+    "TargetRefuses",
+    "Undeliverable",
+    "Ways",
     "make_destination",
     "mapping_uuid",
+    "rule_dead_letter",
+    "scheduler_dead_letter",
 ]
-
-
-KINDS: tuple[DestinationKind, ...] = (QUEUE, TOPIC, BUCKET)
-"""All kinds; a new kind is entered here and nowhere else."""
-
-
-async def make_destination(arn: str, aws: Aws, *, mapping: str, event_source_arn: str) -> Destination:
-    """The destination of ``mapping``, by the service that its ARN names.
-
-    Raises :class:`DestinationUnusable` for an ARN of anything else.
-    """
-    try:
-        parsed = parse_arn(arn)
-    except ValueError as error:
-        raise DestinationUnusable(f"on-failure destination: {error}") from error
-    for kind in KINDS:
-        if kind.service == parsed.service:
-            return await kind.make(parsed, aws, Origin(mapping, event_source_arn))
-    kinds = any_of(kind.called for kind in KINDS)
-    raise DestinationUnusable(f"{arn} is of {parsed.service}; an on-failure destination is {kinds}")
+__getattr__ = lazily(
+    __name__,
+    {
+        "dead_letters": "SCHEDULE_DEAD_LETTER",
+        "ended": "AcceptedEvent Condition Deliveries EndedInvocation Role TargetRefuses",
+        "post": "Post",
+        "reporting": "PostedDeliveries",
+        "schedule_letters": "FailedHandover rule_dead_letter scheduler_dead_letter",
+    },
+)

@@ -1,4 +1,4 @@
-"""Failure records to an S3 bucket, one object each, with the whole event as ``payload`` (docs/lambda 4.10)."""
+"""Reports to an S3 bucket, one object each."""
 
 from __future__ import annotations
 
@@ -7,60 +7,34 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import anyio.lowlevel
-import orjson
-
-from config import parse_arn
+from config.text.targets import Target
 from pollers.aws import services
 from pollers.aws.errors import AccessDenied, NotFound, Refused
-from pollers.destinations.destination import DestinationKind, DestinationUnusable
+from pollers.destinations.destination import DestinationKind, DestinationUnusable, Stored
 
 if TYPE_CHECKING:
     from config import Arn
-    from pollers.aws.api import Aws, S3Api
-    from pollers.destinations.destination import Origin
-    from pollers.destinations.record import FailureRecord
-
-_PIECE_CHARACTERS = 2 * 1024 * 1024
-_MAPPINGS = uuid.UUID("3d0c5b0e-6a55-5d0a-9a54-0f3ad1f1c7a5")
+    from pollers.aws.api import S3Api
+    from pollers.destinations.destination import Use, Ways
 
 
-def mapping_uuid(mapping: str, event_source_arn: str) -> uuid.UUID:
-    """The mapping's UUID: made from its name and source, so that it stays the same over restarts and machines."""
-    return uuid.uuid5(_MAPPINGS, f"{mapping}\n{event_source_arn}")
+def dated_key(folder: str, timestamp: float, report: bytes) -> str:
+    """``FOLDER/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<random UUID>``, by the report's own time.
 
-
-def object_key(mapping: uuid.UUID, failure: FailureRecord) -> str:
-    """``aws/lambda/<mapping>/<shard>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<random UUID>``, by the record's own time.
-
-    The UUID is a hash of the record, so it is different for different records and the same for the same one: a delivery that is
-    repeated because its reply was lost writes the same object again.
+    The UUID is a hash of the report, so it is different for different reports and the same for the same one.
     """
-    when = datetime.fromtimestamp(failure.timestamp, UTC)
-    unique = uuid.UUID(bytes=hashlib.blake2b(failure.encode(), digest_size=16).digest(), version=4)
-    return f"aws/lambda/{mapping}/{failure.shard_id}/{when:%Y/%m/%d}/{when:%Y-%m-%dT%H.%M.%S}-{unique}"
-
-
-async def object_body(failure: FailureRecord, event: bytes) -> bytes:
-    """The record with ``payload``, the event as one escaped JSON string.
-
-    The event of an oversized record has up to 14 MB. It is escaped in pieces, so that the event loop is not blocked for long.
-    """
-    text = event.decode()
-    pieces = [failure.encode()[:-1], b',"payload":"']
-    for start in range(0, len(text), _PIECE_CHARACTERS):
-        pieces.append(orjson.dumps(text[start : start + _PIECE_CHARACTERS])[1:-1])
-        await anyio.lowlevel.checkpoint()
-    return b"".join((*pieces, b'"}'))
+    when = datetime.fromtimestamp(timestamp, UTC)
+    unique = uuid.UUID(bytes=hashlib.blake2b(report, digest_size=16).digest(), version=4)
+    return f"{folder}/{when:%Y/%m/%d}/{when:%Y-%m-%dT%H.%M.%S}-{unique}"
 
 
 class BucketDestination:
-    """A bucket that takes failure records; implements ``Destination``."""
+    """A bucket that takes reports; implements ``Destination``."""
 
-    def __init__(self, arn: Arn, s3: S3Api, mapping: uuid.UUID) -> None:
+    def __init__(self, arn: Arn, s3: S3Api, use: Use) -> None:
         self._arn = arn
         self._s3 = s3
-        self._mapping = mapping
+        self._use = use
 
     @property
     def arn(self) -> str:
@@ -73,25 +47,21 @@ class BucketDestination:
             await self._s3.check_bucket(self._arn.resource)
         except (NotFound, Refused) as error:
             raise DestinationUnusable(
-                f"the on-failure bucket {self.arn} cannot be used ({error}); create it, or correct destination_config"
+                f"the {self._use.called} bucket {self.arn} cannot be used ({error}); create it, or correct {self._use.setting}"
             ) from error
         except AccessDenied as error:
             raise DestinationUnusable(
-                f"the on-failure bucket {self.arn} may not be used ({error}); permit s3:ListBucket and s3:PutObject"
+                f"the {self._use.called} bucket {self.arn} may not be used ({error}); permit s3:ListBucket and s3:PutObject"
             ) from error
         return None
 
-    async def deliver(self, failure: FailureRecord, event: bytes) -> None:
+    async def deliver(self, report: Stored) -> None:
         """See ``Destination.deliver``."""
-        key = object_key(self._mapping, failure)
-        await self._s3.put(self._arn.resource, key, await object_body(failure, event))
+        await self._s3.put(self._arn.resource, report.object_key(), await report.object_body())
 
 
-async def _make(arn: Arn, aws: Aws, origin: Origin) -> BucketDestination:
-    """A bucket's ARN names no region, so the region of the source is used."""
-    region = parse_arn(origin.event_source_arn).region
-    mapping = mapping_uuid(origin.mapping, origin.event_source_arn)
-    return BucketDestination(arn, await aws.client(services.S3, region), mapping)
+async def _make(arn: Arn, ways: Ways, use: Use) -> BucketDestination:
+    return BucketDestination(arn, await ways.aws.client(services.S3, ways.region), use)
 
 
-BUCKET = DestinationKind(services.S3.name, "an S3 bucket", _make)
+BUCKET: DestinationKind[Stored] = DestinationKind(Target.BUCKET, _make)

@@ -11,7 +11,7 @@ import pytest
 from config.models import Aws as AwsModel
 from pollers.aws.services.clients import AwsClients
 from pollers.destinations import (
-    Destination,
+    BatchDestination,
     DestinationUnusable,
     FailureRecord,
     make_destination,
@@ -46,7 +46,7 @@ FAILURE = FailureRecord(
 
 
 @asynccontextmanager
-async def destination(arn: str, emulator: Emulator) -> AsyncIterator[Destination]:
+async def destination(arn: str, emulator: Emulator) -> AsyncIterator[BatchDestination]:
     """The destination of the mapping "clicks", through clients of our own."""
     async with AwsClients(AwsModel(region="us-east-1", endpoint_url=emulator.endpoint_url)) as aws:
         yield await make_destination(arn, aws, mapping="clicks", event_source_arn=STREAM)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
-from pollers.aws.api import EntryFailed
+from pollers.aws.api import NO_ATTRIBUTES, EntryFailed
 from pollers.aws.errors import AccessDenied, CredentialsExpired, NotFound, Throttled, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from random import Random
 
-    from pollers.aws.api import Wire
+    from pollers.aws.api import MessageAttribute, Wire
     from tests.worlds.memory_sqs import MemorySqs, Message
 
 T = TypeVar("T")
@@ -102,9 +102,18 @@ class FaultySqs:
             "ChangeMessageVisibilityBatch", list(entries), lambda some: self._inner.change_visibility(url, some)
         )
 
-    async def send(self, url: str, body: str) -> None:
+    async def send(
+        self,
+        url: str,
+        body: str,
+        *,
+        attributes: Mapping[str, MessageAttribute] = NO_ATTRIBUTES,
+        trace_header: str | None = None,
+    ) -> None:
         """SendMessage."""
-        await self._call("SendMessage", lambda: self._inner.send(url, body))
+        await self._call(
+            "SendMessage", lambda: self._inner.send(url, body, attributes=attributes, trace_header=trace_header)
+        )
 
     def _hits(self, rate: float) -> bool:
         return not self.calm and self._random.random() < rate

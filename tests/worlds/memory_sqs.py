@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from pollers.aws.api import EntryFailed, Wire
+from pollers.aws.api import NO_ATTRIBUTES, EntryFailed, MessageAttribute, Wire
 from pollers.aws.errors import NotFound, Refused, Throttled
+from pollers.aws.services.attributes import spelled_attributes
 from tests.worlds.call_faults import AtOnce
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tests.worlds.call_faults import Faults
 
@@ -391,10 +392,18 @@ class MemorySqs:
         await self.faults.after("change_visibility")
         return failed
 
-    async def send(self, url: str, body: str) -> None:
+    async def send(
+        self,
+        url: str,
+        body: str,
+        *,
+        attributes: Mapping[str, MessageAttribute] = NO_ATTRIBUTES,
+        trace_header: str | None = None,
+    ) -> None:
         """SendMessage."""
         await self.faults.before("send")
-        self._queue(url, "SendMessage").put(body)
+        spelled: dict[str, Wire] = dict(spelled_attributes(attributes))
+        self._queue(url, "SendMessage").put(body, attributes=spelled or None, trace_header=trace_header)
         await self.faults.after("send")
 
     def _queue(self, url: str, operation: str) -> Queue:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from pollers.aws.api import AwsService
 
 if TYPE_CHECKING:
-    from pollers.aws.api import Connection, FanOutApi, S3Api, SnsApi, SqsApi, StreamApi
+    from pollers.aws.api import Connection, EventsApi, FanOutApi, FunctionsApi, S3Api, SnsApi, SqsApi, StreamApi
 
-__all__ = ["DYNAMODB_STREAMS", "KINESIS", "S3", "SNS", "SQS"]
+__all__ = ["DYNAMODB_STREAMS", "EVENTS", "FUNCTIONS", "KINESIS", "S3", "SNS", "SQS"]
 
 
 def _sqs(connection: Connection) -> SqsApi:
@@ -45,6 +45,18 @@ def _s3(connection: Connection) -> S3Api:
     return S3Client(connection.sdk)
 
 
+def _functions(connection: Connection) -> FunctionsApi:
+    from pollers.aws.services.functions import FunctionsClient
+
+    return FunctionsClient(connection.sdk)
+
+
+def _events(connection: Connection) -> EventsApi:
+    from pollers.aws.services.events import EventsClient
+
+    return EventsClient(connection.direct())
+
+
 SQS: Final[AwsService[SqsApi]] = AwsService("sqs", "sqs", ("sqs",), _sqs)
 KINESIS: Final[AwsService[FanOutApi]] = AwsService("kinesis", "kinesis", ("kinesis",), _kinesis)
 DYNAMODB_STREAMS: Final[AwsService[StreamApi]] = AwsService(
@@ -52,3 +64,5 @@ DYNAMODB_STREAMS: Final[AwsService[StreamApi]] = AwsService(
 )
 SNS: Final[AwsService[SnsApi]] = AwsService("sns", "sns", ("sns",), _sns)
 S3: Final[AwsService[S3Api]] = AwsService("s3", "s3", ("s3",), _s3)
+FUNCTIONS: Final[AwsService[FunctionsApi]] = AwsService("lambda", "lambda", ("lambda_",), _functions)
+EVENTS: Final[AwsService[EventsApi]] = AwsService("events", "events", ("events",), _events)

@@ -1,4 +1,4 @@
-"""S3 as an on-failure destination."""
+"""S3 as a destination."""
 
 from __future__ import annotations
 

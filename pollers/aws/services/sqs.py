@@ -5,14 +5,15 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from pollers.aws.api import EntryFailed, Wire
+from pollers.aws.api import NO_ATTRIBUTES, EntryFailed, MessageAttribute, Wire
 from pollers.aws.errors import Refused
+from pollers.aws.services.attributes import spelled_attributes
 from pollers.aws.wire import replies
 from pollers.aws.wire.classify import bare_code
 from pollers.aws.wire.replies import believed, invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pollers.aws.api import Calls
 
@@ -88,9 +89,22 @@ class SqsClient:
         ]
         return await self._batch("ChangeMessageVisibilityBatch", url, batch, ids)
 
-    async def send(self, url: str, body: str) -> None:
+    async def send(
+        self,
+        url: str,
+        body: str,
+        *,
+        attributes: Mapping[str, MessageAttribute] = NO_ATTRIBUTES,
+        trace_header: str | None = None,
+    ) -> None:
         """See :class:`pollers.aws.api.SqsApi`."""
-        await self._reply("SendMessage", {"QueueUrl": url, "MessageBody": body})
+        parameters: dict[str, Any] = {"QueueUrl": url, "MessageBody": body}
+        if attributes:
+            parameters["MessageAttributes"] = spelled_attributes(attributes)
+        if trace_header is not None:
+            header = MessageAttribute("String", trace_header)
+            parameters["MessageSystemAttributes"] = spelled_attributes({"AWSTraceHeader": header})
+        await self._reply("SendMessage", parameters)
 
     async def _reply(self, operation: str, parameters: dict[str, Any]) -> Wire:
         return believed(await self._calls.call(operation, parameters), replies.SQS, operation)

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from pollers.clocks.service import ServiceClock
 
 _OK = 200
-_ONCE = frozenset({"ReceiveMessage", "SendMessage"})
-"""Operations that must not be sent twice: messages would be hidden although nobody got them, or a message sent twice."""
+_ONCE = frozenset({"ReceiveMessage", "SendMessage", "PutEvents"})
+"""Operations that must not be sent twice: messages would be hidden although nobody got them, or something sent twice."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ What is missing by right:
 - GetRecords leaves ``NextShardIterator`` out, or null, when a shard has ended; SubscribeToShard ``ContinuationSequenceNumber``.
   That is a claim, for which the reader wants further evidence.
 - Batch calls leave out whichever of ``Successful`` and ``Failed`` is empty. An entry that neither mentions has failed.
+- PutEvents gives an entry either an id or an error; an entry with neither is not confirmed.
 - Listings leave out the token of the next page on the last one, a shard's parents when it has none (any more), and the end of its
   range while it is open.
 - A record of Kinesis may have no ``PartitionKey`` (docs/lambda 4.1), and records and messages no time of arrival.
@@ -93,6 +94,21 @@ class _Batch(msgspec.Struct, gc=False):
 
 class _Sent(TypedDict, total=False):
     MessageId: Required[Name]
+
+
+class _PutEntry(TypedDict, total=False):
+    EventId: str | None
+    ErrorCode: str | None
+    ErrorMessage: str | None
+
+
+class _PutEntries(TypedDict, total=False):
+    FailedEntryCount: Required[Annotated[int, Meta(ge=0)]]
+    Entries: Required[list[_PutEntry]]
+
+
+class _Bus(TypedDict, total=False):
+    Arn: Required[Name]
 
 
 class _Summary(TypedDict, total=False):
@@ -224,6 +240,7 @@ DYNAMODB_STREAMS: Final[Replies] = {
 }
 SNS: Final[Replies] = {"Publish": _Sent, "GetTopicAttributes": _Attributes}
 """It answers in XML, which the SDK reads."""
+EVENTS: Final[Replies] = {"PutEvents": _PutEntries, "DescribeEventBus": _Bus}
 
 
 def believed(body: bytes, replies: Replies, operation: str) -> Wire:

@@ -14,7 +14,7 @@ from pollers.engine.invoking import new_request_id
 from pollers.telemetry.facts import DestinationFailed, DiscardCondition, Discarded, State
 
 if TYPE_CHECKING:
-    from pollers.destinations import Destination
+    from pollers.destinations import BatchDestination
     from pollers.engine.poller import Surroundings
     from pollers.engine.stop import Stop
     from pollers.sources.streams.current_stream import CurrentStream
@@ -50,7 +50,7 @@ class Discarder:
         self,
         mapping: str,
         stream: CurrentStream,
-        destination: Destination | None,
+        destination: BatchDestination | None,
         surroundings: Surroundings,
         reports: TaskReports,
     ) -> None:
@@ -95,7 +95,7 @@ class Discarder:
         )
 
     async def _deliver(
-        self, destination: Destination, stop: Stop, task: str, failure: FailureRecord, event: bytes
+        self, destination: BatchDestination, stop: Stop, task: str, failure: FailureRecord, event: bytes
     ) -> bool:
         backoff = Backoff(self._surroundings.random, initial=DELIVERY_SECONDS[0], maximum=DELIVERY_SECONDS[1])
         while not stop.hurried:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from config.models import StreamMapping
     from pollers.aws.api import ShardListing, StreamDescription
     from pollers.checkpoints.store import CheckpointStore, MappingCheckpoints
-    from pollers.destinations import Destination
+    from pollers.destinations import BatchDestination
     from pollers.engine.poller import Surroundings
     from pollers.engine.stop import Stop
     from pollers.sources.streams.source import StreamSource
@@ -93,7 +93,7 @@ class OpenStream:
 
 
 async def open_stream(
-    mapping: StreamMapping, store: CheckpointStore, destination: Destination | None, patience: Patience
+    mapping: StreamMapping, store: CheckpointStore, destination: BatchDestination | None, patience: Patience
 ) -> OpenStream | None:
     """The stream, its checkpoints pinned; None when stopped before. Raises SourceUnusable, and what the store raises."""
     description = await _readable(patience)
@@ -128,7 +128,7 @@ async def _readable(patience: Patience) -> StreamDescription | None:
     return None
 
 
-async def _check(mapping: StreamMapping, destination: Destination | None, patience: Patience) -> bool:
+async def _check(mapping: StreamMapping, destination: BatchDestination | None, patience: Patience) -> bool:
     """Whether the on-failure destination has been looked at; it may turn out to be unusable."""
     if destination is None:
         return True

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from config.models import StreamMapping
     from pollers.checkpoints.store import CheckpointStore, MappingCheckpoints
-    from pollers.destinations import Destination
+    from pollers.destinations import BatchDestination
     from pollers.engine.poller import Surroundings
     from pollers.sources.streams.intake import RecordMatcher
     from pollers.sources.streams.source import StreamSource
@@ -45,7 +45,7 @@ class StreamPoller:
         mapping: StreamMapping,
         source: StreamSource,
         store: CheckpointStore,
-        destination: Destination | None,
+        destination: BatchDestination | None,
         surroundings: Surroundings,
         record_filter: RecordMatcher | None = None,
     ) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -17,15 +17,16 @@ from pollers.destinations import (
     make_destination,
     mapping_uuid,
 )
-from pollers.destinations.s3 import object_key
+from pollers.destinations.batches import BatchReport
 from pollers.errors import SourceUnusable
 from pollers.sources.dynamodb import source as dynamodb
 from pollers.sources.kinesis import source as kinesis
 from pollers.telemetry.facts import DiscardCondition
+from tests.unit.destinations.cloud import Cloud
 
 if TYPE_CHECKING:
-    from pollers.aws.api import Aws, AwsService
-    from pollers.destinations import Destination
+    from pollers.aws.api import Aws
+    from pollers.destinations import BatchDestination
 
 STREAM = "arn:aws:kinesis:us-east-2:123456789012:stream/mystream"
 QUEUE = "arn:aws:sqs:us-west-2:123456789012:failed"
@@ -118,48 +119,7 @@ def test_an_arrival_that_the_service_did_not_give_is_null() -> None:
     assert (info["approximateArrivalOfFirstRecord"], info["approximateArrivalOfLastRecord"]) == (None, None)
 
 
-@dataclass
-class Cloud:
-    """SQS, SNS and S3 that note what they are sent, and refuse with ``error`` or ``look`` (on checks alone)."""
-
-    sent: list[tuple[Any, ...]] = field(default_factory=list)
-    error: AwsError | None = None
-    look: AwsError | None = None
-    regions: list[str] = field(default_factory=list)
-
-    async def client(self, service: AwsService[Any], region: str) -> Cloud:
-        self.regions.append(region)
-        return self
-
-    def _check(self, look: bool = False) -> None:
-        error = self.error or (self.look if look else None)
-        if error is not None:
-            raise error
-
-    async def queue_url(self, name: str, owner: str) -> str:
-        self._check(look=True)
-        return f"http://queues/{owner}/{name}"
-
-    async def send(self, url: str, body: str) -> None:
-        self._check()
-        self.sent.append((url, body))
-
-    async def check_topic(self, topic_arn: str) -> None:
-        self._check(look=True)
-
-    async def publish(self, topic_arn: str, message: str) -> None:
-        self._check()
-        self.sent.append((topic_arn, message))
-
-    async def check_bucket(self, bucket: str) -> None:
-        self._check(look=True)
-
-    async def put(self, bucket: str, key: str, body: bytes) -> None:
-        self._check()
-        self.sent.append((bucket, key, body))
-
-
-async def made(arn: str, cloud: Cloud) -> Destination:
+async def made(arn: str, cloud: Cloud) -> BatchDestination:
     """The destination of the mapping "clicks"."""
     return await make_destination(arn, cast("Aws", cloud), mapping="clicks", event_source_arn=STREAM)
 
@@ -171,7 +131,8 @@ async def test_a_queue_gets_the_record_without_the_data() -> None:
     assert await destination.check() is None
     await destination.deliver(KINESIS, EVENT)
     assert cloud.regions == ["us-west-2"]
-    assert cloud.sent == [("http://queues/123456789012/failed", KINESIS.encode().decode())]
+    assert cloud.messages == [("http://queues/123456789012/failed", KINESIS.encode().decode())]
+    assert (cloud.attributes, cloud.trace_headers) == ([{}], [None])
 
 
 async def test_a_topic_gets_the_record_without_the_data() -> None:
@@ -181,7 +142,7 @@ async def test_a_topic_gets_the_record_without_the_data() -> None:
     assert await destination.check() is None
     await destination.deliver(KINESIS, EVENT)
     assert cloud.regions == ["eu-west-1"]
-    assert cloud.sent == [(TOPIC, KINESIS.encode().decode())]
+    assert cloud.messages == [(TOPIC, KINESIS.encode().decode())]
 
 
 async def test_a_bucket_gets_the_record_with_the_whole_event_as_a_string() -> None:
@@ -190,7 +151,7 @@ async def test_a_bucket_gets_the_record_with_the_whole_event_as_a_string() -> No
     destination = await made(BUCKET, cloud)
     assert await destination.check() is None
     await destination.deliver(KINESIS, EVENT)
-    ((bucket, key, body),) = cloud.sent
+    ((bucket, key, body),) = cloud.objects
     record = json.loads(body)
     assert (bucket, cloud.regions) == ("failed", ["us-east-2"])
     assert record.pop("payload").encode() == EVENT
@@ -205,7 +166,7 @@ async def test_an_event_of_any_size_is_escaped_whole() -> None:
     cloud = Cloud()
     event = ('{"Records":["' + '"\u20ac\U0001f600\\n' * 1_000_000 + '"]}').encode()
     await (await made(BUCKET, cloud)).deliver(KINESIS, event)
-    assert json.loads(cloud.sent[0][2])["payload"].encode() == event
+    assert json.loads(cloud.objects[0][2])["payload"].encode() == event
 
 
 async def test_a_delivery_tried_again_writes_the_same_object() -> None:
@@ -214,14 +175,15 @@ async def test_a_delivery_tried_again_writes_the_same_object() -> None:
     destination = await made(BUCKET, cloud)
     await destination.deliver(KINESIS, EVENT)
     await destination.deliver(KINESIS, EVENT)
-    assert cloud.sent[0] == cloud.sent[1]
+    assert cloud.objects[0] == cloud.objects[1]
 
 
 def test_every_batch_has_an_object_of_its_own() -> None:
     """Two halves of one invocation, in the same second, do not overwrite each other."""
     mapping = mapping_uuid("clicks", STREAM)
     other = replace(KINESIS, start_sequence_number=KINESIS.end_sequence_number)
-    assert object_key(mapping, KINESIS) != object_key(mapping, other)
+    one, two = (BatchReport(failure, EVENT, mapping).object_key() for failure in (KINESIS, other))
+    assert one != two
 
 
 def test_a_mappings_uuid_is_its_own_and_stays() -> None:
@@ -252,7 +214,7 @@ async def test_a_role_that_may_only_deliver_is_enough(arn: str) -> None:
     assert warning is not None
     assert arn in warning
     await destination.deliver(KINESIS, EVENT)
-    assert cloud.sent[0][0] in (TOPIC, "https://sqs.us-west-2.amazonaws.com/123456789012/failed")
+    assert cloud.messages[0][0] in (TOPIC, "https://sqs.us-west-2.amazonaws.com/123456789012/failed")
 
 
 async def test_a_bucket_that_may_not_be_looked_at_is_refused() -> None:
@@ -273,11 +235,14 @@ async def test_what_may_pass_is_left_to_the_caller(arn: str) -> None:
         await destination.deliver(KINESIS, EVENT)
     cloud.error = None
     await destination.deliver(KINESIS, EVENT)
-    assert len(cloud.sent) == 1
+    assert cloud.deliveries == 1
 
 
 @pytest.mark.parametrize("arn", ["arn:aws:lambda:us-east-1:1:function:f", "not an arn"])
 async def test_anything_but_a_queue_a_topic_or_a_bucket_is_refused(arn: str) -> None:
     """With what it would have to be."""
-    with pytest.raises(DestinationUnusable, match=r"SQS queue, an SNS topic or an S3 bucket|is not an ARN"):
+    with pytest.raises(
+        DestinationUnusable,
+        match=r"found '.*', expected the ARN of a standard SQS queue, a standard SNS topic or an S3 bucket",
+    ):
         await made(arn, Cloud())
