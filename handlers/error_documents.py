@@ -14,6 +14,7 @@ from handlers.function import PAYLOAD_LIMIT_BYTES, FunctionError
 EXIT_ERROR = "Runtime.ExitError"
 OUT_OF_MEMORY = "Runtime.OutOfMemory"
 TIMED_OUT = "Sandbox.Timedout"
+TRUNCATED = "Runtime.TruncatedResponse"
 RESPONSE_TOO_LARGE = "Function.ResponseSizeTooLarge"
 UNHANDLED = "Unhandled"
 
@@ -55,6 +56,11 @@ def response_too_large(limit_bytes: int = PAYLOAD_LIMIT_BYTES) -> FunctionError:
     """The function answered more than ``limit_bytes``."""
     message = f"Response payload size exceeded maximum allowed payload size ({limit_bytes} bytes)."
     return _error({"errorType": RESPONSE_TOO_LARGE, "errorMessage": message})
+
+
+def truncated() -> FunctionError:
+    """The function streamed its response, and its connection broke before the end."""
+    return _error({"errorType": TRUNCATED, "errorMessage": "The response was broken off before its end"})
 
 
 def reported(document: bytes, *, error_type: str | None = None) -> FunctionError:

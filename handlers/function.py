@@ -75,7 +75,7 @@ class ResponseStream(Protocol):
         """Pass a chunk on. Waits while the reader is slow.
 
         Raises :class:`handlers.errors.ReaderGone` when there is nobody to read any more. The function then runs on to its end
-        (docs/lambda 8.1), and what it still writes is dropped.
+        (docs/lambda 8.6), and what it still writes is dropped.
         """
 
 

@@ -9,10 +9,11 @@ chunk sizes without end).
 
 from __future__ import annotations
 
-from handlers.http1.body import BodyTooLong, ChunkedBody, KeptBody
+from handlers.http1.body import Body, BodyTooLong, ChunkedBody, KeptBody
 from handlers.http1.head import HeadReader, HeadTooLong, Malformed, check_breaks, framing, joined, stays_open
 
 __all__ = [
+    "Body",
     "BodyTooLong",
     "ChunkedBody",
     "HeadReader",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Protocol
 
 from handlers.http1.head import HeadTooLong, Malformed
 
@@ -49,6 +50,16 @@ class KeptBody:
         return self._kept
 
 
+class Body(Protocol):
+    """What takes what the chunks of a body hold."""
+
+    def announce(self, count: int) -> None:
+        """This number of bytes will follow."""
+
+    def add(self, part: bytes) -> None:
+        """These came."""
+
+
 class _Next(Enum):
     """What comes next in a body of chunks."""
 
@@ -59,17 +70,19 @@ class _Next(Enum):
 
 
 class ChunkedBody:
-    """A body in chunks (RFC 9112, 7.1). Extensions of chunks and trailers are read and dropped."""
+    """A body in chunks (RFC 9112, 7.1). Their extensions are read and dropped; ``trailers`` are the lines after the last chunk."""
 
-    __slots__ = ("_body", "_held", "_left", "_next", "_trailers")
+    __slots__ = ("_body", "_held", "_left", "_lines_limit_bytes", "_next", "_trailers_size", "trailers")
 
-    def __init__(self, body: KeptBody) -> None:
+    def __init__(self, body: Body, lines_limit_bytes: int = LINES_LIMIT_BYTES) -> None:
         """``body`` gets what the chunks hold."""
         self._body = body
+        self._lines_limit_bytes = lines_limit_bytes
         self._held = b""
         self._left = 0
         self._next = _Next.SIZE
-        self._trailers = 0
+        self._trailers_size = 0
+        self.trailers: list[bytes] = []
 
     def feed(self, data: bytes) -> bytes | None:
         """Take what has arrived; what came after the body, once that is whole, and None before.
@@ -101,8 +114,8 @@ class ChunkedBody:
 
     def _hold(self, rest: bytes) -> None:
         """Keep the beginning of a line."""
-        if len(rest) > LINES_LIMIT_BYTES:
-            raise HeadTooLong(f"no end of a line between chunks in {LINES_LIMIT_BYTES} bytes")
+        if len(rest) > self._lines_limit_bytes:
+            raise HeadTooLong(f"no end of a line between chunks in {self._lines_limit_bytes} bytes")
         if self._next is _Next.BREAK and rest not in (b"", b"\r"):
             raise Malformed("a chunk longer than announced")
         self._held = rest
@@ -118,10 +131,12 @@ class ChunkedBody:
             self._body.announce(self._left)
             self._next = _Next.DATA if self._left else _Next.TRAILER
         else:
-            self._trailers += len(line)
-            if self._trailers > LINES_LIMIT_BYTES:
-                raise HeadTooLong(f"trailers of more than {LINES_LIMIT_BYTES} bytes")
-            return not line
+            self._trailers_size += len(line)
+            if self._trailers_size > self._lines_limit_bytes:
+                raise HeadTooLong(f"trailers of more than {self._lines_limit_bytes} bytes")
+            if not line:
+                return True
+            self.trailers.append(line)
         return False
 
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from handlers.exports import lazily
 
 if TYPE_CHECKING:
-    from handlers.runtime_api.api import RESPONSE_LIMIT_BYTES, Delivery, RuntimeApi, RuntimeState
+    from handlers.runtime_api.api import RuntimeApi, RuntimeState
     from handlers.runtime_api.connection import Connection
+    from handlers.runtime_api.delivery import Delivery
     from handlers.runtime_api.peers import is_headraces_own, is_workers_own
     from handlers.runtime_api.requests import Request
-    from handlers.runtime_api.responses import Response
+    from handlers.runtime_api.responses import RESPONSE_LIMIT_BYTES, Response
+    from handlers.runtime_api.streamed import StreamedResponse
 
 __all__ = [
     "RESPONSE_LIMIT_BYTES",
@@ -21,16 +23,19 @@ __all__ = [
     "Response",
     "RuntimeApi",
     "RuntimeState",
+    "StreamedResponse",
     "is_headraces_own",
     "is_workers_own",
 ]
 __getattr__ = lazily(
     __name__,
     {
-        "api": "Delivery RESPONSE_LIMIT_BYTES RuntimeApi RuntimeState",
+        "api": "RuntimeApi RuntimeState",
         "connection": "Connection",
+        "delivery": "Delivery",
         "peers": "is_headraces_own is_workers_own",
         "requests": "Request",
-        "responses": "Response",
+        "responses": "RESPONSE_LIMIT_BYTES Response",
+        "streamed": "StreamedResponse",
     },
 )

@@ -5,7 +5,6 @@ No I/O of its own: it is handed requests by :mod:`handlers.runtime_api.connectio
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
@@ -14,15 +13,16 @@ import orjson
 
 from handlers import error_documents
 from handlers.function import FunctionError, Payload, Result
-from handlers.runtime_api.responses import Response
+from handlers.runtime_api.requests import RESPONSE_MODE_HEADER
+from handlers.runtime_api.responses import RESPONSE_LIMIT_BYTES, Response
+from handlers.runtime_api.streamed import StreamedResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from handlers.runtime_api.delivery import Delivery
+    from handlers.runtime_api.incoming import Incoming
     from handlers.runtime_api.requests import Request
-
-RESPONSE_LIMIT_BYTES = 6 * 1024 * 1024 + 100
-"""The largest response that Lambda takes: the 6,291,556 bytes that its own error text names."""
 
 _PREFIX = b"/2018-06-01/runtime/"
 _INVOCATION = _PREFIX + b"invocation/"
@@ -38,35 +38,12 @@ class RuntimeState(Enum):
     INIT_ERROR = "InitError"
     READY = "Ready"
     RUNNING = "Running"
+    INVOCATION_RESPONSE = "InvocationResponse"
     RESPONSE_SENT = "ResponseSent"
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One invocation as it is given to a runtime. ``invocation_id`` is new for each attempt."""
-
-    request_id: str
-    invocation_id: str
-    deadline_ms: int
-    function_arn: str
-    trace_id: str
-    event: bytes
-
-    def head(self) -> bytes:
-        """The head of the answer to ``/next``. Its Content-Type is exact: clients compare it as a whole."""
-        return (
-            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-            f"Lambda-Runtime-Aws-Request-Id: {self.request_id}\r\n"
-            f"Lambda-Runtime-Deadline-Ms: {self.deadline_ms}\r\n"
-            f"Lambda-Runtime-Invoked-Function-Arn: {self.function_arn}\r\n"
-            f"Lambda-Runtime-Trace-Id: {self.trace_id}\r\n"
-            f"Lambda-Runtime-Invocation-Id: {self.invocation_id}\r\n"
-            f"Content-Length: {len(self.event)}\r\n\r\n"
-        ).encode("ascii")
-
-
 class Caller(Protocol):
-    """The connection that a ``/next`` waits on."""
+    """The connection that a ``/next`` waits on, or that a response is streamed by."""
 
     @property
     def usable(self) -> bool: ...
@@ -74,6 +51,8 @@ class Caller(Protocol):
     def answer(self, head: bytes, body: bytes) -> None: ...
 
     def close(self) -> None: ...
+
+    def respond(self, response: Response) -> None: ...
 
     def refuse_pending(self, response: Response) -> None: ...
 
@@ -93,6 +72,12 @@ class RuntimeObserver(Protocol):
     def runtime_left(self) -> None:
         """It was waiting for an invocation and its connection is gone."""
 
+    def runtime_streams(self, response: StreamedResponse) -> None:
+        """It has begun a response that is passed on while it comes; :meth:`runtime_responded` follows at its end."""
+
+    def runtime_broke_off(self) -> None:
+        """The connection by which it streamed a response is gone before the end."""
+
 
 class RuntimeApi:
     """The state of one worker's runtime, and its answers."""
@@ -102,6 +87,7 @@ class RuntimeApi:
         self._allows = allows
         self._waiting: Caller | None = None
         self._delivery: Delivery | None = None
+        self._streamed: StreamedResponse | None = None
         self._closed = False
         self.state = RuntimeState.STARTED
 
@@ -109,6 +95,16 @@ class RuntimeApi:
     def available(self) -> bool:
         """Whether :meth:`deliver` would reach the runtime."""
         return self.state is RuntimeState.READY and self._waiting is not None and self._waiting.usable
+
+    @property
+    def running(self) -> bool:
+        """Whether it has an invocation that it has not answered to the end."""
+        return self.state in (RuntimeState.RUNNING, RuntimeState.INVOCATION_RESPONSE)
+
+    @property
+    def streaming(self) -> bool:
+        """Whether a response is being passed on while it comes."""
+        return self._streamed is not None and not self._streamed.is_over
 
     def deliver(self, delivery: Delivery) -> None:
         """Hand an invocation to the runtime, which must be :attr:`available`."""
@@ -121,6 +117,8 @@ class RuntimeApi:
     def abandon(self) -> None:
         """The invocation is over (it timed out): a late response to it is refused like one to an unknown id."""
         self._delivery = None
+        if self._streamed is not None:
+            self._streamed.close()
 
     def close(self) -> None:
         """Tell the runtime to exit instead of giving it an invocation: AWS's 500, "runtime should exit promptly".
@@ -148,7 +146,7 @@ class RuntimeApi:
         if path == _NEXT:
             return self._next(connection) if request.method == b"GET" else _method_not_allowed()
         if path.startswith(_INVOCATION):
-            return self._about_invocation(request, path[len(_INVOCATION) :])
+            return self._about_invocation(request, path[len(_INVOCATION) :], connection)
         if path == _PREFIX + b"init/error":
             return self._init_error(request) if request.method == b"POST" else _method_not_allowed()
         if path == b"/2018-06-01/ping":
@@ -165,7 +163,9 @@ class RuntimeApi:
                 return self._forbidden("Ready")
             connection.answer(self._delivery.head(), self._delivery.event)
             return None
-        if self.state is RuntimeState.INIT_ERROR:
+        if self.state is RuntimeState.INVOCATION_RESPONSE and self._streamed is not None and self._streamed.broken:
+            self._respond(error_documents.truncated())
+        if self.state in (RuntimeState.INIT_ERROR, RuntimeState.INVOCATION_RESPONSE):
             return self._forbidden("Ready")
         before, self._waiting = self._waiting, connection
         if before is not None and before is not connection:
@@ -174,7 +174,7 @@ class RuntimeApi:
         self._observer.runtime_ready()
         return None
 
-    def _about_invocation(self, request: Request, rest: bytes) -> Response:
+    def _about_invocation(self, request: Request, rest: bytes, connection: Caller) -> Response | None:
         request_id, _, verb = rest.partition(b"/")
         if verb not in (b"response", b"error"):
             return _error(HTTPStatus.NOT_FOUND, "NotFound", "No such call")
@@ -188,11 +188,37 @@ class RuntimeApi:
             return _error(HTTPStatus.BAD_REQUEST, "InvalidInvocationId", "Invalid invocation ID")
         if self.state is not RuntimeState.RUNNING:
             return self._forbidden("InvocationResponse" if verb == b"response" else "InvocationErrorResponse")
+        if request.incoming is not None:
+            self._stream(request, request.incoming, delivery, connection)
+            return None
         return self._response(request) if verb == b"response" else self._invocation_error(request)
 
+    def _stream(self, request: Request, incoming: Incoming, delivery: Delivery, connection: Caller) -> None:
+        def over(result: Result | None) -> None:
+            self._streamed_to_its_end(result, connection)
+
+        content_type = request.headers.get(b"content-type")
+        streamed = StreamedResponse(incoming, content_type, over, passed_on=delivery.streamed)
+        self._streamed = streamed
+        self.state = RuntimeState.INVOCATION_RESPONSE
+        if streamed.passed_on:
+            self._observer.runtime_streams(streamed)
+        streamed.begin()
+
+    def _streamed_to_its_end(self, result: Result | None, connection: Caller) -> None:
+        if result is not None:
+            self._respond(result)
+            too_large = isinstance(result, FunctionError) and result.error_type == error_documents.RESPONSE_TOO_LARGE
+            connection.respond(_too_large() if too_large else _ACCEPTED)
+        elif self._streamed is not None and self._streamed.passed_on:
+            self._observer.runtime_broke_off()
+        else:
+            # Nobody has seen any of it, so it may be made again, as one that came in one piece may.
+            self.state = RuntimeState.RUNNING
+
     def _response(self, request: Request) -> Response:
-        mode = request.headers.get(b"lambda-runtime-function-response-mode")
-        if mode is not None:
+        mode = request.headers.get(RESPONSE_MODE_HEADER)
+        if mode is not None and mode.lower() != b"buffered":
             return self._refuse_mode(mode)
         if request.too_large:
             self._respond(error_documents.response_too_large(RESPONSE_LIMIT_BYTES))
@@ -201,13 +227,10 @@ class RuntimeApi:
         return _ACCEPTED
 
     def _refuse_mode(self, mode: bytes) -> Response:
-        message = (
-            f"Response mode {mode.decode('latin-1')[:40]!r} is not supported: an event source mapping takes a whole "
-            "response, so return the result instead of streaming it"
-        )
+        message = f"Lambda-Runtime-Function-Response-Mode is {mode.decode('latin-1')[:40]!r}; it would be 'streaming', or absent"
         document = orjson.dumps({"errorType": "Runtime.InvalidResponseModeHeader", "errorMessage": message})
         self._respond(FunctionError("Runtime.InvalidResponseModeHeader", message, document))
-        return _error(HTTPStatus.BAD_REQUEST, "InvalidFunctionResponseMode", message)
+        return _error(HTTPStatus.BAD_REQUEST, "InvalidFunctionResponseMode", "Invalid function response mode")
 
     def _invocation_error(self, request: Request) -> Response:
         if request.too_large:

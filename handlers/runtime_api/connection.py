@@ -16,6 +16,7 @@ from handlers.runtime_api.requests import BadRequest, RequestReader
 from handlers.runtime_api.responses import Response
 
 if TYPE_CHECKING:
+    from handlers.runtime_api.incoming import Incoming
     from handlers.runtime_api.requests import Request
 
 REQUEST_SECONDS = 60.0
@@ -52,6 +53,8 @@ class Connection(asyncio.Protocol):
         self._queue: deque[Request] = deque()
         self._pending: Request | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._paused = False
+        self.gone = asyncio.Event()
 
     @property
     def usable(self) -> bool:
@@ -81,7 +84,10 @@ class Connection(asyncio.Protocol):
         if not self.usable:
             return
         try:
-            self._queue.extend(self._reader.feed(data))
+            for request in self._reader.feed(data):
+                if request.incoming is not None:
+                    request.incoming.taken = self._read_on
+                self._queue.append(request)
             if len(self._queue) > _PIPELINE_LIMIT:
                 raise BadRequest(HTTPStatus.BAD_REQUEST, "too many requests at once")
         except BadRequest as error:
@@ -90,8 +96,10 @@ class Connection(asyncio.Protocol):
         if self._reader.wants_continue:
             self._reader.wants_continue = False
             self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._watch_for_slowness()
         self._serve()
+        self._watch_for_slowness()
+        if self._reader.incoming is not None:
+            self._hold_back(self._reader.incoming)
 
     def eof_received(self) -> bool:
         """A client that closes its side has gone: nobody shuts half a connection here and waits."""
@@ -103,7 +111,9 @@ class Connection(asyncio.Protocol):
         self._queue.clear()
         self._pending = None
         self._transport = None
+        self._reader.cut()
         self._application.closed(self)
+        self.gone.set()
 
     def answer(self, head: bytes, body: bytes) -> None:
         """Answer the request that waits with bytes that are already encoded."""
@@ -113,6 +123,18 @@ class Connection(asyncio.Protocol):
         else:
             self._write(head)
             self._write(body)
+        self._after_answer(pending)
+        self._serve()
+
+    def respond(self, response: Response) -> None:
+        """Answer the request that waits, when its body has come to its end; what still comes of it is thrown away."""
+        pending = self._pending
+        incoming = pending.incoming if pending is not None else None
+        if incoming is not None and not incoming.ended:
+            incoming.refuse(lambda: self.respond(response))
+            return
+        self._pending = None
+        self._write(response.encode(keep_alive=pending is not None and pending.keep_alive))
         self._after_answer(pending)
         self._serve()
 
@@ -137,7 +159,9 @@ class Connection(asyncio.Protocol):
             request = self._queue.popleft()
             self._pending = request
             response = self._application.handle(request, self)
-            if response is not None:
+            if response is not None and request.incoming is not None:
+                self.respond(response)
+            elif response is not None:
                 self._pending = None
                 self._write(response.encode(keep_alive=request.keep_alive))
                 self._after_answer(request)
@@ -155,8 +179,21 @@ class Connection(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
+    def _hold_back(self, incoming: Incoming) -> None:
+        """Let the client wait while nobody takes what it streams."""
+        if incoming.full and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _read_on(self) -> None:
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+
     def _watch_for_slowness(self) -> None:
-        if not self._reader.in_request:
+        # A response that is streamed may take as long as its invocation.
+        incoming = self._reader.incoming
+        if not self._reader.in_request or (incoming is not None and not incoming.refused):
             self._stop_watching()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(REQUEST_SECONDS, self._too_slow)

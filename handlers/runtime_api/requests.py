@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from handlers.http1 import (
+    Body,
     BodyTooLong,
     ChunkedBody,
     HeadReader,
@@ -17,12 +18,15 @@ from handlers.http1 import (
     joined,
     stays_open,
 )
+from handlers.runtime_api.incoming import Incoming
 
 HEAD_LIMIT_BYTES = 2 * 1024 * 1024
 """Clients put an X-Ray error cause of up to 1 MiB into one header (docs/lambda 8.4)."""
 
 DISCARD_LIMIT_BYTES = 64 * 1024 * 1024
 """How much of a body that is too large is read, and thrown away, before the connection is closed instead."""
+
+RESPONSE_MODE_HEADER = b"lambda-runtime-function-response-mode"
 
 _DECISIVE = frozenset({b"transfer-encoding", b"content-length", b"connection"})
 """Headers that say how to read on: all of their values count. Of others the last one does."""
@@ -39,7 +43,11 @@ class BadRequest(Exception):  # noqa: N818 - named for the status that it become
 
 @dataclass(slots=True)
 class Request:
-    """One request. ``body`` is empty if the body was larger than the limit: ``body_size`` says how large it was."""
+    """One request. ``body`` is empty if the body was larger than the limit: ``body_size`` says how large it was.
+
+    ``incoming`` is the body of a response that is streamed (docs/lambda 8.6): such a request is given as soon as its head is
+    whole, and its body comes while it is served.
+    """
 
     method: bytes
     path: bytes
@@ -48,6 +56,7 @@ class Request:
     body: bytes = b""
     body_size: int = 0
     too_large: bool = False
+    incoming: Incoming | None = None
 
 
 class RequestReader:
@@ -59,6 +68,8 @@ class RequestReader:
         self._head = HeadReader(HEAD_LIMIT_BYTES)
         self._request: Request | None = None
         self._body: KeptBody | None = None
+        self.incoming: Incoming | None = None
+        """The body that comes now, of a request that has been given already."""
         self._chunks: ChunkedBody | None = None
         self._missing = 0  # bytes still to come of a body of announced length
         self._parts: list[bytes] = []  # what has come of it
@@ -70,8 +81,13 @@ class RequestReader:
         """A request has begun and not ended."""
         return self._request is not None or self._head.begun
 
+    def cut(self) -> None:
+        """Nothing more will come."""
+        if self.incoming is not None:
+            self.incoming.cut()
+
     def feed(self, data: bytes) -> list[Request]:
-        """Take what came; return the requests that are complete now.
+        """Take what came; return the requests that are complete now, or whose bodies are handed on as they come.
 
         Raises:
             BadRequest: for bytes that are no HTTP/1.x request, or too many of them.
@@ -79,10 +95,12 @@ class RequestReader:
         done: list[Request] = []
         try:
             while data:
-                rest = self._read(data)
+                rest = self._read(data, done)
                 if rest is None:
                     break
-                if self._request is not None:
+                if self.incoming is not None:
+                    self._finish_incoming(self.incoming)
+                elif self._request is not None:
                     done.append(self._finish(self._request))
                 data = rest
         except HeadTooLong as error:
@@ -93,7 +111,7 @@ class RequestReader:
             raise BadRequest(HTTPStatus.BAD_REQUEST, str(error)) from error
         return done
 
-    def _read(self, data: bytes) -> bytes | None:
+    def _read(self, data: bytes, done: list[Request]) -> bytes | None:
         """Read up to the end of a request, and return what came after it; None if that is not there yet."""
         if self._request is None:
             if not self._head.begun and data.startswith(b"\r\n"):
@@ -106,6 +124,8 @@ class RequestReader:
             if not head:
                 return data
             self._request = self._begin(head, data)
+            if self.incoming is not None:
+                done.append(self._request)
         if self._chunks is not None:
             return self._chunks.feed(data)
         return self._read_measured(self._request, data)
@@ -113,14 +133,25 @@ class RequestReader:
     def _begin(self, head: bytes, rest: bytes) -> Request:
         request, length, chunked = _parse_head(head)
         self._missing = request.body_size = length or 0
+        if RESPONSE_MODE_HEADER in request.headers and _streams(request):
+            request.incoming = self.incoming = Incoming()
         if chunked:
-            self._body = KeptBody(self._limit, DISCARD_LIMIT_BYTES)
-            self._chunks = ChunkedBody(self._body)
+            body: Body
+            if self.incoming is None:
+                body = self._body = KeptBody(self._limit, DISCARD_LIMIT_BYTES)
+            else:
+                body = self.incoming
+            self._chunks = ChunkedBody(body, HEAD_LIMIT_BYTES)
         if not rest and (chunked or length):
             self.wants_continue = request.headers.get(b"expect", b"").lower() == b"100-continue"
         return request
 
     def _read_measured(self, request: Request, data: bytes) -> bytes | None:
+        if self.incoming is not None:
+            part = data[: self._missing]
+            self._missing -= len(part)
+            self.incoming.add(part)
+            return None if self._missing else data[len(part) :]
         if self._missing > DISCARD_LIMIT_BYTES:
             # Not read at all: the request is complete with the size that it announced, and its connection is closed.
             request.keep_alive = False
@@ -141,6 +172,19 @@ class RequestReader:
         self._request = self._body = self._chunks = None
         self.wants_continue = False
         return request
+
+    def _finish_incoming(self, incoming: Incoming) -> None:
+        """Its request was given when it began."""
+        chunks = self._chunks
+        self._request = self.incoming = self._chunks = None
+        self.wants_continue = False
+        # Last, since it may be answered by this, and then the next request is served.
+        incoming.finish(chunks.trailers if chunks is not None else ())
+
+
+def _streams(request: Request) -> bool:
+    """Whether its body is a response that is streamed."""
+    return request.headers[RESPONSE_MODE_HEADER].lower() == b"streaming" and request.path.endswith(b"/response")
 
 
 def _parse_head(head: bytes) -> tuple[Request, int | None, bool]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from handlers.function import FunctionError, Result
+    from handlers.runtime_api import StreamedResponse
     from handlers.workers.output import InvocationLog
 
 
@@ -27,6 +28,8 @@ class Assignment:
     verdict: FunctionError | None = None
     """What became of it if the worker did not answer."""
     ended_at: float = 0.0
+    streamed: asyncio.Future[StreamedResponse | None] | None = None
+    """Where the caller has a stream: the response that goes into it, or None when it is known that none will."""
 
     @property
     def open(self) -> bool:
@@ -41,7 +44,17 @@ class Assignment:
     def answer(self, result: Result) -> None:
         """The worker answered."""
         self.ended_at = perf_counter()
-        self.result.set_result(result)
+        self._settle(result)
+
+    def stream(self, response: StreamedResponse) -> None:
+        """The worker answers piece by piece."""
+        if self.streamed is not None and not self.streamed.done():
+            self.streamed.set_result(response)
+
+    def break_off(self) -> None:
+        """The worker broke off its answer. The result is given when it is dead."""
+        self.ended_at = perf_counter()
+        self.verdict = error_documents.truncated()
 
     def time_out(self, timeout_seconds: float) -> None:
         """The invocation's time is over. Its result is given when the worker is dead."""
@@ -54,7 +67,12 @@ class Assignment:
             self.ended_at = perf_counter()
         if self.verdict is None:
             self.verdict = error_documents.exited(self.request_id, reason)
-        self.result.set_result(self.verdict)
+        self._settle(self.verdict)
+
+    def _settle(self, result: Result) -> None:
+        self.result.set_result(result)
+        if self.streamed is not None and not self.streamed.done():
+            self.streamed.set_result(None)
 
     def report(self, memory_size_mib: int, max_memory_used_mib: int, init_seconds: float | None) -> Report:
         """What Lambda's REPORT line says of it."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from handlers.function import PLAIN
 from handlers.runtime_api import Delivery
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
+
+    from handlers.function import Call
 
 
 class Deliveries:
@@ -23,7 +26,7 @@ class Deliveries:
         self._wall_clock = wall_clock
         self._bits = random.getrandbits
 
-    def make(self, event: bytes, request_id: str) -> Delivery:
+    def make(self, event: bytes, request_id: str, call: Call = PLAIN) -> Delivery:
         """One invocation's, whose deadline is the function's timeout from now."""
         bits, now = self._bits, self._wall_clock()
         return Delivery(
@@ -33,4 +36,6 @@ class Deliveries:
             function_arn=self._function_arn,
             trace_id=f"Root=1-{int(now):08x}-{bits(96):024x};Parent={bits(64):016x};Sampled=0",
             event=event,
+            client_context=call.client_context,
+            streamed=call.stream is not None,
         )

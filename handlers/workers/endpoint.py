@@ -7,6 +7,8 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
+import anyio
+
 from handlers.runtime_api import RESPONSE_LIMIT_BYTES, Connection
 
 if TYPE_CHECKING:
@@ -34,6 +36,12 @@ class Endpoint:
         if not sockets:  # out of descriptors: uvloop then makes a server without a socket instead of raising
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         return f"{_HOST}:{sockets[0].getsockname()[1]}"
+
+    async def left(self, seconds: float) -> None:
+        """Wait until its clients have left and all that they have sent is read, but no longer than so many seconds."""
+        with anyio.move_on_after(seconds):
+            for connection in list(self._connections):
+                await connection.gone.wait()
 
     def close(self) -> None:
         """Listen no more and cut every connection."""

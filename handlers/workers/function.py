@@ -123,7 +123,7 @@ class WorkerFunction:
 
     async def invoke(self, event: bytes, *, request_id: str, call: Call = PLAIN) -> Invocation:
         """Run the function once, on an idle worker or on one that becomes free or is started (``Function.invoke``)."""
-        return await self._entered_pool().invoke(event, request_id)
+        return await self._entered_pool().invoke(event, request_id, call)
 
     def _entered_pool(self) -> Pool:
         assert self._pool is not None  # noqa: S101 - a function is entered before it is used

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 
-from handlers.function import FunctionError, InfrastructureError, Invocation
+from handlers.function import PLAIN, FunctionError, InfrastructureError, Invocation
 from handlers.system import Families
 from handlers.workers.population import Population, StartGate, starts
 from handlers.workers.process import KILL_SECONDS
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from handlers.function import Call
     from handlers.workers.setup import Setup
 
 _LOOK_FOR_IDLE_SECONDS = 1.0
@@ -75,7 +76,7 @@ class Pool:
         """Workers that run an invocation."""
         return sum(worker.busy for worker in self._living)
 
-    async def invoke(self, event: bytes, request_id: str) -> Invocation:
+    async def invoke(self, event: bytes, request_id: str, call: Call = PLAIN) -> Invocation:
         """Run one invocation on an idle worker, or on one that becomes free or is started."""
         waiting_since = self._loop.time()
         while self._running:
@@ -87,7 +88,7 @@ class Pool:
                     return Invocation(request_id, granted, self._loop.time() - waiting_since, waiter.log)
                 worker = granted
             if worker.available:  # it may have died between the grant and this turn of the loop
-                return await worker.invoke(event, request_id)
+                return await worker.invoke(event, request_id, call)
         return Invocation(request_id, self._stopping(), 0.0)
 
     async def stop(self) -> None:

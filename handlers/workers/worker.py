@@ -22,7 +22,8 @@ import anyio.lowlevel
 from anyio import CancelScope, to_thread
 
 from handlers import error_documents
-from handlers.function import FunctionError, InfrastructureError, Invocation, Result
+from handlers.errors import ReaderGone
+from handlers.function import PLAIN, FunctionError, InfrastructureError, Invocation, Result
 from handlers.runtime_api import Connection, RuntimeApi, RuntimeState, is_workers_own
 from handlers.system import require_room
 from handlers.workers.assignment import Assignment
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from handlers.function import Call, ResponseStream
+    from handlers.runtime_api import StreamedResponse
     from handlers.workers.setup import Setup
 
 TERMINATE_SECONDS = 0.5
@@ -48,6 +51,8 @@ DESCRIPTORS = 8
 _CLOSE_SECONDS = 0.05  # between SIGTERM and the end of the long poll: the signal comes first
 _INIT_ERROR_SECONDS = 1.0  # for a worker that reported an error of its initialisation to end by itself
 _LEAST_FINISH_SECONDS = 1.0
+_BROKEN_OFF_SECONDS = 1.0  # for a worker whose connection broke in the middle of a streamed answer to be seen dead
+_LAST_WORDS_SECONDS = 0.5  # for what a dead worker has streamed to be read
 
 
 class Owner(Protocol):
@@ -96,7 +101,7 @@ class Worker:
     @property
     def busy(self) -> bool:
         """It runs an invocation."""
-        return self._assignment is not None and self._api.state is RuntimeState.RUNNING and not self.gone.is_set()
+        return self._assignment is not None and self._api.running and not self.gone.is_set()
 
     @property
     def was_ready(self) -> bool:
@@ -116,7 +121,7 @@ class Worker:
     @property
     def crashed(self) -> bool:
         """It ended by itself while it ran an invocation."""
-        return self._api.state is RuntimeState.RUNNING and not self._ending
+        return self._api.running and not self._ending
 
     @property
     def pid(self) -> int | None:
@@ -145,17 +150,21 @@ class Worker:
             with CancelScope(shield=True):
                 await self._end()
 
-    async def invoke(self, event: bytes, request_id: str) -> Invocation:
+    async def invoke(self, event: bytes, request_id: str, call: Call = PLAIN) -> Invocation:
         """Run one invocation; the worker must be :attr:`available`. Cancelled, it returns when the worker is dead."""
         log = self._output.begin(request_id)
         assignment = Assignment(request_id, self._loop.create_future(), perf_counter(), log)
         self._assignment = assignment
-        self._api.deliver(self._setup.deliveries.make(event, request_id))
+        self._api.deliver(self._setup.deliveries.make(event, request_id, call))
         timer = self._loop.call_later(self._setup.limits.timeout_seconds, self._time_out, assignment)
+        streamed = False
         try:
+            if call.stream is not None:
+                streamed = await self._pass_on(assignment, call.stream)
             result = await assignment.result
-        except asyncio.CancelledError:
-            if assignment.result.cancelled():  # it was not answered
+        except BaseException:
+            # It was not answered: the future was cancelled with its caller, or is now, where the caller was at its stream.
+            if assignment.result.cancel() or assignment.result.cancelled():
                 self.kill()
                 with CancelScope(shield=True):
                     await self.gone.wait()
@@ -164,7 +173,21 @@ class Worker:
             timer.cancel()
         if self._output.behind:
             await self._output.caught_up()
-        return self._conclude(assignment, result)
+        return self._conclude(assignment, result, streamed=streamed)
+
+    async def _pass_on(self, assignment: Assignment, stream: ResponseStream) -> bool:
+        """Write the response into ``stream`` while it comes; whether it was one that is streamed."""
+        assignment.streamed = begun = self._loop.create_future()
+        response = await begun
+        if response is None:
+            return False
+        try:
+            stream.begin(response.content_type)
+            while (piece := await response.next()) is not None:
+                await stream.write(piece)
+        except ReaderGone:
+            response.drop()
+        return True
 
     def stop(self) -> None:
         """Ask the worker to end, and kill it if it does not at once."""
@@ -250,6 +273,16 @@ class Worker:
         if not self._ending:
             self._set_deadline(_INIT_ERROR_SECONDS, self.kill)
 
+    def runtime_streams(self, response: StreamedResponse) -> None:
+        """The worker answers piece by piece, and its caller has a stream for that."""
+        if self._assignment is not None:
+            self._assignment.stream(response)
+
+    def runtime_broke_off(self) -> None:
+        """The connection by which it answered is gone: it is about to be seen dead, or it will never end its answer."""
+        if not self._ending:
+            self._set_deadline(_BROKEN_OFF_SECONDS, self._never_ends_its_answer)
+
     # Starting and ending
 
     def _start_process(self, runtime_api: str) -> WorkerProcess:
@@ -271,6 +304,10 @@ class Worker:
         if self._process is not None:
             self._process.kill()
             self._exit = await self._process.wait()
+        if self._api.streaming:
+            # What it wrote is still to be read, unless nobody takes what is there already.
+            await self._endpoint.left(_LAST_WORDS_SECONDS)
+        self._api.abandon()
         self._endpoint.close()
         self._output.close()
         self._set_deadline(None)
@@ -311,13 +348,18 @@ class Worker:
         self._start.error = error_documents.timed_out(limit, "")
         self.kill()
 
+    def _never_ends_its_answer(self) -> None:
+        if self._assignment is not None and self._assignment.open:
+            self._assignment.break_off()
+        self.kill()
+
     def _never_finishes(self) -> None:
         self._setup.log.warning("worker answered but never asked for its next invocation: it is replaced", pid=self.pid)
         self.kill()
 
     # Report
 
-    def _conclude(self, assignment: Assignment, result: Result) -> Invocation:
+    def _conclude(self, assignment: Assignment, result: Result, *, streamed: bool) -> Invocation:
         if self.pid is not None:
             self._memory.sample(self.pid, self._loop.time())
         init_seconds = self._start.unreported_seconds()
@@ -327,4 +369,4 @@ class Worker:
         log = assignment.log.tail.lines()
         if init_seconds is not None:  # what it wrote while it started belongs to its first invocation
             log = self._output.init_log() + log
-        return Invocation(assignment.request_id, result, assignment.duration_seconds, log)
+        return Invocation(assignment.request_id, result, assignment.duration_seconds, log, streamed)

@@ -270,16 +270,3 @@ class TestNodeClient:
             error = failed(await run(function))
         assert error.error_type == "Runtime.ImportModuleError"
         assert "Cannot find module 'gone'" in error.message
-
-    async def test_a_streaming_node_handler_is_refused_clearly(self, node_client: Path, tmp_path: Path) -> None:
-        """``awslambda.streamifyResponse`` fails with what to do instead."""
-        (tmp_path / "app.mjs").write_text("""
-            export const handler = awslambda.streamifyResponse(async (event, stream) => {
-              stream.write("part");
-              stream.end();
-            });
-        """)
-        async with node_function(node_client, tmp_path) as function:
-            error = failed(await run(function))
-        assert error.error_type == "Runtime.InvalidResponseModeHeader"
-        assert "instead of streaming" in error.message

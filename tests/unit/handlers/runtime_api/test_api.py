@@ -9,11 +9,14 @@ import orjson
 import pytest
 
 from handlers.function import FunctionError, Payload, Result
-from handlers.runtime_api.api import RESPONSE_LIMIT_BYTES, Delivery, RuntimeApi, RuntimeState
+from handlers.runtime_api.api import RuntimeApi, RuntimeState
+from handlers.runtime_api.delivery import Delivery
 from handlers.runtime_api.requests import Request
+from handlers.runtime_api.responses import RESPONSE_LIMIT_BYTES
 
 if TYPE_CHECKING:
     from handlers.runtime_api.responses import Response
+    from handlers.runtime_api.streamed import StreamedResponse
 
 DELIVERY = Delivery(
     request_id="8476a536-e9f4-11e8-9739-2dfe598c3fcd",
@@ -41,6 +44,9 @@ class Line:
     def close(self) -> None:
         self.usable = False
 
+    def respond(self, response: Response) -> None:
+        self.refused = response
+
     def refuse_pending(self, response: Response) -> None:
         self.refused = response
 
@@ -66,6 +72,12 @@ class Told:
 
     def runtime_left(self) -> None:
         self.heard.append("left")
+
+    def runtime_streams(self, response: StreamedResponse) -> None:
+        self.heard.append("streams")
+
+    def runtime_broke_off(self) -> None:
+        self.heard.append("broke off")
 
 
 class Runtime:
@@ -227,15 +239,15 @@ def test_a_response_that_is_too_large_fails_the_invocation(path: str) -> None:
     assert error.message == "Response payload size exceeded maximum allowed payload size (6291556 bytes)."
 
 
-def test_streaming_is_refused_clearly() -> None:
-    """The runtime is told, and the invocation fails with what to do instead."""
+def test_a_response_mode_that_there_is_not_is_refused() -> None:
+    """As on Lambda (docs/lambda 8.6): the runtime is told, and the invocation fails."""
     runtime = Runtime().running()
-    headers = {b"lambda-runtime-function-response-mode": b"streaming"}
+    headers = {b"lambda-runtime-function-response-mode": b"carrier pigeon"}
     assert refused(runtime.call(RESPONSE, b"part", headers=headers)) == (400, "InvalidFunctionResponseMode")
     (error,) = runtime.worker.results
     assert isinstance(error, FunctionError)
     assert error.error_type == "Runtime.InvalidResponseModeHeader"
-    assert "instead of streaming" in error.message
+    assert "'carrier pigeon'" in error.message
 
 
 def test_an_init_error_is_accepted_once_and_ends_the_runtime() -> None:

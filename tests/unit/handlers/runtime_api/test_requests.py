@@ -58,6 +58,53 @@ def test_requests_do_not_depend_on_how_their_bytes_are_cut(bodies: list[tuple[by
     assert all(request.keep_alive for request in requests)
 
 
+@given(
+    st.lists(st.tuples(st.binary(max_size=200), st.integers(0, 50)), min_size=1, max_size=4),
+    st.lists(st.integers(0, 3000), max_size=12),
+    st.booleans(),
+)
+def test_streamed_bodies_do_not_depend_on_how_they_are_cut(
+    bodies: list[tuple[bytes, int]], places: list[int], taken_early: bool
+) -> None:
+    """Each is given with its head and comes whole, with its trailers, before the next request."""
+    mode = b"\r\nLambda-Runtime-Function-Response-Mode: Streaming\r\nHost"
+    data = b"".join(post(body, chunks=chunks).replace(b"\r\nHost", mode, 1) + NEXT for body, chunks in bodies)
+    parser, requests, came = RequestReader(LIMIT), list[Request](), list[bytearray]()
+    for piece in cut(data, places):
+        for request in parser.feed(piece):
+            requests.append(request)
+            if request.incoming is not None:
+                came.append(bytearray())
+        if taken_early and parser.incoming is not None:
+            came[-1] += parser.incoming.take()
+    streams = [request.incoming for request in requests[::2]]
+    for stream, taken in zip(streams, came, strict=True):
+        assert stream is not None
+        taken += stream.take()
+        assert stream.whole
+    assert came == [body for body, _ in bodies]
+    assert [stream.trailers for stream in streams if stream is not None] == [
+        {b"trailer": b"t"} if chunks else {} for _, chunks in bodies
+    ]
+    assert all(request.path == b"/2018-06-01/runtime/invocation/next" for request in requests[1::2])
+
+
+def test_a_stream_that_breaks_is_not_whole() -> None:
+    """Its end is told once."""
+    told = []
+    parser = RequestReader(LIMIT)
+    head = post(b"xyz", chunks=3).replace(
+        b"\r\nHost", b"\r\nLambda-Runtime-Function-Response-Mode: streaming\r\nHost", 1
+    )
+    (request,) = parser.feed(head[:-5])
+    stream = request.incoming
+    assert stream is not None
+    stream.changed = lambda: told.append(stream.whole)
+    parser.cut()
+    parser.cut()
+    assert (told, stream.take()) == ([False], b"xyz")
+
+
 @pytest.mark.parametrize("chunks", [0, 64])
 def test_a_body_over_the_limit_is_read_and_not_kept(chunks: int) -> None:
     """Its size is known and the next request on the connection is served."""
