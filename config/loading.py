@@ -212,7 +212,7 @@ class _Loader:
         return found
 
     def _note_without_mappings(self, config: Config, files: list[ConfigFile]) -> None:
-        if not config.event_source_mappings:
+        if not config.event_source_mappings and config.lambda_api is None and not config.schedules:
             self._report.notes.append(
                 Note(files[0].file, 1, "", "there are no event_source_mappings: nothing would be polled")
             )

@@ -15,12 +15,14 @@ from handlers.factory import make_function
 from pollers.aws.services.clients import AwsClients
 from pollers.aws.wire.collector import tune_gc
 from pollers.checkpoints import open_store
+from pollers.errors import AddressTaken
 from pollers.server.app import Parts, make_app
 from pollers.server.control import Control
 from pollers.server.guard import Access
 from pollers.server.making_tokens import token_kept
 from pollers.server.serve import serving
 from pollers.server.token_files import MadeToken
+from pollers.services import serving_functions
 from pollers.sources.registry import LONG_POLL_SECONDS, keeps_checkpoints, make_poller, traced
 from pollers.status.depths import Depths
 from pollers.status.gauges import Gauges
@@ -47,10 +49,6 @@ if TYPE_CHECKING:
     from pollers.telemetry.sinks import Sink
 
 log = structlog.stdlib.get_logger(__name__)
-
-
-class AddressTaken(OSError):  # noqa: N818 - named for what the reader must do next: choose another
-    """The address of ``runtime.http`` is not available."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ async def assembled(
     """Everything that ``config`` needs, opened; closed again when the runtime has stopped.
 
     ``long_poll_seconds`` is how long a receive from an empty queue may wait. ``path`` is what ``headrace reload`` reads again.
-    Raises AddressTaken, or what the checkpoint store raises.
+    Raises AddressTaken, or what the checkpoint store and the state raise.
     """
     async with AsyncExitStack() as stack:
         aws = await stack.enter_async_context(AwsClients(config.aws))
@@ -94,6 +92,7 @@ async def assembled(
         profile = await to_thread.run_sync(read_profile)
         metric_line = stack.enter_context(on_stdout()) if config.runtime.embedded_metrics == "stdout" else None
         runtime = _runtime(config, aws, store, profile, (*telemetry.sinks, *sinks), long_poll_seconds, metric_line)
+        await stack.enter_async_context(serving_functions(config, runtime))
         await stack.enter_async_context(_watched(runtime, aws, telemetry))
         if config.runtime.http is not False:
             await stack.enter_async_context(_served(config, config.runtime.http, runtime, telemetry, path))

@@ -12,3 +12,7 @@ class SourceUnusable(PollerError):  # noqa: N818 - named for what the reader mus
 
     The mapping reports it once, clearly, and retries slowly while other mappings run.
     """
+
+
+class AddressTaken(OSError):  # noqa: N818 - named for what the reader must do next: choose another
+    """An address that the configuration gives is not available."""

@@ -43,10 +43,10 @@ def command(messages: int, port: int, keep: bool) -> None:
     from rich.console import Console
 
     from handlers.system import keep_memory_private
-    from pollers.assembly import AddressTaken
     from pollers.commands.run import backend_options
     from pollers.demo.main import run_demo
     from pollers.emulators import EmulatorUnavailable
+    from pollers.errors import AddressTaken
     from pollers.telemetry.logging import configure_logging
 
     keep_memory_private()

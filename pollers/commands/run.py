@@ -97,7 +97,8 @@ async def _run_and_leave(path: Path, loaded: Loaded, until_idle: float | None) -
     Closing the loop would wait for threads, and one of them may be waiting for a name server that does not answer. The process also
     ends while signals are still handled: their default action would end it with an exit code of their own.
     """
-    from pollers.assembly import AddressTaken, assembled
+    from pollers.assembly import assembled
+    from pollers.errors import AddressTaken
     from pollers.storage.errors import StoreError
     from pollers.supervisor.ending import LAST_LINES_SECONDS, Ending
     from pollers.supervisor.reloading import log_notes

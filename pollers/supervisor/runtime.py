@@ -130,7 +130,7 @@ class Runtime:
             self._add(mapping)
         for service in self.services:
             self._start_service(service)
-        log.info("headrace started", mappings=len(mappings), functions=len(_called(self.config)))
+        log.info("headrace started", mappings=len(mappings), functions=len(self.config.functions))
 
     def _start_service(self, service: Service) -> None:
         runner = ServiceRunner(service, seed=self._random)
@@ -296,8 +296,3 @@ class Runtime:
             self.exit_code = 1
         log_it = log.info if balanced else log.error
         log_it(event, mapping=runner.name, balanced=balanced, **runner.ledger.as_dict())
-
-
-def _called(config: Config) -> set[str]:
-    """The functions that mappings name."""
-    return {mapping.function_name for mapping in config.event_source_mappings.values()}

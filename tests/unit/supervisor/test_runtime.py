@@ -72,7 +72,7 @@ async def test_a_function_that_no_mapping_names_is_there_and_is_not_loaded(tmp_p
             assert list(runtime.functions) == ["orders"]
             runtime.stop()
     [started] = [line for line in lines if line["event"] == "headrace started"]
-    assert started["functions"] == 1
+    assert started["functions"] == 2
 
 
 @virtual_time.test

@@ -1,0 +1,70 @@
+"""What calls functions beside the mappings, from a configuration: the state, what the API made, and Lambda's API itself."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import structlog
+
+from pollers.errors import AddressTaken
+from pollers.lambda_api import Callers, Here, LambdaApiService, OpenAccess
+from pollers.lambda_api.directory import Directory
+from pollers.lambda_api.invoke import Invoking
+from pollers.resources import TABLES as RESOURCES
+from pollers.resources import Resources, StateRows
+from pollers.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from config.models import Config, LambdaApi
+    from pollers.lambda_api.front import Access
+    from pollers.supervisor.runtime import Runtime
+
+log = structlog.stdlib.get_logger(__name__)
+
+TABLES = (RESOURCES,)
+"""Of every room that keeps rows, whether it is configured or not: a table that is not known makes the state a stranger's."""
+
+
+@asynccontextmanager
+async def serving_functions(config: Config, runtime: Runtime) -> AsyncIterator[None]:
+    """The services that ``config`` asks for, opened, and given to ``runtime`` to run; closed again when it has stopped.
+
+    Raises AddressTaken, and the state's StoreErrors. Plain mappings need no state, and make none.
+    """
+    async with AsyncExitStack() as stack:
+        if config.lambda_api is not None:
+            state = await stack.enter_async_context(State(config.runtime.state_folder, TABLES))
+            resources = Resources(StateRows(state), runtime.functions)
+            await resources.open()
+            resources.follow(config.functions)
+            runtime.services = (resources, await _listening(stack, config, config.lambda_api, runtime))
+        yield
+
+
+async def _listening(stack: AsyncExitStack, config: Config, at: LambdaApi, runtime: Runtime) -> LambdaApiService:
+    """Lambda's API, which has its address from here on and answers once the runtime runs it."""
+    callers = Callers()
+    directory = Directory(runtime.functions, Here(str(config.api_region), at.account))
+    operations = Invoking(directory, callers, at.queue_seconds).operations()
+    api = LambdaApiService(operations, _access(at), callers, _new_id, address=(at.host, at.port))
+    try:
+        url = await stack.enter_async_context(api.listening())
+    except OSError as taken:
+        problem = f"lambda_api: cannot listen on {at.host}:{at.port}: {taken.strerror or taken}"
+        raise AddressTaken(problem) from taken
+    log.info("Lambda's API is served", url=url)
+    return api
+
+
+def _access(at: LambdaApi) -> Access:
+    if at.credentials:
+        raise NotImplementedError("lambda_api.credentials: signatures are not verified yet")
+    return OpenAccess(at.host)
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
