@@ -67,6 +67,15 @@ FAILED = Reply(502, (JSON,), b"Internal Server Error")
 """The function failed, or what it returned is no reply (recorded)."""
 
 
+def foreign_host(name: str) -> Reply:
+    """The host name is nobody's that is known: a web page may have led it to this machine."""
+    text = (
+        f"The host name {name[:100]!a} is not served here: use localhost or the URL's own name, or name the reverse proxy in "
+        "lambda_api.trusted_proxies."
+    )
+    return _refusal(403, "AccessDeniedException", {"Message": text})
+
+
 def throttled(result: Throttle) -> Reply:
     """The function did not run because it is at its limit."""
     reply = _refusal(429, "TooManyRequestsException", {"Message": "Rate Exceeded."})

@@ -77,6 +77,11 @@ def status_of(given: object) -> int:
     raise InvalidReply(f"statusCode: found {_shown(given)}, expected a number from 200 to 599")
 
 
+def typed(content_type: str) -> tuple[str, str]:
+    """The header of a type that a runtime gives. Raises :class:`InvalidReply`."""
+    return "Content-Type", _value("the stream's Content-Type", content_type)
+
+
 def has(headers: Headers, name: str) -> bool:
     """Whether there is a header of this name."""
     folded = name.lower()
