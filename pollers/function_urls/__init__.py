@@ -1,10 +1,11 @@
 """Function URLs: an HTTP request becomes an event of format 2.0, and what the function makes of it a reply (docs/lambda 13).
 
-May import :mod:`config`, :mod:`handlers` and :mod:`pollers.jsontext`. Whoever serves HTTP (Lambda's API) hands over requests; which
-URLs there are, who checks signatures and who invokes is given at the making.
+:class:`FunctionUrls` is what the server of Lambda's API (:mod:`pollers.lambda_api`) hands requests over to. The way of one:
+:mod:`head` (what was sent), :mod:`places` (for which URL), :mod:`proxies` (from whom), :mod:`cors`, :mod:`signatures` (who may),
+:mod:`events` (the event); then the invocation; then :mod:`results` (the reply), or :mod:`streams` with :mod:`preludes`. All but
+:mod:`sites`, which goes this way, and :mod:`streams` are deciders.
 
-The way of a request: :mod:`head` (what was sent), :mod:`places` (for which URL), :mod:`proxies` (from whom), :mod:`cors`,
-:mod:`events` (the event); then the invocation; then :mod:`results` or :mod:`preludes` (the reply). All of these are deciders.
+May import the rooms of functions, resources and Lambda's API, and what they may import.
 """
 
 from __future__ import annotations
@@ -14,8 +15,30 @@ from typing import TYPE_CHECKING
 from handlers.exports import lazily
 
 if TYPE_CHECKING:
+    from pollers.function_urls.calling import ByCallers, KnownUrls
     from pollers.function_urls.places import domain_of
     from pollers.function_urls.proxies import Proxies
+    from pollers.function_urls.signatures import AnySignature, NotAllowed, Signatures
+    from pollers.function_urls.sites import Doors, FunctionUrls
 
-__all__ = ["Proxies", "domain_of"]
-__getattr__ = lazily(__name__, {"places": "domain_of", "proxies": "Proxies"})
+__all__ = [
+    "AnySignature",
+    "ByCallers",
+    "Doors",
+    "FunctionUrls",
+    "KnownUrls",
+    "NotAllowed",
+    "Proxies",
+    "Signatures",
+    "domain_of",
+]
+__getattr__ = lazily(
+    __name__,
+    {
+        "calling": "ByCallers KnownUrls",
+        "places": "domain_of",
+        "proxies": "Proxies",
+        "signatures": "AnySignature NotAllowed Signatures",
+        "sites": "Doors FunctionUrls",
+    },
+)

@@ -109,7 +109,8 @@ class FunctionUrls:
         return answer
 
     async def _answer(self, incoming: Incoming, head: Head, client: Client, place: Place) -> Sent | Outgoing:
-        if not client.trusted and not self._doors.is_ours(client.host):
+        # A client that sends no name is no browser.
+        if client.host and not client.trusted and not self._doors.is_ours(client.host):
             return _sent(replies.foreign_host(without_port(client.host)))
         name = self._known(place.name)
         url = self._urls.url_of(name) if name is not None else None

@@ -70,7 +70,8 @@ class StreamedReply:
             if found is None:
                 return
             self._prelude = None
-            *self._head, chunk = found
+            status, headers, chunk = found
+            self._head = status, headers
         outgoing = await self._begun()
         if chunk and not self._bodyless:
             await outgoing.write(chunk)

@@ -15,12 +15,33 @@ from handlers.exports import lazily
 
 if TYPE_CHECKING:
     from pollers.lambda_api.access import OpenAccess
+    from pollers.lambda_api.browsers import is_ours
     from pollers.lambda_api.callers import Callers
+    from pollers.lambda_api.incoming import BodyTooLong, Incoming, Outgoing
     from pollers.lambda_api.names import Here
+    from pollers.lambda_api.operations import Reply
     from pollers.lambda_api.service import LambdaApiService
 
-__all__ = ["Callers", "Here", "LambdaApiService", "OpenAccess"]
+__all__ = [
+    "BodyTooLong",
+    "Callers",
+    "Here",
+    "Incoming",
+    "LambdaApiService",
+    "OpenAccess",
+    "Outgoing",
+    "Reply",
+    "is_ours",
+]
 __getattr__ = lazily(
     __name__,
-    {"access": "OpenAccess", "callers": "Callers", "names": "Here", "service": "LambdaApiService"},
+    {
+        "access": "OpenAccess",
+        "browsers": "is_ours",
+        "callers": "Callers",
+        "incoming": "BodyTooLong Incoming Outgoing",
+        "names": "Here",
+        "operations": "Reply",
+        "service": "LambdaApiService",
+    },
 )

@@ -22,7 +22,7 @@ none."""
 def refusal(headers: Mapping[str, str], served_host: str) -> str | None:
     """Why the request is refused, in words; None if it is let pass. ``served_host``: the host that the server listens on."""
     host = headers.get("Host")
-    if host is not None and not _is_ours(host, served_host):
+    if host is not None and not is_ours(host, served_host):
         return f"the host name {_name(host)[:100]!r} is not served: use 127.0.0.1 or localhost"
     origin = headers.get("Origin")
     if origin is not None:
@@ -32,7 +32,8 @@ def refusal(headers: Mapping[str, str], served_host: str) -> str | None:
     return None
 
 
-def _is_ours(host: str, served_host: str) -> bool:
+def is_ours(host: str, served_host: str) -> bool:
+    """Whether the value of a Host header names this machine, so that no page can have led its own host name here."""
     name = _name(host)
     if name == served_host.lower().strip("[]") or name == "localhost" or name.endswith(".localhost"):
         # No name server is asked for names under localhost (RFC 6761, 6.3), so they are nobody's.

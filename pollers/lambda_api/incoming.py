@@ -75,6 +75,18 @@ class Incoming:
         return str(found[0]) if found else ""
 
     @property
+    def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Every header in the order that they came, as bytes."""
+        return self._request.raw_headers
+
+    @property
+    def port(self) -> int:
+        """The port that the client has connected to; 0 if it is gone."""
+        transport = self._request.transport
+        found = transport.get_extra_info("sockname") if transport is not None else None
+        return int(found[1]) if found else 0
+
+    @property
     def http_version(self) -> str:
         """Such as ``HTTP/1.1``."""
         major, minor = self._request.version

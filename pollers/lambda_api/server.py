@@ -175,6 +175,6 @@ class ApiServer:
         if self._stopping:
             headers[hdrs.CONNECTION] = "close"
         incoming.release()
-        if len(body) > PIECE_BYTES:
+        if len(body) > PIECE_BYTES and incoming.method != hdrs.METH_HEAD:
             return (await incoming.send(answer.status, headers, body)).response
         return web.Response(status=answer.status, headers=headers, body=body or None)
