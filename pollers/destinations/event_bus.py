@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from config.text.targets import Target
 from pollers.aws import services
 from pollers.aws.errors import AccessDenied, NotFound, Refused
+from pollers.clocks.clock import loop_time
 from pollers.destinations.destination import Announced, DestinationKind, DestinationUnusable
 from pollers.destinations.limits import BUS_BYTES, check_size
 
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
     from pollers.destinations.destination import Use, Ways
 
 
+SEEN_SECONDS = 60.0
+"""How long a bus counts as being there once it was seen. PutEvents says success for one that is not there, and loses the event."""
+
+
 class BusDestination:
     """A bus that takes reports; implements ``Destination``."""
 
@@ -23,6 +29,7 @@ class BusDestination:
         self._arn = arn
         self._events = events
         self._use = use
+        self._seen_at: float | None = None
 
     @property
     def arn(self) -> str:
@@ -45,7 +52,16 @@ class BusDestination:
         """See ``Destination.deliver``."""
         event = report.bus_event(self._arn)
         check_size(_entry_bytes(event), BUS_BYTES, "an event bus")
+        await self._look()
         await self._events.put(event)
+
+    async def _look(self) -> None:
+        """Raises NotFound for a bus that does not exist; one that nobody may look at is believed to be there."""
+        if self._seen_at is not None and loop_time() - self._seen_at < SEEN_SECONDS:
+            return
+        with suppress(AccessDenied):
+            await self._events.check_bus(self._arn)
+        self._seen_at = loop_time()
 
 
 def _entry_bytes(event: BusEvent) -> int:

@@ -10,7 +10,7 @@ import pytest
 
 from config.models import Aws
 from pollers.aws import services
-from pollers.aws.api import StartAt
+from pollers.aws.api import BusEvent, StartAt
 from pollers.aws.errors import AccessDenied, AwsError, CredentialsExpired, NotFound, Refused, Throttled, Unavailable
 from pollers.aws.services.clients import PLAIN_SDK, AwsClients
 from pollers.aws.wire import credentials, http1_reply, passthrough
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 QUEUE = "http://sqs.us-east-1.localhost/000000000000/orders"
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/clicks"
+BUS = "arn:aws:events:us-east-1:000000000000:event-bus/done"
+FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:audit"
 TOPIC = "arn:aws:sns:us-east-1:000000000000:failed"
 
 BY_STATUS: list[tuple[int, type[AwsError]]] = [
@@ -97,6 +99,8 @@ async def calls(clients: AwsClients) -> dict[str, Callable[[], Awaitable[object]
     """One call of each protocol."""
     sqs, kinesis = await clients.client(services.SQS, "us-east-1"), await clients.client(services.KINESIS, "us-east-1")
     sns, s3 = await clients.client(services.SNS, "us-east-1"), await clients.client(services.S3, "us-east-1")
+    functions = await clients.client(services.FUNCTIONS, "us-east-1")
+    events = await clients.client(services.EVENTS, "us-east-1")
 
     async def subscribe() -> None:
         async with kinesis.subscribe(f"{STREAM}/consumer/c:1", "shard", StartAt("LATEST")) as events:
@@ -105,9 +109,11 @@ async def calls(clients: AwsClients) -> dict[str, Callable[[], Awaitable[object]
 
     return {
         "json": lambda: sqs.receive(QUEUE, maximum=1, wait_seconds=0),
+        "json of one entry": lambda: events.put(BusEvent(BUS, "lambda", "x", (BUS,), "{}")),
         "event stream": subscribe,
         "query": lambda: sns.publish(TOPIC, "{}"),
         "rest": lambda: s3.put("failed", "key", b"{}"),
+        "rest with a stream": lambda: functions.invoke_event(FUNCTION, b"{}"),
         "head": lambda: s3.check_bucket("failed"),
     }
 

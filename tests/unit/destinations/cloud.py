@@ -20,6 +20,7 @@ class Cloud:
     look: AwsError | None = None
     regions: list[str] = field(default_factory=list)
     asked: int = 0
+    looks: int = 0
     messages: list[tuple[str, str]] = field(default_factory=list)
     attributes: list[dict[str, MessageAttribute]] = field(default_factory=list)
     trace_headers: list[str | None] = field(default_factory=list)
@@ -37,6 +38,7 @@ class Cloud:
         return self
 
     def _check(self, look: bool = False) -> None:
+        self.looks += look
         error = self.error or (self.look if look else None)
         if error is not None:
             raise error

@@ -97,6 +97,18 @@ async def test_a_bus_gets_an_event_with_the_record_as_its_detail(end: object, wo
     assert cloud.events == [BusEvent(BUS, "lambda", kind, (BUS, f"{FUNCTION}:$LATEST"), text)]
 
 
+async def test_a_bus_is_looked_at_before_it_is_trusted() -> None:
+    """PutEvents says success for a bus that does not exist; where looking is not permitted, it has to be believed."""
+    cloud = Cloud(look=NotFound("ResourceNotFoundException", "no such bus"))
+    with pytest.raises(NotFound):
+        await deliveries(cloud).deliver(Role.ON_SUCCESS, BUS, SUCCESS)
+    cloud.look = AccessDenied("AccessDeniedException", "not authorized")
+    sender = deliveries(cloud)
+    await sender.deliver(Role.ON_SUCCESS, BUS, SUCCESS)
+    await sender.deliver(Role.ON_SUCCESS, BUS, SUCCESS)
+    assert (len(cloud.events), cloud.looks) == (2, 2)
+
+
 async def test_a_function_elsewhere_is_invoked_by_lambdas_api() -> None:
     """In its own region, with the record as its event."""
     cloud = Cloud()

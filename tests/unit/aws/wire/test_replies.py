@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from pollers.aws.api import StartAt
+from pollers.aws.api import BusEvent, StartAt
 from pollers.aws.errors import AwsError, Unavailable
 from pollers.aws.services.dynamodb_streams import DynamoDBStreamsClient
+from pollers.aws.services.events import EventsClient
 from pollers.aws.services.kinesis import KinesisClient, _pushed
 from pollers.aws.services.sqs import SqsClient
 from pollers.aws.wire import replies
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/clicks"
 TABLE = "arn:aws:dynamodb:us-east-1:000000000000:table/orders/stream/2026-01-01T00:00:00.000"
+BUS = "arn:aws:events:us-east-1:000000000000:event-bus/done"
 URL = "http://sqs.us-east-1.localhost/000000000000/orders"
 SHARD = {
     "ShardId": "shardId-1",
@@ -125,6 +127,11 @@ def kinesis(body: bytes) -> KinesisClient:
     return KinesisClient(Replies(body), None)  # type: ignore[arg-type] # nothing is sent through the SDK
 
 
+def events(body: bytes) -> EventsClient:
+    """A client of EventBridge that is answered so."""
+    return EventsClient(Replies(body))
+
+
 def dynamodb(body: bytes) -> DynamoDBStreamsClient:
     """A client of DynamoDB Streams that is answered so."""
     return DynamoDBStreamsClient(Replies(body))
@@ -218,6 +225,13 @@ CASES = [
         lambda body: sqs(body).change_visibility(URL, [("a", 1), ("b", 2)]),
         frozenset({"Successful", "Failed"}),
     ),
+    Case(
+        "events",
+        "PutEvents",
+        {"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]},
+        lambda body: events(body).put(BusEvent(BUS, "lambda", "x", (BUS,), "{}")),
+    ),
+    Case("events", "DescribeEventBus", {"Arn": BUS}, lambda body: events(body).check_bus(BUS)),
     Case("sqs", "SendMessage", {"MessageId": "1"}, lambda body: sqs(body).send(URL, "x")),
     Case(
         "kinesis",
@@ -319,7 +333,12 @@ async def answered(case: Case, body: bytes) -> object:
 
 def test_the_table_has_every_operation() -> None:
     """Those of services whose replies we read ourselves."""
-    ours = {"sqs": replies.SQS, "kinesis": replies.KINESIS, "dynamodb": replies.DYNAMODB_STREAMS}
+    ours = {
+        "sqs": replies.SQS,
+        "events": replies.EVENTS,
+        "kinesis": replies.KINESIS,
+        "dynamodb": replies.DYNAMODB_STREAMS,
+    }
     assert {(case.service, case.operation) for case in CASES} == {
         (service, operation) for service, operations in ours.items() for operation in operations
     }
