@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING
 from handlers.exports import lazily
 
 if TYPE_CHECKING:
-    from pollers.lambda_api.access import OpenAccess
+    from pollers.lambda_api.access import Admitted, OpenAccess, SignedAccess
     from pollers.lambda_api.browsers import is_ours
     from pollers.lambda_api.callers import Callers
+    from pollers.lambda_api.errors import ApiError
     from pollers.lambda_api.incoming import BodyTooLong, Incoming, Outgoing
     from pollers.lambda_api.names import Here
     from pollers.lambda_api.operations import Reply
     from pollers.lambda_api.service import LambdaApiService
 
 __all__ = [
+    "Admitted",
+    "ApiError",
     "BodyTooLong",
     "Callers",
     "Here",
@@ -31,14 +34,16 @@ __all__ = [
     "OpenAccess",
     "Outgoing",
     "Reply",
+    "SignedAccess",
     "is_ours",
 ]
 __getattr__ = lazily(
     __name__,
     {
-        "access": "OpenAccess",
+        "access": "Admitted OpenAccess SignedAccess",
         "browsers": "is_ours",
         "callers": "Callers",
+        "errors": "ApiError",
         "incoming": "BodyTooLong Incoming Outgoing",
         "names": "Here",
         "operations": "Reply",

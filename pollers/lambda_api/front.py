@@ -11,6 +11,7 @@ from pollers.lambda_api.operations import Call
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from pollers.lambda_api.access import Admitted
     from pollers.lambda_api.incoming import Incoming, Outgoing
     from pollers.lambda_api.operations import Reply
     from pollers.lambda_api.routes import Routes
@@ -29,7 +30,7 @@ class Sites(Protocol):
 class Access(Protocol):
     """Who may call operations."""
 
-    def admit(self, incoming: Incoming) -> Callable[[bytes], None]:
+    def admit(self, incoming: Incoming) -> Admitted:
         """Check what can be checked before the body is there; gives what checks the body. Both raise ApiError."""
 
 
@@ -46,7 +47,7 @@ class Front:
         if self._sites is not None and (answer := self._sites.claim(incoming)) is not None:
             return await answer(incoming)
         # Before the path is looked at: whoever may not call learns nothing of what is served.
-        check_body = self._access.admit(incoming)
+        admitted = self._access.admit(incoming)
         operation, parameters = self.routes.find(incoming.method, incoming.raw_path)
         incoming.operation = operation.name
         try:
@@ -55,7 +56,7 @@ class Front:
             limit = operation.body_limit_bytes
             name = _TOLD.get(operation.name, operation.name)
             raise request_too_large(f"Request must be smaller than {limit} bytes for the {name} operation") from None
-        check_body(body)
+        admitted.check(body)
         return await operation.handler(Call(operation, parameters, body, incoming))
 
 
