@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import uuid
+import random
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
+from pollers.engine.invoking import new_request_id
 from pollers.errors import AddressTaken
-from pollers.lambda_api import Callers, Here, LambdaApiService, OpenAccess
+from pollers.lambda_api import Callers, Here, LambdaApiService, OpenAccess, SignedAccess
 from pollers.lambda_api.directory import Directory
 from pollers.lambda_api.invoke import Invoking
 from pollers.resources import TABLES as RESOURCES
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from pollers.supervisor.runtime import Runtime
 
 log = structlog.stdlib.get_logger(__name__)
+
+_new_id = partial(new_request_id, random.SystemRandom())
+"""Ids that nobody can guess, at half the cost of :func:`uuid.uuid4`."""
 
 TABLES = (RESOURCES,)
 """Of every room that keeps rows, whether it is configured or not: a table that is not known makes the state a stranger's."""
@@ -48,9 +53,10 @@ async def serving_functions(config: Config, runtime: Runtime) -> AsyncIterator[N
 async def _listening(stack: AsyncExitStack, config: Config, at: LambdaApi, runtime: Runtime) -> LambdaApiService:
     """Lambda's API, which has its address from here on and answers once the runtime runs it."""
     callers = Callers()
-    directory = Directory(runtime.functions, Here(str(config.api_region), at.account))
+    here = Here(str(config.api_region), at.account)
+    directory = Directory(runtime.functions, here)
     operations = Invoking(directory, callers, at.queue_seconds).operations()
-    api = LambdaApiService(operations, _access(at), callers, _new_id, address=(at.host, at.port))
+    api = LambdaApiService(operations, _access(at, here.region), callers, _new_id, address=(at.host, at.port))
     try:
         url = await stack.enter_async_context(api.listening())
     except OSError as taken:
@@ -60,11 +66,7 @@ async def _listening(stack: AsyncExitStack, config: Config, at: LambdaApi, runti
     return api
 
 
-def _access(at: LambdaApi) -> Access:
+def _access(at: LambdaApi, region: str) -> Access:
     if at.credentials:
-        raise NotImplementedError("lambda_api.credentials: signatures are not verified yet")
+        return SignedAccess({pair.access_key_id: pair.secret_access_key for pair in at.credentials}, region)
     return OpenAccess(at.host)
-
-
-def _new_id() -> str:
-    return str(uuid.uuid4())
