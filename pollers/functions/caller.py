@@ -59,13 +59,17 @@ class Caller:
         if not await self._permitted(patience):
             return Invocation(request_id, Throttle(self._host.full()), 0.0)
         try:
-            # Again, since it may have broken down meanwhile.
-            function = await self.function()
-            with self._host.breakdown.running():
-                return await function.invoke(event, request_id=request_id, call=call)
-            raise self._host.broke_down()
+            return await self.run(event, request_id=request_id, call=call)
         finally:
             self._share.release()
+
+    async def run(self, event: bytes, *, request_id: str, call: Call = PLAIN) -> Invocation:
+        """Run the function once, with a permit that whoever calls this holds. Raises as :meth:`invoke` does."""
+        # Asked for now, since it may have broken down while a permit was waited for.
+        function = await self.function()
+        with self._host.breakdown.running():
+            return await function.invoke(event, request_id=request_id, call=call)
+        raise self._host.broke_down()
 
     async def _permitted(self, patience: float | None) -> bool:
         """Take a permit; False if there was none in time."""

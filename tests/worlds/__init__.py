@@ -12,6 +12,7 @@ Services
     ``stream_records``   their records, as they are sent and as functions get them
     ``memory_feed``      a change feed that no AWS service has: resume tokens without an order, one shard without an end
     ``inline_state``     the real state file, without its thread
+    ``async_world``      an asynchronous queue, with functions and targets that do as they are told
     ``memory_aws``       a region that gives these services to whatever asks for clients
 
 What goes wrong
