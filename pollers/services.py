@@ -11,7 +11,9 @@ import structlog
 
 from pollers.engine.invoking import new_request_id
 from pollers.errors import AddressTaken
+from pollers.function_urls import address_of
 from pollers.lambda_api import Callers, Here, LambdaApiService, OpenAccess, SignedAccess
+from pollers.lambda_api.control import Control, control_operations
 from pollers.lambda_api.directory import Directory
 from pollers.lambda_api.invoke import Invoking
 from pollers.resources import TABLES as RESOURCES
@@ -46,16 +48,20 @@ async def serving_functions(config: Config, runtime: Runtime) -> AsyncIterator[N
             resources = Resources(StateRows(state), runtime.functions)
             await resources.open()
             resources.follow(config.functions)
-            runtime.services = (resources, await _listening(stack, config, config.lambda_api, runtime))
+            runtime.services = (resources, await _listening(stack, config, config.lambda_api, runtime, resources))
         yield
 
 
-async def _listening(stack: AsyncExitStack, config: Config, at: LambdaApi, runtime: Runtime) -> LambdaApiService:
+async def _listening(
+    stack: AsyncExitStack, config: Config, at: LambdaApi, runtime: Runtime, resources: Resources
+) -> LambdaApiService:
     """Lambda's API, which has its address from here on and answers once the runtime runs it."""
     callers = Callers()
     here = Here(str(config.api_region), at.account)
     directory = Directory(runtime.functions, here)
-    operations = Invoking(directory, callers, at.queue_seconds).operations()
+    # The port may be chosen by the system, so it is asked for by whoever tells a URL; nobody does before requests are answered.
+    control = Control(resources, directory, lambda name: address_of(name, here.region, url))
+    operations = (*Invoking(directory, callers, at.queue_seconds).operations(), *control_operations(control))
     api = LambdaApiService(operations, _access(at, here.region), callers, _new_id, address=(at.host, at.port))
     try:
         url = await stack.enter_async_context(api.listening())

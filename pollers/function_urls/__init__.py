@@ -16,7 +16,7 @@ from handlers.exports import lazily
 
 if TYPE_CHECKING:
     from pollers.function_urls.calling import ByCallers, KnownUrls
-    from pollers.function_urls.places import domain_of
+    from pollers.function_urls.places import address_of, domain_of
     from pollers.function_urls.proxies import Proxies
     from pollers.function_urls.signatures import AnySignature, NotAllowed, Signatures
     from pollers.function_urls.sites import Doors, FunctionUrls
@@ -30,13 +30,14 @@ __all__ = [
     "NotAllowed",
     "Proxies",
     "Signatures",
+    "address_of",
     "domain_of",
 ]
 __getattr__ = lazily(
     __name__,
     {
         "calling": "ByCallers KnownUrls",
-        "places": "domain_of",
+        "places": "address_of domain_of",
         "proxies": "Proxies",
         "signatures": "AnySignature NotAllowed Signatures",
         "sites": "Doors FunctionUrls",

@@ -16,6 +16,9 @@ PATHS = "/function-urls/"
 
 _HOST = re.compile(r"([a-z0-9_-]+)\.lambda-url\.([a-z0-9-]+)\.[a-z0-9.-]*[a-z0-9-]\.?")
 _PORT = re.compile(r":\d*$")
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+"""What resolvers and clients take as a part of a host name, whatever letters a function's name may have."""
+_EVERYWHERE = {"0.0.0.0": "localhost", "[::]": "localhost"}  # noqa: S104 - compared with, not listened on
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,17 @@ def without_port(host: str) -> str:
 def domain_of(name: str, region: str) -> str:
     """The host name of a function's URL, without port."""
     return f"{name}.lambda-url.{region}.localhost".lower()
+
+
+def address_of(name: str, region: str, base: str) -> str:
+    """Where a function's URL is reached, when the server is at ``base`` (``http://HOST:PORT``): by host name, or by path where the
+    name cannot be a part of one."""
+    scheme, _, host = base.partition("://")
+    port = host.rpartition(":")[2]
+    if _LABEL.fullmatch(name):
+        return f"{scheme}://{domain_of(name, region)}:{port}/"
+    address = host.rpartition(":")[0]
+    return f"{scheme}://{_EVERYWHERE.get(address, address)}:{port}{PATHS}{name}/"
 
 
 def known(asked: str, names: Iterable[str]) -> str | None:

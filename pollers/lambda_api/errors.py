@@ -103,6 +103,21 @@ def conflict(message: str) -> ApiError:
     return ApiError(409, "ResourceConflictException", message)
 
 
+def wrong_revision() -> ApiError:
+    """412 for a change of a revision that is not the latest."""
+    return ApiError(
+        412,
+        "PreconditionFailedException",
+        "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest "
+        "Revision Id",
+    )
+
+
+def unreadable(message: str) -> ApiError:
+    """400 for a document that cannot be read at all."""
+    return ApiError(400, "SerializationException", message)
+
+
 def denied(message: str) -> ApiError:
     """403 for a caller that may not call at all."""
     return ApiError(403, "AccessDeniedException", message)

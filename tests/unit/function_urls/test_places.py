@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pollers.function_urls.places import Place, domain_of, known, place_of
+from pollers.function_urls.places import Place, address_of, domain_of, known, place_of
 
 REGION = "eu-west-1"
 DOMAIN = "hello.lambda-url.eu-west-1.localhost"
@@ -58,3 +58,23 @@ def test_a_functions_domain_is_in_lower_case() -> None:
 def test_names_are_found_in_any_case(asked: str, names: list[str], found: str | None) -> None:
     """Browsers send host names in lower case; where two functions could be meant, neither is."""
     assert known(asked, names) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "address"),
+    [
+        ("hello-1", "http://127.0.0.1:9001", "http://hello-1.lambda-url.eu-west-1.localhost:9001/"),
+        ("hello", "http://0.0.0.0:80", "http://hello.lambda-url.eu-west-1.localhost:80/"),
+        ("Hello", "http://127.0.0.1:9001", "http://127.0.0.1:9001/function-urls/Hello/"),
+        ("hello_1", "http://0.0.0.0:9001", "http://localhost:9001/function-urls/hello_1/"),
+        ("-hello", "http://[::1]:9001", "http://[::1]:9001/function-urls/-hello/"),
+        ("h" * 64, "http://[::]:9001", f"http://localhost:9001/function-urls/{'h' * 64}/"),
+    ],
+)
+def test_a_url_is_told_by_host_name_where_its_name_can_be_one(name: str, base: str, address: str) -> None:
+    """Else by path, which every client can reach; either leads to the function."""
+    assert address_of(name, REGION, base) == address
+    host, _, path = address.removeprefix("http://").partition("/")
+    place = place_of(host, f"/{path}", REGION)
+    assert place is not None
+    assert (place.name, place.path) == (name, "/")

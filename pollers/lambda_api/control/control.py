@@ -1,0 +1,83 @@
+"""What control operations need: functions, what was made of them, and where this is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from pollers.lambda_api import errors
+from pollers.lambda_api.names import LATEST, Named, named
+from pollers.resources.errors import GivenByConfiguration
+from pollers.storage import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from config.models import FunctionModel
+    from pollers.functions import FunctionHost
+    from pollers.lambda_api.directory import Directory
+    from pollers.lambda_api.names import Here
+    from pollers.lambda_api.operations import Call
+    from pollers.resources import Resources
+    from pollers.resources.changes import Change
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """``directory``: the functions that there are. ``url_of``: where the URL of a function is reached, if it has one."""
+
+    resources: Resources
+    directory: Directory
+    url_of: Callable[[str], str]
+
+    @property
+    def here(self) -> Here:
+        """Region and account."""
+        return self.directory.here
+
+    @property
+    def hosts(self) -> Mapping[str, FunctionHost]:
+        """The functions that there are now."""
+        return self.directory.functions
+
+    def named(self, call: Call) -> Named:
+        """The function that a call names. Raises ApiError; whether it exists is not asked."""
+        return named(call.parameters["FunctionName"], call.qualifier, self.here)
+
+    def exists(self, name: Named) -> bool:
+        """Whether there is such a function, and the version or alias that is named: there is none but ``$LATEST``."""
+        ours = name.name in self.hosts and name.account == self.here.account
+        return ours and name.qualifier in (None, LATEST)
+
+    def model(self, name: str) -> FunctionModel:
+        """The configuration of a function that exists."""
+        return self.hosts[name].model
+
+    def function(self, call: Call) -> str:
+        """The name of the function that a call names. Raises ApiError, 404 in the words of most operations.
+
+        The ARN in it has the qualifier only where one was asked for (docs/lambda 11.11).
+        """
+        name = self.named(call)
+        if not self.exists(name):
+            raise errors.function_not_found(self._as_asked(name))
+        return name.name
+
+    def _as_asked(self, name: Named) -> str:
+        with_latest = name.arn(self.here)
+        return with_latest if name.qualifier is not None else with_latest.removesuffix(f":{LATEST}")
+
+    async def change(self, name: str, change: Change[T]) -> T:
+        """Change what was made of a function.
+
+        Raises ApiError where the configuration gives it (409) and where the disk refuses (500), and the change's other errors.
+        """
+        try:
+            return await self.resources.change(name, change)
+        except GivenByConfiguration as given:
+            raise errors.conflict(str(given)) from None
+        except (StoreError, TimeoutError) as error:
+            text = str(error) or "the disk did not answer"
+            raise errors.service_error(f"the change was not kept: {text}") from error

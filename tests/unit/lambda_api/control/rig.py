@@ -1,0 +1,97 @@
+"""Control operations without a server: a request goes through the table of operations, and its answer comes back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
+
+from config.models import PythonFunction
+from pollers.functions import FunctionHost
+from pollers.lambda_api.control import Control, control_operations
+from pollers.lambda_api.directory import Directory
+from pollers.lambda_api.errors import ApiError
+from pollers.lambda_api.names import Here
+from pollers.lambda_api.operations import Call, Reply
+from pollers.lambda_api.routes import Routes
+from pollers.resources import MemoryRows, Resources
+
+if TYPE_CHECKING:
+    from config.models import FunctionModel
+    from handlers.function import Function
+    from pollers.lambda_api.incoming import Incoming
+
+HERE = Here("us-east-1", "000000000000")
+ARN = HERE.arn("orders")
+NOW = 1_764_000_000.123
+
+
+class StoppedClock:
+    """A clock that shows what it is told."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def time(self) -> float:
+        """Seconds since the epoch."""
+        return self.now
+
+
+@dataclass(frozen=True)
+class Sent:
+    """As much of a request as operations look at."""
+
+    raw_query: str
+    request_id: str = "r"
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Status and document; ``type`` is an error's, ``message`` its text."""
+
+    status: int
+    body: Any
+    type: str = ""
+    message: str = ""
+
+
+class Rig:
+    """Functions ``orders`` and ``audit``, with ``options`` in the configuration of ``orders``."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - whatever options the configuration takes
+        self.clock = StoppedClock()
+        self.hosts: dict[str, FunctionHost] = {}
+        self.resources = Resources(MemoryRows(), self.hosts, clock=self.clock)
+        control = Control(self.resources, Directory(self.hosts, HERE), lambda name: f"http://{name}.example/")
+        self._routes = Routes(control_operations(control))
+        self.configure(orders=options, audit={})
+
+    def configure(self, **functions: dict[str, Any]) -> None:
+        """These functions are configured from now on."""
+        models = {
+            name: PythonFunction.model_validate({"code": "/", "handler": "app.handler", **options})
+            for name, options in functions.items()
+        }
+        self.hosts.clear()
+        self.hosts.update({name: FunctionHost(name, model, _never) for name, model in models.items()})
+        self.resources.follow(models)
+
+    async def ask(self, method: str, path: str, body: object = None, **query: str) -> Answer:
+        """Ask ``path`` for an answer; a text as ``body`` is sent as it is, everything else as JSON."""
+        sent = body.encode() if isinstance(body, str) else b"" if body is None else json.dumps(body).encode()
+        pairs = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
+        try:
+            operation, parameters = self._routes.find(method, path)
+            reply = await operation.handler(Call(operation, parameters, sent, cast("Incoming", Sent(pairs))))
+        except ApiError as error:
+            document = json.loads(error.body())
+            return Answer(error.status, document, error.error_type, error.message)
+        assert isinstance(reply, Reply)
+        assert reply.status in operation.success
+        return Answer(reply.status, json.loads(reply.body) if reply.body else None)
+
+
+def _never(name: str, model: FunctionModel) -> Function:
+    raise AssertionError(f"{name} is not run")
