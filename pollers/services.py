@@ -11,7 +11,7 @@ import structlog
 
 from pollers.engine.invoking import new_request_id
 from pollers.errors import AddressTaken
-from pollers.function_urls import address_of
+from pollers.function_urls import address_of, function_urls
 from pollers.lambda_api import Callers, Here, LambdaApiService, OpenAccess, SignedAccess
 from pollers.lambda_api.control import Control, control_operations
 from pollers.lambda_api.directory import Directory
@@ -62,7 +62,9 @@ async def _listening(
     # The port may be chosen by the system, so it is asked for by whoever tells a URL; nobody does before requests are answered.
     control = Control(resources, directory, lambda name: address_of(name, here.region, url))
     operations = (*Invoking(directory, callers, at.queue_seconds).operations(), *control_operations(control))
-    api = LambdaApiService(operations, _access(at, here.region), callers, _new_id, address=(at.host, at.port))
+    access = _access(at, here.region)
+    sites = function_urls(at, here, runtime.functions, resources, callers=callers, access=access)
+    api = LambdaApiService(operations, access, callers, _new_id, address=(at.host, at.port), sites=sites)
     try:
         url = await stack.enter_async_context(api.listening())
     except OSError as taken:

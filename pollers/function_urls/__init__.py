@@ -15,31 +15,29 @@ from typing import TYPE_CHECKING
 from handlers.exports import lazily
 
 if TYPE_CHECKING:
-    from pollers.function_urls.calling import ByCallers, KnownUrls
+    from pollers.function_urls.making import function_urls
     from pollers.function_urls.places import address_of, domain_of
     from pollers.function_urls.proxies import Proxies
-    from pollers.function_urls.signatures import AnySignature, NotAllowed, Signatures
+    from pollers.function_urls.signatures import AnySignature, Signatures
     from pollers.function_urls.sites import Doors, FunctionUrls
 
 __all__ = [
     "AnySignature",
-    "ByCallers",
     "Doors",
     "FunctionUrls",
-    "KnownUrls",
-    "NotAllowed",
     "Proxies",
     "Signatures",
     "address_of",
     "domain_of",
+    "function_urls",
 ]
 __getattr__ = lazily(
     __name__,
     {
-        "calling": "ByCallers KnownUrls",
+        "making": "function_urls",
         "places": "address_of domain_of",
         "proxies": "Proxies",
-        "signatures": "AnySignature NotAllowed Signatures",
+        "signatures": "AnySignature Signatures",
         "sites": "Doors FunctionUrls",
     },
 )

@@ -32,32 +32,22 @@ class Reply:
         return replace(self, headers=self.headers + more) if more else self
 
 
-def _refusal(status: int, error_type: str, document: dict[str, object]) -> Reply:
+def refused(status: int, error_type: str, document: dict[str, object]) -> Reply:
+    """An error as AWS answers it: its type in a header, its words in JSON."""
     return Reply(status, (JSON, ("x-amzn-ErrorType", error_type)), orjson.dumps(document))
 
 
-UNKNOWN_URL = _refusal(403, "AccessDeniedException", {"Message": None})
+UNKNOWN_URL = refused(403, "AccessDeniedException", {"Message": None})
 """There is no such URL (recorded)."""
 
-FORBIDDEN = _refusal(
+FORBIDDEN = refused(
     403,
     "AccessDeniedException",
     {"Message": f"Forbidden. For troubleshooting Function URL authorization issues, see: {TROUBLESHOOTING}"},
 )
 """The request is not signed, or by nobody that we know (recorded)."""
 
-WRONG_SIGNATURE = _refusal(
-    403,
-    "InvalidSignatureException",
-    {
-        "message": "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access "
-        "Key and signing method. Consult the service documentation for details."
-    },
-)
-
-BAD_REQUEST = _refusal(400, "BadRequestException", {"Message": "Bad Request"})
-
-TOO_LARGE = _refusal(
+TOO_LARGE = refused(
     413,
     "RequestEntityTooLargeException",
     {"Message": "Request must be smaller than 6291456 bytes for the InvokeFunction operation"},
@@ -73,12 +63,12 @@ def foreign_host(name: str) -> Reply:
         f"The host name {name[:100]!a} is not served here: use localhost or the URL's own name, or name the reverse proxy in "
         "lambda_api.trusted_proxies."
     )
-    return _refusal(403, "AccessDeniedException", {"Message": text})
+    return refused(403, "AccessDeniedException", {"Message": text})
 
 
 def throttled(result: Throttle) -> Reply:
     """The function did not run because it is at its limit."""
-    reply = _refusal(429, "TooManyRequestsException", {"Message": "Rate Exceeded."})
+    reply = refused(429, "TooManyRequestsException", {"Message": "Rate Exceeded."})
     return reply.plus(_retry_after(result))
 
 

@@ -6,55 +6,49 @@ import re
 from typing import TYPE_CHECKING, Protocol
 
 from pollers.function_urls.percent import parameters
-from pollers.function_urls.replies import FORBIDDEN
+from pollers.function_urls.replies import FORBIDDEN, refused
+from pollers.lambda_api import Admitted, ApiError
 
 if TYPE_CHECKING:
-    from pollers.function_urls.head import Head
     from pollers.function_urls.replies import Reply
+    from pollers.lambda_api import Incoming
 
 _SCHEME = "AWS4-HMAC-SHA256"
-_CREDENTIAL = re.compile(r"\bCredential=([A-Za-z0-9_+=.@-]{1,128})/")
-
-
-class NotAllowed(Exception):  # noqa: N818 - named for what follows
-    """The request is refused, with this reply."""
-
-    def __init__(self, reply: Reply = FORBIDDEN) -> None:
-        super().__init__(f"status {reply.status}")
-        self.reply = reply
+_HEADER = re.compile(rf"{_SCHEME}\s.*\bCredential=([^/,\s]+)/[^,]*,.*\bSignature=[^,\s]+.*")
+_NOBODY = frozenset({"MissingAuthenticationTokenException", "UnrecognizedClientException"})
 
 
 class Signatures(Protocol):
-    """Knows who signed. Both methods raise :class:`NotAllowed`."""
+    """Knows who signed: :class:`pollers.lambda_api.SignedAccess`, where there are credentials."""
 
-    def check_head(self, head: Head) -> str:
-        """What can be told before the body is there: the id of the access key."""
-
-    def check_body(self, head: Head, body: bytes) -> None:
-        """Whether the body is the one that was signed."""
+    def admit(self, incoming: Incoming) -> Admitted:
+        """Raises ApiError, 403, for what can be told before the body is there."""
 
 
 class AnySignature:
     """Takes whatever signature there is, and refuses requests without one: where no credentials are configured."""
 
-    def check_head(self, head: Head) -> str:
-        """The id of the access key that the signature names."""
-        key = named_key(head)
+    def admit(self, incoming: Incoming) -> Admitted:
+        """Raises ApiError, 403, for a request that is not signed."""
+        key = named_key(incoming.headers.get("Authorization", ""), incoming.raw_query)
         if key is None:
-            raise NotAllowed
-        return key
-
-    def check_body(self, head: Head, body: bytes) -> None:
-        """Nothing can be told of it."""
+            raise ApiError(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
+        return Admitted(key)
 
 
-def named_key(head: Head) -> str | None:
+def named_key(authorization: str, query: str) -> str | None:
     """The id of the access key in a signature, in the header or in the query; None without one."""
-    given = head.fields.get("authorization", "")
-    if given.startswith(_SCHEME):
-        found = _CREDENTIAL.search(given)
-        return found[1] if found is not None and "Signature=" in given else None
-    asked = parameters(head.path_and_query[1])
+    if authorization:
+        found = _HEADER.fullmatch(authorization)
+        return found[1] if found is not None else None
+    asked = parameters(query)
     if asked.get("X-Amz-Algorithm") == _SCHEME and asked.get("X-Amz-Signature"):
         return asked.get("X-Amz-Credential", "").partition("/")[0] or None
     return None
+
+
+def reply_to(error: ApiError) -> Reply:
+    """What a URL answers where the API would answer with this error (docs/lambda 13.8)."""
+    if error.error_type in _NOBODY:
+        return FORBIDDEN
+    return refused(error.status, error.error_type, {"message": error.message}).plus(tuple(error.headers.items()))

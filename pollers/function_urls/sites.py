@@ -16,9 +16,9 @@ from pollers.function_urls.head import BadTarget, Head
 from pollers.function_urls.places import domain_of, known, place_of, without_port
 from pollers.function_urls.reply_headers import InvalidReply
 from pollers.function_urls.results import reply_of
-from pollers.function_urls.signatures import NotAllowed
+from pollers.function_urls.signatures import reply_to
 from pollers.function_urls.streams import StreamedReply
-from pollers.lambda_api import BodyTooLong
+from pollers.lambda_api import ApiError, BodyTooLong
 from pollers.lambda_api import Reply as Sent
 
 if TYPE_CHECKING:
@@ -122,8 +122,8 @@ class FunctionUrls:
         visit = _Visit(name, url, head, client, place)
         try:
             event = await self._event(incoming, visit)
-        except NotAllowed as refused:
-            return _sent(refused.reply.plus(visit.added))
+        except ApiError as error:
+            return _sent(reply_to(error).plus(visit.added))
         except BodyTooLong:
             return _sent(replies.TOO_LARGE.plus(visit.added))
         if len(event) > PAYLOAD_LIMIT_BYTES:
@@ -138,15 +138,12 @@ class FunctionUrls:
         return known(asked, (name for name in self._urls.names() if self._urls.url_of(name) is not None))
 
     async def _event(self, incoming: Incoming, visit: _Visit) -> bytes:
-        """The event, of a request that may be made. Raises NotAllowed and BodyTooLong."""
-        signatures = self._doors.signatures if visit.url.auth_type == "AWS_IAM" else None
-        signer = None
-        if signatures is not None:
-            # Before the body is read: nobody else may make us hold one.
-            signer = Signer(signatures.check_head(visit.head), self._here.account)
+        """The event, of a request that may be made. Raises ApiError and BodyTooLong."""
+        # Before the body is read: nobody else may make us hold one.
+        admitted = self._doors.signatures.admit(incoming) if visit.url.auth_type == "AWS_IAM" else None
         body = await incoming.read(PAYLOAD_LIMIT_BYTES)
-        if signatures is not None:
-            signatures.check_body(visit.head, body)
+        if admitted is not None:
+            admitted.check(body)
         now = self._clock.time()
         given = Circumstances(
             url_id=visit.name,
@@ -155,7 +152,7 @@ class FunctionUrls:
             request_id=incoming.request_id,
             trace_id=trace_header(now, self._bits(96)),
             now=now,
-            signer=signer,
+            signer=Signer(admitted.access_key_id, self._here.account) if admitted is not None else None,
         )
         return encode_event(visit.head, visit.client, body, given)
 

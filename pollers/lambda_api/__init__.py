@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from pollers.lambda_api.browsers import is_ours
     from pollers.lambda_api.callers import Callers
     from pollers.lambda_api.errors import ApiError
+    from pollers.lambda_api.front import Access
     from pollers.lambda_api.incoming import BodyTooLong, Incoming, Outgoing
     from pollers.lambda_api.names import Here
     from pollers.lambda_api.operations import Reply
     from pollers.lambda_api.service import LambdaApiService
 
 __all__ = [
+    "Access",
     "Admitted",
     "ApiError",
     "BodyTooLong",
@@ -44,6 +46,7 @@ __getattr__ = lazily(
         "browsers": "is_ours",
         "callers": "Callers",
         "errors": "ApiError",
+        "front": "Access",
         "incoming": "BodyTooLong Incoming Outgoing",
         "names": "Here",
         "operations": "Reply",

@@ -8,13 +8,19 @@ import json
 
 import pytest
 from aiohttp import hdrs
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from handlers.errors import FunctionUnusable
 from handlers.function import PAYLOAD_LIMIT_BYTES, InfrastructureError, Throttle
+from pollers.function_urls.replies import FORBIDDEN
+from pollers.lambda_api import SignedAccess
 from tests.unit.function_urls.site import FAILURE, site
 
 PATH = "/function-urls/hello"
 DOMAIN = "hello.lambda-url.us-east-1.localhost"
+SECRET = "a secret"
 
 
 async def test_a_url_is_reached_by_its_host_name() -> None:
@@ -301,6 +307,40 @@ async def test_unsigned_calls_are_forbidden_with_aws_iam() -> None:
         ):
             async with at.rig.session.get(PATH, headers={"Authorization": nonsense}) as reply:
                 assert reply.status == 403
+
+
+def signed(path: str, body: bytes = b"", secret: str = SECRET, payload: str | None = None) -> dict[str, str]:
+    """The headers of a request that botocore signs, under the host name of the URL."""
+    headers = {} if payload is None else {"X-Amz-Content-SHA256": payload}
+    request = AWSRequest("POST", f"http://{DOMAIN}{path}", headers=headers, data=body)
+    SigV4Auth(Credentials("AKIAEXAMPLE", secret), "lambda", "us-east-1").add_auth(request)
+    return {**dict(request.headers.items()), "Host": DOMAIN}
+
+
+async def test_signatures_are_verified_where_there_are_credentials() -> None:
+    """As the API verifies its own; and each refusal has the recorded words."""
+    access = SignedAccess({"AKIAEXAMPLE": SECRET}, "us-east-1")
+    async with site(auth="AWS_IAM", signatures=access) as at:
+
+        async def ask(path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+            async with at.rig.session.post(path, data=body, headers=headers) as reply:
+                return reply.status, await reply.read()
+
+        status, text = await ask("/a/b?c=d", b"body", signed("/a/b?c=d", b"body"))
+        assert status == 200
+        assert json.loads(text)["requestContext"]["authorizer"]["iam"]["accessKey"] == "AKIAEXAMPLE"
+        wrong = b'{"message":"The request signature we calculated does not match'
+        for status, text in (
+            await ask("/a", b"body", signed("/a", b"other")),
+            await ask("/b", b"body", signed("/a", b"body")),
+            await ask("/a", b"body", signed("/a", b"body", secret="wrong")),
+        ):
+            assert (status, text[: len(wrong)]) == (403, wrong)
+        assert (await ask("/a", b"body", signed("/a", b"body", payload="UNSIGNED-PAYLOAD")))[0] == 403
+        assert await ask("/a", b"", {"Host": DOMAIN}) == (403, FORBIDDEN.body)
+        unknown = signed("/a")["Authorization"].replace("AKIAEXAMPLE", "AKIAOTHER")
+        assert await ask("/a", b"", {**signed("/a"), "Authorization": unknown}) == (403, FORBIDDEN.body)
+        assert len(at.told.events) == 1
 
 
 @pytest.mark.parametrize("host", ["", "Host: \r\n", "Host: [::1]:9001\r\n", "Host: localhost.:1\r\n"])
