@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
+from anyio import to_thread
 
 from config import domain_of
+from config.models import LambdaFunction
+from handlers.environment import read_profile, world_in
 from pollers.aws.findings import Finding, Level
 from pollers.aws.services.clients import AwsClients
 from pollers.clocks.skew import DOUBTFUL_SECONDS, REFUSED_SECONDS, clock_skews
 from pollers.commands.remote import on_terminal
+from pollers.destinations.checking import examine_targets
 from pollers.sources.checking import examine
 from pollers.sources.registry import kind_of
 
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from config.models import Config, Mapping
+    from handlers.environment import Profile
     from pollers.aws.api import AwsService
 
 MARKS = {Level.OK: "ok   ", Level.NOTE: "note ", Level.FAULT: "FAULT"}
@@ -43,10 +49,19 @@ def check_online(config: Config) -> int:
 async def findings(config: Config) -> list[Finding]:
     """What AWS says about every mapping, and what its clocks say about this machine's."""
     async with AwsClients(config.aws) as aws:
+        profile = await to_thread.run_sync(read_profile)
         found = await examine(config, aws)
+        found += await examine_targets(config, aws, partial(_function_arn, config, profile))
         enabled = [mapping for mapping in config.event_source_mappings.values() if mapping.enabled]
         urls = sorted({_endpoint(service, one, aws) for one in enabled for service in kind_of(one).services})
         return [*found, *skew_findings(await clock_skews(urls))]
+
+
+def _function_arn(config: Config, profile: Profile, name: str) -> str:
+    model = config.functions[name]
+    return (
+        model.function_arn if isinstance(model, LambdaFunction) else world_in(config, name, profile=profile).arn(name)
+    )
 
 
 def _endpoint(service: AwsService[Any], mapping: Mapping, aws: AwsClients) -> str:

@@ -5,6 +5,7 @@
     destination           what a destination is; kinds of destinations, and what they are used for
       sqs sns s3 function event_bus       the kinds, each one declaration
       limits                what messages may hold
+      own_functions         functions that run here
     record  batches       streams: the failure record of a discarded batch
     ended                 the end of an asynchronous invocation, and the seam to the queue that keeps it
       invocation_record     its record
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         Role,
         TargetRefuses,
     )
+    from pollers.destinations.own_functions import QueuedFunctions
     from pollers.destinations.post import Post
     from pollers.destinations.reporting import PostedDeliveries
     from pollers.destinations.schedule_letters import FailedHandover, rule_dead_letter, scheduler_dead_letter
@@ -53,6 +55,7 @@ __all__ = [
     "OwnFunctions",
     "Post",
     "PostedDeliveries",
+    "QueuedFunctions",
     "Role",
     "TargetRefuses",
     "Undeliverable",
@@ -67,6 +70,7 @@ __getattr__ = lazily(
     {
         "dead_letters": "SCHEDULE_DEAD_LETTER",
         "ended": "AcceptedEvent Condition Deliveries EndedInvocation Role TargetRefuses",
+        "own_functions": "QueuedFunctions",
         "post": "Post",
         "reporting": "PostedDeliveries",
         "schedule_letters": "FailedHandover rule_dead_letter scheduler_dead_letter",

@@ -67,9 +67,9 @@ class OwnFunctions(Protocol):
         """Whether the ARN names a function that runs here."""
 
     async def accept(self, function_arn: str, event: bytes) -> None:
-        """Invoke it asynchronously: the event is durable when this returns.
+        """Invoke it asynchronously: the event is durable when this returns. The same event is taken once, however often it comes.
 
-        Raises :class:`pollers.aws.errors.AwsError`, Throttled for a queue that is full and Refused for what it will never take.
+        Raises whatever keeps the queue from taking it, which may pass.
         """
 
 
