@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -37,7 +38,7 @@ class Cron:
 
     def after(self, local: datetime) -> Iterator[datetime]:
         """The local times later than ``local``, the earliest first."""
-        for year in self.years:
+        for year in self.years[bisect_left(self.years, local.year) :]:
             for month in self.months:
                 if (year, month) < (local.year, local.month):
                     continue
@@ -47,7 +48,7 @@ class Cron:
 
     def until(self, local: datetime) -> Iterator[datetime]:
         """The local times not later than ``local``, the latest first."""
-        for year in reversed(self.years):
+        for year in reversed(self.years[: bisect_right(self.years, local.year)]):
             for month in reversed(self.months):
                 if (year, month) > (local.year, local.month):
                     continue

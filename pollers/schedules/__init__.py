@@ -1,0 +1,24 @@
+"""Schedules: functions are called at given times, through their asynchronous queue.
+
+:mod:`deciding` says which due times run, from the time now and from what was decided before (:mod:`memory`): a decider, as are
+:mod:`events`, :mod:`identity` and :mod:`retrying`. :class:`Schedules` looks at the clock, and :mod:`handing_over` takes one run to
+the queue. :mod:`rows` and :mod:`tables` are its part of the state, :mod:`seams` what it needs of the queue. Expressions are read
+and evaluated in :mod:`config.schedules`.
+
+May import :mod:`config`, :mod:`pollers.clocks`, :mod:`pollers.state`, :mod:`pollers.destinations`, :mod:`pollers.invocations` and
+the supervisor's seam for services.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from handlers.exports import lazily
+
+if TYPE_CHECKING:
+    from pollers.schedules.one_schedule import OneSchedule
+    from pollers.schedules.service import Schedules
+    from pollers.schedules.tables import TABLES
+
+__all__ = ["TABLES", "OneSchedule", "Schedules"]
+__getattr__ = lazily(__name__, {"one_schedule": "OneSchedule", "service": "Schedules", "tables": "TABLES"})

@@ -1,0 +1,78 @@
+"""Schedules in the state: operations on a connection, inside a transaction that others may share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pollers.schedules.memory import KEPT_SECONDS, Memory, Outcome, Run, rule_of
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+
+    from config.models import Schedule
+
+FORGOTTEN_SECONDS = 400 * 86_400
+"""A schedule that no configuration has had for this long is forgotten."""
+
+_FOUND = "SELECT rule, enabled, first_seen, decided FROM schedules WHERE name = ?"
+_RUNS = "SELECT due, at, outcome FROM schedules_runs WHERE schedule = ?"
+_SEEN = "INSERT OR REPLACE INTO schedules (name, rule, enabled, first_seen, decided, seen) VALUES (?, ?, ?, ?, ?, ?)"
+_DECIDED = (
+    "SELECT 1 FROM schedules_runs WHERE schedule = ? AND due = ? "
+    "UNION ALL SELECT 1 FROM schedules WHERE name = ? AND decided >= ?"
+)
+_DECIDE = "INSERT INTO schedules_runs (schedule, due, at, outcome) VALUES (?, ?, ?, ?)"
+_OLDEST = "SELECT max(due) - ? FROM schedules_runs WHERE schedule = ?"
+_LET_GO = "SELECT max(due) FROM schedules_runs WHERE schedule = ? AND due < ?"
+
+
+def see(connection: sqlite3.Connection, schedules: Mapping[str, Schedule], now: int) -> dict[str, Memory]:
+    """Enter which schedules there are, and read what is known of them.
+
+    One that is new, or whose rule has changed, begins now: what lies before was never due. One that was absent or disabled
+    goes on from now; neither service replays what fell into such a time (docs/lambda 14.9).
+    """
+    memories = {name: _see(connection, name, schedule, now) for name, schedule in schedules.items()}
+    for (name,) in connection.execute("SELECT name FROM schedules WHERE enabled = 1").fetchall():
+        if name not in schedules:
+            connection.execute("UPDATE schedules SET enabled = 0 WHERE name = ?", (name,))
+    _forget(connection, schedules, now)
+    return memories
+
+
+def _see(connection: sqlite3.Connection, name: str, schedule: Schedule, now: int) -> Memory:
+    found = connection.execute(_FOUND, (name,)).fetchone()
+    rule = rule_of(schedule)
+    first_seen, decided = now, now - 1  # a rate's first run is at once
+    if found is not None:
+        known_rule, was_enabled, known_first, known_decided = found
+        if known_rule == rule:
+            first_seen = known_first
+            decided = known_decided if was_enabled or not schedule.enabled else max(known_decided, now)
+        else:
+            decided = max(known_decided, decided)
+    connection.execute(_SEEN, (name, rule, schedule.enabled, first_seen, decided, now))
+    runs = (Run(due, at, Outcome(outcome)) for due, at, outcome in connection.execute(_RUNS, (name,)))
+    return Memory(first_seen, decided, {run.due: run for run in runs})
+
+
+def _forget(connection: sqlite3.Connection, schedules: Mapping[str, Schedule], now: int) -> None:
+    query = "SELECT name FROM schedules WHERE seen < ?"
+    for (name,) in connection.execute(query, (now - FORGOTTEN_SECONDS,)).fetchall():
+        if name not in schedules:
+            connection.execute("DELETE FROM schedules WHERE name = ?", (name,))
+            connection.execute("DELETE FROM schedules_runs WHERE schedule = ?", (name,))
+
+
+def decide(connection: sqlite3.Connection, name: str, run: Run) -> bool:
+    """Enter what becomes of a due time; False, and nothing is written, when that was decided before."""
+    if connection.execute(_DECIDED, (name, run.due, name, run.due)).fetchone() is not None:
+        return False
+    connection.execute(_DECIDE, (name, run.due, run.at, run.outcome.value))
+    [(oldest,)] = connection.execute(_OLDEST, (KEPT_SECONDS, name)).fetchall()
+    [(let_go,)] = connection.execute(_LET_GO, (name, oldest)).fetchall()
+    if let_go is not None:
+        connection.execute("UPDATE schedules SET decided = max(decided, ?) WHERE name = ?", (let_go, name))
+        connection.execute("DELETE FROM schedules_runs WHERE schedule = ? AND due < ?", (name, oldest))
+    return True
