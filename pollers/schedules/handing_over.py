@@ -12,7 +12,7 @@ from pollers.aws.errors import AwsError
 from pollers.destinations.dead_letters import SCHEDULE_DEAD_LETTER
 from pollers.destinations.ended import TargetRefuses
 from pollers.engine.backoff import Backoff
-from pollers.errors import PollerError
+from pollers.invocations.errors import QueueFull
 from pollers.schedules import rows
 from pollers.schedules.events import event_of, scheduled_time
 from pollers.schedules.identity import request_id
@@ -107,7 +107,7 @@ class HandOver:
             self._log.info("schedule: the run had been decided before")
         except StoreError as error:
             return self._failed("ServiceException", str(error))
-        except PollerError as error:
+        except QueueFull as error:
             return self._failed("TooManyRequestsException", str(error))
         else:
             self._one.counts.accepted += 1

@@ -23,6 +23,6 @@ class EventQueue(Protocol):
         """Keep an event, in one transaction with ``also``, which comes first; durable on return.
 
         False when an event of this request id is known, which is not kept twice. Raises what ``also`` raises,
-        :class:`pollers.storage.StoreError` where the disk refuses, and another :class:`pollers.errors.PollerError` for a queue
-        that is full: then neither is written.
+        :class:`pollers.storage.StoreError` where the disk refuses, and :class:`pollers.invocations.QueueFull`: then neither is
+        written.
         """

@@ -12,7 +12,7 @@ import anyio
 from config.models import Config, Schedule
 from pollers.destinations import Post, Ways
 from pollers.engine.stop import Stop
-from pollers.errors import PollerError
+from pollers.invocations import QueueFull
 from pollers.schedules import TABLES, Schedules
 from pollers.schedules.events import scheduled_time
 from pollers.state import Tables
@@ -36,10 +36,6 @@ NOW = int(EPOCH)
 """What clocks show at first: 2023-11-14T22:13:20Z."""
 
 
-class FullError(PollerError):
-    """The queue has no room."""
-
-
 @dataclass
 class RowsQueue:
     """An asynchronous queue that only accepts; it is full while ``full``."""
@@ -53,7 +49,7 @@ class RowsQueue:
     ) -> bool:
         self.tries += 1
         if self.full:
-            raise FullError("there is no room")
+            raise QueueFull("there is no room")
 
         def keep(connection: sqlite3.Connection) -> bool:
             if also is not None:
