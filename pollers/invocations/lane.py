@@ -162,6 +162,7 @@ class Lane:
             self._seat = None
         if self._seat is None:
             self._seat = Seat(host)
+            self._seats = [*(seat for seat in self._seats if not seat.left), self._seat]
         return self._seat
 
     def _begin(self, found: Look, permits: int, group: TaskGroup) -> None:

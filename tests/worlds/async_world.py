@@ -185,6 +185,7 @@ class AsyncWorld:
             self.stop.request()
             if serve:
                 await over.wait()
+                assert not [host.name for host in self.functions.values() if host.called], "a caller has not left"
             self.functions.close()
 
     def start_functions(self, group: TaskGroup) -> None:

@@ -1,0 +1,110 @@
+"""A function's events through reloads and faults of ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from config.models import PythonFunction
+from pollers.engine.stop import Stop
+from tests.worlds import virtual_time
+from tests.worlds.async_world import FAILED, OK, Settings, models, world_of
+from tests.worlds.virtual_time import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ONE = "11111111-1111-4111-8111-111111111111"
+
+
+@virtual_time.test
+async def test_events_that_were_queued_before_a_change_run_on_the_new_code() -> None:
+    """And the old function is left when its last attempt has ended (docs/lambda 12.1)."""
+    async with world_of(functions_of={"orders": 1}, run_seconds=20.0) as world, world.life() as queue:
+        for number in range(3):
+            await queue.accept("orders", b"1", request_id=f"r{number}")
+        await eventually(lambda: bool(world.runs))
+        old = world.functions["orders"]
+        await world.functions.apply(models({"orders": 1}), {"orders"})
+        queue.apply(None)  # type: ignore[arg-type]  # not looked at
+        await eventually(lambda: len(world.runs) == 2, within=3.0)
+        assert world.functions["orders"].called
+        assert not old.finished.is_set()
+        await eventually(old.finished.is_set, within=21.0)
+        await eventually(lambda: not queue.snapshot().depth)
+
+
+@virtual_time.test
+async def test_a_function_that_nothing_is_due_for_is_not_sat_on() -> None:
+    """A reload waits for nobody who only may call some time later."""
+    async with world_of() as world, world.life() as queue:
+        world.answer = lambda *_: FAILED if len(world.runs) == 1 else OK
+        await queue.accept("orders", b"1", request_id=ONE)
+        await eventually(lambda: bool(world.runs))
+        await anyio.sleep(5)
+        assert not world.functions["orders"].called
+        await eventually(lambda: not queue.snapshot().depth)
+
+
+@virtual_time.test
+async def test_a_fault_of_ours_ends_a_life_of_the_queue_and_the_next_one_goes_on() -> None:
+    """The service is run again on the same object: permits have gone back, and nothing is lost or counted twice."""
+    async with (
+        world_of(functions_of={"orders": 1, "audit": 1}, run_seconds=10.0) as world,
+        world.life(serve=False) as queue,
+    ):
+        await queue.accept("orders", b"1", request_id=ONE)
+        await queue.accept("audit", b"1", request_id=ONE)
+        queue._settings = _broken(world.settings_of)
+        with pytest.raises(ExceptionGroup):
+            await queue.run(Stop())
+        queue._settings = world.settings_of
+        assert not world.functions["orders"].called
+        stop = Stop()
+        async with anyio.create_task_group() as group:
+            group.start_soon(queue.run, stop)
+            await eventually(lambda: not queue.snapshot().depth)
+            stop.request()
+        assert queue.books().balanced
+        assert queue.books().figures["succeeded"] == 2
+
+
+def _broken(settings_of: Callable[[str], Settings]) -> Callable[[str], Settings]:
+    calls = 0
+
+    def broken(function: str) -> Settings:
+        nonlocal calls
+        calls += 1
+        if calls > 4:
+            raise KeyError("a fault of ours")
+        return settings_of(function)
+
+    return broken
+
+
+@virtual_time.test
+async def test_many_functions_have_their_events_at_the_same_time() -> None:
+    """A slow one holds up no other."""
+    names = {f"f{number}": 1 for number in range(20)}
+    async with world_of(functions_of=names, run_seconds=10.0) as world, world.life() as queue:
+        for name in names:
+            for number in range(3):
+                await queue.accept(name, b"1", request_id=f"r{number}")
+        began = world.now
+        await eventually(lambda: not queue.snapshot().depth)
+        assert world.now - began < 35
+        assert set(world.most.values()) == {1}
+
+
+@virtual_time.test
+async def test_what_is_configured_while_the_queue_runs_is_found() -> None:
+    """A function that comes with a reload has its events at once."""
+    async with world_of() as world, world.life() as queue:
+        await queue.accept("later", b"1", request_id=ONE)
+        await anyio.sleep(1)
+        model = PythonFunction.model_validate({"code": ".", "handler": "app.handler"})
+        await world.functions.apply({**models({"orders": 2}), "later": model}, ())
+        queue.apply(None)  # type: ignore[arg-type]  # not looked at
+        await eventually(lambda: bool(world.runs), within=1.0)
