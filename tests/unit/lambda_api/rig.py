@@ -51,6 +51,7 @@ class Told:
     log: tuple[str, ...] = ()
     asked: list[Asked] = field(default_factory=list)
     problem: Exception | None = None
+    streams: bool = False
 
 
 class ToldFunction:
@@ -67,7 +68,7 @@ class ToldFunction:
         asked = Asked(event, request_id, call)
         self._told.asked.append(asked)
         result = Payload(event) if self._told.answer is None else await self._told.answer(asked)
-        return Invocation(request_id, result, 0.001, self._told.log)
+        return Invocation(request_id, result, 0.001, self._told.log, self._told.streams)
 
     def status(self) -> FunctionStatus:
         return FunctionStatus(0, 0)
@@ -83,12 +84,27 @@ class ToldFunction:
 
 
 @dataclass
+class Queue:
+    """Takes events as the asynchronous queue does, or refuses them."""
+
+    accepted: list[tuple[str, bytes, str]] = field(default_factory=list)
+    problem: Exception | None = None
+
+    async def accept(self, function: str, event: bytes, *, request_id: str) -> bool:
+        if self.problem is not None:
+            raise self.problem
+        self.accepted.append((function, event, request_id))
+        return True
+
+
+@dataclass
 class Rig:
     """What a test works with."""
 
     service: LambdaApiService
     functions: Functions
     told: dict[str, Told]
+    queue: Queue
     url: str
     session: aiohttp.ClientSession
     stop: Stop
@@ -118,9 +134,10 @@ async def rig(
     """Functions of these names (``orders`` if none are given) behind an API on a free port of loopback."""
     told = {name: Told() for name in names or ("orders",)}
     functions = Functions(lambda name, model: ToldFunction(name, model, told[name]))
+    queue = Queue()
     directory, callers, numbers = Directory(functions, HERE), Callers(), itertools.count(1)
     service = LambdaApiService(
-        Invoking(directory, callers, queue_seconds).operations(),
+        Invoking(directory, callers, queue_seconds, queue).operations(),
         access or OpenAccess("127.0.0.1"),
         callers,
         lambda: f"00000000-0000-4000-8000-{next(numbers):012x}",
@@ -137,7 +154,7 @@ async def rig(
     async with anyio.create_task_group() as group, service.listening() as url, aiohttp.ClientSession(url) as session:
         functions.start(group, dict.fromkeys(told, model))
         group.start_soon(run)
-        yield Rig(service, functions, told, url, session, stop, ended)
+        yield Rig(service, functions, told, queue, url, session, stop, ended)
         stop.request()
         stop.hurry()
         with anyio.fail_after(10):
