@@ -188,3 +188,27 @@ def test_check_finds_what_is_wrong_inside_a_pattern(folder: Folder) -> None:
         f"{file}:10: event_source_mappings.m.filter_criteria.filters[0].pattern.body.type: "
     )
     assert "Invalid filter pattern definition." in result.stderr
+
+
+def test_check_prints_the_next_three_runs_of_each_schedule(folder: Folder) -> None:
+    """In the schedule's zone and in UTC, with no note that nothing is polled."""
+    file = folder.write("""\
+        functions:
+          orders: {code: ., handler: app.handler}
+        schedules:
+          nightly:
+            schedule_expression: cron(0 2 * * ? 2190)
+            schedule_expression_timezone: Europe/Berlin
+            function_name: orders
+        """)
+
+    result = run("check", str(file))
+
+    assert result.exit_code == 0
+    assert result.output.splitlines() == [
+        "nightly  cron(0 2 * * ? 2190) in Europe/Berlin -> orders",
+        "  next: Fri 2190-01-01 02:00:00 +0100, 2190-01-01T01:00:00Z",
+        "  next: Sat 2190-01-02 02:00:00 +0100, 2190-01-02T01:00:00Z",
+        "  next: Sun 2190-01-03 02:00:00 +0100, 2190-01-03T01:00:00Z",
+        "0 mappings, 1 function, 1 schedule, no faults",
+    ]
