@@ -31,16 +31,17 @@ class Place:
     domain: str | None = None
 
 
-def place_of(host: str, path: str, region: str) -> Place | None:
+def place_of(hosts: Iterable[str], path: str, region: str) -> Place | None:
     """The place that a request names; None for a request that is for no function URL.
 
-    ``host`` as the client sent it, with or without port; ``path`` percent-encoded. The host decides first: under a URL's own host
-    name every path is the function's.
+    ``hosts`` may have been asked for, with or without port; the first that is a URL's counts. ``path`` is percent-encoded. Hosts
+    decide first: under a URL's own host name every path is the function's.
     """
-    domain = without_port(host).lower()
-    by_host = _HOST.fullmatch(domain)
-    if by_host is not None:
-        return Place(by_host[1] if by_host[2] == region else None, path, domain.rstrip("."))
+    for host in hosts:
+        domain = without_port(host).lower()
+        by_host = _HOST.fullmatch(domain)
+        if by_host is not None:
+            return Place(by_host[1] if by_host[2] == region else None, path, domain.rstrip("."))
     if path.startswith(PATHS):
         name, slash, rest = path.removeprefix(PATHS).partition("/")
         return Place(decoded(name), slash + rest or "/")

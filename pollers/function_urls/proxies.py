@@ -25,12 +25,13 @@ _WITH_PORT = re.compile(r"\[([^\]]+)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+")
 class Client:
     """The client as far as it can be known.
 
-    ``host`` is the host and port that it asked for; ``forwarded`` are the headers that tell the function of it, in place of all
-    ``x-forwarded-*`` that were sent. ``trusted``: a trusted proxy brought the request.
+    ``hosts`` are those that it may have asked for, with their ports: a proxy keeps the header, or tells it in another.
+    ``forwarded`` are the headers that tell the function of the client, in place of all ``x-forwarded-*`` that were sent.
+    ``trusted``: a trusted proxy brought the request.
     """
 
     source_ip: str
-    host: str
+    hosts: tuple[str, ...]
     forwarded: Mapping[str, str]
     trusted: bool
 
@@ -60,8 +61,8 @@ class Proxies:
             "x-forwarded-port": _PORTS.get(_last(proto).lower(), str(head.port)),
             **given,
         }
-        host = _last(fields.get("x-forwarded-host", "")) or fields.get("host", "")
-        return Client(str(self._source(peer, fields.get("x-forwarded-for", ""))), host, forwarded, trusted=True)
+        hosts = (fields.get("host", ""), _last(fields.get("x-forwarded-host", "")))
+        return Client(str(self._source(peer, fields.get("x-forwarded-for", ""))), hosts, forwarded, trusted=True)
 
     def _seen(self, head: Head) -> Client:
         peer = _address(head.peer)
@@ -71,7 +72,7 @@ class Proxies:
             "x-forwarded-proto": _scheme(head),
             "x-forwarded-port": str(head.port),
         }
-        return Client(source, head.fields.get("host", ""), forwarded, trusted=False)
+        return Client(source, (head.fields.get("host", ""),), forwarded, trusted=False)
 
     def _source(self, peer: Address, chain: str) -> Address:
         source = peer

@@ -96,7 +96,7 @@ class FunctionUrls:
         head = _head_of(incoming)
         client = self._doors.proxies.client_of(head)
         try:
-            place = place_of(client.host, head.path_and_query[0], self._here.region)
+            place = place_of(client.hosts, head.path_and_query[0], self._here.region)
         except BadTarget:
             return None
         if place is None:
@@ -110,8 +110,9 @@ class FunctionUrls:
 
     async def _answer(self, incoming: Incoming, head: Head, client: Client, place: Place) -> Sent | Outgoing:
         # A client that sends no name is no browser.
-        if client.host and not client.trusted and not self._doors.is_ours(client.host):
-            return _sent(replies.foreign_host(without_port(client.host)))
+        host = head.fields.get("host")
+        if host and not client.trusted and not self._doors.is_ours(host):
+            return _sent(replies.foreign_host(without_port(host)))
         name = self._known(place.name)
         url = self._urls.url_of(name) if name is not None else None
         if name is None or url is None:

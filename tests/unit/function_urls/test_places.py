@@ -35,7 +35,14 @@ DOMAIN = "hello.lambda-url.eu-west-1.localhost"
 )
 def test_a_url_is_named_by_host_or_by_path(host: str, path: str, place: Place | None) -> None:
     """Under a URL's own host name every path is the function's; by path the prefix is not the function's."""
-    assert place_of(host, path, REGION) == place
+    assert place_of([host], path, REGION) == place
+
+
+def test_the_first_host_that_is_a_urls_counts() -> None:
+    """A proxy may keep the name that it was asked by, or give its own for ours."""
+    assert place_of(["backend:9001", DOMAIN], "/a", REGION) == Place("hello", "/a", DOMAIN)
+    assert place_of([DOMAIN, "other.lambda-url.eu-west-1.localhost"], "/a", REGION) == Place("hello", "/a", DOMAIN)
+    assert place_of(["backend:9001", "shop.example"], "/function-urls/hello/a", REGION) == Place("hello", "/a")
 
 
 def test_a_functions_domain_is_in_lower_case() -> None:
@@ -75,6 +82,6 @@ def test_a_url_is_told_by_host_name_where_its_name_can_be_one(name: str, base: s
     """Else by path, which every client can reach; either leads to the function."""
     assert address_of(name, REGION, base) == address
     host, _, path = address.removeprefix("http://").partition("/")
-    place = place_of(host, f"/{path}", REGION)
+    place = place_of([host], f"/{path}", REGION)
     assert place is not None
     assert (place.name, place.path) == (name, "/")

@@ -55,7 +55,7 @@ def test_what_anybody_else_says_is_replaced_by_what_we_see() -> None:
     )
     client = TRUSTED.client_of(sent)
     assert client.forwarded == {"x-forwarded-for": PEER, "x-forwarded-proto": "http", "x-forwarded-port": "9001"}
-    assert client.host == "hello.lambda-url.us-east-1.localhost:9001"
+    assert client.hosts == ("hello.lambda-url.us-east-1.localhost:9001",)
 
 
 def test_what_a_trusted_proxy_says_is_kept() -> None:
@@ -74,7 +74,7 @@ def test_what_a_trusted_proxy_says_is_kept() -> None:
         "x-forwarded-port": "443",
         "x-forwarded-host": "shop.example",
     }
-    assert client.host == "shop.example"
+    assert client.hosts == ("hello.lambda-url.us-east-1.localhost:9001", "shop.example")
 
 
 def test_a_trusted_proxy_that_says_nothing_is_the_client() -> None:

@@ -121,6 +121,14 @@ async def test_a_trusted_proxy_says_who_asks() -> None:
         assert "x-forwarded-host" not in event["headers"]
 
 
+async def test_a_proxy_may_call_us_by_the_urls_name() -> None:
+    """And tell the one that it was called by; the function sees both."""
+    said = {"Host": DOMAIN, "X-Forwarded-Host": "shop.example"}
+    async with site(trusted=("127.0.0.1",)) as at, at.rig.session.get("/a", headers=said) as reply:
+        event = await reply.json()
+        assert (event["headers"]["host"], event["headers"]["x-forwarded-host"]) == (DOMAIN, "shop.example")
+
+
 async def test_a_reply_is_what_the_function_says() -> None:
     """Status, headers, every cookie by itself, body."""
     async with site() as at:
