@@ -216,7 +216,10 @@ class TestTheseTestsCanFail:
     def test_an_import_inside_a_function_is_seen(self) -> None:
         """It makes rooms depend on each other as well."""
         text = "def f():\n    import pollers.c\n    from pollers.b.y import Name\n"
-        assert {i.imported for i in imports("pollers.a.x", ast.parse(text), self.KNOWN) if i.late} == {"pollers.c", "pollers.b.y"}
+        assert {i.imported for i in imports("pollers.a.x", ast.parse(text), self.KNOWN) if i.late} == {
+            "pollers.c",
+            "pollers.b.y",
+        }
 
     def test_circles_of_two_and_of_three_are_found(self) -> None:
         """And what hangs on them is not part of them."""

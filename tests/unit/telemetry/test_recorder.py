@@ -171,8 +171,8 @@ def test_memory_is_bounded_whatever_comes(kind: str) -> None:
 
 @pytest.mark.parametrize("ids", [1, 10, 2_000])
 def test_a_search_through_everything_never_holds_the_loop(ids: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each step of it looks at few ids (some 100 ns each), with a recorder that is full for ten steps, for an id that is nowhere."""
-    ids_kept = IDS_AT_ONCE * 10
+    """Each step of it looks at few ids (some 100 ns each), with a full recorder, for an id that is nowhere."""
+    ids_kept = 10 * IDS_AT_ONCE
     looked_at = 0
 
     def look(fact: Received, identifier: str) -> None:
