@@ -9,6 +9,7 @@ import anyio
 
 from config.models import ProvidedFunction, PythonFunction
 from pollers.clocks.clock import Clock, SystemClock
+from pollers.schedules.views import views
 from pollers.sources.registry import kind_of
 from pollers.status import asynchronous
 from pollers.status.health import Problem, Vitals, stalls, unready
@@ -98,7 +99,7 @@ class Status:
         return {**self.summary(), "mappings": list(self.mappings(series=series))}
 
     def summary(self) -> dict[str, Any]:
-        """The process as a whole, and its functions."""
+        """The process as a whole, its functions and its schedules."""
         live, ready = self.problems(), self.unready()
         queue, now = self._queue() if self._queue is not None else None, self._clock.time()
         events = queue.functions if queue is not None else {}
@@ -118,6 +119,7 @@ class Status:
                 for name, host in self._runtime.functions.items()
             ],
             "asynchronous": asynchronous.document(queue, self._runtime.functions, now) if queue is not None else None,
+            "schedules": [view.as_dict() for view in views(self._runtime.services)],
         }
 
     def mappings(self, *, series: bool = False) -> Iterator[dict[str, Any]]:
