@@ -62,7 +62,7 @@ class Made:
     def by_api(self) -> bool:
         """Whether there is anything that the API made."""
         return bool(
-            self.invoking or self.url or self.reserved is not None or self.statements or self.recursion is not None
+            self.invoking or self.url or self.reserved is not None or self.statements or self.recursion == "Allow"
         )
 
 

@@ -1,0 +1,140 @@
+"""Terraform with its AWS provider makes resources of Lambda's API, finds nothing to change, and destroys them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.e2e.lambda_api import LambdaApiPlace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MIRRORS = (
+    Path("/usr/share/terraform/plugins"),
+    Path("/usr/local/share/terraform/plugins"),
+    Path.home() / ".terraform.d/plugins",
+    *Path("/opt").glob("*"),
+)
+"""Where providers may lie; none is fetched."""
+PROVIDER = "registry.terraform.io/hashicorp/aws"
+NO_CHANGES = 0
+"""Of ``terraform plan -detailed-exitcode``; 2 are changes."""
+MIRROR = next((mirror for mirror in MIRRORS if (mirror / PROVIDER).is_dir()), None)
+
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(
+        shutil.which("terraform") is None or MIRROR is None, reason="there is no terraform, or no AWS provider for it"
+    ),
+]
+
+
+def configuration(url: str) -> dict[str, Any]:
+    """Every kind of resource that these operations serve, and what Terraform reads of functions."""
+    cors = {"allow_origins": ["https://example.com"], "allow_methods": ["GET"], "max_age": 300}
+    permission = {"action": "lambda:InvokeFunction", "function_name": "orders"}
+    return {
+        "terraform": {"required_providers": {"aws": {"source": "hashicorp/aws"}}},
+        "provider": {
+            "aws": {
+                "region": "us-east-1",
+                "access_key": "x",
+                "secret_key": "y",
+                "skip_credentials_validation": True,
+                "skip_metadata_api_check": True,
+                "skip_requesting_account_id": True,
+                "endpoints": {"lambda": url},
+            }
+        },
+        "data": {"aws_lambda_function": {"orders": {"function_name": "orders"}}, "aws_lambda_functions": {"all": {}}},
+        "resource": {
+            "aws_lambda_invocation": {"once": {"function_name": "orders", "input": '{"a": 1}'}},
+            "aws_lambda_function_event_invoke_config": {
+                "orders": {
+                    "function_name": "orders",
+                    "maximum_retry_attempts": 0,
+                    "maximum_event_age_in_seconds": 60,
+                    "destination_config": {
+                        "on_failure": {"destination": "arn:aws:sqs:us-east-1:000000000000:failed"},
+                        "on_success": {"destination": "arn:aws:lambda:us-east-1:000000000000:function:audit_log"},
+                    },
+                }
+            },
+            "aws_lambda_function_url": {
+                "orders": {"function_name": "orders", "authorization_type": "NONE", "cors": cors},
+                "audit": {
+                    "function_name": "audit_log",
+                    "authorization_type": "AWS_IAM",
+                    "invoke_mode": "RESPONSE_STREAM",
+                },
+            },
+            "aws_lambda_permission": {
+                "bucket": {**permission, "principal": "s3.amazonaws.com", "source_arn": "arn:aws:s3:::bucket"},
+                "account": {**permission, "principal": "arn:aws:iam::111111111111:root"},
+            },
+            "aws_lambda_function_recursion_config": {"orders": {"function_name": "orders", "recursive_loop": "Allow"}},
+        },
+        "output": {
+            "result": {"value": "${aws_lambda_invocation.once.result}"},
+            "url": {"value": "${aws_lambda_function_url.orders.function_url}"},
+            "functions": {"value": "${data.aws_lambda_functions.all.function_names}"},
+        },
+    }
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[LambdaApiPlace]:
+    """Two functions behind the API, beside Terraform's own folder."""
+    place = LambdaApiPlace(tmp_path)
+    place.configure({"orders": {}, "audit_log": {}})
+    (tmp_path / "terraform").mkdir()
+    (tmp_path / "terraform" / "main.tf.json").write_text(json.dumps(configuration(place.url)))
+    place.start()
+    try:
+        yield place
+        assert place.end() == 0
+    finally:
+        if place.process is not None and place.process.poll() is None:
+            place.kill()
+
+
+def terraform(place: LambdaApiPlace, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run it without any configuration of its user's, and without asking for newer versions."""
+    return subprocess.run(
+        ["terraform", *arguments, "-no-color"],
+        cwd=place.folder / "terraform",
+        env={**os.environ, "TF_CLI_CONFIG_FILE": os.devnull, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_resources_are_made_once_and_destroyed(place: LambdaApiPlace) -> None:
+    """A second plan is empty, so every reply says what was asked for; afterwards nothing is left but what AWS leaves too."""
+    assert terraform(place, "init", f"-plugin-dir={MIRROR}").returncode == 0
+    applied = terraform(place, "apply", "-auto-approve")
+    assert applied.returncode == 0, applied.stdout + applied.stderr
+    outputs = json.loads((place.folder / "terraform" / "terraform.tfstate").read_text())["outputs"]
+    assert json.loads(outputs["result"]["value"])["echo"] == {"a": 1}
+    assert outputs["functions"]["value"] == ["audit_log", "orders"]
+    assert outputs["url"]["value"] == f"http://orders.lambda-url.us-east-1.localhost:{place.port}/"
+    planned = terraform(place, "plan", "-detailed-exitcode")
+    assert planned.returncode == NO_CHANGES, planned.stdout + planned.stderr
+    destroyed = terraform(place, "destroy", "-auto-approve", "-refresh=false")
+    assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
+    client = place.client()
+    # The provider adds this statement to open URLs, and leaves it when they are destroyed.
+    [left] = json.loads(client.get_policy(FunctionName="orders")["Policy"])["Statement"]
+    assert left["Sid"] == "FunctionURLAllowPublicAccess"
+    for read in (client.get_function_url_config, client.get_function_event_invoke_config):
+        with pytest.raises(client.exceptions.ResourceNotFoundException):
+            read(FunctionName="orders")
