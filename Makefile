@@ -7,6 +7,12 @@ NEWEST := .venv-newest
 
 PIN := --constraint constraints.txt
 
+# Compiled modules are kept whatever the shell says: tests start hundreds of processes, and each would compile what it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
+# More workers than cores: half of the time of the end-to-end tests is waiting for processes, timeouts and emulators.
+WORKERS := 4
+
 .PHONY: demo test test-newest constraints lint types unit bench clean
 
 # Exact versions, also of pip and of what builds: what works today works on any day.
@@ -20,21 +26,21 @@ demo: $(STAMP)
 	$(BIN)/headrace demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 # The suite on the newest of everything that pyproject.toml admits, in an environment that is made anew each time.
 test-newest:
 	$(PYTHON) -m venv --clear $(NEWEST)
 	$(NEWEST)/bin/python -m pip install --quiet --upgrade pip
 	$(NEWEST)/bin/python -m pip install --quiet --editable . --group dev
-	$(NEWEST)/bin/python -m pytest -n 2 --dist loadgroup
+	$(NEWEST)/bin/python -m pytest -n $(WORKERS)
 
 # Renews the exact versions: constraints.txt, and the emulators'.
 constraints:
 	PYTHON=$(PYTHON) .ci/constraints
 
 unit: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/unit
+	$(BIN)/python -m pytest -n $(WORKERS) tests/unit
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

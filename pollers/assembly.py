@@ -10,11 +10,12 @@ import anyio
 import structlog
 from anyio import to_thread
 
-from handlers.environment import read_profile, world_in
+from handlers.environment import arn_in, read_profile, world_in
 from handlers.factory import make_function
 from pollers.aws.services.clients import AwsClients
 from pollers.aws.wire.collector import tune_gc
 from pollers.checkpoints import open_store
+from pollers.clocks.clock import SystemClock
 from pollers.errors import AddressTaken
 from pollers.server.app import Parts, make_app
 from pollers.server.control import Control
@@ -24,6 +25,7 @@ from pollers.server.serve import serving
 from pollers.server.token_files import MadeToken
 from pollers.services import serving_functions
 from pollers.sources.registry import LONG_POLL_SECONDS, keeps_checkpoints, make_poller, traced
+from pollers.status.async_gauges import AsyncGauges
 from pollers.status.depths import Depths
 from pollers.status.gauges import Gauges
 from pollers.status.loop_monitor import LoopMonitor
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from pollers.aws.api import Aws
     from pollers.checkpoints.store import CheckpointStore
     from pollers.engine.poller import Poller, Surroundings
+    from pollers.invocations import AsyncQueue
     from pollers.telemetry.sinks import Sink
 
 log = structlog.stdlib.get_logger(__name__)
@@ -92,10 +95,14 @@ async def assembled(
         profile = await to_thread.run_sync(read_profile)
         metric_line = stack.enter_context(on_stdout()) if config.runtime.embedded_metrics == "stdout" else None
         runtime = _runtime(config, aws, store, profile, (*telemetry.sinks, *sinks), long_poll_seconds, metric_line)
-        await stack.enter_async_context(serving_functions(config, runtime))
+
+        def arn_of(name: str) -> str:
+            return arn_in(runtime.config, name, profile=profile)
+
+        queue = await stack.enter_async_context(serving_functions(config, runtime, aws, arn_of))
         await stack.enter_async_context(_watched(runtime, aws, telemetry))
         if config.runtime.http is not False:
-            await stack.enter_async_context(_served(config, config.runtime.http, runtime, telemetry, path))
+            await stack.enter_async_context(_served(config, config.runtime.http, runtime, telemetry, path, queue))
         tune_gc()
         yield runtime
 
@@ -135,10 +142,23 @@ async def _watched(runtime: Runtime, aws: Aws, telemetry: Telemetry) -> AsyncIte
 
 @asynccontextmanager
 async def _served(
-    config: Config, http: Http, runtime: Runtime, telemetry: Telemetry, path: Path | None
+    config: Config,
+    http: Http,
+    runtime: Runtime,
+    telemetry: Telemetry,
+    path: Path | None,
+    queue: AsyncQueue | None,
 ) -> AsyncIterator[None]:
-    status = Status(runtime, telemetry.board, telemetry.monitor, payloads=config.console.payloads)
+    status = Status(
+        runtime,
+        telemetry.board,
+        telemetry.monitor,
+        payloads=config.console.payloads,
+        queue=queue.snapshot if queue is not None else None,
+    )
     telemetry.metrics.registry.register(Gauges(runtime, telemetry.board, telemetry.monitor, status))
+    if queue is not None:
+        telemetry.metrics.registry.register(AsyncGauges(queue.snapshot, SystemClock()))
     parts = Parts(status, Control(runtime, path), telemetry.metrics, telemetry.recorder)
     made = MadeToken() if http.token is None else None
     app = make_app(parts, Access(http.host, http.token, made))

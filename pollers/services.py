@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from pollers.destinations import Post, PostedDeliveries, QueuedFunctions, Ways
 from pollers.engine.invoking import new_request_id
 from pollers.errors import AddressTaken
 from pollers.function_urls import address_of, function_urls
+from pollers.invocations import TABLES as INVOCATIONS
+from pollers.invocations import AsyncQueue
 from pollers.lambda_api import Callers, Here, LambdaApiService, OpenAccess, SignedAccess
 from pollers.lambda_api.control import Control, control_operations
 from pollers.lambda_api.directory import Directory
@@ -21,9 +24,10 @@ from pollers.resources import Resources, StateRows
 from pollers.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from config.models import Config, LambdaApi
+    from pollers.aws.api import Aws
     from pollers.lambda_api.front import Access
     from pollers.supervisor.runtime import Runtime
 
@@ -32,24 +36,39 @@ log = structlog.stdlib.get_logger(__name__)
 _new_id = partial(new_request_id, random.SystemRandom())
 """Ids that nobody can guess, at half the cost of :func:`uuid.uuid4`."""
 
-TABLES = (RESOURCES,)
+TABLES = (RESOURCES, INVOCATIONS)
 """Of every room that keeps rows, whether it is configured or not: a table that is not known makes the state a stranger's."""
 
 
 @asynccontextmanager
-async def serving_functions(config: Config, runtime: Runtime) -> AsyncIterator[None]:
+async def serving_functions(
+    config: Config, runtime: Runtime, aws: Aws, arn_of: Callable[[str], str]
+) -> AsyncIterator[AsyncQueue | None]:
     """The services that ``config`` asks for, opened, and given to ``runtime`` to run; closed again when it has stopped.
 
+    ``arn_of`` gives the ARN of a function by its name. Gives the asynchronous queue, if there is one.
     Raises AddressTaken, and the state's StoreErrors. Plain mappings need no state, and make none.
     """
     async with AsyncExitStack() as stack:
+        queue = None
         if config.lambda_api is not None:
             state = await stack.enter_async_context(State(config.runtime.state_folder, TABLES))
             resources = Resources(StateRows(state), runtime.functions)
             await resources.open()
             resources.follow(config.functions)
-            runtime.services = (resources, await _listening(stack, config, config.lambda_api, runtime, resources))
-        yield
+            queue = _queue(state, runtime, resources, aws, arn_of)
+            api = await _listening(stack, config, config.lambda_api, runtime, resources)
+            runtime.services = (resources, queue, api)
+        yield queue
+
+
+def _queue(state: State, runtime: Runtime, resources: Resources, aws: Aws, arn_of: Callable[[str], str]) -> AsyncQueue:
+    """The asynchronous queue, and what stands behind the targets of its reports: its own functions among them."""
+    config, functions = runtime.config, runtime.functions
+    own = QueuedFunctions(functions, arn_of, lambda: queue)
+    post = Post(Ways(aws, config.api_region or config.aws.region or "", own))
+    queue = AsyncQueue(state, functions, resources.settings_of, arn_of, PostedDeliveries(post))
+    return queue
 
 
 async def _listening(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -13,9 +14,14 @@ from hypothesis import HealthCheck, settings
 from tests.emulators import ENVIRONMENT, kinesis_local, localstack, ministack
 from tests.reproducible import let_one_seed_rule
 from tests.run_logging import as_it_was, let_loggers_look_anew
+from tests.scheduling import LOCALSTACK, place, scheduler, unit_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
+
+    from xdist.remote import Producer
+
+    from tests.scheduling import ByUnit
 
 __all__ = ["kinesis_local", "localstack", "ministack"]
 
@@ -63,10 +69,32 @@ def no_thread_outlives_its_test() -> Iterator[None]:
             assert not thread.is_alive(), f"{thread.name} goes on"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs an emulator, and give it the time that an installation may take."""
+GC_THRESHOLDS = (2_000, 10, 100)
+"""Python's own are 700, 10 and 10: the walk over all that lives would then be a tenth of the time of the unit tests."""
+
+
+def pytest_collection_finish() -> None:
+    """Tests and the modules that they use live to the end: the garbage collector need not look at them again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByUnit:
+    """Several workers share the tests by units."""
+    return scheduler(config, log)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    """Mark what needs an emulator, and give it the time that an installation may take; order what has been shuffled for workers."""
     for item in items:
-        if EMULATORS & set(getattr(item, "fixturenames", ())):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if EMULATORS & fixtures:
             item.add_marker("emulator")
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(EMULATOR_TIMEOUT_SECONDS, func_only=False))
+        assert LOCALSTACK not in fixtures or unit_of(item.nodeid) == LOCALSTACK, f"USES_LOCALSTACK misses {item.nodeid}"
+    yield
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: place(item.nodeid))

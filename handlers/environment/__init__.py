@@ -14,11 +14,12 @@ if TYPE_CHECKING:
         with_loopback_direct,
     )
     from handlers.environment.profile import read_profile
-    from handlers.environment.world import World, function_arn, source_regions, world_in, world_of
+    from handlers.environment.world import World, arn_in, function_arn, source_regions, world_in, world_of
 
 __all__ = [
     "Profile",
     "World",
+    "arn_in",
     "credential_variables",
     "followed_variables",
     "function_arn",
@@ -33,6 +34,6 @@ __getattr__ = lazily(
     {
         "aws_variables": "Profile credential_variables followed_variables with_loopback_direct",
         "profile": "read_profile",
-        "world": "World function_arn source_regions world_in world_of",
+        "world": "World arn_in function_arn source_regions world_in world_of",
     },
 )

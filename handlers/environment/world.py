@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config import partition_of
+from config.models import LambdaFunction
 from handlers.environment.aws_variables import Profile, headrace_variables
 
 if TYPE_CHECKING:
@@ -77,6 +78,14 @@ def world_in(config: Config, function: str, *, profile: Profile, environ: Mappin
     aws = config.aws if config.aws.region else config.aws.model_copy(update={"region": api.region})
     world = world_of(aws, profile=profile, sources=sources, environ=environ, account=api.account)
     return replace(world, arn_region=config.api_region)
+
+
+def arn_in(config: Config, function: str, *, profile: Profile) -> str:
+    """The ARN by which a function is known, whether it is configured (any more) or not."""
+    model = config.functions.get(function)
+    if isinstance(model, LambdaFunction):
+        return ":".join(model.function_arn.split(":")[:7])
+    return world_in(config, function, profile=profile).arn(function)
 
 
 def source_regions(config: Config, function: str) -> tuple[str, ...]:

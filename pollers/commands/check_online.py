@@ -11,8 +11,7 @@ import click
 from anyio import to_thread
 
 from config import domain_of
-from config.models import LambdaFunction
-from handlers.environment import read_profile, world_in
+from handlers.environment import arn_in, read_profile
 from pollers.aws.findings import Finding, Level
 from pollers.aws.services.clients import AwsClients
 from pollers.clocks.skew import DOUBTFUL_SECONDS, REFUSED_SECONDS, clock_skews
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from config.models import Config, Mapping
-    from handlers.environment import Profile
     from pollers.aws.api import AwsService
 
 MARKS = {Level.OK: "ok   ", Level.NOTE: "note ", Level.FAULT: "FAULT"}
@@ -51,17 +49,10 @@ async def findings(config: Config) -> list[Finding]:
     async with AwsClients(config.aws) as aws:
         profile = await to_thread.run_sync(read_profile)
         found = await examine(config, aws)
-        found += await examine_targets(config, aws, partial(_function_arn, config, profile))
+        found += await examine_targets(config, aws, partial(arn_in, config, profile=profile))
         enabled = [mapping for mapping in config.event_source_mappings.values() if mapping.enabled]
         urls = sorted({_endpoint(service, one, aws) for one in enabled for service in kind_of(one).services})
         return [*found, *skew_findings(await clock_skews(urls))]
-
-
-def _function_arn(config: Config, profile: Profile, name: str) -> str:
-    model = config.functions[name]
-    return (
-        model.function_arn if isinstance(model, LambdaFunction) else world_in(config, name, profile=profile).arn(name)
-    )
 
 
 def _endpoint(service: AwsService[Any], mapping: Mapping, aws: AwsClients) -> str:

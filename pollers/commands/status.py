@@ -18,7 +18,7 @@ PIPED_COLUMNS = 200
 @remote_options
 @click.option("--json", "as_json", is_flag=True, help="The whole snapshot as JSON.")
 def command(url: str, token: str | None, as_json: bool) -> None:
-    """Show what every mapping of a running Headrace is doing, and why.
+    """Show what every mapping of a running Headrace is doing, and why, and the runs of its schedules.
 
     Exits with 1 when it does not answer, or is not live.
     """
@@ -42,5 +42,9 @@ def show(snapshot: dict[str, Any]) -> None:
     health = "live" if snapshot["live"] else "NOT LIVE"
     console.print(f"[bold]{health}[/bold], {'ready' if snapshot['ready'] else 'not ready'}")
     console.print(explained(rows_of(snapshot)))
+    if snapshot.get("schedules"):
+        from pollers.status.schedules_table import schedules_table
+
+        console.print(schedules_table(snapshot["schedules"]))
     for problem in snapshot["problems"]:
         console.print(f"[red]{problem['mapping'] or 'runtime'}: {problem['reason']}[/red]")

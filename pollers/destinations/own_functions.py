@@ -22,10 +22,11 @@ class Accepting(Protocol):
 class QueuedFunctions:
     """Implements :class:`pollers.destinations.destination.OwnFunctions`.
 
-    ``functions`` are those that run here, by name; ``arn_of`` gives the unqualified ARN of one.
+    ``functions`` are those that run here, by name; ``arn_of`` gives the unqualified ARN of one. ``queue`` is asked for when it is
+    needed: it is made with the deliveries that need these functions.
     """
 
-    def __init__(self, functions: Container[str], arn_of: Callable[[str], str], queue: Accepting) -> None:
+    def __init__(self, functions: Container[str], arn_of: Callable[[str], str], queue: Callable[[], Accepting]) -> None:
         self._functions = functions
         self._arn_of = arn_of
         self._queue = queue
@@ -38,7 +39,7 @@ class QueuedFunctions:
         """See ``OwnFunctions.accept``. Its request id is made from the report: one that is delivered again is not queued twice."""
         digest = hashlib.blake2b(function_arn.encode() + b"\n" + event, digest_size=16).digest()
         request_id = str(uuid.UUID(bytes=digest, version=4))
-        await self._queue.accept(function_name(function_arn), event, request_id=request_id)
+        await self._queue().accept(function_name(function_arn), event, request_id=request_id)
 
 
 def is_own(function_arn: str, functions: Container[str], arn_of: Callable[[str], str]) -> bool:

@@ -71,11 +71,12 @@ class _Visit:
     head: Head
     client: Client
     place: Place
+    trace_id: str
 
     @property
     def added(self) -> Headers:
         """The headers that every reply to it gets."""
-        return cors.added(self.url.cors, self.head.fields.get("origin"))
+        return (("x-amzn-Trace-Id", self.trace_id), *cors.added(self.url.cors, self.head.fields.get("origin")))
 
 
 class FunctionUrls:
@@ -120,7 +121,7 @@ class FunctionUrls:
         preflight = cors.preflight(url.cors, head.method, head.fields)
         if preflight is not None:
             return _sent(preflight)
-        visit = _Visit(name, url, head, client, place)
+        visit = _Visit(name, url, head, client, place, trace_header(self._clock.time(), self._bits(96)))
         try:
             event = await self._event(incoming, visit)
         except ApiError as error:
@@ -145,14 +146,13 @@ class FunctionUrls:
         body = await incoming.read(PAYLOAD_LIMIT_BYTES)
         if admitted is not None:
             admitted.check(body)
-        now = self._clock.time()
         given = Circumstances(
             url_id=visit.name,
             domain=visit.place.domain or domain_of(visit.name, self._here.region),
             path=visit.place.path,
             request_id=incoming.request_id,
-            trace_id=trace_header(now, self._bits(96)),
-            now=now,
+            trace_id=visit.trace_id,
+            now=self._clock.time(),
             signer=Signer(admitted.access_key_id, self._here.account) if admitted is not None else None,
         )
         return encode_event(visit.head, visit.client, body, given)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from pollers.lambda_api import Outgoing
 
 
+PIECE_BYTES = 64 * 1024
+"""What is written at once, so that a client that reads slowly is noticed, and one that reads at all is not given up."""
+
+
 class Beginning(Protocol):
     """Where a reply begins: a request, :class:`pollers.lambda_api.incoming.Incoming`."""
 
@@ -45,6 +49,7 @@ class StreamedReply:
         self._head: tuple[int, Headers] = (200, (OCTETS,))
         self._outgoing: Outgoing | None = None
         self._bodyless = client.method == "HEAD"
+        self._gone: ReaderGone | None = None
         self.invalid: InvalidReply | None = None
 
     def begin(self, content_type: str) -> None:
@@ -72,9 +77,22 @@ class StreamedReply:
             self._prelude = None
             status, headers, chunk = found
             self._head = status, headers
-        outgoing = await self._begun()
-        if chunk and not self._bodyless:
-            await outgoing.write(chunk)
+        await self._pass_on(chunk)
+
+    async def _pass_on(self, body: bytes) -> None:
+        if self._gone is not None:
+            raise self._gone
+        try:
+            outgoing = await self._begun()
+            if self._bodyless:
+                return
+            whole = memoryview(body)
+            for start in range(0, len(body), PIECE_BYTES):
+                await outgoing.write(whole[start : start + PIECE_BYTES])
+        except ReaderGone as gone:
+            # Not asked again: each time would wait for as long.
+            self._gone = gone
+            raise
 
     async def finish(self, invocation: Invocation) -> Outgoing | None:
         """End the reply, once the function has ended; None if none has begun, so that another can be given.
@@ -89,16 +107,18 @@ class StreamedReply:
             return None
         if not whole:
             raise ReaderGone("the function failed after a part of its reply was sent")
-        outgoing = await self._begun()
-        await outgoing.end()
-        return outgoing
+        return await self._ended()
 
     async def buffered(self, body: bytes) -> Outgoing:
         """The reply of a function that did not stream: what it returned, and nothing in it means anything (docs/lambda 13.6)."""
         self._head = 200, (JSON,)
+        await self._pass_on(body)
+        return await self._ended()
+
+    async def _ended(self) -> Outgoing:
+        if self._gone is not None:
+            raise self._gone
         outgoing = await self._begun()
-        if body and not self._bodyless:
-            await outgoing.write(body)
         await outgoing.end()
         return outgoing
 

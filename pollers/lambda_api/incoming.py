@@ -14,7 +14,7 @@ from handlers.errors import ReaderGone
 from pollers.lambda_api.errors import CALLER_REASON, ApiError, throttled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
 
     from multidict import CIMultiDictProxy
 
@@ -190,17 +190,17 @@ class Outgoing:
 
     async def write(self, chunk: bytes | memoryview) -> None:
         """Pass a piece on. Waits while the client reads slowly, and raises ReaderGone when it has gone or reads nothing at all."""
+        await self._within(self.response.write(chunk))
+
+    async def end(self) -> None:
+        """That was all. Waits while the client reads slowly, and raises ReaderGone as :meth:`write` does."""
+        await self._within(self.response.write_eof())
+
+    async def _within(self, writing: Awaitable[None]) -> None:
         try:
             async with asyncio.timeout(READING_SECONDS):
-                await self.response.write(chunk)
+                await writing
         except ConnectionError as gone:
             raise ReaderGone("the client has gone") from gone
         except TimeoutError:
             raise ReaderGone(f"the client has read nothing for {READING_SECONDS:.0f} s") from None
-
-    async def end(self) -> None:
-        """That was all. Raises ReaderGone."""
-        try:
-            await self.response.write_eof()
-        except ConnectionError as gone:
-            raise ReaderGone("the client has gone") from gone

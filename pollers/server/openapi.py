@@ -160,6 +160,7 @@ def _schemas() -> dict[str, Any]:
                 "type": "array",
                 "items": _object(name=text, runtime=text, state=text, concurrency={"type": "integer"}),
             },
+            schedules={"type": "array", "items": _object(name=text, function=text, state=text, expression=text)},
         ),
         "Explanation": _object(
             id=text,

@@ -9,6 +9,9 @@ import anyio
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from pollers.schedules.views import views
+from pollers.status.schedule_gauges import FAMILIES as SCHEDULES
+from pollers.status.schedule_gauges import schedule_metrics
 from pollers.supervisor.mapping import MappingState
 from pollers.telemetry import output
 from pollers.telemetry.facts import State
@@ -100,6 +103,7 @@ READ = (
     LOOP_LAG,
     OUTPUT_LINES_DROPPED,
     INFO,
+    *SCHEDULES,
 )
 """Every metric that is read at a scrape."""
 
@@ -122,6 +126,7 @@ class Gauges(Collector):
         yield gauge(LOOP_LAG, {"": self._monitor.lag(anyio.current_time())})
         yield _counter(OUTPUT_LINES_DROPPED, output.current.dropped() if output.current is not None else {})
         yield gauge(INFO, {version("headrace"): 1.0})
+        yield from schedule_metrics(views(self._runtime.services))
 
     def _mappings(self) -> Iterable[Metric]:
         now = anyio.current_time()

@@ -9,7 +9,9 @@ import anyio
 
 from config.models import ProvidedFunction, PythonFunction
 from pollers.clocks.clock import Clock, SystemClock
+from pollers.schedules.views import views
 from pollers.sources.registry import kind_of
+from pollers.status import asynchronous
 from pollers.status.health import Problem, Vitals, stalls, unready
 from pollers.status.sentences import Surrounding, sentence
 from pollers.supervisor.mapping import MappingRunner, MappingState
@@ -17,9 +19,10 @@ from pollers.telemetry.mapping_board import shortened
 from pollers.telemetry.series import BUCKET_SECONDS, BUCKETS, quantile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pollers.functions.host import FunctionHost
+    from pollers.invocations import QueueSnapshot
     from pollers.status.loop_monitor import LoopMonitor
     from pollers.supervisor.runtime import Runtime
     from pollers.telemetry.board import Board
@@ -32,7 +35,7 @@ RECENT_BUCKETS = 3
 
 
 class Status:
-    """Reads the runtime and the board. Every method is synchronous and cheap."""
+    """Reads the runtime, the board and the asynchronous ``queue``, where there is one. Every method is synchronous and cheap."""
 
     def __init__(
         self,
@@ -42,12 +45,14 @@ class Status:
         *,
         payloads: bool = False,
         clock: Clock | None = None,
+        queue: Callable[[], QueueSnapshot] | None = None,
     ) -> None:
         self._runtime = runtime
         self._board = board
         self._monitor = monitor
         self._payloads = payloads
         self._clock = clock or SystemClock()
+        self._queue = queue
         self.started_at = self._clock.time()
 
     def problems(self) -> list[Problem]:
@@ -68,6 +73,13 @@ class Status:
             found.append(Problem(None, "shutting down"))
         for runner in self._runtime.mappings.values():
             found += unready(self._board.of(runner.name), self._vitals(runner))
+        found += [
+            Problem(None, f"the {service.name} broke down and starts again: {shortened(service.problem)}")
+            for service in self._runtime.service_runners
+            if service.problem is not None
+        ]
+        if self._queue is not None:
+            found += asynchronous.problems(self._queue())
         return found
 
     def _vitals(self, runner: MappingRunner) -> Vitals:
@@ -87,17 +99,27 @@ class Status:
         return {**self.summary(), "mappings": list(self.mappings(series=series))}
 
     def summary(self) -> dict[str, Any]:
-        """The process as a whole, and its functions."""
+        """The process as a whole, its functions and its schedules."""
         live, ready = self.problems(), self.unready()
+        queue, now = self._queue() if self._queue is not None else None, self._clock.time()
+        events = queue.functions if queue is not None else {}
         return {
-            "now": self._clock.time(),
+            "now": now,
             "started_at": self.started_at,
             "stopping": self._runtime.stopping,
             "live": not live,
             "ready": not ready,
             "problems": [asdict(problem) for problem in ready],
             "loop_lag_seconds": round(self._monitor.lag(anyio.current_time()), 4),
-            "functions": [_function(host) for host in self._runtime.functions.values()],
+            "functions": [
+                {
+                    **_function(host),
+                    "asynchronous": asynchronous.of_function(events[name], now) if name in events else None,
+                }
+                for name, host in self._runtime.functions.items()
+            ],
+            "asynchronous": asynchronous.document(queue, self._runtime.functions, now) if queue is not None else None,
+            "schedules": [view.as_dict() for view in views(self._runtime.services)],
         }
 
     def mappings(self, *, series: bool = False) -> Iterator[dict[str, Any]]:

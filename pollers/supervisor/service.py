@@ -115,9 +115,9 @@ class ServiceRunner:
 
     async def _attempt(self) -> None:
         began = anyio.current_time()
+        self.problem = None
         try:
             await self.service.run(self._stop)
-            self.problem = None
         except Exception as problem:
             if anyio.current_time() - began > SOUND_SECONDS:
                 self._failures = 0

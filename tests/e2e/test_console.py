@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("chromium")]
+pytestmark = pytest.mark.timeout(900)
 
 TOKEN = "a-token-of-some-length"
 NASTY = "<img src=x onerror=\"document.body.id='broken'\">"

@@ -352,7 +352,6 @@ NODE = """
 
 
 @pytest.mark.timeout(900, func_only=False)
-@pytest.mark.xdist_group("node")
 @pytest.mark.parametrize("by", ["node", "npx"])
 async def test_records_of_the_node_client_are_events_too(
     tmp_path: Path, events: Events, node_client: Path, by: str
@@ -374,7 +373,6 @@ async def test_records_of_the_node_client_are_events_too(
 
 
 @pytest.mark.timeout(900, func_only=False)
-@pytest.mark.xdist_group("node")
 async def test_the_node_clients_json_is_filtered_by_level(tmp_path: Path, events: Events, node_client: Path) -> None:
     """By the client itself, which is told of format and level."""
     (tmp_path / "app.js").write_text(textwrap.dedent(NODE))

@@ -229,7 +229,6 @@ def node_function(client: Path, code: Path, handler: str = "app.handler", **sett
 
 
 @pytest.mark.timeout(900, func_only=False)
-@pytest.mark.xdist_group("node")
 class TestNodeClient:
     """The Runtime API in a second language: npm ``aws-lambda-ric``."""
 

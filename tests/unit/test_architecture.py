@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
@@ -30,17 +31,24 @@ class Import:
     late: bool
 
 
-def modules(root: Path) -> dict[str, Path]:
+@cache
+def modules(root: Path) -> Mapping[str, Path]:
     """Every module below ``root``, by dotted name; a package by the name of its folder."""
     found = {}
     for package in PACKAGES:
         for path in (root / package).rglob("*.py"):
             name = ".".join(path.relative_to(root).with_suffix("").parts)
             found[name.removesuffix(".__init__")] = path
-    return found
+    return MappingProxyType(found)
 
 
-def imports(name: str, text: str, known: Mapping[str, Path]) -> Iterator[Import]:
+@cache
+def parsed(path: Path) -> ast.Module:
+    """A module of the tree. Each is parsed once, whoever asks, and nobody changes what comes back."""
+    return ast.parse(path.read_text())
+
+
+def imports(name: str, tree: ast.Module, known: Mapping[str, Path]) -> Iterator[Import]:
     """What a module imports of ours. A name that is itself a module counts as that module."""
 
     def visit(node: ast.AST, *, types: bool, late: bool) -> Iterator[Import]:
@@ -65,7 +73,7 @@ def imports(name: str, text: str, known: Mapping[str, Path]) -> Iterator[Import]
         for child in ast.iter_child_nodes(node):
             yield from visit(child, types=types, late=late)
 
-    yield from visit(ast.parse(text), types=False, late=False)
+    yield from visit(tree, types=False, late=False)
 
 
 def room(name: str, path: Path) -> str:
@@ -110,7 +118,7 @@ def circles(edges: Iterable[tuple[str, str]]) -> list[list[str]]:
 def all_imports() -> tuple[Import, ...]:
     """Every import of the tree."""
     known = modules(ROOT)
-    return tuple(one for name, path in known.items() for one in imports(name, path.read_text(), known))
+    return tuple(one for name, path in known.items() for one in imports(name, parsed(path), known))
 
 
 def test_no_rooms_form_a_circle() -> None:
@@ -146,9 +154,9 @@ def test_low_rooms_know_nothing_of_what_uses_them(low: str) -> None:
     assert [i for i in all_imports() if i.importer.startswith(low) and i.imported.startswith(above)] == []
 
 
-def constructors(text: str) -> Iterator[tuple[str, int]]:
+def constructors(tree: ast.Module) -> Iterator[tuple[str, int]]:
     """The classes of a module and how many parameters their constructors take; of a value's, those that must be given."""
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(tree):
         if not isinstance(node, ast.ClassDef):
             continue
         for member in node.body:
@@ -169,7 +177,7 @@ def test_no_constructor_takes_more_than_seven_parameters() -> None:
     found = {
         f"{name}.{owner}": count
         for name, path in modules(ROOT).items()
-        for owner, count in constructors(path.read_text())
+        for owner, count in constructors(parsed(path))
         if count > MOST_PARAMETERS and owner not in RECORDS
     }
     assert found == {}
@@ -179,7 +187,7 @@ def names(room_path: Path) -> set[str]:
     """The modules and the classes of one room."""
     found = {path.stem for path in room_path.glob("*.py")}
     for path in room_path.glob("*.py"):
-        found |= {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)}
+        found |= {node.name for node in ast.walk(parsed(path)) if isinstance(node, ast.ClassDef)}
     return found
 
 
@@ -201,14 +209,17 @@ class TestTheseTestsCanFail:
     def test_an_import_for_types_is_seen(self) -> None:
         """Also below other statements."""
         text = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from pollers.b import y\n"
-        assert list(imports("pollers.a.x", text, self.KNOWN)) == [
+        assert list(imports("pollers.a.x", ast.parse(text), self.KNOWN)) == [
             Import("pollers.a.x", "pollers.b.y", only_for_types=True, late=False)
         ]
 
     def test_an_import_inside_a_function_is_seen(self) -> None:
         """It makes rooms depend on each other as well."""
         text = "def f():\n    import pollers.c\n    from pollers.b.y import Name\n"
-        assert {i.imported for i in imports("pollers.a.x", text, self.KNOWN) if i.late} == {"pollers.c", "pollers.b.y"}
+        assert {i.imported for i in imports("pollers.a.x", ast.parse(text), self.KNOWN) if i.late} == {
+            "pollers.c",
+            "pollers.b.y",
+        }
 
     def test_circles_of_two_and_of_three_are_found(self) -> None:
         """And what hangs on them is not part of them."""
@@ -218,12 +229,12 @@ class TestTheseTestsCanFail:
     def test_a_long_constructor_is_found(self) -> None:
         """Keyword-only parameters count too."""
         text = "class Big:\n    def __init__(self, a, b, c, d, *, e, f, g, h): ...\n"
-        assert list(constructors(text)) == [("Big", 8)]
+        assert list(constructors(ast.parse(text))) == [("Big", 8)]
 
     def test_a_long_dataclass_is_found(self) -> None:
         """Fields with a default need not be given, so they do not count."""
         text = "@dataclass\nclass Big:\n" + "".join(f"    f{i}: int\n" for i in range(9)) + "    g: int = 0\n"
-        assert list(constructors(text)) == [("Big", 9)]
+        assert list(constructors(ast.parse(text))) == [("Big", 9)]
 
     def test_names_that_differ_by_an_s_are_found(self, tmp_path: Path) -> None:
         """A module is a name as well."""
@@ -233,4 +244,4 @@ class TestTheseTestsCanFail:
     def test_a_long_named_tuple_is_found(self) -> None:
         """It is given by position, which is worse."""
         text = "class Big(NamedTuple):\n" + "".join(f"    f{i}: int\n" for i in range(8))
-        assert list(constructors(text)) == [("Big", 8)]
+        assert list(constructors(ast.parse(text))) == [("Big", 8)]

@@ -9,7 +9,7 @@ from importlib import import_module
 
 import pytest
 
-from tests.unit.test_architecture import ROOT, modules
+from tests.unit.test_architecture import ROOT, modules, parsed
 
 PACKAGES_FOUND = sorted(name for name, path in modules(ROOT).items() if path.name == "__init__.py")
 WITHOUT_EXPORTS = {"pollers", "pollers.aws", "pollers.commands", "pollers.demo"}
@@ -21,7 +21,7 @@ HEAVY = ("aiohttp", "botocore", "prometheus_client", "sqlite3")
 @pytest.mark.parametrize("package", PACKAGES_FOUND)
 def test_a_package_says_what_it_is_for(package: str) -> None:
     """In its docstring, so that a reader knows the room before its files."""
-    assert ast.get_docstring(ast.parse(modules(ROOT)[package].read_text()))
+    assert ast.get_docstring(parsed(modules(ROOT)[package]))
 
 
 @pytest.mark.parametrize("package", sorted(set(PACKAGES_FOUND) - WITHOUT_EXPORTS))

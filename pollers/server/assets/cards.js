@@ -141,6 +141,18 @@ export function showFunctions(functions) {
     element("td", { class: "number", text: whole(one.workers) }), element("td", { class: "number", text: whole(one.started_total) }), element("td", { class: one.problem ? "what bad" : "what", text: one.problem || (one.state === "not used yet" ? one.state : "") }))));
 }
 
+const due = (epoch) => (epoch == null ? "–" : new Date(epoch * 1000).toLocaleString([], { hour12: false }));
+export function showSchedules(schedules) {
+  const told = JSON.stringify(schedules);
+  if (rows.schedulesTold === told) return;
+  rows.schedulesTold = told;
+  hide($("schedules-part"), !schedules.length);
+  $("schedules").replaceChildren(...schedules.map((one) => element("tr", {}, element("td", { text: one.name }), element("td", { text: one.function }),
+    element("td", { text: one.timezone === "UTC" ? one.expression : `${one.expression} ${one.timezone}` }), element("td", { text: one.state }),
+    element("td", { text: due(one.next_due) }), element("td", { class: one.last_outcome === "failed" ? "bad" : "", text: one.last_due == null ? "–" : `${due(one.last_due)}, ${one.last_outcome}` }),
+    element("td", { class: one.problem ? "what bad" : "what", text: one.problem || "" }))));
+}
+
 export function showExplanation(told) {
   say($("explanation-title"), told.moments.length ? `What happened to ${told.id}` : `Nothing is known of ${told.id}`);
   const tone = (what) => (/failed|expired|discarded|throttled/.test(what) ? "bad" : /accepted|deleted|checkpointed/.test(what) ? "done" : /returned|retried/.test(what) ? "wait" : "water");

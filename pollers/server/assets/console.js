@@ -1,5 +1,5 @@
 // The console: the past once, then one snapshot a second over one stream; control by plain POSTs.
-import { cards, forget, remember, show, showExplanation, showFunctions, unfold } from "./cards.js";
+import { cards, forget, remember, show, showExplanation, showFunctions, showSchedules, unfold } from "./cards.js";
 import { $, brief, element, hide, put, rate, say, span } from "./format.js";
 
 const QUIET_MS = 8000, AGAIN_MS = 1500;
@@ -39,6 +39,7 @@ function draw(snapshot) {
   forget(new Set(snapshot.mappings.map((mapping) => mapping.name)));
   hide($("nothing"), snapshot.mappings.length > 0);
   showFunctions(snapshot.functions);
+  showSchedules(snapshot.schedules || []);
   document.title = snapshot.live ? "Headrace" : "! Headrace";
 }
 

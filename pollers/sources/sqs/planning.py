@@ -172,14 +172,14 @@ def _plan_busy(situation: Situation, now: float) -> Plan:
         permits, obtainable, room = permits + taken, obtainable - taken, room + taken * size
         # While little of what may be read ahead is free, a receive would bring a message or two: better a large one a little later.
         if room < max(1, min(ahead, RECEIVE_LIMIT)) or permits <= in_flight:
-            keep = _needed(situation, now, in_flight, asked)
+            keep = _behind(situation, now, in_flight, asked)
             # Receives under way bring work or wake the receiver, so only without any is a permit worth waiting for.
             wanted = not in_flight and situation.permits.running + permits < situation.permits.allowed
             return Plan(receives, NotNow.NO_PERMIT, keep, _to_reserve(situation, permits, keep), wanted)
         receive = Receive(_maximum(situation, room, now), seconds, on_loan=False)
         receives.append(receive)
         in_flight, asked = in_flight + 1, asked + receive.maximum
-    keep = _needed(situation, now, in_flight, asked)
+    keep = _behind(situation, now, in_flight, asked)
     return Plan(receives, NotNow.ENOUGH_RECEIVES, keep, _to_reserve(situation, permits, keep))
 
 
@@ -270,6 +270,11 @@ def _needed(situation: Situation, now: float, in_flight: int, asked: int) -> int
         # One batch starts on the permit that is lent.
         beyond = situation.messages.waiting + asked - (size if situation.permits.lent else 0)
         return max(0, -(-beyond // size))
-    if situation.permits.lent:
-        return 0
+    return 0 if situation.permits.lent else _behind(situation, now, in_flight, asked)
+
+
+def _behind(situation: Situation, now: float, in_flight: int, asked: int) -> int:
+    """Permits for what waits and for receives that do not wait on a loan. A loan may be left of an earlier wait: what it brought
+    could lapse before its batch began. It stands behind none of them."""
+    size = situation.terms.batch_size
     return max(in_flight, -(-(situation.messages.runnable + asked - _ahead(situation, now)) // size))

@@ -28,7 +28,7 @@ class Queue:
 @pytest.mark.parametrize("arn", [arn_of("audit"), arn_of("audit") + ":$LATEST"])
 def test_a_function_is_ours_by_its_own_arn(arn: str) -> None:
     """Plain, or with the one version that there is."""
-    assert QueuedFunctions({"audit": 1}, arn_of, Queue()).has(arn)
+    assert QueuedFunctions({"audit": 1}, arn_of, Queue).has(arn)
 
 
 @pytest.mark.parametrize(
@@ -45,13 +45,13 @@ def test_a_function_is_ours_by_its_own_arn(arn: str) -> None:
 )
 def test_any_other_is_elsewhere(arn: str) -> None:
     """Another name, version, alias, region, account or service."""
-    assert not QueuedFunctions({"audit": 1}, arn_of, Queue()).has(arn)
+    assert not QueuedFunctions({"audit": 1}, arn_of, Queue).has(arn)
 
 
 async def test_a_report_that_comes_again_has_the_same_request_id() -> None:
     """So the queue knows it; another report and another function have others."""
     queue = Queue()
-    functions = QueuedFunctions({"audit": 1, "more": 1}, arn_of, queue)
+    functions = QueuedFunctions({"audit": 1, "more": 1}, arn_of, lambda: queue)
     for arn, event in [
         (arn_of("audit"), b"1"),
         (arn_of("audit"), b"1"),

@@ -66,10 +66,11 @@ async def test_the_path_arrives_as_it_was_sent() -> None:
 
 
 async def test_the_request_id_is_that_of_the_invocation() -> None:
-    """In the event and in the reply."""
+    """In the event and in the reply, as is the id of the trace."""
     async with site() as at, at.rig.session.get(PATH) as reply:
         event = await reply.json()
         assert reply.headers["x-amzn-RequestId"] == event["requestContext"]["requestId"]
+        assert reply.headers["x-amzn-Trace-Id"] == event["headers"]["x-amzn-trace-id"]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from handlers.errors import FunctionUnusable, ReaderGone
 from handlers.function import Invocation, Payload, Throttle
 from pollers.function_urls.preludes import DELIMITER, INTEGRATION, LIMIT_BYTES
+from pollers.lambda_api import incoming
 from tests.unit.function_urls.site import FAILURE, site
 
 if TYPE_CHECKING:
@@ -191,6 +192,37 @@ async def test_a_function_runs_on_when_its_client_goes_away() -> None:
         writer.transport.abort()
         gone.set()
         await asyncio.wait_for(ended.wait(), 10)
+
+
+@pytest.mark.parametrize("buffered", [False, True])
+async def test_a_client_that_reads_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch, *, buffered: bool) -> None:
+    """Once, and not again for each further chunk; then nothing is under way any more."""
+    monkeypatch.setattr(incoming, "READING_SECONDS", 0.05)
+    async with site(mode="RESPONSE_STREAM") as at:
+        refused = 0
+
+        async def answer(event: bytes, call: Call) -> Invocation:
+            nonlocal refused
+            if buffered:
+                return Invocation("", Payload(b"x" * 40_000_000), 0.001)
+            assert call.stream is not None
+            call.stream.begin("text/plain")
+            for _ in range(400):
+                try:
+                    await call.stream.write(b"x" * 100_000)
+                except ReaderGone:
+                    refused += 1
+            return Invocation("", Payload(b""), 0.001, streamed=True)
+
+        at.told.answer = answer
+        reader, writer = await asyncio.open_connection(*at.rig.address, limit=1000)
+        writer.write(ASK)
+        await asyncio.wait_for(reader.readline(), 10)
+        async with asyncio.timeout(10):
+            while at.rig.service.server.requests:
+                await asyncio.sleep(0.01)
+        assert buffered or refused > 100
+        writer.transport.abort()
 
 
 @pytest.mark.parametrize(

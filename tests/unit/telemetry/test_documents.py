@@ -15,6 +15,7 @@ from pollers.listening import connections as bounds
 from pollers.server import guard, serve, stream
 from pollers.server.openapi import document
 from pollers.status import health
+from pollers.status.async_gauges import ASYNCHRONOUS
 from pollers.status.gauges import READ
 from pollers.telemetry.families import COUNTED, PREFIX, Family
 
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parents[3] / "docs"
 OPERATIONS = (DOCS / "operations.md").read_text()
-SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
+SUFFIXES = {
+    "counter": ("_total",),
+    "histogram": ("_bucket", "_sum", "_count"),
+    "gauge": ("",),
+    "summary": ("_sum", "_count"),
+}
+EVERY = (*COUNTED, *READ, *ASYNCHRONOUS)
 OUTSIDE = {"process_cpu_seconds_total", "process_resident_memory_bytes"}
 """prometheus-client's own."""
 ADDED_BY_PROMETHEUS = {"job", "instance", "le"}
@@ -32,7 +39,7 @@ ADDED_BY_PROMETHEUS = {"job", "instance", "le"}
 @cache
 def exposed() -> dict[str, Family]:
     """Every name that a scrape has."""
-    return {PREFIX + f.name + suffix: f for f in (*COUNTED, *READ) for suffix in SUFFIXES[f.kind]}
+    return {PREFIX + f.name + suffix: f for f in EVERY for suffix in SUFFIXES[f.kind]}
 
 
 def expressions() -> Iterator[str]:
@@ -59,7 +66,7 @@ def test_the_table_of_metrics_is_the_codes() -> None:
     rows = [line for line in table.strip().splitlines() if line.startswith("| `")]
     assert rows == [
         f"| `{PREFIX}{f.name}{'_total' if f.kind == 'counter' else ''}` | {f.kind} | {', '.join(f.labels)} | {f.meaning} |"
-        for f in (*COUNTED, *READ)
+        for f in EVERY
     ]
 
 
@@ -95,7 +102,7 @@ def test_the_dashboard_leaves_no_metric_out() -> None:
     """But for those that only alerts and people ask for."""
     asked = {name for expression in expressions() for name in re.findall(r"\bheadrace_\w+", expression)}
     families = {exposed()[name].name for name in asked}
-    missing = {family.name for family in (*COUNTED, *READ)} - families
+    missing = {family.name for family in EVERY} - families
     assert missing == {"polls"}
 
 

@@ -133,6 +133,13 @@ class TestBusy:
 
         assert plan(situation(target=4, obtainable=2), NOW) == Plan(receives, NotNow.NO_PERMIT, keep=2, reserve=2)
 
+    def test_a_loan_that_is_left_stands_behind_no_receive(self) -> None:
+        """What the wait brought has lapsed before its batch began. Each of these receives has its own permit."""
+        step = plan(situation(target=2, lent=True, obtainable=4), NOW)
+
+        receives = [Receive(10, BUSY_POLL_SECONDS, on_loan=False)] * 2
+        assert step == Plan(receives, NotNow.ENOUGH_RECEIVES, keep=2, reserve=2)
+
     def test_with_no_receive_under_way_a_permit_is_waited_for(self) -> None:
         """Nothing else would wake the receiver when another mapping gives one back."""
         step = plan(situation(target=2, obtainable=0), NOW)
