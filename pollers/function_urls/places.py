@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 PATHS = "/function-urls/"
 """``/function-urls/NAME/...``, for clients that cannot resolve the host name. It is no part of ``rawPath``."""
 
+HOSTS = ".lambda-url."
+"""In the host name of every URL."""
+
 _HOST = re.compile(r"([a-z0-9_-]+)\.lambda-url\.([a-z0-9-]+)\.[a-z0-9.-]*[a-z0-9-]\.?")
 _PORT = re.compile(r":\d*$")
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar, TypeVarTuple, Unpack
 
 import structlog
+from anyio import to_thread
 from multidict import CIMultiDict
 
 from handlers.errors import FunctionUnusable
@@ -13,7 +14,7 @@ from handlers.function import PAYLOAD_LIMIT_BYTES, PLAIN, Call, FunctionError, I
 from pollers.function_urls import cors, replies
 from pollers.function_urls.events import Circumstances, Signer, encode_event, trace_header
 from pollers.function_urls.head import BadTarget, Head
-from pollers.function_urls.places import domain_of, known, place_of, without_port
+from pollers.function_urls.places import HOSTS, PATHS, domain_of, known, place_of, without_port
 from pollers.function_urls.reply_headers import InvalidReply
 from pollers.function_urls.results import reply_of
 from pollers.function_urls.signatures import reply_to
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
     from pollers.function_urls.replies import Headers, Reply
     from pollers.function_urls.signatures import Signatures
     from pollers.lambda_api import Here, Incoming, Outgoing
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+LARGE_BYTES = 256 * 1024
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -94,6 +100,8 @@ class FunctionUrls:
 
     def claim(self, incoming: Incoming) -> Callable[[Incoming], Awaitable[Sent | Outgoing]] | None:
         """What answers a request for a function URL, whether or not there is that URL; None for any other request."""
+        if not _may_be_for_a_url(incoming):
+            return None
         head = _head_of(incoming)
         client = self._doors.proxies.client_of(head)
         try:
@@ -155,12 +163,12 @@ class FunctionUrls:
             now=self._clock.time(),
             signer=Signer(admitted.access_key_id, self._here.account) if admitted is not None else None,
         )
-        return encode_event(visit.head, visit.client, body, given)
+        return await _aside(len(body), encode_event, visit.head, visit.client, body, given)
 
     async def _buffered(self, request_id: str, visit: _Visit, event: bytes) -> Reply:
         try:
             invocation = await self._invoke(visit.name, event, request_id=request_id)
-            reply = _reply_of(invocation)
+            reply = await _reply_of(invocation)
         except (FunctionUnusable, InvalidReply) as problem:
             reply = _failed(visit, request_id, problem)
         return reply.plus(visit.added)
@@ -179,20 +187,27 @@ class FunctionUrls:
             return outgoing
         if stream.invalid is not None:
             return _sent(_failed(visit, request_id, stream.invalid).plus(visit.added))
-        return _sent(_reply_of(invocation).plus(visit.added))
+        return _sent((await _reply_of(invocation)).plus(visit.added))
 
 
-def _reply_of(invocation: Invocation) -> Reply:
+async def _reply_of(invocation: Invocation) -> Reply:
     """The whole reply to an invocation that did not stream. Raises InvalidReply."""
     match invocation.result:
         case Payload(body):
-            return reply_of(body)
+            return await _aside(len(body), reply_of, body)
         case FunctionError():
             return replies.FAILED
         case Throttle():
             return replies.throttled(invocation.result)
         case InfrastructureError():
             return replies.not_run(invocation.result)
+
+
+async def _aside(size_bytes: int, decide: Callable[[Unpack[Ts]], T], *arguments: *Ts) -> T:
+    """What ``decide`` makes of its arguments, in a thread if they are so large that the event loop would wait for it."""
+    if size_bytes < LARGE_BYTES:
+        return decide(*arguments)
+    return await to_thread.run_sync(decide, *arguments)
 
 
 def _failed(visit: _Visit, request_id: str, problem: Exception) -> Reply:
@@ -202,6 +217,11 @@ def _failed(visit: _Visit, request_id: str, problem: Exception) -> Reply:
 
 def _sent(reply: Reply) -> Sent:
     return Sent(reply.status, reply.body, CIMultiDict(reply.headers), content_type=None)
+
+
+def _may_be_for_a_url(incoming: Incoming) -> bool:
+    """Looks at no more than it must: every request for Lambda's API comes by here."""
+    return PATHS in incoming.raw_path or HOSTS in incoming.host or "X-Forwarded-Host" in incoming.headers
 
 
 def _head_of(incoming: Incoming) -> Head:
