@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from handlers.function import PAYLOAD_LIMIT_BYTES, FunctionError
+from handlers.function import RESPONSE_LIMIT_BYTES, FunctionError
 
 EXIT_ERROR = "Runtime.ExitError"
 OUT_OF_MEMORY = "Runtime.OutOfMemory"
@@ -52,7 +52,7 @@ def init_failed(document: bytes) -> FunctionError:
     return _error({**found, "requestId": ""})
 
 
-def response_too_large(limit_bytes: int = PAYLOAD_LIMIT_BYTES) -> FunctionError:
+def response_too_large(limit_bytes: int = RESPONSE_LIMIT_BYTES) -> FunctionError:
     """The function answered more than ``limit_bytes``."""
     message = f"Response payload size exceeded maximum allowed payload size ({limit_bytes} bytes)."
     return _error({"errorType": RESPONSE_TOO_LARGE, "errorMessage": message})

@@ -9,7 +9,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 PAYLOAD_LIMIT_BYTES = 6 * 1024 * 1024
-"""Lambda's limit on a synchronous event and on a response (docs/lambda 2.1, 8.1: "6 MB" is MiB)."""
+"""Lambda's limit on a synchronous event (docs/lambda 2.1, 8.1: "6 MB" is MiB)."""
+
+RESPONSE_LIMIT_BYTES = PAYLOAD_LIMIT_BYTES + 100
+"""The largest response that Lambda takes whole: the 6,291,556 bytes that its own error text names (docs/lambda 8.1)."""
+
+STREAMED_LIMIT_BYTES = 200 * 1024 * 1024
+"""The largest response that Lambda streams (docs/lambda 8.6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,8 @@ class Invocation:
     log: tuple[str, ...] = ()
     streamed: bool = False
     """The response went to the call's stream; ``result`` is then empty, or the error that ended it."""
+    reported: bool = False
+    """``log`` has what Lambda itself says of an invocation: START, END and REPORT, as far as the function's levels let it."""
 
 
 class ResponseStream(Protocol):

@@ -13,8 +13,8 @@ from awslambdaric.lambda_runtime_exception import FaultException
 from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller
 
 from handlers import error_documents
-from handlers.function import PAYLOAD_LIMIT_BYTES, FunctionError, Payload, Result
-from handlers.logs import context_of
+from handlers.function import RESPONSE_LIMIT_BYTES, FunctionError, Payload, Result
+from handlers.logs import LogTail, context_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -44,6 +44,7 @@ class Call:
         "event",
         "finished",
         "level",
+        "tail",
         "task",
         "thread",
         "waiter",
@@ -54,6 +55,7 @@ class Call:
     ) -> None:
         """``level`` is the least one that the function logs, as ``logging`` numbers them."""
         self.level = level
+        self.tail = LogTail()
         self.event = event
         self.context = context
         self.waiter = waiter
@@ -66,7 +68,7 @@ class Call:
 
     def log_context(self) -> contextvars.Context:
         """The context that the handler runs in."""
-        return context_of(self.context.function_name, self.context.aws_request_id, self.level)
+        return context_of(self.context.function_name, self.context.aws_request_id, self.level, self.tail)
 
     def expire(self) -> None:
         """The timeout is over: the waiter gets None. Without effect once there is a result."""
@@ -116,7 +118,7 @@ def serialise(answer: object) -> Result:
         encoded = body if isinstance(body, bytes) else body.encode()
     except UnicodeEncodeError as error:
         raise FaultException(FaultException.MARSHAL_ERROR, f"Unable to marshal response: {error}", None) from None
-    if len(encoded) > PAYLOAD_LIMIT_BYTES:
+    if len(encoded) > RESPONSE_LIMIT_BYTES:
         return error_documents.response_too_large()
     return Payload(encoded)
 
@@ -129,7 +131,7 @@ def failure(error: BaseException, request_id: str) -> FunctionError:
     if isinstance(error, SystemExit):
         return error_documents.exited(request_id, _exit_status(error))
     found = error_documents.raised(type(error).__name__, _text(error), _stack(error.__traceback__), request_id)
-    if len(found.document) > PAYLOAD_LIMIT_BYTES:
+    if len(found.document) > RESPONSE_LIMIT_BYTES:
         return error_documents.raised(type(error).__name__, _text(error), [], request_id)
     return found
 

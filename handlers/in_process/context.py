@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-import os
+import json
 import sys
 import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from awslambdaric.lambda_context import Client, ClientContext, make_obj_from_dict
+from awslambdaric.lambda_runtime_exception import FaultException
+
+from handlers.logs import machine_memory_mib
+
 FUNCTION_VERSION = "$LATEST"
-
-
-@functools.cache
-def machine_memory_mib() -> str:
-    """The machine's memory in MiB, as text: in process nothing else limits a function's memory."""
-    return str(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (1024 * 1024))
 
 
 def _log_stream() -> str:
@@ -29,7 +27,7 @@ class Surroundings:
 
     function_name: str
     invoked_function_arn: str
-    memory_limit_in_mb: str = field(default_factory=machine_memory_mib)
+    memory_limit_in_mb: str = field(default_factory=lambda: str(machine_memory_mib()))
     log_stream_name: str = field(default_factory=_log_stream)
     log_group: str | None = None
 
@@ -40,7 +38,7 @@ class Surroundings:
 
 
 class CognitoIdentity:
-    """The identity that authorised the request: event source mappings have none."""
+    """The identity that authorised the request: none here."""
 
     cognito_identity_id: str | None = None
     cognito_identity_pool_id: str | None = None
@@ -55,7 +53,10 @@ class LambdaContext:
     The deadline is kept on the monotonic clock, so that a wall clock that jumps moves no deadline.
     """
 
-    def __init__(self, surroundings: Surroundings, request_id: str, timeout_seconds: float) -> None:
+    def __init__(
+        self, surroundings: Surroundings, request_id: str, timeout_seconds: float, client_context: str | None = None
+    ) -> None:
+        """``client_context`` is JSON. Raises what AWS's client would for any that is none, as the invocation's failure."""
         self.aws_request_id = request_id
         self.function_name = surroundings.function_name
         self.function_version = FUNCTION_VERSION
@@ -64,7 +65,7 @@ class LambdaContext:
         self.log_group_name = surroundings.log_group_name
         self.log_stream_name = surroundings.log_stream_name
         self.identity = CognitoIdentity()
-        self.client_context: None = None
+        self.client_context = _client_context(client_context) if client_context else None
         self.tenant_id: None = None
         self._deadline = time.monotonic() + timeout_seconds
 
@@ -78,3 +79,16 @@ class LambdaContext:
 
     def __repr__(self) -> str:
         return f"LambdaContext([aws_request_id={self.aws_request_id},function_name={self.function_name}])"
+
+
+def _client_context(text: str) -> ClientContext:
+    """What AWS's client makes of it: an object with ``client``, ``custom`` and ``env``."""
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        message = f"Unable to parse Client Context JSON: {error}"
+        raise FaultException(FaultException.LAMBDA_CONTEXT_UNMARSHAL_ERROR, message, None) from None
+    made = make_obj_from_dict(ClientContext, given)
+    if made is not None:
+        made.client = make_obj_from_dict(Client, made.client)
+    return made

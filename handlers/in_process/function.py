@@ -14,7 +14,7 @@ from handlers import error_documents
 from handlers.errors import FunctionUnusable
 from handlers.function import PLAIN, FunctionError, FunctionStatus, Invocation, Result, Throttle
 from handlers.function import Call as DirectCall
-from handlers.in_process.calls import Call
+from handlers.in_process.calls import Call, failure
 from handlers.in_process.context import LambdaContext, Surroundings
 from handlers.in_process.loading import load
 from handlers.in_process.loops import Loop
@@ -113,12 +113,12 @@ class InProcessFunction:
         begun = time.perf_counter()  # uvloop's own clock only counts milliseconds
         self._busy += 1
         try:
-            result = await self._invoke(event, request_id)
+            result, log = await self._invoke(event, request_id, call.client_context)
         finally:
             self._busy -= 1
         if isinstance(result, FunctionError):
-            self._log_error(result, request_id)
-        return Invocation(request_id, result, time.perf_counter() - begun)
+            log = (*log, self._log_error(result, request_id))
+        return Invocation(request_id, result, time.perf_counter() - begun, log)
 
     def status(self) -> FunctionStatus:
         """Threads as workers; ``problem`` tells of invocations that were stopped and still run, and of failed reloads."""
@@ -130,14 +130,19 @@ class InProcessFunction:
             problem=self._problem(),
         )
 
-    async def _invoke(self, event: bytes, request_id: str) -> Result:
+    async def _invoke(
+        self, event: bytes, request_id: str, client_context: str | None
+    ) -> tuple[Result, tuple[str, ...]]:
         runner = self._runner
         if runner is None or self._left_behind or runner.lost():
             found = await self._usable(request_id)
             if not isinstance(found, (Loop, Threads)):
-                return found
+                return found, ()
             runner = found
-        context = LambdaContext(self._surroundings, request_id, self.timeout_seconds)
+        try:
+            context = LambdaContext(self._surroundings, request_id, self.timeout_seconds, client_context)
+        except Exception as error:
+            return failure(error, request_id), ()
         waiter: asyncio.Future[Result | None] = self._loop.create_future()
         call = Call(event, context, waiter, self._level)
         timer = self._loop.call_later(self.timeout_seconds, call.expire)
@@ -151,17 +156,19 @@ class InProcessFunction:
             timer.cancel()
         if result is None:
             await self._stop(runner, call)
-            return error_documents.timed_out(self.timeout_seconds, request_id)
-        return result
+            result = error_documents.timed_out(self.timeout_seconds, request_id)
+        return result, call.tail.lines()
 
-    def _log_error(self, error: FunctionError, request_id: str) -> None:
+    def _log_error(self, error: FunctionError, request_id: str) -> str:
         """Log a failure as Lambda's Python runtime does: in process there is no output of a worker that would have it."""
         now = self._loop.time()
         if now - self._errors_since >= 1:
             self._errors_since, self._errors = now, 0
         self._errors += 1
+        text = readable(error_documents.log_text(error))
         if self._errors <= ERRORS_A_SECOND:
-            self._log.error(readable(error_documents.log_text(error)), request_id=request_id)
+            self._log.error(text, request_id=request_id)
+        return text
 
     async def _stop(self, runner: Runner, call: Call) -> None:
         runner.interrupt(call)

@@ -17,6 +17,8 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader, Source
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from handlers.logs import keep
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -37,7 +39,7 @@ class Namespace:
         self._path = [str(folder)]
         self._owned: dict[str, bool] = {}
         self._importlib = self._own_importlib()
-        self.builtins: dict[str, Any] = {**vars(builtins), "__import__": self._import_statement}
+        self.builtins: dict[str, Any] = {**vars(builtins), "__import__": self._import_statement, "print": _print}
         self.name = self._register(f"function:{function_name.replace('.', '_')}")
 
     def load(self, name: str) -> ModuleType:
@@ -129,6 +131,18 @@ class Namespace:
         error.msg = str(error.msg).replace(prefix, "")
         if error.name is not None:
             error.name = error.name.removeprefix(prefix)
+
+
+def _print(*values: object, sep: str | None = None, end: str | None = None, file: Any = None, **more: Any) -> None:  # noqa: ANN401 - print's own
+    """``print`` of the folder's code. What goes to standard output is also in the tail of its invocation's log."""
+    printed = file is None or file is sys.stdout
+    if not (printed and isinstance(sep, str | None) and isinstance(end, str | None)):
+        print(*values, sep=sep, end=end, file=file, **more)
+        return
+    # Once, since it may run code of the user's.
+    text = (" " if sep is None else sep).join(map(str, values))
+    print(text, end=end, **more)
+    keep(text + ("" if end is None else end.rstrip("\n")))
 
 
 class _Source(SourceFileLoader):

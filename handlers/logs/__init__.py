@@ -17,10 +17,13 @@ if TYPE_CHECKING:
         OfInvocations,
         admit,
         context_of,
+        keep,
         least_level,
         mark_invocation,
         of_function,
     )
+    from handlers.logs.report import PlatformLog, Report
+    from handlers.logs.tail import LogTail, log_tail, machine_memory_mib
 
 __all__ = [
     "LOGGERS",
@@ -31,13 +34,19 @@ __all__ = [
     "Counts",
     "Intake",
     "LogEvent",
+    "LogTail",
     "OfInvocations",
+    "PlatformLog",
+    "Report",
     "Share",
     "StreamText",
     "admit",
     "context_of",
     "is_embedded_metric",
+    "keep",
     "least_level",
+    "log_tail",
+    "machine_memory_mib",
     "mark_invocation",
     "of_function",
     "rank",
@@ -52,6 +61,8 @@ __getattr__ = lazily(
         "intake": "Intake Share StreamText WORK_A_TURN",
         "levels": "RANKS rank severity",
         "lines": "Allowance Counts LogEvent readable",
-        "origin": "LOGGERS OfInvocations admit context_of least_level mark_invocation of_function",
+        "origin": "LOGGERS OfInvocations admit context_of keep least_level mark_invocation of_function",
+        "report": "PlatformLog Report",
+        "tail": "LogTail log_tail machine_memory_mib",
     },
 )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextvars
 import logging
+import traceback
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict
 
     from config.models import LoggingConfig
+    from handlers.logs.tail import LogTail
 
 LOGGERS = "handlers.functions"
 """The parent of the loggers for workers' output, each of which has its function's name."""
@@ -19,20 +22,21 @@ _LEVELS = {"TRACE": 1, "DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40, "FATAL"
 
 
 class Origin(NamedTuple):
-    """The invocation that runs in the current context, and the least level that its function logs."""
+    """The invocation that runs in the current context, the least level that its function logs, and where its log is kept."""
 
     function: str
     request_id: str
     level: int
+    tail: LogTail | None = None
 
 
 _origin: contextvars.ContextVar[Origin] = contextvars.ContextVar("headrace_invocation")
 
 
-def context_of(function: str, request_id: str, level: int) -> contextvars.Context:
+def context_of(function: str, request_id: str, level: int, tail: LogTail | None = None) -> contextvars.Context:
     """A context for one invocation: empty except for what its log records carry."""
     context = contextvars.Context()
-    context.run(_origin.set, Origin(function, request_id, level))
+    context.run(_origin.set, Origin(function, request_id, level, tail))
     return context
 
 
@@ -79,4 +83,24 @@ class OfInvocations(logging.Filter):
         for name in ("function", "request_id"):
             if not hasattr(record, name):
                 setattr(record, name, getattr(origin, name))
+        if origin.tail is not None:
+            origin.tail.add(_as_lambda_has_it(record, origin.request_id))
         return True
+
+
+def keep(text: str) -> None:
+    """Add what the invocation that runs in the current context printed to its log's tail; nothing outside of one."""
+    origin = _origin.get(None)
+    if origin is not None and origin.tail is not None and text:
+        origin.tail.add(text)
+
+
+def _as_lambda_has_it(record: logging.LogRecord, request_id: str) -> str:
+    """The record in the form that AWS's client for Python gives it."""
+    # What comes by structlog is a mapping.
+    message = str(record.msg.get("event")) if isinstance(record.msg, dict) else record.getMessage()
+    at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    text = f"[{record.levelname}]\t{at}\t{request_id}\t{message}"
+    if not record.exc_info or record.exc_info[0] is None:
+        return text
+    return f"{text}\n{''.join(traceback.format_exception(*record.exc_info)).rstrip()}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING
 
-from handlers.function import PAYLOAD_LIMIT_BYTES
+from handlers.function import RESPONSE_LIMIT_BYTES
 from handlers.http_dates import moment
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ RETRY_AFTER_LIMIT_SECONDS = 3600.0
 """No service may put a function off for longer than this."""
 
 
-async def read_bounded(chunks: AsyncIterable[bytes], limit_bytes: int = PAYLOAD_LIMIT_BYTES) -> bytes | None:
+async def read_bounded(chunks: AsyncIterable[bytes], limit_bytes: int = RESPONSE_LIMIT_BYTES) -> bytes | None:
     """The whole body, or None as soon as it is more than ``limit_bytes`` (the caller then drops the connection)."""
     body = bytearray()
     async for chunk in chunks:
@@ -23,6 +24,11 @@ async def read_bounded(chunks: AsyncIterable[bytes], limit_bytes: int = PAYLOAD_
         if len(body) > limit_bytes:
             return None
     return bytes(body)
+
+
+def encoded_context(client_context: str) -> str:
+    """The client context as the header X-Amz-Client-Context has it (docs/lambda 8.1)."""
+    return base64.b64encode(client_context.encode("utf-8", "replace")).decode()
 
 
 def service_time(date: object, own: float) -> float:

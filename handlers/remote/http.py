@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -12,8 +13,9 @@ import anyio
 from handlers import error_documents
 from handlers.errors import FunctionUnusable
 from handlers.function import PLAIN, Call, FunctionStatus, InfrastructureError, Invocation, Result, Throttle
-from handlers.remote.body import CHUNK_BYTES, read_bounded, service_time
+from handlers.remote.body import CHUNK_BYTES, encoded_context, read_bounded, service_time
 from handlers.remote.endpoints import Endpoint, FreeEndpoints
+from handlers.remote.passing import Passing
 from handlers.remote.replies import Reply, result_of
 
 if TYPE_CHECKING:
@@ -78,38 +80,37 @@ class HttpFunction:
     async def invoke(self, event: bytes, *, request_id: str, call: Call = PLAIN) -> Invocation:
         """Post the event. See :meth:`handlers.function.Function.invoke`; cancelling closes the connection."""
         begun = time.perf_counter()  # uvloop's own clock only counts milliseconds
+        request = _Request(event, request_id, call, Passing(call.stream) if call.stream is not None else None)
         self._busy += 1
         try:
-            result = await self._invoke(event, request_id)
+            result = await self._invoke(request)
         finally:
             self._busy -= 1
         self._problem = result.message if isinstance(result, InfrastructureError) else None
-        return Invocation(request_id, result, time.perf_counter() - begun)
+        return Invocation(request_id, result, time.perf_counter() - begun, streamed=request.passed_on)
 
     def status(self) -> FunctionStatus:
         """No workers; ``problem`` is why the last invocation did not reach the function."""
         return FunctionStatus(workers=0, busy=self._busy, problem=self._problem)
 
-    async def _invoke(self, event: bytes, request_id: str) -> Result:
+    async def _invoke(self, request: _Request) -> Result:
         endpoint = self._endpoints.take()
         if endpoint is None:
             return Throttle(f"every emulator of {self.name} still runs an invocation that was given up", 1.0)
         with anyio.CancelScope() as patience:
             if endpoint.one_at_a_time:
-                return await self._invoke_emulator(endpoint, event, request_id, patience)
-            return await self._post(endpoint, event, request_id, patience)
-        return error_documents.timed_out(self.timeout_seconds, request_id)
+                return await self._invoke_emulator(endpoint, request, patience)
+            return await self._post(endpoint, request, patience)
+        return error_documents.timed_out(self.timeout_seconds, request.request_id)
 
-    async def _invoke_emulator(
-        self, endpoint: Endpoint, event: bytes, request_id: str, patience: anyio.CancelScope
-    ) -> Result:
+    async def _invoke_emulator(self, endpoint: Endpoint, request: _Request, patience: anyio.CancelScope) -> Result:
         """Post in a task that outlives an invocation that is given up: the emulator can take no other until it has answered."""
         found: list[Result] = []
         answered = anyio.Event()
 
         async def call() -> None:
             try:
-                found.append(await self._post(endpoint, event, request_id, patience))
+                found.append(await self._post(endpoint, request, patience))
             finally:
                 self._endpoints.give_back(endpoint)
                 answered.set()
@@ -118,31 +119,64 @@ class HttpFunction:
         await answered.wait()
         return found[0] if found else InfrastructureError(f"{endpoint.url}: not used any more")
 
-    async def _post(self, endpoint: Endpoint, event: bytes, request_id: str, patience: anyio.CancelScope) -> Result:
+    async def _post(self, endpoint: Endpoint, request: _Request, patience: anyio.CancelScope) -> Result:
         """One request. ``patience`` ends at the function's timeout, which starts when there is a connection."""
         timeout = self.timeout_seconds + (EMULATOR_MARGIN_SECONDS if endpoint.one_at_a_time else 0)
         with anyio.move_on_after(CONNECT_SECONDS) as connecting:
             try:
-                return await self._exchange(endpoint, event, request_id, _Connecting(connecting, patience, timeout))
+                return await self._exchange(endpoint, request, _Connecting(connecting, patience, timeout))
             except (aiohttp.ClientError, OSError) as error:
+                if request.passed_on:
+                    return error_documents.truncated()
                 return InfrastructureError(f"{endpoint.url}: {_described(error)}")
         return InfrastructureError(f"{endpoint.url}: no connection within {CONNECT_SECONDS:g} s")
 
-    async def _exchange(self, endpoint: Endpoint, event: bytes, request_id: str, trace: _Connecting) -> Result:
+    async def _exchange(self, endpoint: Endpoint, request: _Request, trace: _Connecting) -> Result:
         async with self._session.post(
             endpoint.url,
-            data=event,
-            headers={"X-Amzn-RequestId": request_id},
+            data=request.event,
+            headers=request.headers(),
             allow_redirects=False,
             trace_request_ctx=trace,
         ) as response:
-            body = await read_bounded(response.content.iter_chunked(CHUNK_BYTES))
+            chunks = response.content.iter_chunked(CHUNK_BYTES)
+            if request.passing is not None and not endpoint.one_at_a_time and _streams(response):
+                request.passing.begin(response.headers.get("Content-Type"))
+                return await request.passing.pass_on(chunks)
+            body = await read_bounded(chunks)
             if body is None:
                 response.close()
                 return error_documents.response_too_large()
             reply = Reply(response.status, response.reason or "", response.headers.get("Retry-After"), body)
             now = service_time(response.headers.get("Date"), time.time())
-            return result_of(reply, endpoint.one_at_a_time, request_id, now)
+            return result_of(reply, endpoint.one_at_a_time, request.request_id, now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is asked, and where a reply may be passed on while it comes."""
+
+    event: bytes
+    request_id: str
+    call: Call
+    passing: Passing | None
+
+    @property
+    def passed_on(self) -> bool:
+        """Whether the reply goes there."""
+        return self.passing is not None and self.passing.begun
+
+    def headers(self) -> dict[str, str]:
+        """Its own, beside the function's."""
+        headers = {"X-Amzn-RequestId": self.request_id}
+        if self.call.client_context is not None:
+            headers["X-Amz-Client-Context"] = encoded_context(self.call.client_context)
+        return headers
+
+
+def _streams(response: aiohttp.ClientResponse) -> bool:
+    """A success whose length is not known when it begins."""
+    return 200 <= response.status < 300 and "chunked" in response.headers.get("Transfer-Encoding", "").lower()
 
 
 class _Connecting:

@@ -30,7 +30,8 @@ from handlers.function import (
     Result,
     Throttle,
 )
-from handlers.remote.body import CHUNK_BYTES, read_bounded, retry_after_seconds, service_time
+from handlers.remote.body import CHUNK_BYTES, encoded_context, read_bounded, retry_after_seconds, service_time
+from handlers.remote.passing import Passing
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -111,28 +112,34 @@ class InvokeApiFunction:
         begun = time.perf_counter()  # uvloop's own clock only counts milliseconds
         self._busy += 1
         lines: tuple[str, ...] = ()
+        passing = Passing(call.stream) if call.stream is not None else None
         result: Result = error_documents.timed_out(self.timeout_seconds, request_id)
         try:
             with anyio.move_on_after(self.timeout_seconds + COLD_START_SECONDS):
-                result, lines = await self._invoke(event, request_id)
+                result, lines = await self._invoke(event, request_id, call, passing)
         finally:
             self._busy -= 1
         self._problem = result.message if isinstance(result, InfrastructureError) else None
-        return Invocation(request_id, result, time.perf_counter() - begun, lines)
+        streamed = passing is not None and passing.begun
+        return Invocation(request_id, result, time.perf_counter() - begun, lines, streamed, reported=bool(lines))
 
     def status(self) -> FunctionStatus:
         """No workers; ``problem`` is why the last invocation did not reach the function."""
         return FunctionStatus(workers=0, busy=self._busy, problem=self._problem)
 
-    async def _invoke(self, event: bytes, request_id: str) -> tuple[Result, tuple[str, ...]]:
+    async def _invoke(
+        self, event: bytes, request_id: str, call: Call, passing: Passing | None
+    ) -> tuple[Result, tuple[str, ...]]:
         try:
-            return await self._call(event, request_id)
+            if passing is None:
+                return await self._call(event, request_id, call)
+            return await self._stream(event, call, passing)
         except Exception as error:  # what the SDK's parser makes of a malformed reply is no class of its own
             return InfrastructureError(f"invoking {self.arn}: the reply cannot be read: {repr(error)[:500]}"), ()
 
-    async def _call(self, event: bytes, request_id: str) -> tuple[Result, tuple[str, ...]]:
+    async def _call(self, event: bytes, request_id: str, call: Call) -> tuple[Result, tuple[str, ...]]:
         try:
-            reply = await self._client.invoke(**self._arguments(event))
+            reply = await self._client.invoke(**self._arguments(event, call))
             payload = reply["Payload"]
             try:
                 body = await read_bounded(payload.iter_chunks(CHUNK_BYTES))
@@ -141,7 +148,7 @@ class InvokeApiFunction:
         except ClientError as error:
             return await self._refused(error), ()
         except (BotoCoreError, aiohttp.ClientError, OSError) as error:
-            return InfrastructureError(f"invoking {self.arn}: {type(error).__name__}: {error}"), ()
+            return self._lost(error), ()
         lines = log_lines(reply.get("LogResult"))
         log.debug(
             "lambda function invoked",
@@ -155,14 +162,40 @@ class InvokeApiFunction:
             return error_documents.response_too_large(), lines
         return error_documents.reported(body) if reply.get("FunctionError") else Payload(body), lines
 
-    def _arguments(self, event: bytes) -> dict[str, Any]:
+    async def _stream(self, event: bytes, call: Call, passing: Passing) -> tuple[Result, tuple[str, ...]]:
+        """InvokeWithResponseStream: pieces are passed on while they come; what ended it comes last."""
+        arguments = self._arguments(event, call)
+        del arguments["InvocationType"]
+        try:
+            reply = await self._client.invoke_with_response_stream(**arguments)
+            events = reply["EventStream"]
+            try:
+                ended = await _passed_on(events, reply.get("ResponseStreamContentType"), passing)
+            finally:
+                events.close()
+            if ended is not None:
+                return ended
+            raise ConnectionResetError("the reply was broken off")
+        except (BotoCoreError, ClientError, aiohttp.ClientError, OSError) as error:
+            if passing.begun:
+                return error_documents.truncated(), ()
+            return (await self._refused(error) if isinstance(error, ClientError) else self._lost(error)), ()
+
+    def _lost(self, error: Exception) -> InfrastructureError:
+        return InfrastructureError(f"invoking {self.arn}: {type(error).__name__}: {error}")
+
+    def _arguments(self, event: bytes, call: Call) -> dict[str, Any]:
         arguments = {
             "FunctionName": self.arn,
             "InvocationType": "RequestResponse",
             "LogType": "Tail",
             "Payload": event,
         }
-        return {**arguments, "Qualifier": self._qualifier} if self._qualifier else arguments
+        if self._qualifier:
+            arguments["Qualifier"] = self._qualifier
+        if call.client_context is not None:
+            arguments["ClientContext"] = encoded_context(call.client_context)
+        return arguments
 
     async def _refused(self, error: ClientError) -> Result:
         headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
@@ -191,6 +224,24 @@ class InvokeApiFunction:
                 ),
             )
             self._client = await self._exits.enter_async_context(made)
+
+
+async def _passed_on(events: Any, content_type: str | None, passing: Passing) -> tuple[Result, tuple[str, ...]] | None:  # noqa: ANN401 - the SDK's stream
+    """Pass the pieces on; what ended them and the log's tail, or None where nothing has."""
+    async for event in events:
+        if "PayloadChunk" in event:
+            passing.begin(content_type)
+            if (error := await passing.write(event["PayloadChunk"].get("Payload", b""))) is not None:
+                return error, ()
+        elif "InvokeComplete" in event:
+            ended = event["InvokeComplete"]
+            lines = log_lines(ended.get("LogResult"))
+            if ended.get("ErrorCode"):
+                document = str(ended.get("ErrorDetails", "")).encode("utf-8", "replace")
+                return error_documents.reported(document, error_type=str(ended["ErrorCode"])), lines
+            passing.begin(content_type)
+            return Payload(b""), lines
+    return None
 
 
 @functools.cache

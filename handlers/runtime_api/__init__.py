@@ -12,11 +12,10 @@ if TYPE_CHECKING:
     from handlers.runtime_api.delivery import Delivery
     from handlers.runtime_api.peers import is_headraces_own, is_workers_own
     from handlers.runtime_api.requests import Request
-    from handlers.runtime_api.responses import RESPONSE_LIMIT_BYTES, Response
+    from handlers.runtime_api.responses import Response
     from handlers.runtime_api.streamed import StreamedResponse
 
 __all__ = [
-    "RESPONSE_LIMIT_BYTES",
     "Connection",
     "Delivery",
     "Request",
@@ -35,7 +34,7 @@ __getattr__ = lazily(
         "delivery": "Delivery",
         "peers": "is_headraces_own is_workers_own",
         "requests": "Request",
-        "responses": "RESPONSE_LIMIT_BYTES Response",
+        "responses": "Response",
         "streamed": "StreamedResponse",
     },
 )

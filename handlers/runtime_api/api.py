@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 import orjson
 
 from handlers import error_documents
-from handlers.function import FunctionError, Payload, Result
+from handlers.function import RESPONSE_LIMIT_BYTES, FunctionError, Payload, Result
 from handlers.runtime_api.requests import RESPONSE_MODE_HEADER
-from handlers.runtime_api.responses import RESPONSE_LIMIT_BYTES, Response
+from handlers.runtime_api.responses import Response
 from handlers.runtime_api.streamed import StreamedResponse
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ class RuntimeApi:
         if mode is not None and mode.lower() != b"buffered":
             return self._refuse_mode(mode)
         if request.too_large:
-            self._respond(error_documents.response_too_large(RESPONSE_LIMIT_BYTES))
+            self._respond(error_documents.response_too_large())
             return _too_large()
         self._respond(Payload(request.body))
         return _ACCEPTED
@@ -234,7 +234,7 @@ class RuntimeApi:
 
     def _invocation_error(self, request: Request) -> Response:
         if request.too_large:
-            self._respond(error_documents.response_too_large(RESPONSE_LIMIT_BYTES))
+            self._respond(error_documents.response_too_large())
             return _too_large()
         self._respond(error_documents.reported(request.body, error_type=_error_type(request, "Function.Unknown")))
         return _ACCEPTED

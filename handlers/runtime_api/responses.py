@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from http import HTTPStatus
 
-RESPONSE_LIMIT_BYTES = 6 * 1024 * 1024 + 100
-"""The largest response that Lambda takes whole: the 6,291,556 bytes that its own error text names."""
-
 
 @dataclass(frozen=True, slots=True)
 class Response:

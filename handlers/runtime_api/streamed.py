@@ -9,16 +9,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from handlers import error_documents
-from handlers.function import FunctionError, Payload, Result
-from handlers.runtime_api.responses import RESPONSE_LIMIT_BYTES
+from handlers.function import RESPONSE_LIMIT_BYTES, STREAMED_LIMIT_BYTES, FunctionError, Payload, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from handlers.runtime_api.incoming import Incoming
-
-STREAMED_LIMIT_BYTES = 200 * 1024 * 1024
-"""The largest response that Lambda streams (docs/lambda 8.6)."""
 
 _ERROR_TYPE = b"lambda-runtime-function-error-type"
 _ERROR_BODY = b"lambda-runtime-function-error-body"

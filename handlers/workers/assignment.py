@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from handlers import error_documents
-from handlers.workers.report import Report
+from handlers.logs import Report
 
 if TYPE_CHECKING:
     import asyncio

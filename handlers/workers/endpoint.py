@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from handlers.runtime_api import RESPONSE_LIMIT_BYTES, Connection
+from handlers.function import RESPONSE_LIMIT_BYTES
+from handlers.runtime_api import Connection
 
 if TYPE_CHECKING:
     from handlers.runtime_api import RuntimeApi

@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 
     from handlers.logs import Allowance, LogEvent, Share
 
-TAIL_LINES = 1_000
-TAIL_BYTES = 256 * 1024
-"""How much of an invocation's log is kept with its result."""
-
 RECORDS_A_TURN = 50
 """How many events the workers of one function may log in one turn of the event loop together; each, one at least."""
 
@@ -171,22 +167,3 @@ class LogQueue:
         if self._waiting:
             self._scheduled = True
             self._loop.call_soon(self._next_turn)
-
-
-class LogTail:
-    """The newest lines of one invocation's log, oldest first; bounded."""
-
-    def __init__(self) -> None:
-        self._lines: deque[str] = deque()
-        self._size = 0
-
-    def add(self, line: str) -> None:
-        """Add the newest line; the oldest go when the bound is reached."""
-        self._lines.append(line)
-        self._size += len(line)
-        while len(self._lines) > TAIL_LINES or (self._size > TAIL_BYTES and len(self._lines) > 1):
-            self._size -= len(self._lines.popleft())
-
-    def lines(self) -> tuple[str, ...]:
-        """What is kept."""
-        return tuple(self._lines)

@@ -16,14 +16,16 @@ from handlers.logs import (
     Counts,
     Intake,
     LogEvent,
+    LogTail,
+    PlatformLog,
+    Report,
     Share,
     StreamText,
     is_embedded_metric,
     rank,
     severity,
 )
-from handlers.workers.log_reader import RECORDS_A_TURN, LogQueue, LogReader, LogTail
-from handlers.workers.report import PlatformLog, Report
+from handlers.workers.log_reader import RECORDS_A_TURN, LogQueue, LogReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -369,4 +369,4 @@ class Worker:
         log = assignment.log.tail.lines()
         if init_seconds is not None:  # what it wrote while it started belongs to its first invocation
             log = self._output.init_log() + log
-        return Invocation(assignment.request_id, result, assignment.duration_seconds, log, streamed)
+        return Invocation(assignment.request_id, result, assignment.duration_seconds, log, streamed, reported=True)

@@ -154,7 +154,8 @@ def _silence_functions() -> None:
 
 
 def _show_log(invocation: Invocation, console: Console) -> None:
-    for line in invocation.log:
+    # In process everything is written where the function writes it.
+    for line in invocation.log if invocation.reported else ():
         console.print(line, style="dim", markup=False)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from handlers.function import FunctionError, Payload
-from handlers.runtime_api import RESPONSE_LIMIT_BYTES
+from handlers.function import RESPONSE_LIMIT_BYTES, FunctionError, Payload
 from handlers.runtime_api import connection as runtime_api_connection
 from tests.contract.runtime_endpoint import BASE, OK, Endpoint, connect, delivery, running, serve, until
 

@@ -9,8 +9,8 @@ import anyio
 import orjson
 import pytest
 
-from handlers.function import FunctionError, Payload
-from handlers.runtime_api import RESPONSE_LIMIT_BYTES, StreamedResponse, streamed
+from handlers.function import RESPONSE_LIMIT_BYTES, STREAMED_LIMIT_BYTES, FunctionError, Payload
+from handlers.runtime_api import StreamedResponse, streamed
 from handlers.runtime_api import connection as runtime_api_connection
 from handlers.runtime_api.incoming import ROOM_BYTES
 from tests.contract.runtime_endpoint import BASE, OK, Client, Endpoint, connect, running, serve, until
@@ -219,7 +219,7 @@ async def test_a_gathered_response_of_just_the_limit_is_taken() -> None:
 
 async def test_a_streamed_response_ends_at_its_own_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """200 MiB on Lambda: an error in the middle, and a runtime that is told so."""
-    assert streamed.STREAMED_LIMIT_BYTES == 209_715_200
+    assert STREAMED_LIMIT_BYTES == 209_715_200
     monkeypatch.setattr(streamed, "STREAMED_LIMIT_BYTES", 7_000_000)
     async with serve(Endpoint()) as endpoint, connect(endpoint) as client, anyio.create_task_group() as group:
         await running(endpoint, client, streamed=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import structlog
 
 from config.models import LoggingConfig
 from handlers.function import FunctionError, Payload
+from handlers.logs import log_tail
 from pollers.emulators.cache import installed
 from tests.e2e.functions import provided_function, python_function, until
 from tests.node_client import NodeClient, executable
@@ -385,3 +387,46 @@ async def test_the_node_clients_json_is_filtered_by_level(tmp_path: Path, events
     assert level == "error"
     record = json.loads(text)
     assert (record["level"], record["requestId"], record["errorType"]) == ("ERROR", "r-1", "TypeError")
+
+
+async def test_the_tail_of_a_failing_invocation_is_lambdas(tmp_path: Path) -> None:
+    """START, what it wrote, the error as AWS's client indents it, END and REPORT (docs/lambda 8.1)."""
+    source = """
+        import logging
+        def handler(event, context):
+            print("printed")
+            logging.warning("logged")
+            raise Exception(event)
+    """
+    request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
+    async with python_function(tmp_path, source, memory_size=128) as function:
+        tails = [log_tail(await function.invoke(b'"no"', request_id=request_id)).decode() for _ in range(2)]
+    report = (
+        rf"REPORT RequestId: {request_id}\tDuration: \d+\.\d\d ms\tBilled Duration: \d+ ms\tMemory Size: 128 MB"
+        r"\tMax Memory Used: \d+ MB\t"
+    )
+    whole = (
+        rf"START RequestId: {request_id} Version: \$LATEST\nprinted\n"
+        rf"\[WARNING\]\t\S+Z\t{request_id}\tlogged\n"
+        rf"\[ERROR\] Exception: no\nTraceback \(most recent call last\):\n"
+        r'\u00a0\u00a0File "\S+/app.py", line 6, in handler\n\u00a0\u00a0\u00a0\u00a0raise Exception\(event\)'
+        rf"END RequestId: {request_id}\n{report}"
+    )
+    assert re.fullmatch(rf"{whole}Init Duration: \d+\.\d\d ms\t\n", tails[0])
+    assert re.fullmatch(rf"{whole}\n", tails[1])
+
+
+async def test_the_tail_in_json_is_one_of_records(tmp_path: Path) -> None:
+    """What the function's levels leave out is not in it."""
+    config = LoggingConfig(log_format="JSON", application_log_level="ERROR", system_log_level="INFO")
+    source = """
+        import logging
+        def handler(event, context):
+            logging.warning("left out")
+            raise Exception(event)
+    """
+    async with python_function(tmp_path, source, logging_config=config) as function:
+        tail = log_tail(await function.invoke(b'"no"', request_id="r-1"))
+    start, error, report = map(json.loads, tail.decode().splitlines())
+    assert (start["type"], report["type"]) == ("platform.start", "platform.report")
+    assert (error["errorMessage"], error["requestId"]) == ("no", "r-1")

@@ -11,7 +11,7 @@ import pytest
 
 from handlers.function import Payload
 from handlers.logs import lines as log_lines
-from handlers.workers import log_reader as worker_logs
+from handlers.logs.tail import TAIL_LINES
 from tests.e2e.functions import (
     TIMEOUTS,
     alive,
@@ -121,7 +121,7 @@ async def test_garbage_and_floods_of_output_do_no_harm(tmp_path: Path) -> None:
         )
         flooded = await run(function, 1)
         assert flooded.result == Payload(b"1")
-        assert len(flooded.log) <= worker_logs.TAIL_LINES
+        assert len(flooded.log) <= TAIL_LINES
         assert any(line.endswith(" lines dropped: more than 1000 a second]") for line in flooded.log)
         assert 0 < function.status().log_lines_dropped_total < 100_000
 

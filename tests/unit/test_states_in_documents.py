@@ -38,7 +38,7 @@ def part(text: str, begins: str) -> str:
         pytest.param(part(STREAMS, "## The life of a shard"), [state.name for state in ShardState], id="shard in full"),
         pytest.param(
             part(ARCHITECTURE, "**A worker**"),
-            ["started", "init error", "ready", "running", "response sent"],
+            ["started", "init error", "ready", "running", "invocation response", "response sent"],
             id="worker",
         ),
     ],
@@ -50,7 +50,8 @@ def test_every_state_is_drawn(drawn: str, states: Iterable[str]) -> None:
 
 def test_the_states_of_a_worker_are_those_of_its_runtime() -> None:
     """The picture has them in words."""
-    assert [state.value for state in RuntimeState] == ["Started", "InitError", "Ready", "Running", "ResponseSent"]
+    before = ["Started", "InitError", "Ready", "Running", "InvocationResponse"]
+    assert [state.value for state in RuntimeState] == [*before, "ResponseSent"]
 
 
 def test_every_step_of_a_shard_is_explained() -> None:

@@ -13,7 +13,15 @@ import anyio
 import pytest
 import structlog
 
-from handlers.function import PAYLOAD_LIMIT_BYTES, Function, FunctionError, Invocation, Payload
+from handlers.function import (
+    PAYLOAD_LIMIT_BYTES,
+    RESPONSE_LIMIT_BYTES,
+    Call,
+    Function,
+    FunctionError,
+    Invocation,
+    Payload,
+)
 from handlers.in_process.function import ERRORS_A_SECOND
 from tests.unit.handlers.in_process.conftest import ARN, MakeFunction
 
@@ -243,11 +251,11 @@ async def test_an_answer_over_six_mebibytes_is_too_large(make: MakeFunction, def
     """The limit counts the serialised answer; one byte less is fine."""
     code = f"{define} handler(event, context): return 'x' * event"
     async with make(code) as function:
-        most = (await function.invoke(str(PAYLOAD_LIMIT_BYTES - 2).encode(), request_id="r")).result
-        more = (await function.invoke(str(PAYLOAD_LIMIT_BYTES - 1).encode(), request_id="r")).result
+        most = (await function.invoke(str(RESPONSE_LIMIT_BYTES - 2).encode(), request_id="r")).result
+        more = (await function.invoke(str(RESPONSE_LIMIT_BYTES - 1).encode(), request_id="r")).result
 
     assert isinstance(most, Payload)
-    assert len(most.body) == PAYLOAD_LIMIT_BYTES
+    assert len(most.body) == RESPONSE_LIMIT_BYTES
     assert isinstance(more, FunctionError)
     assert more.error_type == "Function.ResponseSizeTooLarge"
 
@@ -452,3 +460,43 @@ async def test_a_handler_that_does_nothing_but_fail_does_not_flood_the_log(make:
             seconds = time.monotonic() - before
 
     assert 1 <= len(lines) <= ERRORS_A_SECOND * (int(seconds) + 2)
+
+
+@BOTH
+async def test_a_client_context_is_that_of_aws_s_client(make: MakeFunction, define: str) -> None:
+    """An object with the three members that Lambda knows; those that are not given are None."""
+    code = f"""
+        {define} handler(event, context):
+            given = context.client_context
+            return [given.custom, given.env, given.client.app_title if given.client else None]
+    """
+    full = '{"custom": {"a": 1}, "env": {"make": "x"}, "client": {"app_title": "t", "unknown": 1}, "other": 2}'
+    async with make(code) as function:
+        results = [
+            (await function.invoke(b"{}", request_id="r", call=Call(client_context=given))).result
+            for given in (full, "{}")
+        ]
+
+    assert results == [Payload(b'[{"a": 1}, {"make": "x"}, "t"]'), Payload(b"[null, null, null]")]
+
+
+@pytest.mark.parametrize("given", ["{", "[" * 100_000])
+async def test_a_client_context_that_is_no_json_fails_the_invocation(make: MakeFunction, given: str) -> None:
+    """As AWS's client does; the function goes on."""
+    async with make("def handler(event, context): return 1") as function:
+        result = (await function.invoke(b"{}", request_id="r", call=Call(client_context=given))).result
+        again = (await function.invoke(b"{}", request_id="r")).result
+
+    assert isinstance(result, FunctionError)
+    assert result.error_type == "Runtime.LambdaContextUnmarshalError"
+    assert again == Payload(b"1")
+
+
+@BOTH
+async def test_a_generator_is_no_answer(make: MakeFunction, define: str) -> None:
+    """Lambda's Python runtime cannot stream, so neither does code that is to run there."""
+    code = f"{define} handler(event, context): return (part for part in 'ab')"
+    result = (await run(make(code))).result
+
+    assert isinstance(result, FunctionError)
+    assert result.error_type == "Runtime.MarshalError"

@@ -10,11 +10,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from config.models import LoggingConfig
+from handlers.logs import Report
 from handlers.logs.intake import LEAST_BYTES, SLICE_BYTES, WAITING_LIMIT_BYTES, WORK_A_TURN, StreamText
 from handlers.logs.lines import LINES_AT_ONCE, Allowance
 from handlers.workers.log_reader import RECORDS_A_TURN
 from handlers.workers.output import LogRules, WorkerOutput
-from handlers.workers.report import Report
 
 if TYPE_CHECKING:
     from handlers.logs.lines import LogEvent

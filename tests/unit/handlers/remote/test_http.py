@@ -12,8 +12,8 @@ import trustme
 from aiohttp import web
 
 import config.models as models
-from handlers.errors import FunctionUnusable
-from handlers.function import FunctionError, InfrastructureError, Payload, Result, Throttle
+from handlers.errors import FunctionUnusable, ReaderGone
+from handlers.function import RESPONSE_LIMIT_BYTES, Call, FunctionError, InfrastructureError, Payload, Result, Throttle
 from handlers.remote import http
 from handlers.remote.endpoints import EMULATOR_PATH
 from handlers.remote.http import HttpFunction
@@ -395,3 +395,107 @@ async def test_no_url_makes_the_function_unusable() -> None:
     """Nothing could be called."""
     with pytest.raises(FunctionUnusable, match="no url"):
         await invoke()
+
+
+class Reader:
+    """A stream that keeps what it gets, until it has had ``patience`` pieces."""
+
+    def __init__(self, patience: int = 1_000_000) -> None:
+        self.types: list[str] = []
+        self.got = b""
+        self.came = anyio.Event()
+        self.let = anyio.Event()
+        self._patience = patience
+
+    def begin(self, content_type: str) -> None:
+        self.types.append(content_type)
+
+    async def write(self, chunk: bytes) -> None:
+        if self._patience <= 0:
+            raise ReaderGone
+        self._patience -= 1
+        self.got += chunk
+        self.came.set()
+
+
+async def stream(url: str, reader: Reader, **settings: Any) -> Any:  # noqa: ANN401 - the model's options; an invocation
+    async with function(url, **settings) as entered:
+        return await entered.invoke(EVENT, request_id="r-1", call=Call(client_context='{"custom":{}}', stream=reader))
+
+
+def in_pieces(reader: Reader, *pieces: bytes, ends: bool = True) -> Any:  # noqa: ANN401 - see serving
+    """A reply in chunks, the next of which is sent when the reader has the one before."""
+
+    async def respond(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/plain"})
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        for piece in pieces:
+            await response.write(piece)
+            if reader._patience > 0:
+                await reader.came.wait()
+                reader.came = anyio.Event()
+        if not ends:
+            assert request.transport is not None
+            request.transport.abort()
+        return response
+
+    return serving(respond)
+
+
+async def test_a_reply_in_chunks_is_passed_on_while_it_comes() -> None:
+    """To who asked for a stream; its type is the service's."""
+    reader = Reader()
+    async with in_pieces(reader, b"one", b"two") as url:
+        invocation = await stream(url, reader)
+
+    assert (invocation.result, invocation.streamed) == (Payload(b""), True)
+    assert (reader.types, reader.got) == (["text/plain"], b"onetwo")
+
+
+async def test_a_reply_of_known_length_is_the_result() -> None:
+    """A stream for it is not used, nor for an error; the client context goes along."""
+    seen: list[str] = []
+
+    async def respond(request: web.Request) -> web.Response:
+        seen.append(request.headers["X-Amz-Client-Context"])
+        return web.Response(body=b'"whole"')
+
+    reader = Reader()
+    async with serving(respond) as url:
+        invocation = await stream(url, reader)
+
+    assert (invocation.result, invocation.streamed, reader.types) == (Payload(b'"whole"'), False, [])
+    assert seen == ["eyJjdXN0b20iOnt9fQ=="]
+
+
+async def test_a_reply_that_breaks_off_on_its_way_is_a_function_error() -> None:
+    """What came has been passed on."""
+    reader = Reader()
+    async with in_pieces(reader, b"one", ends=False) as url:
+        invocation = await stream(url, reader)
+
+    assert isinstance(invocation.result, FunctionError)
+    assert (invocation.result.error_type, invocation.streamed) == ("Runtime.TruncatedResponse", True)
+    assert reader.got == b"one"
+
+
+async def test_a_reply_that_nobody_reads_any_more_is_read_to_its_end() -> None:
+    """Its service is not stopped by that."""
+    reader = Reader(patience=0)
+    async with in_pieces(reader, *[b"x" * 1_000_000] * 20) as url:
+        invocation = await stream(url, reader)
+
+    assert (invocation.result, invocation.streamed, reader.got) == (Payload(b""), True, b"")
+
+
+async def test_a_streamed_reply_ends_at_its_own_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not at that of whole ones."""
+    monkeypatch.setattr("handlers.remote.passing.STREAMED_LIMIT_BYTES", 7_000_000)
+    reader = Reader()
+    async with in_pieces(reader, *[b"x" * (RESPONSE_LIMIT_BYTES + 1)] * 2) as url:
+        invocation = await stream(url, reader)
+
+    assert isinstance(invocation.result, FunctionError)
+    assert "(7000000 bytes)" in invocation.result.message
+    assert len(reader.got) > RESPONSE_LIMIT_BYTES

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import os
+import zlib
 from typing import Any
 from urllib.parse import unquote
 
@@ -14,7 +15,16 @@ import pytest
 from aiohttp import web
 
 import config.models as models
-from handlers.function import FunctionError, InfrastructureError, Payload, Result, Throttle
+from handlers.function import (
+    RESPONSE_LIMIT_BYTES,
+    Call,
+    FunctionError,
+    InfrastructureError,
+    Invocation,
+    Payload,
+    Result,
+    Throttle,
+)
 from handlers.remote import invoke_api
 from handlers.remote.invoke_api import InvokeApiFunction, log_lines, split_qualifier
 from tests.unit.handlers.remote.servers import closed_url, dropping, serving
@@ -235,7 +245,7 @@ async def test_an_error_that_is_not_json_is_an_infrastructure_error() -> None:
 
 async def test_an_answer_over_six_mebibytes_is_too_large() -> None:
     """An emulator may let it pass; memory is bounded all the same."""
-    async with answer(body=b"x" * (6 * 1024 * 1024 + 1)) as url:
+    async with answer(body=b"x" * (RESPONSE_LIMIT_BYTES + 1)) as url:
         result = await invoke(url)
 
     assert isinstance(result, FunctionError)
@@ -370,3 +380,77 @@ async def test_no_reply_of_the_service_makes_an_invocation_raise(status: int, bo
     headers = {"x-amzn-ErrorType": "TooManyRequestsException", "X-Amz-Log-Result": "no base64!"}
     async with answer(status, body, headers if status != 200 else {"X-Amz-Log-Result": "x"}) as url:
         assert await invoke(url) is not None
+
+
+class Reader:
+    """A stream that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.types: list[str] = []
+        self.got: list[bytes] = []
+
+    def begin(self, content_type: str) -> None:
+        self.types.append(content_type)
+
+    async def write(self, chunk: bytes) -> None:
+        self.got.append(chunk)
+
+
+def frame(kind: str, payload: bytes, message_type: str = "event") -> bytes:
+    """One message of AWS's event stream encoding."""
+    headers = b""
+    for name, value in ((":message-type", message_type), (f":{message_type}-type", kind)):
+        headers += bytes([len(name)]) + name.encode() + b"\x07" + len(value).to_bytes(2, "big") + value.encode()
+    head = (16 + len(headers) + len(payload)).to_bytes(4, "big") + len(headers).to_bytes(4, "big")
+    body = head + zlib.crc32(head).to_bytes(4, "big") + headers + payload
+    return body + zlib.crc32(body).to_bytes(4, "big")
+
+
+async def stream(frames: list[bytes], reader: Reader, seen: list[web.Request] | None = None) -> Invocation:
+    """Invoke a function that answers with these frames."""
+
+    async def respond(request: web.Request) -> web.Response:
+        if seen is not None:
+            seen.append(request)
+        headers = {"Content-Type": "application/vnd.amazon.eventstream"}
+        return web.Response(body=b"".join(frames), headers=headers)
+
+    async with serving(respond) as url, function(url) as entered:
+        call = Call(client_context='{"custom":{}}', stream=reader)
+        return await entered.invoke(EVENT, request_id="r-1", call=call)
+
+
+async def test_a_stream_is_asked_for_and_passed_on() -> None:
+    """By InvokeWithResponseStream, with the client context; the log's tail comes at the end."""
+    reader, seen = Reader(), list[web.Request]()
+    tail = base64.b64encode(b"START\nEND\n").decode()
+    complete = frame("InvokeComplete", json.dumps({"LogResult": tail}).encode())
+    invocation = await stream([frame("PayloadChunk", b"one"), frame("PayloadChunk", b"\0two"), complete], reader, seen)
+
+    assert unquote(seen[0].raw_path) == f"/2021-11-15/functions/{ARN}/response-streaming-invocations"
+    assert seen[0].headers["X-Amz-Client-Context"] == base64.b64encode(b'{"custom":{}}').decode()
+    assert (invocation.result, invocation.streamed, invocation.log) == (Payload(b""), True, ("START", "END"))
+    assert (b"".join(reader.got), len(reader.types)) == (b"one\0two", 1)
+
+
+async def test_what_ends_a_stream_is_its_result() -> None:
+    """An error at its end with what was written; one before anything came is an error like any other."""
+    details = json.dumps({"ErrorCode": "Function.Broke", "ErrorDetails": '{"errorMessage":"m"}'}).encode()
+    late, early = Reader(), Reader()
+    broken = await stream([frame("PayloadChunk", b"one"), frame("InvokeComplete", details)], late)
+    failed = await stream([frame("InvokeComplete", details)], early)
+    for invocation in (broken, failed):
+        assert isinstance(invocation.result, FunctionError)
+        assert (invocation.result.error_type, invocation.result.message) == ("Function.Broke", "m")
+    assert (broken.streamed, late.got, failed.streamed, early.types) == (True, [b"one"], False, [])
+
+
+async def test_a_stream_without_an_end_was_broken_off() -> None:
+    """Before anything came nobody can tell whether the function ran."""
+    broken = await stream([frame("PayloadChunk", b"one")], Reader())
+    lost = await stream([], Reader())
+
+    assert isinstance(broken.result, FunctionError)
+    assert broken.result.error_type == "Runtime.TruncatedResponse"
+    assert isinstance(lost.result, InfrastructureError)
+    assert "broken off" in lost.result.message

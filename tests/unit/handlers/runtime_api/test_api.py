@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
-from handlers.function import FunctionError, Payload, Result
+from handlers.function import RESPONSE_LIMIT_BYTES, FunctionError, Payload, Result
 from handlers.runtime_api.api import RuntimeApi, RuntimeState
 from handlers.runtime_api.delivery import Delivery
 from handlers.runtime_api.requests import Request
-from handlers.runtime_api.responses import RESPONSE_LIMIT_BYTES
 
 if TYPE_CHECKING:
     from handlers.runtime_api.responses import Response

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handlers.logs import Report
 from handlers.logs.intake import Share
 from handlers.logs.lines import LINE_LIMIT_BYTES, LINES_AT_ONCE, Allowance, LogEvent, LogLines
-from handlers.workers.log_reader import RECORDS_A_TURN, TAIL_BYTES, TAIL_LINES, LogQueue, LogTail
-from handlers.workers.report import Report
+from handlers.logs.tail import TAIL_BYTES, TAIL_LINES, LogTail
+from handlers.workers.log_reader import RECORDS_A_TURN, LogQueue
 
 
 def texts(events: list[LogEvent]) -> list[str]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from handlers.logs import RANKS, LogEvent
+from handlers.logs.levels import RANKS
+from handlers.logs.lines import LogEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
