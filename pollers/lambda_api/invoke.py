@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from handlers.errors import FunctionUnusable
 from handlers.function import PAYLOAD_LIMIT_BYTES, PLAIN, FunctionError, InfrastructureError, Payload, Throttle
 from handlers.function import Call as FunctionCall
+from handlers.logs import log_tail
 from pollers.invocations import QueueFull
 from pollers.lambda_api import errors
 from pollers.lambda_api.names import LATEST
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 EVENT_LIMIT_BYTES = 1024 * 1024
 INVOKE_ASYNC_LIMIT_BYTES = 256 * 1024
-LOG_TAIL_BYTES = 4 * 1024
 ANY_JSON: dict[str, object] = {}
 NO_EVENT = b"{}"
 """What the function gets when there is no payload."""
@@ -124,7 +124,7 @@ class Invoking:
         if not invocation.streamed:
             # Nothing has been sent: what kept the function from running is an ordinary error still.
             _raise_unless_run(invocation, found.host)
-        return await stream.finish(invocation, log_result(invocation.log) if wanted else None)
+        return await stream.finish(invocation, log_result(invocation) if wanted else None)
 
     async def _run(self, host: FunctionHost, event: bytes, request_id: str, call: FunctionCall) -> Invocation:
         try:
@@ -158,7 +158,7 @@ def _reply(invocation: Invocation, host: FunctionHost, *, log: bool) -> Reply:
     result = invocation.result
     headers = {"X-Amz-Executed-Version": LATEST}
     if log:
-        headers["X-Amz-Log-Result"] = log_result(invocation.log)
+        headers["X-Amz-Log-Result"] = log_result(invocation)
     if isinstance(result, FunctionError):
         headers["X-Amz-Function-Error"] = "Unhandled"
         return Reply(200, result.document, headers)
@@ -181,8 +181,6 @@ def _throttled(throttle: Throttle, host: FunctionHost) -> ApiError:
     )
 
 
-def log_result(lines: tuple[str, ...]) -> str:
-    """The end of an invocation's log as the header has it: base64 of at most 4 KB, which begin with a whole character."""
-    tail = "\n".join((*lines, "")).encode("utf-8", "replace")[-LOG_TAIL_BYTES:]
-    whole = tail.decode("utf-8", "ignore").encode() if tail and tail[0] & 0xC0 == 0x80 else tail
-    return base64.b64encode(whole).decode()
+def log_result(invocation: Invocation) -> str:
+    """The tail of an invocation's log as the header has it."""
+    return base64.b64encode(log_tail(invocation)).decode()

@@ -68,7 +68,7 @@ class ToldFunction:
         asked = Asked(event, request_id, call)
         self._told.asked.append(asked)
         result = Payload(event) if self._told.answer is None else await self._told.answer(asked)
-        return Invocation(request_id, result, 0.001, self._told.log, self._told.streams)
+        return Invocation(request_id, result, 0.001, self._told.log, self._told.streams, reported=True)
 
     def status(self) -> FunctionStatus:
         return FunctionStatus(0, 0)

@@ -14,7 +14,7 @@ from handlers.error_documents import raised, response_too_large
 from handlers.errors import FunctionUnusable
 from handlers.function import InfrastructureError, Payload, Throttle
 from pollers.invocations import QueueFull
-from pollers.lambda_api.invoke import EVENT_LIMIT_BYTES, INVOKE_ASYNC_LIMIT_BYTES, log_result
+from pollers.lambda_api.invoke import EVENT_LIMIT_BYTES, INVOKE_ASYNC_LIMIT_BYTES
 from pollers.storage import StoreUnwritable
 from tests.unit.lambda_api.rig import PATH, Asked, Rig, rig
 
@@ -76,13 +76,6 @@ async def test_the_end_of_the_log_comes_only_if_it_is_asked_for() -> None:
         assert base64.b64decode(headers["X-Amz-Log-Result"]) == b"START RequestId: 1\nhello\nEND RequestId: 1\n"
         assert "X-Amz-Log-Result" not in (await asked(at, headers={"X-Amz-Log-Type": "None"}))[1]
         assert "X-Amz-Log-Result" not in (await asked(at))[1]
-
-
-def test_of_a_long_log_the_last_4_kb_come_and_no_part_of_a_character() -> None:
-    """A cut through a character would be no text to whoever decodes it."""
-    decoded = base64.b64decode(log_result(("я" * 3000,)))
-    assert 4_090 < len(decoded) <= 4_096
-    assert decoded.decode() == "я" * ((len(decoded) - 1) // 2) + "\n"
 
 
 async def test_the_client_context_reaches_the_function_as_it_was_given() -> None:
