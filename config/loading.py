@@ -96,6 +96,7 @@ class _Loader:
         given = {name: section for name, section in single.items() if section is not None}
         config = Config(**given, functions=functions, event_source_mappings=mappings, schedules=schedules)
         self._note_without_mappings(config, files)
+        self._note_unserved_urls(config)
         return Loaded(config, sorted(set(self._report.notes)), tuple(paths), self._report)
 
     def _read(self, path: FilePath) -> tuple[list[FilePath], list[ConfigFile]]:
@@ -216,3 +217,15 @@ class _Loader:
             self._report.notes.append(
                 Note(files[0].file, 1, "", "there are no event_source_mappings: nothing would be polled")
             )
+
+    def _note_unserved_urls(self, config: Config) -> None:
+        """A URL is easily thought to be served when nothing serves it, or another of its name."""
+        urls = [name for name, function in config.functions.items() if function.function_url is not None]
+        for name in urls:
+            path: Path = ("functions", name, "function_url")
+            if config.lambda_api is None:
+                self._report.note(path, "it is not served without lambda_api, which says on which address")
+            alike = [other for other in urls if other != name and other.lower() == name.lower()]
+            if alike and name != name.lower():
+                message = f"it is served by path only: in a host name, {name} cannot be told from {alike[0]}"
+                self._report.note(path, message)

@@ -96,8 +96,8 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path, urls: dict[str, dict[str, Any]], **settings: Any) -> Iterator[Served]:  # noqa: ANN401 - YAML
-    """A Headrace with a function of each name, whose ``function_url`` has these settings; ``stream`` is a custom runtime.
+def served(folder: Path, urls: dict[str, dict[str, Any] | None], **settings: Any) -> Iterator[Served]:  # noqa: ANN401 - YAML
+    """A Headrace with a function of each name, whose ``function_url`` has these settings, if any; ``stream`` is a custom runtime.
 
     Stopped at the end, and that must be in order.
     """
@@ -112,7 +112,8 @@ def served(folder: Path, urls: dict[str, dict[str, Any]], **settings: Any) -> It
         "runtime": {"http": False, "state": str(folder / "state")},
         "lambda_api": {"port": 0, "region": REGION, **settings},
         "functions": {
-            name: {**(provided if name == "stream" else python), "timeout": 30, "concurrency": 1, "function_url": url}
+            name: {**(provided if name == "stream" else python), "timeout": 30, "concurrency": 1}
+            | ({} if url is None else {"function_url": url})
             for name, url in urls.items()
         },
     }

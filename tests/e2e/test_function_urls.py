@@ -59,13 +59,14 @@ def origin() -> Iterator[str]:
 def at(tmp_path_factory: pytest.TempPathFactory, origin: str) -> Iterator[Served]:
     """Functions with all kinds of URLs."""
     shop = {"allow_origins": [origin], "allow_methods": ["PUT"], "allow_headers": ["x-a", "content-type"]}
-    urls: dict[str, dict[str, Any]] = {
+    urls: dict[str, dict[str, Any] | None] = {
         "Echo": {"auth_type": "NONE"},
         "shop": {"auth_type": "NONE", "cors": {**shop, "expose_headers": ["x-seen"], "max_age": 5}},
         "signedin": {"auth_type": "NONE", "cors": {"allow_origins": ["*"], "allow_credentials": True}},
         "closed": {"auth_type": "NONE", "cors": {"allow_origins": ["https://elsewhere.example"]}},
         "stream": {"auth_type": "NONE", "invoke_mode": "RESPONSE_STREAM"},
         "private": {"auth_type": "AWS_IAM"},
+        "later": None,
     }
     keys = [{"access_key_id": KEY, "secret_access_key": SECRET}]
     with served(tmp_path_factory.mktemp("urls"), urls, credentials=keys) as started:
@@ -87,6 +88,13 @@ async def raw(at: Served, request: bytes) -> bytes:
         return await asyncio.wait_for(reader.read(), 60)
     finally:
         writer.close()
+
+
+def signed(method: str, url: str, body: bytes) -> dict[str, str]:
+    """The headers of a request, as botocore signs it."""
+    request = AWSRequest(method, url, data=body)
+    SigV4Auth(Credentials(KEY, SECRET), "lambda", "us-east-1").add_auth(request)
+    return dict(request.headers.items())
 
 
 async def test_a_function_sees_the_request_as_it_was_sent(at: Served) -> None:
@@ -148,16 +156,41 @@ async def test_a_stream_begins_with_its_head_and_tells_of_its_failure(at: Served
 async def test_only_signed_calls_reach_a_private_function(at: Served) -> None:
     """Signed as botocore signs, over what the client sees of the URL."""
     url = at.path("private", "/a?b=c")
-    request = AWSRequest("POST", url, data=b"body")
-    SigV4Auth(Credentials(KEY, SECRET), "lambda", "us-east-1").add_auth(request)
+    headers = signed("POST", url, b"body")
     async with client() as session:
-        async with session.post(url, data=b"body", headers=dict(request.headers.items())) as reply:
+        async with session.post(url, data=b"body", headers=headers) as reply:
             told = json.loads(await reply.read())
             assert told["event"]["requestContext"]["authorizer"]["iam"]["accessKey"] == KEY
-        async with session.post(url, data=b"other", headers=dict(request.headers.items())) as reply:
+        async with session.post(url, data=b"other", headers=headers) as reply:
             assert reply.status == 403
         async with session.post(url, data=b"body") as reply:
             assert reply.status == 403
+
+
+async def test_a_url_comes_changes_and_goes_through_the_api(at: Served) -> None:
+    """From the call's answer on, without a restart."""
+    config = f"http://127.0.0.1:{at.port}/2021-10-31/functions/later/url"
+    async with client() as session:
+
+        async def ask(method: str, **members: str) -> dict[str, Any]:
+            body = json.dumps(members).encode() if members else b""
+            async with session.request(method, config, data=body, headers=signed(method, config, body)) as reply:
+                text = await reply.read()
+                assert reply.status < 300, text
+                return dict(json.loads(text)) if text else {}
+
+        async def status() -> int:
+            async with session.get(at.path("later", "/text")) as reply:
+                return reply.status
+
+        assert await status() == 403
+        assert (await ask("POST", AuthType="NONE"))["FunctionUrl"] == at.url("later")
+        assert await status() == 200
+        await ask("PUT", AuthType="AWS_IAM")
+        assert await status() == 403
+        await ask("DELETE")
+        async with session.get(at.path("later")) as reply:
+            assert await reply.read() == b'{"Message":null}'
 
 
 FETCH = """

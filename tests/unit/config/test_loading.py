@@ -43,6 +43,27 @@ def test_a_configuration_without_mappings_is_noted(folder: Folder) -> None:
     assert [note.message for note in loaded.notes] == ["there are no event_source_mappings: nothing would be polled"]
 
 
+URLS = """
+functions:
+  hello: {code: ., handler: app.handler, function_url: {auth_type: NONE}}
+  Hello: {code: ., handler: app.handler, function_url: {auth_type: NONE}}
+"""
+
+
+def test_a_function_url_that_nothing_serves_is_noted(folder: Folder) -> None:
+    """And one that cannot be told from another in a host name, where upper and lower case are the same."""
+    unserved = "it is not served without lambda_api, which says on which address"
+    alike = "it is served by path only: in a host name, Hello cannot be told from hello"
+
+    notes = [(note.line, note.path, note.message) for note in folder.load(URLS).notes if note.path]
+    assert notes == [
+        (3, "functions.hello.function_url", unserved),
+        (4, "functions.Hello.function_url", unserved),
+        (4, "functions.Hello.function_url", alike),
+    ]
+    assert [note.message for note in folder.load(f"lambda_api: {{}}\n{URLS}").notes] == [alike]
+
+
 @pytest.mark.parametrize("name", ["headrace.yaml", "headrace.json"])
 def test_a_repeated_key_is_a_fault_wherever_it_is(folder: Folder, name: str) -> None:
     """Each with the line of the repetition."""
