@@ -89,7 +89,8 @@ async def _listening(
     except OSError as taken:
         problem = f"lambda_api: cannot listen on {at.host}:{at.port}: {taken.strerror or taken}"
         raise AddressTaken(problem) from taken
-    log.info("Lambda's API is served", url=url)
+    urls = {name: address_of(name, here.region, url) for name in config.functions if resources.url_of(name)}
+    log.info("Lambda's API is served", url=url, **({"function_urls": urls} if urls else {}))
     return api
 
 

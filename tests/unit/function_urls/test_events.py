@@ -7,6 +7,8 @@ import locale
 from urllib.parse import unquote_to_bytes
 
 import pytest
+from aws_lambda_powertools.utilities.data_classes import LambdaFunctionUrlEvent
+from aws_lambda_powertools.utilities.parser.models import LambdaFunctionUrlModel
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +69,17 @@ def test_a_signed_request_names_the_account() -> None:
             "userId": "000000000000",
         }
     }
+
+
+@pytest.mark.parametrize("signer", [None, Signer("AKIAEXAMPLE", "000000000000")])
+def test_powertools_reads_the_event(signer: Signer | None) -> None:
+    """By its model, and by its class of events."""
+    sent = head(b"/a%20b?x=1&x=2", (b"Cookie", b"c=1"), (b"Content-Type", b"application/json"), method="POST")
+    event = event_of(sent, b'{"a":1}', signer=signer)
+    LambdaFunctionUrlModel.model_validate(event)
+    read = LambdaFunctionUrlEvent(event)
+    assert (read.path, read.http_method, read.json_body) == ("/a%20b", "POST", {"a": 1})
+    assert (read.query_string_parameters, read.cookies) == ({"x": "1,2"}, ["c=1"])
 
 
 @pytest.mark.parametrize(
