@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 HELD_LIMIT_BYTES = 128 * 1024 * 1024
-"""Of requests that run or arrive, and of answers that are read slowly: twenty of the largest of each kind."""
+"""Of requests that run or arrive, and of answers that are read slowly: twenty of the largest."""
+ARRIVING_LIMIT_BYTES = HELD_LIMIT_BYTES // 2
+"""Of requests that arrive slowly: clients that never send the rest must not keep others out."""
 
 
 class Bodies:
     """A count with a limit. An answer is counted whatever is held, since its function has run; requests are refused meanwhile."""
 
-    __slots__ = ("_limit_bytes", "held_bytes")
+    __slots__ = ("_limits_bytes", "arriving", "held_bytes")
 
-    def __init__(self, limit_bytes: int = HELD_LIMIT_BYTES) -> None:
-        self._limit_bytes = limit_bytes
+    def __init__(self, limit_bytes: int = HELD_LIMIT_BYTES, arriving_limit_bytes: int = ARRIVING_LIMIT_BYTES) -> None:
+        self._limits_bytes = (limit_bytes, arriving_limit_bytes)
         self.held_bytes = 0
+        self.arriving = 0
+        """Requests whose bodies did not come with their heads and are not whole yet."""
 
-    def take(self, count: int) -> bool:
+    def take(self, count: int, *, arriving: bool = False) -> bool:
         """Hold so many bytes more; False, and none, when that would be too many."""
-        if self.held_bytes + count > self._limit_bytes:
+        if self.held_bytes + count > self._limits_bytes[arriving]:
             return False
         self.held_bytes += count
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,12 @@ from handlers.errors import ReaderGone
 from pollers.lambda_api.errors import CALLER_REASON, ApiError, throttled
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Awaitable, Iterator, Mapping
 
     from multidict import CIMultiDictProxy
 
     from pollers.lambda_api.bodies import Bodies
+    from pollers.listening import Bounded
 
 BODY_SECONDS = 60.0
 """How long a body may take to arrive: 6 MB in that time are 100 KB a second."""
@@ -42,8 +44,9 @@ class Incoming:
     ``operation`` is set by whoever knows it. ``begun``: a part of the answer has been sent already.
     """
 
-    def __init__(self, request: web.BaseRequest, request_id: str, bodies: Bodies) -> None:
+    def __init__(self, request: web.BaseRequest, request_id: str, bodies: Bodies, connection: Bounded | None) -> None:
         self._request = request
+        self._connection = connection
         self._bodies = bodies
         self._held_bytes = 0
         self.begun = False
@@ -112,7 +115,8 @@ class Incoming:
             return body
         try:
             async with asyncio.timeout(BODY_SECONDS):
-                return await self._read_slowly(limit_bytes)
+                with self._arriving():
+                    return await self._read_slowly(limit_bytes)
         except TimeoutError:
             raise ApiError(
                 408, "RequestTimeoutException", f"the body did not arrive within {BODY_SECONDS:.0f} s"
@@ -126,12 +130,25 @@ class Incoming:
         async for part in self._request.content.iter_any():
             if len(kept) + len(part) > limit_bytes:
                 raise BodyTooLong(limit_bytes, None)
-            self._hold(len(part))
+            self._hold(len(part), arriving=True)
             kept += part
         return bytes(kept)
 
-    def _hold(self, count: int) -> None:
-        if not self._bodies.take(count):
+    @contextmanager
+    def _arriving(self) -> Iterator[None]:
+        """While the body arrives, the connection is none of those that work."""
+        self._bodies.arriving += 1
+        if self._connection is not None:
+            self._connection.arriving(2 * BODY_SECONDS)  # the timeout comes first, and is answered
+        try:
+            yield
+        finally:
+            self._bodies.arriving -= 1
+            if self._connection is not None:
+                self._connection.begun()
+
+    def _hold(self, count: int, *, arriving: bool = False) -> None:
+        if not self._bodies.take(count, arriving=arriving):
             raise throttled(CALLER_REASON, 1)
         self._held_bytes += count
 

@@ -34,6 +34,8 @@ KEEPALIVE_SECONDS = 50.0
 HEAD_LIMIT_BYTES = 16 * 1024
 """Of the request's line, and of one header: a presigned URL with a session token takes 2 KB, a client context 4 KB."""
 HEADERS_AT_MOST = 128
+HEADS_LIMIT_BYTES = 64 * 1024
+"""Of a whole head."""
 GOODBYE_SECONDS = 0.1
 """How long connections may take to close at the end."""
 MALFORMED_LOGGER = "headrace.lambda_api.malformed"
@@ -52,7 +54,7 @@ class ApiServer:
         self._new_id = new_id
         self._host = host
         self._port = port
-        self._connections = Connections(CONNECTIONS_AT_MOST)
+        self._connections = Connections(CONNECTIONS_AT_MOST, HEADS_LIMIT_BYTES)
         self._tasks: set[asyncio.Task[Any] | None] = set()
         self._idle = anyio.Event()
         self._stopping = False
@@ -101,7 +103,9 @@ class ApiServer:
         if self._listening is not None:
             self._listening.close()
         if self._inner is not None:
+            # It ends those connections only when they have answered; those that wait for a request would stay open.
             self._inner.pre_shutdown()
+            self._connections.close_idle()
         self._tell_idle()
 
     async def until_idle(self) -> None:
@@ -126,21 +130,25 @@ class ApiServer:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         task = asyncio.current_task()
         self._tasks.add(task)
-        incoming = Incoming(request, self._new_id(), self.bodies)
+        connection = self._connections.of(request.transport)
+        if connection is not None:
+            connection.begun()
+        incoming = Incoming(request, self._new_id(), self.bodies, connection)
         try:
-            with self._connections.handling(request.transport):
-                return await self._send(incoming, await self._answered(incoming))
+            return await self._send(incoming, await self._answered(incoming))
         except ReaderGone:
             # What it asked for was done. aiohttp takes this for what it is, and closes the connection.
             raise ConnectionResetError from None
         finally:
             incoming.release()
+            if connection is not None:
+                connection.ended(rest=not request.content.is_eof())
             self._tasks.discard(task)
             self._tell_idle()
 
     async def _answered(self, incoming: Incoming) -> Reply | Outgoing | ApiError:
         try:
-            if len(self._tasks) > REQUESTS_AT_ONCE:
+            if len(self._tasks) - self.bodies.arriving > REQUESTS_AT_ONCE:
                 raise throttled(CALLER_REASON, 1)
             return await self._answer(incoming)
         except ApiError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from contextlib import contextmanager
+from enum import Enum
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ ARRIVAL_SECONDS = 10.0
 """How long a client may take to send its request's head, from its connection or from the first byte of a further request."""
 SENDING_SECONDS = 60.0
 """How long a client may take to read an answer. Longer than servers keep an idle connection open."""
+AHEAD_LIMIT_BYTES = 64 * 1024
+"""How much a client may send ahead while a request of it is answered; then reading pauses."""
 LOOKS = 8
 """How often in the shortest of these times the connections are looked at: so much later a limit may take effect."""
 
@@ -21,12 +24,15 @@ LOOKS = 8
 class Connections:
     """Every open connection, oldest first. When there are too many, the oldest without a request makes room for a new one.
 
+    ``head_limit_bytes``: what a whole head may have, if that is bounded here.
+
     So a client that holds connections open cannot keep an orchestrator's probe out. Their time limits are looked at together and
     now and then: with timers of its own, each request would set and cancel three.
     """
 
-    def __init__(self, at_most: int) -> None:
+    def __init__(self, at_most: int, head_limit_bytes: int | None = None) -> None:
         self._at_most = at_most
+        self.head_limit_bytes = head_limit_bytes
         self.ended: Callable[[], None] = lambda: None
         self._open: dict[asyncio.BaseTransport, Bounded] = {}
         self._looking: asyncio.TimerHandle | None = None
@@ -54,10 +60,19 @@ class Connections:
             self._looking = None
         return admitted
 
+    def of(self, transport: asyncio.BaseTransport | None) -> Bounded | None:
+        """The connection of a transport; None when it is gone."""
+        return self._open.get(transport) if transport is not None else None
+
+    def close_idle(self) -> None:
+        """Close every connection that nothing is answered on; what was written to it is still sent."""
+        for connection in list(self._open.values()):
+            connection.close_if_idle()
+
     @contextmanager
     def handling(self, transport: asyncio.BaseTransport | None) -> Iterator[None]:
         """While a request of this connection is answered, no time limit runs for it."""
-        connection = self._open.get(transport) if transport is not None else None
+        connection = self.of(transport)
         if connection is None:
             yield
             return
@@ -81,11 +96,21 @@ class Connections:
             self._look_again()
 
 
+class Phase(Enum):
+    """What a connection is doing."""
+
+    IDLE = "no request has begun"
+    HEAD = "a request's head arrives"
+    BODY = "its body arrives slowly"
+    BUSY = "it is being answered"
+    REST = "the rest of a body is dropped that nobody wants"
+
+
 class Bounded(asyncio.Protocol):
     """Hands a connection to a server if there is room, and closes it when a request's head does not come or an answer is not read.
 
-    aiohttp bounds the size of a head and idle keep-alive connections, but not how long a head may trickle in. ``until``: when the
-    time limit that runs now is over, on the event loop's clock.
+    aiohttp bounds the size of a line and idle keep-alive connections, but not how long a head may trickle in, nor how large it may
+    be as a whole. ``until``: when the time limit that runs now is over, on the event loop's clock.
     """
 
     def __init__(self, inner: asyncio.Protocol, connections: Connections) -> None:
@@ -93,9 +118,16 @@ class Bounded(asyncio.Protocol):
         self._connections = connections
         self._transport: asyncio.Transport | None = None
         self._time = asyncio.get_running_loop().time
-        self._arriving = True
-        self.busy = False
+        self._phase = Phase.HEAD
+        self._bytes = 0
+        self._end_of_last = b""
+        self._paused = False
         self.until = math.inf
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being answered: then nobody else may have the room."""
+        return self._phase is Phase.BUSY
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
@@ -109,17 +141,56 @@ class Bounded(asyncio.Protocol):
 
     def begun(self) -> None:
         """A request has arrived."""
-        self.busy, self._arriving, self.until = True, False, math.inf
+        self._phase, self._bytes, self.until = Phase.BUSY, 0, math.inf
 
-    def ended(self) -> None:
-        """Its answer is being sent."""
-        self.busy, self.until = False, self._time() + SENDING_SECONDS
+    def arriving(self, seconds: float) -> None:
+        """The body of a request has so many seconds to arrive. Others may need the room more until :meth:`begun` comes again."""
+        self._phase, self.until = Phase.BODY, self._time() + seconds
+
+    def ended(self, *, rest: bool = False) -> None:
+        """Its answer is being sent. ``rest``: a part of its body was not read."""
+        self._phase, self.until = Phase.REST if rest else Phase.IDLE, self._time() + SENDING_SECONDS
+        if self._paused and self._transport is not None and not self._transport.is_closing():
+            self._paused = False
+            self._transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a request."""
-        if not (self.busy or self._arriving):
-            self._arriving, self.until = True, self._time() + ARRIVAL_SECONDS
+        phase = self._phase
+        if phase is Phase.IDLE:
+            phase = self._phase = Phase.HEAD
+            self._bytes, self._end_of_last, self.until = 0, b"", self._time() + ARRIVAL_SECONDS
+        if phase is Phase.HEAD:
+            if self._is_head_too_long(data):
+                self.abort()
+                return
+        elif phase is Phase.BUSY:
+            self._hold_back(len(data))
         self._inner.data_received(data)
+
+    def _is_head_too_long(self, data: bytes) -> bool:
+        limit = self._connections.head_limit_bytes
+        if limit is None or self._bytes < 0:
+            return False
+        if b"\r\n\r\n" in self._end_of_last + data:
+            # What else comes before the server has begun with it is its body's.
+            self._bytes = -1
+            return False
+        self._bytes += len(data)
+        self._end_of_last = data[-3:]
+        return self._bytes > limit
+
+    def _hold_back(self, count: int) -> None:
+        """A client may send further requests ahead, but not without end."""
+        self._bytes += count
+        if self._bytes > AHEAD_LIMIT_BYTES and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def close_if_idle(self) -> None:
+        """Close, unless a request is being answered or its body arrives."""
+        if self._phase not in (Phase.BUSY, Phase.BODY) and self._transport is not None:
+            self._transport.close()
 
     def abort(self) -> None:
         """Close at once."""

@@ -23,7 +23,8 @@ log = structlog.stdlib.get_logger(__name__)
 RESERVE = 8
 """Connections that can be accepted when no other descriptor is left: probes, a scrape, an operator."""
 PAUSE_SECONDS = 0.25
-BACKLOG = 128
+BACKLOG = 1024
+"""Connections that wait to be accepted. Beyond that clients are not answered at all, and try again after a second."""
 LOG_SECONDS = 60.0
 
 _OUT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -109,6 +110,13 @@ class Rig:
     session: aiohttp.ClientSession
     stop: Stop
     ended: anyio.Event
+    opened: list[asyncio.StreamWriter] = field(default_factory=list)
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection of its own, closed at the end."""
+        reader, writer = await asyncio.open_connection(*self.address)
+        self.opened.append(writer)
+        return reader, writer
 
     @property
     def address(self) -> tuple[str, int]:
@@ -154,7 +162,10 @@ async def rig(
     async with anyio.create_task_group() as group, service.listening() as url, aiohttp.ClientSession(url) as session:
         functions.start(group, dict.fromkeys(told, model))
         group.start_soon(run)
-        yield Rig(service, functions, told, queue, url, session, stop, ended)
+        at = Rig(service, functions, told, queue, url, session, stop, ended)
+        yield at
+        for writer in at.opened:
+            writer.close()
         stop.request()
         stop.hurry()
         with anyio.fail_after(10):
