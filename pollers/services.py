@@ -57,7 +57,7 @@ async def serving_functions(
             await resources.open()
             resources.follow(config.functions)
             queue = _queue(state, runtime, resources, aws, arn_of)
-            api = await _listening(stack, config, config.lambda_api, runtime, resources)
+            api = await _listening(stack, config.lambda_api, runtime, resources, queue)
             runtime.services = (resources, queue, api)
         yield queue
 
@@ -72,15 +72,15 @@ def _queue(state: State, runtime: Runtime, resources: Resources, aws: Aws, arn_o
 
 
 async def _listening(
-    stack: AsyncExitStack, config: Config, at: LambdaApi, runtime: Runtime, resources: Resources
+    stack: AsyncExitStack, at: LambdaApi, runtime: Runtime, resources: Resources, queue: AsyncQueue
 ) -> LambdaApiService:
     """Lambda's API, which has its address from here on and answers once the runtime runs it."""
     callers = Callers()
-    here = Here(str(config.api_region), at.account)
+    here = Here(str(runtime.config.api_region), at.account)
     directory = Directory(runtime.functions, here)
     # The port may be chosen by the system, so it is asked for by whoever tells a URL; nobody does before requests are answered.
     control = Control(resources, directory, lambda name: address_of(name, here.region, url))
-    operations = (*Invoking(directory, callers, at.queue_seconds).operations(), *control_operations(control))
+    operations = (*Invoking(directory, callers, at.queue_seconds, queue).operations(), *control_operations(control))
     access = _access(at, here.region)
     sites = function_urls(at, here, runtime.functions, resources, callers=callers, access=access)
     api = LambdaApiService(operations, access, callers, _new_id, address=(at.host, at.port), sites=sites)
@@ -89,7 +89,7 @@ async def _listening(
     except OSError as taken:
         problem = f"lambda_api: cannot listen on {at.host}:{at.port}: {taken.strerror or taken}"
         raise AddressTaken(problem) from taken
-    urls = {name: address_of(name, here.region, url) for name in config.functions if resources.url_of(name)}
+    urls = {name: address_of(name, here.region, url) for name in runtime.config.functions if resources.url_of(name)}
     log.info("Lambda's API is served", url=url, **({"function_urls": urls} if urls else {}))
     return api
 

@@ -42,11 +42,9 @@ class AsyncEvents(Protocol):
 
 
 class Invoking:
-    """``queue_seconds``: how long a synchronous call waits for a free worker. Without a ``queue`` no event is accepted."""
+    """``queue_seconds``: how long a synchronous call waits for a free worker."""
 
-    def __init__(
-        self, directory: Directory, callers: Callers, queue_seconds: float, queue: AsyncEvents | None = None
-    ) -> None:
+    def __init__(self, directory: Directory, callers: Callers, queue_seconds: float, queue: AsyncEvents) -> None:
         self._directory = directory
         self._callers = callers
         self._queue = queue
@@ -139,8 +137,6 @@ class Invoking:
             raise errors.request_too_large(
                 f"{len(event)} byte payload is too large for the Event invocation type (limit {limit_bytes} bytes)"
             )
-        if self._queue is None:
-            raise errors.service_error("The event was not accepted: there is no asynchronous queue")
         try:
             await self._queue.accept(found.named.name, event, request_id=call.request_id)
         except QueueFull:
