@@ -18,7 +18,7 @@ PIPED_COLUMNS = 200
 @remote_options
 @click.option("--json", "as_json", is_flag=True, help="The whole snapshot as JSON.")
 def command(url: str, token: str | None, as_json: bool) -> None:
-    """Show what every mapping of a running Headrace is doing, and why, and the runs of its schedules.
+    """Show what every mapping of a running Headrace is doing, and why, functions' asynchronous events and the runs of schedules.
 
     Exits with 1 when it does not answer, or is not live.
     """
@@ -34,6 +34,7 @@ def show(snapshot: dict[str, Any]) -> None:
     """Print a snapshot for people."""
     from rich.console import Console
 
+    from pollers.status.async_table import events
     from pollers.status.table import explained, rows_of
 
     console = Console()
@@ -41,7 +42,10 @@ def show(snapshot: dict[str, Any]) -> None:
         console = Console(width=PIPED_COLUMNS)
     health = "live" if snapshot["live"] else "NOT LIVE"
     console.print(f"[bold]{health}[/bold], {'ready' if snapshot['ready'] else 'not ready'}")
-    console.print(explained(rows_of(snapshot)))
+    if snapshot["mappings"]:
+        console.print(explained(rows_of(snapshot)))
+    for part in events(snapshot):
+        console.print(part)
     if snapshot.get("schedules"):
         from pollers.status.schedules_table import schedules_table
 

@@ -49,6 +49,7 @@ def _view(remote: Remote) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
+    from pollers.status.async_table import events
     from pollers.status.table import explained, rows_of
 
     try:
@@ -56,4 +57,5 @@ def _view(remote: Remote) -> RenderableType:
     except (Refused, OSError) as lost:
         return Text(f"{remote.url} does not answer: {lost}", style="bold red")
     head = Text(f"{remote.url}  {'live' if snapshot['live'] else 'NOT LIVE'}", style="bold")
-    return Group(head, explained(rows_of(snapshot)))
+    mappings = [explained(rows_of(snapshot))] if snapshot["mappings"] else []
+    return Group(head, *mappings, *events(snapshot))

@@ -94,6 +94,9 @@ class Attempts:
             await self.end([event], following.condition, size)
 
     def _count(self, event: QueuedEvent, result: Result, *, ran: bool) -> None:
+        if not isinstance(result, Payload):
+            error = f"{result.error_type}: {result.message}" if isinstance(result, FunctionError) else result.message
+            self._books.attempt_failed(error, self._parts.clock.time())
         if not ran:
             event.runs -= 1
             event.stumbles += 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pollers.destinations.ended import Condition, Role
+from pollers.telemetry.mapping_board import shortened
 
 if TYPE_CHECKING:
     from pollers.invocations.rows import Kept
@@ -20,7 +21,7 @@ class FunctionBooks:
     have ended, and somebody is still to be told. ``attempts`` that began; of them ``errors`` of the function, and ``not_run``.
 
     ``age_seconds``: the sum of the events' ages when their attempts began. ``oldest_at``: when the oldest queued event was accepted
-    (seconds since the epoch), as of the last look at it.
+    (seconds since the epoch), as of the last look at it. ``last_error``: of the last attempt that failed, at ``last_error_at``.
     """
 
     found: int = 0
@@ -42,6 +43,8 @@ class FunctionBooks:
     reported: int = 0
     destination_failures: int = 0
     dead_letter_errors: int = 0
+    last_error: str | None = None
+    last_error_at: float | None = None
 
     @property
     def balanced(self) -> bool:
@@ -57,6 +60,10 @@ class FunctionBooks:
             self.failed += 1
         else:
             self.dropped += 1
+
+    def attempt_failed(self, error: str, now: float) -> None:
+        """An attempt failed, or the function did not run."""
+        self.last_error, self.last_error_at = shortened(error), now
 
     def given_up(self, role: Role) -> None:
         """A report could not be delivered."""

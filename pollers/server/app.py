@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 IDENTIFIER_LIMIT = 256
 PAGE = "console.html"
-ASSETS = ("console.css", "console.js", "cards.js", "charts.js", "lineage.js", "format.js")
+ASSETS = ("console.css", "console.js", "cards.js", "charts.js", "events.js", "lineage.js", "format.js")
 KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 
 

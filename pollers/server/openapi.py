@@ -158,9 +158,16 @@ def _schemas() -> dict[str, Any]:
             mappings={"type": "array", "items": _object(name=text, source=text, state=text, sentence=text)},
             functions={
                 "type": "array",
-                "items": _object(name=text, runtime=text, state=text, concurrency={"type": "integer"}),
+                "items": _object(
+                    name=text,
+                    runtime=text,
+                    state=text,
+                    concurrency={"type": "integer"},
+                    asynchronous={"type": ["object", "null"]},
+                ),
             },
             schedules={"type": "array", "items": _object(name=text, function=text, state=text, expression=text)},
+            asynchronous={"type": ["object", "null"]},
         ),
         "Explanation": _object(
             id=text,

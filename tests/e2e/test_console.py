@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
+from pollers.invocations import FunctionBooks, QueueSnapshot, TargetStanding
 from pollers.server.serve import CONNECTIONS
 from pollers.supervisor.mapping import MappingState
 from pollers.telemetry.facts import (
@@ -29,7 +31,7 @@ from tests.e2e.chromium import Page, page
 from tests.unit.server.rig import MADE, Rig, rig
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.timeout(900)
@@ -40,9 +42,15 @@ CONNECTED = "document.getElementById('connection').textContent === 'connected'"
 
 
 @asynccontextmanager
-async def console(folder: Path, *, token: str | None = None, payloads: bool = False) -> AsyncIterator[tuple[Rig, Page]]:
+async def console(
+    folder: Path,
+    *,
+    token: str | None = None,
+    payloads: bool = False,
+    queue: Callable[[], QueueSnapshot] | None = None,
+) -> AsyncIterator[tuple[Rig, Page]]:
     """A console of mappings ``a`` and ``b`` in a browser; at the end nothing may have been complained of."""
-    async with rig(folder, token=token, payloads=payloads) as at, page(folder) as seen:
+    async with rig(folder, token=token, payloads=payloads, queue=queue) as at, page(folder) as seen:
         await seen.size(1280, 900)
         await seen.open(at.link)
         yield at, seen
@@ -131,6 +139,38 @@ async def test_a_snapshot_changes_what_changed_and_nothing_else(tmp_path: Path) 
         assert changes == []
         assert await seen.value("document.activeElement.dataset.name") == "a"
         assert await seen.value(card("a", ".details") + ".hidden") is False
+
+
+async def test_asynchronous_events_are_shown_with_what_they_wait_for(tmp_path: Path) -> None:
+    """A row a function, the last error as text whatever it contains, and targets that take nothing; what stays is not rewritten."""
+    now = time.time()
+    books = FunctionBooks(found=1, accepted=9, succeeded=4, failed=1, queued=5, running=2, oldest_at=now - 200)
+    books.last_error, books.last_error_at = f"ValueError: {NASTY}", now
+    targets = {"arn:dead": TargetStanding(3, NASTY, now - 300)}
+    snapshot = QueueSnapshot({"orders": books}, targets, 1000)
+    row = "[...document.querySelectorAll('#events tr td')].map(one => one.textContent)"
+    async with console(tmp_path, queue=lambda: snapshot) as (_, seen):
+        await seen.until(f"{CONNECTED} && {row}.length === 9")
+        cells = await seen.value(row)
+        assert cells[:2] == ["orders", "5"]
+        assert cells[2] == "3 min"
+        assert cells[3:8] == ["2", "4", "1", "0", "0"]
+        assert cells[8].endswith(f"ValueError: {NASTY}")
+        told = "document.getElementById('notices').textContent"
+        assert await seen.value(told) == f"arn:dead: 3 reports wait for it, for 5 min: {NASTY}"
+        total = "document.getElementById('asynchronous-queue').textContent"
+        assert await seen.value(total) == "5 events queued, 2 running, 0 % of the room taken"
+        await seen.value("document.querySelector('#events tr').kept = true")
+        books.succeeded, books.queued = 5, 4
+        await seen.until(f"{row}[1] === '4'")
+        assert await seen.value("document.querySelector('#events tr').kept")
+
+
+async def test_there_is_no_part_for_asynchronous_events_without_their_queue(tmp_path: Path) -> None:
+    """Where nothing of Lambda's API is served."""
+    async with console(tmp_path) as (_, seen):
+        await seen.until(CONNECTED)
+        assert await seen.value("document.getElementById('asynchronous').hidden")
 
 
 async def test_keys_do_what_buttons_do(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ export function forget(names) {
 
 const rows = new Map();
 export function showFunctions(functions) {
-  const told = JSON.stringify(functions);
+  const told = JSON.stringify(functions.map((one) => ({ ...one, asynchronous: null })));
   if (rows.told === told) return;
   rows.told = told;
   $("functions").replaceChildren(...functions.map((one) => element("tr", {}, element("td", { text: one.name }), element("td", { text: one.runtime }),

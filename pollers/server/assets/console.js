@@ -1,5 +1,6 @@
 // The console: the past once, then one snapshot a second over one stream; control by plain POSTs.
 import { cards, forget, remember, show, showExplanation, showFunctions, showSchedules, unfold } from "./cards.js";
+import { showEvents } from "./events.js";
 import { $, brief, element, hide, put, rate, say, span } from "./format.js";
 
 const QUIET_MS = 8000, AGAIN_MS = 1500;
@@ -40,6 +41,7 @@ function draw(snapshot) {
   hide($("nothing"), snapshot.mappings.length > 0);
   showFunctions(snapshot.functions);
   showSchedules(snapshot.schedules || []);
+  showEvents(snapshot);
   document.title = snapshot.live ? "Headrace" : "! Headrace";
 }
 

@@ -68,6 +68,19 @@ async def test_a_function_error_is_tried_again_after_one_minute_and_then_two() -
 
 
 @virtual_time.test
+async def test_the_last_error_is_kept_for_whoever_looks() -> None:
+    """Its type and message, and when; a success leaves it."""
+    answers: list[Result] = [FAILED, OK]
+    async with world_of(answer=lambda *_: answers.pop(0)) as world, world.life() as queue:
+        await queue.accept("orders", b"1", request_id=ONE)
+        await eventually(lambda: not queue.snapshot().depth)
+        books = queue.snapshot().functions["orders"]
+        assert books.last_error == "ValueError: no"
+        assert books.last_error_at is not None
+        assert books.succeeded == 1
+
+
+@virtual_time.test
 @pytest.mark.parametrize(("limit", "runs"), [(60, 1), (90, 2), (21_600, 3)])
 async def test_the_age_of_an_event_looks_ahead(limit: int, runs: int) -> None:
     """Nobody waits for an attempt that would come too late: as recorded (docs/lambda 12.3)."""

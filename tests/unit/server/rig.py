@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from handlers.system.connected_sockets import Address
+    from pollers.invocations import QueueSnapshot
     from pollers.supervisor.mapping import MappingState
     from pollers.telemetry.sinks import Facts
 
@@ -83,6 +84,7 @@ async def rig(
     payloads: bool = False,
     is_own_code: Callable[[Address | None, Address | None], bool] = lambda _client, _server: False,
     names: Sequence[str] = "ab",
+    queue: Callable[[], QueueSnapshot] | None = None,
 ) -> AsyncIterator[Rig]:
     """Two mappings, ``a`` and ``b``, running behind a server on a free port.
 
@@ -96,7 +98,7 @@ async def rig(
         lambda name, model: FakeFunction(name, model),
         sinks=(board, recorder, metrics),
     )
-    status = Status(runtime, board, monitor, payloads=payloads)
+    status = Status(runtime, board, monitor, payloads=payloads, queue=queue)
     metrics.registry.register(Gauges(runtime, board, monitor, status))
     made = MadeToken(MADE)
     # The tests' own calls come from this process, whose code is not an operator.
