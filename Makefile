@@ -54,6 +54,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.streams
 	$(BIN)/python -m benchmarks.invocations
 	$(BIN)/python -m benchmarks.filters
+	$(BIN)/python -m benchmarks.invoke_api
 
 clean:
 	rm -rf $(VENV) $(NEWEST) .cache
