@@ -153,7 +153,7 @@ class FunctionUrls:
         admitted = self._doors.signatures.admit(incoming) if visit.url.auth_type == "AWS_IAM" else None
         body = await incoming.read(PAYLOAD_LIMIT_BYTES)
         if admitted is not None:
-            admitted.check(body)
+            await _aside(len(body), admitted.check, body)
         given = Circumstances(
             url_id=visit.name,
             domain=visit.place.domain or domain_of(visit.name, self._here.region),
