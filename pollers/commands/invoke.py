@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import uuid
@@ -15,7 +14,8 @@ import anyio
 import click
 
 from handlers.errors import FunctionUnusable
-from handlers.function import PAYLOAD_LIMIT_BYTES, FunctionError, Payload
+from handlers.function import FunctionError, Payload
+from pollers.commands.chosen_event import LIST, ChosenEvent, unusable
 from pollers.commands.configuration import EXIT_UNUSABLE, exit_for_environment, load_or_exit
 from pollers.commands.run import backend_options
 
@@ -31,7 +31,7 @@ EXIT_FAILED = 1
 
 
 @click.command("invoke")
-@click.argument("function")
+@click.argument("function", required=False)
 @click.option(
     "-c",
     "--config",
@@ -47,12 +47,44 @@ EXIT_FAILED = 1
     metavar="FILE",
     help="The event, as JSON; - for standard input. An empty object if not given.",
 )
-def command(function: str, config: Path, event_file: BinaryIO | None) -> None:
+@click.option(
+    "--sample", metavar="SERVICE", help="A sample event: s3, sns, api-gateway, ...; `list` says which there are."
+)
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="Another value for a member of the sample, as Records.0.s3.object.key=cat.jpg. May be repeated.",
+)
+@click.option(
+    "--print", "only_print", is_flag=True, help="Print the sample instead of sending it; so does no FUNCTION."
+)
+def command(
+    function: str | None,
+    config: Path,
+    event_file: BinaryIO | None,
+    sample: str | None,
+    changes: tuple[str, ...],
+    only_print: bool,
+) -> None:
     """Run FUNCTION of the configuration once, as a mapping would.
 
     Its result goes to stdout; its log and how long it took go to stderr. Exits with 0 when it succeeded, 1 when it failed
     (the result is then Lambda's error document), 2 when it, the event or the configuration cannot be used.
     """
+    chosen = ChosenEvent(event_file, sample, changes)
+    chosen.refuse_contradictions(function=function, only_print=only_print)
+    if function is None or sample == LIST:
+        click.echo(chosen.text(None))
+    elif only_print:
+        click.echo(chosen.text(load_or_exit(config).config))
+    else:
+        _run(function, config, chosen)
+
+
+def _run(function: str, config: Path, chosen: ChosenEvent) -> NoReturn:
+    """Invoke the function, show what came of it, and exit."""
     from rich.console import Console
 
     from handlers.system import keep_memory_private
@@ -61,37 +93,19 @@ def command(function: str, config: Path, event_file: BinaryIO | None) -> None:
     keep_memory_private()
     configure_logging()
     _silence_functions()
-    event = _event(event_file)
     loaded = load_or_exit(config)
     model = _defined(function, loaded.config)
+    event = chosen.event(loaded.config)
     make = _maker(function, loaded.config)
     _report_faults(function, loaded)
     try:
         invocation = anyio.run(partial(_invoke, function, model, make, event), backend_options=backend_options())
-    except FunctionUnusable as unusable:
-        _unusable(str(unusable))
+    except FunctionUnusable as problem:
+        unusable(str(problem))
     _show_log(invocation, Console(stderr=True, highlight=False, soft_wrap=True))
     _show_result(invocation)
     _show_summary(function, invocation, Console(stderr=True, highlight=False, soft_wrap=True))
     sys.exit(0 if isinstance(invocation.result, Payload) else EXIT_FAILED)
-
-
-def _event(file: BinaryIO | None) -> bytes:
-    """The event as bytes of UTF-8, checked to be JSON within Lambda's limit."""
-    if file is None:
-        return b"{}"
-    name = getattr(file, "name", "<stdin>")
-    data = file.read(PAYLOAD_LIMIT_BYTES + 1)
-    if len(data) > PAYLOAD_LIMIT_BYTES:
-        _unusable(f"{name}: the event is larger than {PAYLOAD_LIMIT_BYTES} bytes, the most that Lambda takes")
-    try:
-        text = data.decode("utf-8-sig")
-        json.loads(text)
-    except json.JSONDecodeError as error:
-        _unusable(f"{name}:{error.lineno}: the event is not JSON: {error.msg} (column {error.colno})")
-    except (UnicodeDecodeError, RecursionError, ValueError) as error:
-        _unusable(f"{name}: the event is not JSON: {error}")
-    return text.encode()
 
 
 def _defined(name: str, config: Config) -> FunctionModel:
@@ -100,7 +114,7 @@ def _defined(name: str, config: Config) -> FunctionModel:
     if model is None:
         close = get_close_matches(name, config.functions, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else f" (defined: {', '.join(config.functions) or 'none'})"
-        _unusable(f"no function {name!r} in the configuration{hint}")
+        unusable(f"no function {name!r} in the configuration{hint}")
     return model
 
 
@@ -194,8 +208,3 @@ def _show_summary(name: str, invocation: Invocation, console: Console) -> None:
         console.print(f"{name} failed in {took}: {result.error_type}: {result.message}", style="red", markup=False)
     else:
         console.print(f"{name} did not run: {result.message}", style="red", markup=False)
-
-
-def _unusable(problem: str) -> NoReturn:
-    click.echo(problem, err=True)
-    sys.exit(EXIT_UNUSABLE)
