@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pollers.function_urls.replies import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from config.models import Cors
     from pollers.function_urls.replies import Headers
@@ -29,10 +29,8 @@ def preflight(cors: Cors | None, method: str, fields: Mapping[str, str]) -> Repl
     if origin is None:
         return Reply(200, _vary(cors))
     headers: Headers = (("Access-Control-Allow-Origin", origin),)
-    if cors.allow_methods:
-        headers += (("Access-Control-Allow-Methods", ",".join(cors.allow_methods)),)
-    if cors.allow_headers:
-        headers += (("Access-Control-Allow-Headers", ",".join(cors.allow_headers)),)
+    headers += _listed("Access-Control-Allow-Methods", cors.allow_methods)
+    headers += _listed("Access-Control-Allow-Headers", cors.allow_headers)
     if cors.max_age:
         headers += (("Access-Control-Max-Age", str(cors.max_age)),)
     return Reply(200, headers + _credentials(cors) + _vary(cors))
@@ -46,8 +44,7 @@ def added(cors: Cors | None, origin: str | None) -> Headers:
     if allowed is None:
         return _vary(cors)
     headers: Headers = (("Access-Control-Allow-Origin", allowed),)
-    if cors.expose_headers:
-        headers += (("Access-Control-Expose-Headers", ",".join(cors.expose_headers)),)
+    headers += _listed("Access-Control-Expose-Headers", cors.expose_headers)
     return headers + _credentials(cors) + _vary(cors)
 
 
@@ -62,6 +59,12 @@ def _allowed_origin(cors: Cors, origin: str) -> str | None:
         return origin if cors.allow_credentials else ANY
     folded = origin.lower()
     return origin if any(one.lower() == folded for one in cors.allow_origins) else None
+
+
+def _listed(name: str, values: Iterable[str]) -> Headers:
+    """A header with these values, without those that no header can have: whoever made the URL's config may have given any text."""
+    value = ",".join(one for one in values if _PRINTABLE.fullmatch(one))
+    return ((name, value),) if value else ()
 
 
 def _credentials(cors: Cors) -> Headers:

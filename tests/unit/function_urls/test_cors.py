@@ -106,6 +106,15 @@ def test_a_reply_says_what_a_page_may_read() -> None:
     assert added(cors, SHOP) == (("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", "x-a,x-b"))
 
 
+def test_a_config_cannot_write_into_the_head_of_a_reply() -> None:
+    """It may have come through the API, which takes any text."""
+    cors = Cors(allow_origins=["*"], allow_headers=["x-a", "x\r\nSet-Cookie: a=1"], expose_headers=["\n", "x\u2713"])
+    answer = preflight(cors, "OPTIONS", ASKED)
+    assert answer is not None
+    assert dict(answer.headers)["Access-Control-Allow-Headers"] == "x-a"
+    assert added(cors, SHOP) == (("Access-Control-Allow-Origin", "*"),)
+
+
 def test_a_request_of_no_page_gets_no_cors_headers() -> None:
     """But a cache has to know that one of a page would."""
     assert added(Cors(allow_origins=[SHOP]), None) == (VARY,)
