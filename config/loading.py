@@ -19,6 +19,7 @@ from config.sections import SINGLE, read_section, with_places
 from config.sources.reading import MappingReader
 from config.text.nodes import Entry, Scalar, Table, Unparsable, describe, is_null, quoted, walk
 from config.text.places import Path, Place, dotted
+from config.unused import unused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -97,6 +98,7 @@ class _Loader:
         config = Config(**given, functions=functions, event_source_mappings=mappings, schedules=schedules)
         self._note_without_mappings(config, files)
         self._note_unserved_urls(config)
+        self._note_unused(config)
         return Loaded(config, sorted(set(self._report.notes)), tuple(paths), self._report)
 
     def _read(self, path: FilePath) -> tuple[list[FilePath], list[ConfigFile]]:
@@ -229,3 +231,7 @@ class _Loader:
             if alike and name != name.lower():
                 message = f"it is served by path only: in a host name, {name} cannot be told from {alike[0]}"
                 self._report.note(path, message)
+
+    def _note_unused(self, config: Config) -> None:
+        for path, message in unused(config):
+            self._report.note(path, message)

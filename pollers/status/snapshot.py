@@ -215,6 +215,7 @@ def _function(host: FunctionHost) -> dict[str, Any]:
         "state": host.state.value,
         "concurrency": host.permits.concurrency,
         "permits_held": host.permits.held,
+        "reserved_concurrency": host.reserved,
         "workers": status.workers if status is not None else 0,
         "busy": status.busy if status is not None else 0,
         "started_total": status.started_total if status is not None else 0,

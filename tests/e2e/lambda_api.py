@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -99,6 +100,15 @@ class LambdaApiPlace:
         if self.process.poll() is None:
             self.process.terminate()
         return self.process.wait(60)
+
+    def fetched(self, path: str) -> bytes:
+        """What a plain GET is answered."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().read()
+        finally:
+            connection.close()
 
     def client(self) -> Any:  # noqa: ANN401 - botocore makes its clients at run time
         """botocore's, which is boto3's too; it tries nothing again."""

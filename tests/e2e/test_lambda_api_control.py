@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -134,6 +136,7 @@ def test_a_reload_that_gives_what_was_made_counts_and_gives_it_back(place: Lambd
     )
     assert said["options"] == ["functions.orders.function_url"]
     assert client.get_function_url_config(FunctionName="orders")["AuthType"] == "NONE"
+    assert json.loads(place.fetched("/function-urls/orders/"))["arn"] == ARN
     with pytest.raises(client.exceptions.ResourceConflictException, match=r"gives functions\.orders\.function_url"):
         client.delete_function_url_config(FunctionName="orders")
     assert client.get_function_event_invoke_config(FunctionName="orders")["MaximumRetryAttempts"] == 0
@@ -158,10 +161,13 @@ def test_a_function_that_leaves_and_comes_back_has_what_was_made_of_it(place: La
 
 
 def undo(client: Any) -> None:  # noqa: ANN401 - botocore makes its clients at run time
-    """Take back whatever was made of ``orders``."""
+    """Take back whatever was made."""
     client.delete_function_concurrency(FunctionName="orders")
-    for operation in (client.delete_function_event_invoke_config, client.delete_function_url_config):
-        try:
-            operation(FunctionName="orders")
-        except client.exceptions.ResourceNotFoundException:
-            continue
+    client.put_function_recursion_config(FunctionName="audit", RecursiveLoop="Terminate")
+    for delete in (
+        client.delete_function_event_invoke_config,
+        client.delete_function_url_config,
+        partial(client.remove_permission, StatementId="a"),
+    ):
+        with suppress(client.exceptions.ResourceNotFoundException):
+            delete(FunctionName="orders")
