@@ -80,7 +80,7 @@ class ResponseStream(Protocol):
         """The function streams its response, of this type. Called once, before the first chunk; never for a buffered response."""
 
     async def write(self, chunk: bytes) -> None:
-        """Pass a chunk on. Waits while the reader is slow.
+        """Pass a chunk on. Waits while the reader is slow; how long a reader may be so is for whoever made the stream to say.
 
         Raises :class:`handlers.errors.ReaderGone` when there is nobody to read any more. The function then runs on to its end
         (docs/lambda 8.6), and what it still writes is dropped.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import socket
+import time
 
 import anyio
 import orjson
@@ -336,3 +338,23 @@ async def test_an_abandoned_stream_ends_for_its_reader() -> None:
         assert await reading == b"begun"
         await client.send(END)
     assert (endpoint.results, endpoint.broken_off) == ([], 0)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="acknowledgements can be hurried on Linux only")
+async def test_a_small_piece_does_not_wait_for_an_acknowledgement() -> None:
+    """A client that sends by Nagle's rule would hold each piece back for 40 ms; the best of many took no such wait."""
+    took = []
+    async with serve(Endpoint()) as endpoint, connect(endpoint) as client:
+        client.writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+        for _ in range(30):
+            await running(endpoint, client, streamed=True)
+            began = time.perf_counter()
+            await begin(client)
+            response = await the_stream(endpoint)
+            for part in (chunk(b"a"), chunk(b"b"), END):
+                await client.send(part)
+            assert await rest(response) == b"ab"
+            took.append(time.perf_counter() - began)
+            await client.answer()
+            endpoint.streams.clear()
+    assert min(took[5:]) < 0.03

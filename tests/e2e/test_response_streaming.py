@@ -210,6 +210,20 @@ async def test_the_end_of_a_response_is_read_while_the_worker_goes_on(tmp_path: 
     assert (reader.got, ended[0].result) == (b"a", DONE)
 
 
+async def test_a_caller_that_is_cancelled_while_it_reads_the_end_leaves_the_worker_alone(tmp_path: Path) -> None:
+    """The function has ended: nothing is left to stop."""
+    reader = Reader()
+    reader.free = anyio.Event()
+    async with streaming_function(tmp_path) as function:
+        async with anyio.create_task_group() as group:
+            group.start_soon(collect, [], function, reader, [["write", "a"]])
+            await until(lambda: reader.pieces == 1)
+            pid = await pid_of(function)
+            group.cancel_scope.cancel()
+        assert await pid_of(function) == pid
+        assert function.status().busy == 0
+
+
 async def test_a_client_context_reaches_a_custom_runtime(tmp_path: Path) -> None:
     """As given, in UTF-8, but for line breaks: they would make headers of their own."""
     given = '{"custom":\r\n{"name": "Zoë"}}'
