@@ -48,6 +48,28 @@ async def test_no_more_invocations_run_than_the_function_allows(world: World) ->
 
 
 @each_world()
+async def test_concurrency_may_change_while_events_come(world: World) -> None:
+    """Reserved concurrency: with none nothing begins, and nothing is lost; with some, work goes on as far as it allows."""
+    trial = Trial(world, takes(2), batch_size=1, concurrency=4)
+    keys = world.features.apart or ("c",)
+    for number in range(16):
+        trial.put(f"event {number}", key=keys[number % len(keys)])
+    async with trial.running():
+        await trial.until_invoked(2)
+        trial.permits.resize(0)
+        await anyio.sleep(5)
+        begun = len(trial.function.calls)
+        assert not trial.function.running
+        await anyio.sleep(120)
+        assert len(trial.function.calls) == begun < 16
+        trial.permits.resize(1)
+        await trial.until_invoked(begun + 4)
+        trial.permits.resize(4)
+        await trial.finish()
+    assert max(at_a_time(trial.function.calls[begun : begun + 4])) == 1
+
+
+@each_world()
 async def test_running_and_held_tell_what_runs_and_what_is_held(world: World) -> None:
     """During an invocation, and after it."""
     trial = Trial(world, takes(2), batch_size=5)
