@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from pollers.invocations.event import OVERHEAD_BYTES, QueuedEvent
 from pollers.invocations.lane import Lane
 from pollers.invocations.parts import Parts
 from pollers.invocations.reporting import Reporter
+from pollers.storage import StoreUnwritable
 from pollers.supervisor.service import Books as ServiceBooks
 
 if TYPE_CHECKING:
@@ -126,7 +128,8 @@ class AsyncQueue:
                 await stop.until_requested()
         finally:
             self._group = None
-        self._go_on_from(await self._disk.call(rows.count, writes=False))
+        with suppress(StoreUnwritable):  # then the books are not compared with it; the next process counts
+            self._go_on_from(await self._disk.call(rows.count, writes=False))
 
     def _go_on_from(self, kept: rows.Kept) -> None:
         differing = self._books.recounted(kept)

@@ -28,6 +28,7 @@ One mapping, for tests of a single behaviour of one kind of source (what all kin
     ``stream_rig``       the same for a stream of Kinesis or DynamoDB
 
 Simulations: one seed is one long story with crashes and stops, and a list of what must hold in all of it
+    ``async_simulation`` of the asynchronous queue
     ``sqs_simulation``   of a queue
     ``stream_simulation``  of a stream; ``stream_watch`` is what must hold
     ``wire_sqs``, ``wire_streams``, ``wire_transport``  the same stories through the real clients, with mutated replies

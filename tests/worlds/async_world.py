@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import tempfile
 from collections import Counter
 from contextlib import asynccontextmanager
@@ -15,14 +16,14 @@ import anyio
 from config.models import PythonFunction
 from handlers.function import PLAIN, Call, FunctionError, FunctionStatus, Invocation, Payload
 from pollers.destinations.ended import EndedInvocation, Role, TargetRefuses
-from pollers.engine.stop import Stop
 from pollers.functions import Functions
 from pollers.invocations import TABLES, AsyncQueue
+from pollers.supervisor import ServiceRunner
 from tests.worlds.inline_state import InlineState
 from tests.worlds.virtual_time import VirtualClock, settle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Callable
     from types import TracebackType
 
     from anyio.abc import TaskGroup
@@ -74,6 +75,8 @@ class ToldFunction:
         world.runs.append(Run(self.name, request_id, event, world.now))
         world.busy[self.name] += 1
         world.most[self.name] = max(world.most[self.name], world.busy[self.name])
+        world.on_begin(self.name, request_id)
+        result: Result | Exception | None = None
         try:
             await anyio.sleep(world.run_seconds)
             result = world.answer(self.name, request_id)
@@ -82,6 +85,7 @@ class ToldFunction:
             return Invocation(request_id, result, world.run_seconds)
         finally:
             world.busy[self.name] -= 1
+            world.on_end(request_id, result)
 
     def status(self) -> FunctionStatus:
         """See ``Function.status``."""
@@ -113,13 +117,15 @@ class AsyncWorld:
     """One folder of state over many lives of its process; ``runs`` and ``delivered`` are what happened outside of it.
 
     ``answer`` gives what a function brings, by its name and the request id. ``down``: targets that are out of reach. ``refusing``:
-    targets that never take anything.
+    targets that never take anything. ``on_begin`` and ``on_end`` are told of each run.
     """
 
     folder: Path
     functions_of: dict[str, int] = field(default_factory=lambda: {"orders": 2})
     settings: dict[str, Settings] = field(default_factory=dict)
     answer: Callable[[str, str], Result | Exception] = lambda function, request_id: OK
+    on_begin: Callable[[str, str], None] = lambda function, request_id: None
+    on_end: Callable[[str, Result | Exception | None], None] = lambda request_id, result: None
     run_seconds: float = RUN_SECONDS
     limit_bytes: int = 1024**3
     unusable: Exception | None = None
@@ -133,7 +139,8 @@ class AsyncWorld:
     state: InlineState = field(init=False)
     functions: Functions = field(init=False)
     queue: AsyncQueue = field(init=False)
-    stop: Stop = field(init=False)
+    runner: ServiceRunner = field(init=False)
+    may_break: bool = False
     crashed: bool = False
     began: float = 0.0
 
@@ -172,19 +179,19 @@ class AsyncWorld:
                 clock=VirtualClock(),
                 limit_bytes=self.limit_bytes,
             )
-            self.stop = Stop()
-            over = anyio.Event()
+            self.runner = ServiceRunner(self.queue, seed=random.Random(0))
             if serve:
-                group.start_soon(_until, self.queue.run, self.stop, over)
+                group.start_soon(self.runner.run)
                 await settle()
             self.crashed = False
             yield self.queue
             if self.crashed:
                 group.cancel_scope.cancel()
                 return
-            self.stop.request()
+            self.runner.end()
             if serve:
-                await over.wait()
+                await self.runner.finished.wait()
+                assert self.may_break or not self.runner.restarts, "the queue broke down"
                 assert not [host.name for host in self.functions.values() if host.called], "a caller has not left"
             self.functions.close()
 
@@ -203,13 +210,6 @@ def models(functions: dict[str, int]) -> dict[str, FunctionModel]:
         name: PythonFunction.model_validate({"code": ".", "handler": "app.handler", "concurrency": permits})
         for name, permits in functions.items()
     }
-
-
-async def _until(run: Callable[[Stop], Awaitable[None]], stop: Stop, over: anyio.Event) -> None:
-    try:
-        await run(stop)
-    finally:
-        over.set()
 
 
 @asynccontextmanager

@@ -18,14 +18,19 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
+class Killed(Exception):  # noqa: N818 - kill -9, named for what has happened
+    """The process is gone: nothing that it still does reaches the disk."""
+
+
 class InlineState(State):
     """A :class:`State` whose calls run on the event loop.
 
-    A call that is cancelled has happened or not, as with the thread. ``problem`` is what every call that would write meets
-    instead, as on a full disk. Leaving it after a crash changes nothing: what was committed is in the file, and nothing else.
+    ``problem`` is what every call meets instead of running, as on a full disk. Once it is ``killed``, no call writes any more, and
+    no answer comes of one that has written. Leaving it then changes nothing: what was committed is in the file, and nothing else.
     """
 
     problem: StoreUnwritable | None = None
+    killed = False
     calls = 0
     _session: StoreSession | None = None
 
@@ -34,13 +39,19 @@ class InlineState(State):
         assert self._session is not None, "the state is not open"
         self.calls += 1
         await asyncio.sleep(0)
+        self._require_alive()
         if self.problem is not None:
             raise type(self.problem)(*self.problem.args)
         [outcome] = self._session.run([operation])
         await asyncio.sleep(0)
+        self._require_alive()
         if outcome.error is not None:
             raise outcome.error
         return outcome.value  # type: ignore[no-any-return]
+
+    def _require_alive(self) -> None:
+        if self.killed:
+            raise Killed
 
     async def __aenter__(self) -> InlineState:
         session = self.session()

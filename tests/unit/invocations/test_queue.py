@@ -301,7 +301,7 @@ async def test_a_hurried_stop_cuts_what_runs_and_counts_no_failure() -> None:
         async with world.life() as queue:
             await queue.accept("orders", b"1", request_id=ONE)
             await eventually(lambda: bool(world.runs))
-            world.stop.hurry()
+            world.runner.hurry()
         assert world.now < 5
         world.run_seconds = 0.1
         async with world.life() as queue:
