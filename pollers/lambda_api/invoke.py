@@ -10,7 +10,7 @@ from handlers.function import PAYLOAD_LIMIT_BYTES, PLAIN, FunctionError, Infrast
 from handlers.function import Call as FunctionCall
 from handlers.logs import log_tail
 from pollers.invocations import QueueFull
-from pollers.lambda_api import errors
+from pollers.lambda_api import errors, eventstream
 from pollers.lambda_api.names import LATEST
 from pollers.lambda_api.operations import Operation, Reply, empty_reply
 from pollers.lambda_api.payloads import check_json, client_context
@@ -86,6 +86,7 @@ class Invoking:
                 body=ANY_JSON,
                 query=("Qualifier",),
                 headers=headers,
+                content_type=eventstream.CONTENT_TYPE,
             ),
         )
 

@@ -96,3 +96,5 @@ class Operation:
     body: Mapping[str, Any] | None = None
     query: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
+    content_type: str = JSON
+    """Of the reply, where it has a body."""

@@ -57,12 +57,15 @@ class LambdaApiPlace:
         """Write the configuration: ``functions``, all with the same code, behind the API."""
         (self.folder / "code").mkdir(exist_ok=True)
         (self.folder / "code" / "app.py").write_text(FUNCTION)
-        common = {"code": "./code", "handler": "app.handler"}
+        common = {"code": "./code"}
         document = {
             "aws": {"region": "us-east-1"},
             "runtime": {"http": False},
             "lambda_api": {"port": self.port},
-            "functions": {name: {**common, **options} for name, options in functions.items()},
+            "functions": {
+                name: {**common, **({} if "command" in options else {"handler": "app.handler"}), **options}
+                for name, options in functions.items()
+            },
             **parts,
         }
         (self.folder / "headrace.yaml").write_text(yaml.safe_dump(document))
@@ -110,10 +113,10 @@ class LambdaApiPlace:
         finally:
             connection.close()
 
-    def client(self) -> Any:  # noqa: ANN401 - botocore makes its clients at run time
+    def client(self, keys: tuple[str, str] = ("x", "y")) -> Any:  # noqa: ANN401 - botocore makes its clients at run time
         """botocore's, which is boto3's too; it tries nothing again."""
         session = botocore.session.Session()
-        session.set_credentials("x", "y")
+        session.set_credentials(*keys)
         return session.create_client(
             "lambda",
             region_name="us-east-1",

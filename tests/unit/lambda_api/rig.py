@@ -17,10 +17,12 @@ from pollers.engine.stop import Stop
 from pollers.functions import Functions
 from pollers.lambda_api.access import OpenAccess
 from pollers.lambda_api.callers import Callers
+from pollers.lambda_api.control import Control, control_operations
 from pollers.lambda_api.directory import Directory
 from pollers.lambda_api.invoke import Invoking
 from pollers.lambda_api.names import Here
 from pollers.lambda_api.service import LambdaApiService
+from pollers.resources import MemoryRows, Resources
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -144,15 +146,18 @@ async def rig(
     functions = Functions(lambda name, model: ToldFunction(name, model, told[name]))
     queue = Queue()
     directory, callers, numbers = Directory(functions, HERE), Callers(), itertools.count(1)
+    model = PythonFunction.model_validate({"handler": "app.handler", "code": "/", "concurrency": concurrency})
+    resources = Resources(MemoryRows(), functions)
+    resources.follow(dict.fromkeys(told, model))
+    control = Control(resources, directory, lambda name: f"http://{name}.example/")
     service = LambdaApiService(
-        Invoking(directory, callers, queue_seconds, queue).operations(),
+        (*Invoking(directory, callers, queue_seconds, queue).operations(), *control_operations(control)),
         access or OpenAccess("127.0.0.1"),
         callers,
         lambda: f"00000000-0000-4000-8000-{next(numbers):012x}",
         address=("127.0.0.1", 0),
         sites=sites,
     )
-    model = PythonFunction.model_validate({"handler": "app.handler", "code": "/", "concurrency": concurrency})
     stop, ended = Stop(), anyio.Event()
 
     async def run() -> None:

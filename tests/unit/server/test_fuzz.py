@@ -31,7 +31,9 @@ async def test_the_server_keeps_to_its_openapi_document_whatever_is_asked(tmp_pa
         assert (await at.session.get("/api/status", headers=headers)).status == 200
 
 
-async def schemathesis(document: Path, url: str, headers: dict[str, str], *, folder: Path) -> tuple[int, str]:
+async def schemathesis(
+    document: Path, url: str, headers: dict[str, str], *options: str, folder: Path, examples: int = 15
+) -> tuple[int, str]:
     """Run it; its exit code and what it printed. The event stream, which never ends, has tests of its own."""
     settings = folder / "schemathesis.toml"
     settings.write_text('[checks]\nnot_a_server_error.expected-statuses = ["2xx", "4xx", "503"]\n')
@@ -49,7 +51,16 @@ async def schemathesis(document: Path, url: str, headers: dict[str, str], *, fol
             "--exclude-path",
             "/api/events",
         ),
-        *("--max-examples", "15", "--phases", "examples,coverage,fuzzing", "--seed", "1", "--no-color"),
+        *(
+            "--max-examples",
+            str(examples),
+            *options,
+            "--phases",
+            "examples,coverage,fuzzing",
+            "--seed",
+            "1",
+            "--no-color",
+        ),
         *("--request-timeout", "60", "--no-shrink", "--generation-database", "none"),
         *(argument for name, value in headers.items() for argument in ("-H", f"{name}:{value}")),
         cwd=folder,
