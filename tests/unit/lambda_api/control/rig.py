@@ -65,7 +65,8 @@ class Rig:
         self.hosts: dict[str, FunctionHost] = {}
         self.resources = Resources(MemoryRows(), self.hosts, clock=self.clock)
         control = Control(self.resources, Directory(self.hosts, HERE), lambda name: f"http://{name}.example/")
-        self._routes = Routes(control_operations(control))
+        self.operations = control_operations(control)
+        self._routes = Routes(self.operations)
         self.configure(orders=options, audit={})
 
     def configure(self, **functions: dict[str, Any]) -> None:
@@ -77,6 +78,11 @@ class Rig:
         self.hosts.clear()
         self.hosts.update({name: FunctionHost(name, model, _never) for name, model in models.items()})
         self.resources.follow(models)
+
+    @staticmethod
+    def encoded(segment: str) -> str:
+        """A segment of a path, whatever it holds; no segment is empty."""
+        return quote(segment, safe="") or "-"
 
     async def ask(self, method: str, path: str, body: object = None, **query: str) -> Answer:
         """Ask ``path`` for an answer; a text as ``body`` is sent as it is, everything else as JSON."""

@@ -1,0 +1,74 @@
+"""Whatever a client sends to a control operation, it gets an answer, and what was made can be kept and read again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pollers.resources.documents import read, written
+from tests.unit.lambda_api.control.rig import ARN, Rig
+from tests.worlds import virtual_time
+
+if TYPE_CHECKING:
+    from pollers.lambda_api.operations import Operation
+
+OPERATIONS = {operation.name: operation for operation in Rig().operations}
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 100_000) | st.floats(allow_nan=False) | st.text(max_size=8) | st.sampled_from(
+        ["", "NONE", "AWS_IAM", "BUFFERED", "Allow", "GET", "*", ARN, f"{ARN}x", "arn:aws:sqs:us-east-1:000000000000:q", "\x00"]
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+
+
+def documents(schema: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401 - a JSON Schema
+    """Documents with the members of a schema, right and wrong ones."""
+    if schema.get("type") != "object":
+        return values
+    members = {name: documents(inner) for name, inner in schema["properties"].items()}
+    return values | st.fixed_dictionaries({}, optional=members)
+
+
+def bodies(operation: Operation) -> st.SearchStrategy[object]:
+    """Documents, and texts that are none."""
+    return st.text(max_size=20) | documents(operation.body) if operation.body is not None else st.none()
+
+
+names = st.sampled_from(["orders", "audit", "nobody", "orders:1", "orders:$LATEST", ARN, f"{ARN}:live"]) | st.text(
+    max_size=12
+)
+queries = st.dictionaries(
+    st.sampled_from(["Qualifier", "Marker", "MaxItems", "FunctionVersion", "RevisionId"]),
+    st.sampled_from(["", "$LATEST", "1", "live", "ALL", "-1", "999999999999999999999", "bm9uZQ=="])
+    | st.text(max_size=6),
+    max_size=3,
+)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@settings(max_examples=40)
+@given(data=st.data())
+def test_every_request_is_answered(name: str, data: st.DataObject) -> None:
+    """With a status of its operation or an error of the API, never with a fault of ours; the state can be read afterwards."""
+    operation = OPERATIONS[name]
+    rig = Rig()
+    path = operation.path
+    for parameter in ("FunctionName", "Resource", "StatementId"):
+        path = path.replace(f"{{{parameter}}}", rig.encoded(data.draw(names)))
+    body, query = data.draw(bodies(operation)), data.draw(queries)
+
+    async def ask() -> None:
+        await rig.ask(
+            "POST", "/2015-03-31/functions/orders/policy", {"StatementId": "s", "Action": "*", "Principal": "*"}
+        )
+        answer = await rig.ask(operation.method, path, body, **query)
+        assert answer.status in (*operation.success, 400, 404, 409, 412)
+
+    virtual_time.run(ask)
+    for function in ("orders", "audit"):
+        made = rig.resources.made_of(function)
+        assert read(written(made)) == made
