@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from pollers.lambda_api.errors import ApiError
 
+_LINE_END = re.compile(r"[\n\r\x85\u2028\u2029]")
+"""What ``.`` does not match in the patterns of Lambda's model, which are Java's."""
+
 
 class Members:
     """The members of one JSON object. A member that is null is absent.
@@ -43,7 +46,7 @@ class Members:
             broken.append(errors.constraint(value, at, f"have length less than or equal to {most}"))
         if len(value) < least:
             broken.append(errors.constraint(value, at, f"have length greater than or equal to {least}"))
-        if pattern is not None and not re.fullmatch(pattern, value, re.ASCII | re.DOTALL):
+        if pattern is not None and not re.fullmatch(pattern, value, re.ASCII):
             broken.append(errors.pattern_broken(value, at, pattern))
         self._violations += broken
         return None if broken else value
@@ -87,7 +90,7 @@ class Members:
         least, longest = length
         if len(value) > most:
             self._violations.append(errors.constraint(shown, at, f"have length less than or equal to {most}"))
-        elif not all(least <= len(item) <= longest for item in value):
+        elif not all(least <= len(item) <= longest and not _LINE_END.search(item) for item in value):
             rules = (
                 f"have length less than or equal to {longest}, Member must have length greater than or equal to {least}"
             )

@@ -79,6 +79,7 @@ TABLE: list[tuple[str, str, object, int, str, str]] = [
      f"{ONE}Value '[GET, OPTIONS]' at 'cors.allowMethods' failed to satisfy constraint: Member must satisfy constraint: [Member "
      "must have length less than or equal to 6, Member must have length greater than or equal to 0, Member must satisfy regular "
      "expression pattern: .*]"),
+    ("POST", PATH, {"AuthType": "NONE", "Cors": {"ExposeHeaders": ["x\r\ny: z"]}}, 400, "ValidationException", ""),
     ("POST", PATH, {"AuthType": "NONE", "Cors": {"AllowMethods": ["FETCH"]}}, 400, "InvalidParameterValueException", ""),
     ("POST", PATH, {"AuthType": "NONE", "Cors": {"AllowHeaders": [1]}}, 400, "SerializationException", ""),
     ("POST", PATH, {"AuthType": "NONE", "Cors": []}, 400, "SerializationException", ""),
