@@ -99,7 +99,9 @@ async def assembled(
         def arn_of(name: str) -> str:
             return arn_in(runtime.config, name, profile=profile)
 
-        queue = await stack.enter_async_context(serving_functions(config, runtime, aws, arn_of))
+        queue = await stack.enter_async_context(
+            serving_functions(config, runtime, aws, arn_of, telemetry.recorder.asynchronous)
+        )
         await stack.enter_async_context(_watched(runtime, aws, telemetry))
         if config.runtime.http is not False:
             await stack.enter_async_context(_served(config, config.runtime.http, runtime, telemetry, path, queue))

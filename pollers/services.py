@@ -22,6 +22,7 @@ from pollers.lambda_api.invoke import Invoking
 from pollers.resources import TABLES as RESOURCES
 from pollers.resources import Resources, StateRows
 from pollers.state import State
+from pollers.telemetry.async_facts import untold
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pollers.aws.api import Aws
     from pollers.lambda_api.front import Access
     from pollers.supervisor.runtime import Runtime
+    from pollers.telemetry.async_facts import AsyncSink
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -42,12 +44,12 @@ TABLES = (RESOURCES, INVOCATIONS)
 
 @asynccontextmanager
 async def serving_functions(
-    config: Config, runtime: Runtime, aws: Aws, arn_of: Callable[[str], str]
+    config: Config, runtime: Runtime, aws: Aws, arn_of: Callable[[str], str], tell: AsyncSink = untold
 ) -> AsyncIterator[AsyncQueue | None]:
     """The services that ``config`` asks for, opened, and given to ``runtime`` to run; closed again when it has stopped.
 
-    ``arn_of`` gives the ARN of a function by its name. Gives the asynchronous queue, if there is one.
-    Raises AddressTaken, and the state's StoreErrors. Plain mappings need no state, and make none.
+    ``arn_of`` gives the ARN of a function by its name; ``tell`` takes what happens to asynchronous events. Gives the asynchronous
+    queue, if there is one. Raises AddressTaken, and the state's StoreErrors. Plain mappings need no state, and make none.
     """
     async with AsyncExitStack() as stack:
         queue = None
@@ -56,18 +58,21 @@ async def serving_functions(
             resources = Resources(StateRows(state), runtime.functions)
             await resources.open()
             resources.follow(config.functions)
-            queue = _queue(state, runtime, resources, aws, arn_of)
+            queue = _queue(state, runtime, resources, aws, arn_of, tell)
             api = await _listening(stack, config.lambda_api, runtime, resources, queue)
             runtime.services = (resources, queue, api)
         yield queue
 
 
-def _queue(state: State, runtime: Runtime, resources: Resources, aws: Aws, arn_of: Callable[[str], str]) -> AsyncQueue:
+def _queue(
+    state: State, runtime: Runtime, resources: Resources, aws: Aws, arn_of: Callable[[str], str], tell: AsyncSink
+) -> AsyncQueue:
     """The asynchronous queue, and what stands behind the targets of its reports: its own functions among them."""
     config, functions = runtime.config, runtime.functions
     own = QueuedFunctions(functions, arn_of, lambda: queue)
     post = Post(Ways(aws, config.api_region or config.aws.region or "", own))
     queue = AsyncQueue(state, functions, resources.settings_of, arn_of, PostedDeliveries(post))
+    queue.tell = tell
     return queue
 
 

@@ -13,7 +13,7 @@ from pollers.commands.remote import Remote, ask, remote_options
 
 
 @click.command("explain")
-@click.argument("identifier", metavar="MESSAGE_ID|SEQUENCE_NUMBER")
+@click.argument("identifier", metavar="MESSAGE_ID|SEQUENCE_NUMBER|REQUEST_ID")
 @remote_options
 @click.option("--json", "as_json", is_flag=True, help="The timeline as JSON.")
 def command(identifier: str, url: str, token: str | None, as_json: bool) -> None:

@@ -10,8 +10,9 @@
     books                     accepted = succeeded + failed + dropped + queued
     rows  tables  disk        the rows in the state
 
-May import :mod:`pollers.state`, :mod:`pollers.destinations.ended`, :mod:`pollers.functions`, :mod:`pollers.engine` and the service
-seam of :mod:`pollers.supervisor`. It knows nothing of Lambda's API, which accepts events, nor of what stands behind a target.
+May import :mod:`pollers.state`, :mod:`pollers.destinations.ended`, :mod:`pollers.functions`, :mod:`pollers.engine`, the facts of
+:mod:`pollers.telemetry` and the service seam of :mod:`pollers.supervisor`. It knows nothing of Lambda's API, which accepts
+events, nor of what stands behind a target.
 """
 
 from __future__ import annotations

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import structlog
 
 from handlers.errors import FunctionUnusable
-from handlers.function import FunctionError, InfrastructureError, Payload
+from handlers.function import FunctionError, InfrastructureError, Payload, Throttle
 from pollers.destinations.ended import Condition
 from pollers.invocations import rows
 from pollers.invocations.deciding import Again, after, owed
 from pollers.storage import StoreUnwritable
+from pollers.telemetry.async_facts import EventAttempted, EventBegun, EventEnded
+from pollers.telemetry.facts import Outcome
+from pollers.telemetry.mapping_board import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from pollers.invocations.gate import Gate
     from pollers.invocations.parts import Parts
     from pollers.invocations.seat import Seat
+    from pollers.telemetry.async_facts import AsyncFact
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -46,7 +50,9 @@ class Attempts:
         self.held += 1
         self._books.attempts += 1
         self._books.running += 1
-        self._books.age_seconds += max(0.0, self._parts.clock.time() - event.accepted_at)
+        age = max(0.0, self._parts.clock.time() - event.accepted_at)
+        self._books.age_seconds += age
+        self._tell(EventBegun((event.request_id,), event.runs, age))
 
     async def run(self, event: QueuedEvent, seat: Seat) -> None:
         """Run the function once on an event that has begun, and write what follows."""
@@ -80,11 +86,14 @@ class Attempts:
         """Write the next step. ``result`` None: the attempt was cut short by a hurried stop, and counts as no failure."""
         now = self._parts.clock.time()
         if result is None:
+            self._tell(EventAttempted((event.request_id,), Outcome.ABANDONED, "by a stop", 0.0))
             await self._parts.disk.call(partial(rows.again, event=event, due_at=now))
             return
         following = after(event, result, self._parts.settings(self._function), now)
         size = event.size
         self._count(event, result, ran=following.ran)
+        wait = following.wait_seconds if isinstance(following, Again) else None
+        self._tell(EventAttempted((event.request_id,), _OUTCOMES[type(result)], error_of(result), wait))
         if isinstance(following, Again):
             due_at = now + following.wait_seconds
             await self._parts.disk.surely(partial(rows.again, event=event, due_at=due_at), self._parts.stop)
@@ -95,8 +104,7 @@ class Attempts:
 
     def _count(self, event: QueuedEvent, result: Result, *, ran: bool) -> None:
         if not isinstance(result, Payload):
-            error = f"{result.error_type}: {result.message}" if isinstance(result, FunctionError) else result.message
-            self._books.attempt_failed(error, self._parts.clock.time())
+            self._books.attempt_failed(error_of(result), self._parts.clock.time())
         if not ran:
             event.runs -= 1
             event.stumbles += 1
@@ -127,6 +135,9 @@ class Attempts:
             self._books.ended(condition)
             self._books.reporting += bool(reports)
             self._say(event, condition, reported=bool(reports))
+            targets = [one.target for one in reports]
+            succeeded = condition is Condition.SUCCESS
+            self._tell(EventEnded((event.request_id,), condition.value, succeeded, event.runs, targets))
         parts.owe(reports, len(events))
 
     def _say(self, event: QueuedEvent, condition: Condition, *, reported: bool) -> None:
@@ -137,5 +148,23 @@ class Attempts:
         kept = "" if reported else "; its function has neither an on-failure destination nor a dead-letter queue"
         log.log(level, f"event given up{kept}", **self._named(event), condition=condition.value, runs=event.runs)
 
+    def _tell(self, fact: AsyncFact) -> None:
+        self._parts.tell(self._function, fact)
+
     def _named(self, event: QueuedEvent) -> dict[str, str]:
         return {"function": self._function, "request_id": event.request_id}
+
+
+_OUTCOMES: dict[type, Outcome] = {
+    Payload: Outcome.SUCCESS,
+    FunctionError: Outcome.ERROR,
+    Throttle: Outcome.THROTTLE,
+    InfrastructureError: Outcome.INFRASTRUCTURE,
+}
+
+
+def error_of(result: Result) -> str:
+    """What went wrong, in one line of bounded length; empty when nothing did."""
+    if isinstance(result, Payload):
+        return ""
+    return shortened(f"{result.error_type}: {result.message}" if isinstance(result, FunctionError) else result.message)

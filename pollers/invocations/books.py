@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pollers.destinations.ended import Condition, Role
-from pollers.telemetry.mapping_board import shortened
 
 if TYPE_CHECKING:
     from pollers.invocations.rows import Kept
@@ -62,8 +61,8 @@ class FunctionBooks:
             self.dropped += 1
 
     def attempt_failed(self, error: str, now: float) -> None:
-        """An attempt failed, or the function did not run."""
-        self.last_error, self.last_error_at = shortened(error), now
+        """An attempt failed, or the function did not run: why, in one line."""
+        self.last_error, self.last_error_at = error, now
 
     def given_up(self, role: Role) -> None:
         """A report could not be delivered."""

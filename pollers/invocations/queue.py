@@ -20,6 +20,7 @@ from pollers.invocations.parts import Parts
 from pollers.invocations.reporting import Reporter
 from pollers.storage import StoreUnwritable
 from pollers.supervisor.service import Books as ServiceBooks
+from pollers.telemetry.async_facts import EventQueued, untold
 
 if TYPE_CHECKING:
     import sqlite3
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pollers.invocations.event import InvokeSettings, Owed
     from pollers.state import State
     from pollers.storage.writer import Operation
+    from pollers.telemetry.async_facts import AsyncSink
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -68,6 +70,8 @@ class AsyncQueue:
         self._clock = clock or SystemClock()
         self._books = Books(limit_bytes)
         self._disk = Disk(state, self._books)
+        self.tell: AsyncSink = untold
+        """Takes what happens to events; to be set before there are any."""
         self._being_written = 0
         self._group: TaskGroup | None = None
         self._parts: Parts | None = None
@@ -106,6 +110,7 @@ class AsyncQueue:
             books.of(function).duplicates += 1
             return False
         books.accepted(function, size, now)
+        self.tell(function, EventQueued((request_id,), len(event)))
         self._due(function, now)
         return True
 
@@ -118,7 +123,9 @@ class AsyncQueue:
         if kept.interrupted:
             log.warning("attempts that were cut short are made again", events=kept.interrupted)
         self._lanes, self._reporters = {}, {}
-        self._parts = Parts(self._disk, self._books, self._functions, self._settings, self._clock, stop, self._owe)
+        self._parts = Parts(
+            self._disk, self._books, self._functions, self._settings, self._clock, stop, self._owe, self.tell
+        )
         try:
             async with anyio.create_task_group() as self._group:
                 for function in kept.queued:

@@ -14,6 +14,8 @@ from pollers.invocations import rows
 from pollers.invocations.deciding import report_again
 from pollers.invocations.gate import Gate
 from pollers.storage import StoreUnwritable
+from pollers.telemetry.async_facts import ReportDelivered, ReportFailed
+from pollers.telemetry.mapping_board import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from pollers.invocations.books import TargetStanding
     from pollers.invocations.parts import Parts
     from pollers.invocations.rows import Report
+    from pollers.telemetry.async_facts import AsyncFact
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -108,6 +111,7 @@ class Reporter:
             log.info("a target takes reports again", target=self._target)
             standing.problem = standing.since = None
         self._gate.open()
+        self._tell(report, ReportDelivered((report.event.request_id,), self._target))
         if await self._forget(report):
             self._parts.books.of(report.event.function).reported += 1
 
@@ -123,6 +127,7 @@ class Reporter:
         if wait is None:
             await self._give_up(report, problem)
             return
+        self._tell(report, ReportFailed((report.event.request_id,), self._target, shortened(problem), wait))
         try:
             await self._parts.disk.call(partial(rows.report_later, report=report, due_at=now + wait))
         except StoreUnwritable:
@@ -130,6 +135,7 @@ class Reporter:
 
     async def _give_up(self, report: Report, problem: str) -> None:
         log.error("a report is given up", **self._named(report), condition=report.condition.value, error=problem)
+        self._tell(report, ReportFailed((report.event.request_id,), self._target, shortened(problem)))
         if await self._forget(report):
             self._parts.books.of(report.event.function).given_up(Role(report.role))
 
@@ -157,6 +163,9 @@ class Reporter:
         return EndedInvocation(
             accepted, report.condition, event.runs, report.ended_at, event.response, event.function_error
         )
+
+    def _tell(self, report: Report, fact: AsyncFact) -> None:
+        self._parts.tell(report.event.function, fact)
 
     def _named(self, report: Report) -> dict[str, str]:
         return {

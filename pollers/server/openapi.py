@@ -35,7 +35,7 @@ def _paths() -> dict[str, Any]:
         "name": "identifier",
         "in": "path",
         "required": True,
-        "description": "An SQS message id or a sequence number",
+        "description": "An SQS message id, a sequence number, or the request id of an asynchronous event",
         "schema": {"type": "string", "minLength": 1, "maxLength": 256},
     }
     health = {"200": _answer("Progress", "Health"), "503": _answer("No progress: which mapping, and why", "Health")}

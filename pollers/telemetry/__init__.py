@@ -8,7 +8,8 @@
         tally  families  metrics      Prometheus's metrics
       board  mapping_board  series  how each mapping stands now, and how it has gone in the last minutes
       troubles                      what is logged of what goes wrong
-      recorder  conclusions         what happened to one event, and what follows from that
+      recorder  conclusions         what happened to one event, and what follows from that; async_facts, async_conclusions: of those
+                                    that functions are called with asynchronously
       tracing  trace_headers        spans
     logging  output  metric_lines  the log, and standard output that never blocks
 

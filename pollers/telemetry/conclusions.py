@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pollers.telemetry.async_conclusions import OWN_WORDS, async_conclusions
 from pollers.telemetry.durations import age
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ UNSEEN_SECONDS = 60.0
 def conclusions(moments: Sequence[Moment], now: float) -> Iterator[str]:
     """The conclusions from a timeline, in sentences. ``now`` is seconds since the epoch."""
     if not moments:
+        return
+    if any(moment.what in OWN_WORDS for moment in moments):
+        yield from async_conclusions(moments, now)
         return
     yield from _why_twice(moments)
     yield from _why_late(moments)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from pollers.clocks.clock import Clock, SystemClock
+from pollers.telemetry.async_facts import ASYNC_FACTS, AsyncFact
 from pollers.telemetry.facts import (
     Checkpointed,
     Deleted,
@@ -43,7 +44,7 @@ FACT_WEIGHT = 4
 _OfEvents: TypeAlias = (
     Received | Filtered | Invoking | Invoked | Extended | Returned | Deleted | DeleteRetried | Expired | Discarded
 )
-_Kept: TypeAlias = _OfEvents | Checkpointed
+_Kept: TypeAlias = _OfEvents | Checkpointed | AsyncFact
 _WITH_IDS = (Received, Filtered, Invoking, Extended, Returned, Deleted, DeleteRetried, Expired, Discarded)
 
 
@@ -85,6 +86,10 @@ class Recorder:
         keep = self.routes(mapping).get(type(fact))
         if keep is not None:
             keep(fact)
+
+    def asynchronous(self, function: str, fact: AsyncFact) -> None:
+        """Keep a fact about an asynchronous event."""
+        self._keep(function, fact, len(fact.ids) + FACT_WEIGHT)
 
     def _of_events(self, mapping: str, fact: _OfEvents) -> None:
         self._keep(mapping, fact, len(fact.ids) + FACT_WEIGHT)
@@ -175,7 +180,7 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None
 
 
-def _describe(fact: _OfEvents, identifier: str) -> tuple[str, str] | None:
+def _describe(fact: _OfEvents | AsyncFact, identifier: str) -> tuple[str, str] | None:
     if identifier not in fact.ids:
         return None
     return _WORDS[type(fact)](fact, identifier)
@@ -241,4 +246,5 @@ _WORDS: dict[type, Callable[..., tuple[str, str]]] = {
     DeleteRetried: lambda fact, _: ("delete retried", fact.error),
     Expired: lambda fact, _: ("expired", f"{fact.reason}; it may be seen again"),
     Discarded: _discarded,
+    **dict.fromkeys(ASYNC_FACTS, lambda fact, _: fact.words()),
 }

@@ -211,6 +211,10 @@ def test_a_report_waits_for_its_target_over_a_kill_and_is_seen_to_wait(place: Pl
     assert json.loads(place.get("/readyz"))["status"] == "ok"
     (shown,) = (one for one in place.status()["functions"] if one["name"] == "waits")
     assert shown["asynchronous"]["last_error"] == "ValueError: later"
+    explained = json.loads(place.get(f"/api/explain/{request_id}"))
+    whats = [moment["what"] for moment in explained["moments"]]
+    assert whats[:5] == ["queued", "invoked", "failed", "given up", "not told"]
+    assert explained["conclusions"][-1].startswith(f"{cloud.arn('later')} has not been told yet: ")
     (said,) = place.logged("a report cannot be delivered and is tried again")
     assert (said["function"], said["request_id"]) == ("waits", request_id)
 

@@ -155,7 +155,7 @@ export function showSchedules(schedules) {
 
 export function showExplanation(told) {
   say($("explanation-title"), told.moments.length ? `What happened to ${told.id}` : `Nothing is known of ${told.id}`);
-  const tone = (what) => (/failed|expired|discarded|throttled/.test(what) ? "bad" : /accepted|deleted|checkpointed/.test(what) ? "done" : /returned|retried/.test(what) ? "wait" : "water");
+  const tone = (what) => (/failed|expired|discarded|throttled|given up|lost|not /.test(what) ? "bad" : /accepted|deleted|checkpointed|done|ended|told/.test(what) ? "done" : /returned|retried/.test(what) ? "wait" : "water");
   $("moments").hidden = !told.moments.length;
   $("moments").replaceChildren(...told.moments.map((moment) => element("li", { class: tone(moment.what) },
     element("time", { text: `${clock(moment.at)} +${span(Math.max(0, moment.at - told.moments[0].at))}` }), element("b", { text: moment.what }), moment.detail)));
