@@ -21,6 +21,8 @@ from pollers.lambda_api.directory import Directory
 from pollers.lambda_api.invoke import Invoking
 from pollers.resources import TABLES as RESOURCES
 from pollers.resources import Resources, StateRows
+from pollers.schedules import TABLES as SCHEDULES
+from pollers.schedules import Schedules
 from pollers.state import State
 from pollers.telemetry.async_facts import untold
 
@@ -38,7 +40,7 @@ log = structlog.stdlib.get_logger(__name__)
 _new_id = partial(new_request_id, random.SystemRandom())
 """Ids that nobody can guess, at half the cost of :func:`uuid.uuid4`."""
 
-TABLES = (RESOURCES, INVOCATIONS)
+TABLES = (RESOURCES, INVOCATIONS, SCHEDULES)
 """Of every room that keeps rows, whether it is configured or not: a table that is not known makes the state a stranger's."""
 
 
@@ -53,14 +55,17 @@ async def serving_functions(
     """
     async with AsyncExitStack() as stack:
         queue = None
-        if config.lambda_api is not None:
+        if config.lambda_api is not None or config.schedules:
             state = await stack.enter_async_context(State(config.runtime.state_folder, TABLES))
             resources = Resources(StateRows(state), runtime.functions)
             await resources.open()
             resources.follow(config.functions)
             queue = _queue(state, runtime, resources, aws, arn_of, tell)
-            api = await _listening(stack, config.lambda_api, runtime, resources, queue)
-            runtime.services = (resources, queue, api)
+            schedules = Schedules(config, state, queue, Post(Ways(aws, config.aws.region or "")))
+            runtime.services = (resources, queue, schedules)
+            if config.lambda_api is not None:
+                api = await _listening(stack, config.lambda_api, runtime, resources, queue)
+                runtime.services = (*runtime.services, api)
         yield queue
 
 

@@ -153,9 +153,7 @@ def never(reading: Reading, now: datetime) -> Iterator[Finding]:
     try:
         schedule = Schedule.model_construct(name="", **reading.values)
         if schedule.due_times(now).after(now.astimezone(UTC)) is None and not _at_once(schedule, now):
-            yield Finding(
-                ("schedule_expression",), f"never due after {now:%Y-%m-%dT%H:%M:%SZ}: it does not run", is_note=True
-            )
+            yield Finding(("schedule_expression",), f"not due any more after {now:%Y-%m-%dT%H:%M:%SZ}", is_note=True)
     except (WrongExpression, UnknownZone):
         return
 

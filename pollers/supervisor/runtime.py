@@ -191,6 +191,8 @@ class Runtime:
             raise ReloadRefused(f"{' and '.join(changed)} changed: restart Headrace to apply that")
         if not self._has_store and any(keeps_checkpoints(m) for m in config.event_source_mappings.values()):
             raise ReloadRefused("the first stream mapping needs a checkpoint store: restart Headrace to apply that")
+        if config.schedules and not self.services:
+            raise ReloadRefused("the first schedule needs the state: restart Headrace to apply that")
         for service in self.services:
             if refusal := service.refusal(config):
                 raise ReloadRefused(refusal)

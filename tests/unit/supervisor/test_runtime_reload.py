@@ -8,6 +8,7 @@ import anyio
 import pytest
 import structlog
 
+from config.models import Schedule
 from pollers.supervisor.mapping import MappingState
 from pollers.supervisor.runtime import ReloadRefused, Runtime
 from pollers.telemetry.facts import Deleted, Received, Removed
@@ -135,6 +136,19 @@ async def test_a_removed_mapping_whose_books_do_not_balance_fails_the_exit_code(
         await runtime.reload(config(tmp_path, mapping("a")))
         runtime.stop()
     assert codes == [1]
+
+
+@virtual_time.test
+async def test_the_first_schedule_needs_a_restart(tmp_path: Path) -> None:
+    """Where nothing has opened the state, nobody could run it."""
+    bench = Bench()
+    runtime = make_runtime(config(tmp_path, mapping("a")), bench)
+    schedule = Schedule(name="s", schedule_expression="rate(1 hour)", function_name="f")
+    changed = config(tmp_path, mapping("a")).model_copy(update={"schedules": {"s": schedule}})
+    async with running(runtime):
+        with pytest.raises(ReloadRefused, match="the first schedule needs the state"):
+            await runtime.reload(changed)
+        runtime.stop()
 
 
 @virtual_time.test

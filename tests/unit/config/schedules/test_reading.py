@@ -11,6 +11,7 @@ import pytest
 from config import load
 from config.schema import json_schema
 from tests.unit.config.conftest import FUNCTION
+from tests.unit.config.test_documentation import DOCUMENT, prepared, yaml_blocks
 
 if TYPE_CHECKING:
     from config.models import Schedule
@@ -264,7 +265,7 @@ def test_a_schedule_that_is_not_due_any_more_is_noted(folder: Folder, text: str)
         json.dumps(document({"schedule_expression": text, "function_name": "orders"})), "headrace.json"
     )
 
-    assert "never due after 2026-01-01T00:00:00Z: it does not run" in [note.message for note in loaded.notes]
+    assert "not due any more after 2026-01-01T00:00:00Z" in [note.message for note in loaded.notes]
 
 
 def test_a_rate_is_never_noted_as_over(folder: Folder) -> None:
@@ -274,7 +275,7 @@ def test_a_rate_is_never_noted_as_over(folder: Folder) -> None:
         json.dumps(document({"schedule_expression": text, "function_name": "orders"})), "headrace.json"
     )
 
-    assert not any("never due" in note.message for note in loaded.notes)
+    assert not any("not due" in note.message for note in loaded.notes)
 
 
 def test_loading_twice_gives_equal_schedules(folder: Folder) -> None:
@@ -283,3 +284,12 @@ def test_loading_twice_gives_equal_schedules(folder: Folder) -> None:
     file = folder.path / "headrace.json"
 
     assert load(file, environ={}).config.schedules == load(file, environ={}).config.schedules
+
+
+def test_the_example_of_the_documentation_loads(folder: Folder) -> None:
+    """Without a fault and without a note."""
+    [text] = yaml_blocks(DOCUMENT.with_name("schedules.md"))
+
+    loaded = prepared(folder).load(text)
+
+    assert (list(loaded.config.schedules), loaded.notes) == (["nightly", "tick"], [])
