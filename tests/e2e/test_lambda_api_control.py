@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.e2e.lambda_api import LambdaApiPlace
 
@@ -122,6 +124,43 @@ def test_a_kill_right_after_the_replies_loses_nothing(place: LambdaApiPlace) -> 
     with pytest.raises(client.exceptions.TooManyRequestsException):
         client.invoke(FunctionName="orders", Payload=b"{}")
     undo(client)
+
+
+@pytest.mark.parametrize("answered_before_the_kill", [1, 7, 20])
+def test_a_kill_among_many_changes_keeps_every_one_that_was_answered(
+    place: LambdaApiPlace, answered_before_the_kill: int
+) -> None:
+    """Several clients change one policy; whatever is on its way at the kill is there whole, or not at all."""
+    answered: list[str] = []
+
+    def change(number: int) -> None:
+        client = place.client()
+        for step in range(20):
+            sid = f"s{number}-{step}"
+            try:
+                client.add_permission(FunctionName="audit", StatementId=sid, Action="lambda:*", Principal="*")
+            except (BotoCoreError, ClientError):
+                return
+            answered.append(sid)
+
+    threads = [threading.Thread(target=change, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    place.until(lambda: len(answered) >= answered_before_the_kill, "some answers")
+    place.kill()
+    for thread in threads:
+        thread.join(60)
+    place.start()
+    client = place.client()
+    statements = json.loads(client.get_policy(FunctionName="audit")["Policy"])["Statement"]
+    kept = [statement["Sid"] for statement in statements]
+    assert set(answered) <= set(kept)
+    assert len(kept) <= len(answered) + len(threads)
+    for number in range(len(threads)):
+        steps = [sid for sid in kept if sid.startswith(f"s{number}-")]
+        assert steps == [f"s{number}-{step}" for step in range(len(steps))]
+    for sid in kept:
+        client.remove_permission(FunctionName="audit", StatementId=sid)
 
 
 def test_a_reload_that_gives_what_was_made_counts_and_gives_it_back(place: LambdaApiPlace) -> None:
