@@ -15,6 +15,7 @@ from pollers.schedules.events import home_of, scheduled_time
 from pollers.schedules.handing_over import HandOver, Surroundings
 from pollers.schedules.memory import Outcome, Run
 from pollers.schedules.one_schedule import Counts, OneSchedule
+from pollers.storage.errors import StoreUnwritable
 from pollers.supervisor.service import Books
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class Schedules:
         self._around = Surroundings(
             state, queue, post, self._clock, seed, defined=lambda function: function in self._config.functions
         )
+        self.problem: str | None = None
+        """Why nothing can be decided, if that is so."""
         self._schedules: dict[str, OneSchedule] = {}
         self._gone: list[OneSchedule] = []
         self._gone_counts = Counts()
@@ -78,9 +81,14 @@ class Schedules:
         async with anyio.create_task_group() as group:
             while not stop.requested:
                 before = self._clock.time() - anyio.current_time()
-                if self._seen is not self._config:
-                    await self._see()
-                await self._look(group, stop)
+                try:
+                    if self._seen is not self._config:
+                        await self._see()
+                    await self._look(group, stop)
+                except StoreUnwritable as error:
+                    self._look_again(error)
+                else:
+                    self.problem = None
                 await self._sleep(stop)
                 self._say_jump(self._clock.time() - anyio.current_time() - before)
             # What has been sent to the disk is waited for; whoever waits for anything else has seen the stop.
@@ -151,6 +159,14 @@ class Schedules:
             self._gone.remove(one)
             self._gone_counts.add(one.counts)
 
+    def _look_again(self, error: StoreUnwritable) -> None:
+        """Nothing was decided, so nothing is lost: the same follows at the next look."""
+        if self.problem is None:
+            log.error("schedules cannot be written: what is not written does not run", error=str(error))
+        self.problem = str(error)
+        for one in self._schedules.values():
+            one.look_at = int(self._clock.time() + LOOK_SECONDS)
+
     async def _look(self, group: TaskGroup, stop: Stop) -> None:
         now = self._clock.time()
         set_back, self._last_look = now < self._last_look, now
@@ -194,7 +210,7 @@ class Schedules:
     async def _sleep(self, stop: Stop) -> None:
         """Until something follows, the configuration changes, a stop, or it is time to look at the clock again."""
         looks = [one.look_at for one in self._schedules.values() if one.look_at is not None]
-        wait = min([LOOK_SECONDS, *(look - self._clock.time() for look in looks)])
+        wait = min([LOOK_SECONDS, *([] if self.problem else [look - self._clock.time() for look in looks])])
         with stop.waiting(), anyio.move_on_after(max(0.0, wait)):
             await self._changed.wait()
         if self._changed.is_set():

@@ -59,14 +59,16 @@ class ScheduleView:
 
 def views(services: Iterable[object]) -> list[ScheduleView]:
     """The schedules among the services of a process, by name; cheap."""
-    found = [one for service in services if isinstance(service, Schedules) for one in service.schedules()]
-    return [view_of(one) for one in sorted(found, key=lambda one: one.schedule.name)]
+    mine = [service for service in services if isinstance(service, Schedules)]
+    found = [view_of(one, service.problem) for service in mine for one in service.schedules()]
+    return sorted(found, key=lambda one: one.name)
 
 
-def view_of(one: OneSchedule) -> ScheduleView:
-    """One schedule as it stands."""
+def view_of(one: OneSchedule, problem: str | None = None) -> ScheduleView:
+    """One schedule as it stands; ``problem`` is one of all schedules."""
+    under_way, counts = len(one.under_way), one.counts
     return ScheduleView(
-        one.schedule, _state(one), one.next_due, one.memory.last, len(one.under_way), one.problem, one.counts
+        one.schedule, _state(one), one.next_due, one.memory.last, under_way, one.problem or problem, counts
     )
 
 

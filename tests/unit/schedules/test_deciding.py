@@ -183,6 +183,23 @@ def test_an_end_ends_it() -> None:
     assert decide(once, seen(NOON + 5), NOON + 5) == Decision()
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_with_windows_too_each_due_time_runs_once(seed: int) -> None:
+    """Also over restarts; and on a steady clock none is left out."""
+    chance = random.Random(seed)
+    flexible = plan("cron(*/10 * * * ? *)", window_minutes=chance.choice([1, 7, 25]))
+    memory, now, runs = seen(NOON), float(NOON), list[int]()
+    while now < NOON + 6 * HOUR:
+        now += chance.uniform(1, 50)
+        decision = decide(flexible, memory, now)
+        runs += decision.run
+        ran(memory, *decision.run)
+        if chance.random() < 0.05:
+            memory = Memory(memory.first_seen, memory.decided, dict(memory.runs))
+    assert len(runs) == len(set(runs))
+    assert set(range(NOON, NOON + 5 * HOUR, 10 * MINUTE)) <= set(runs)
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_over_days_of_jumps_and_restarts_each_due_time_is_decided_once(seed: int) -> None:
     """And nothing ever runs in a burst: what runs at once is on time, or the last of what was missed."""

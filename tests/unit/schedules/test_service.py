@@ -172,6 +172,31 @@ async def test_a_full_disk_is_tried_again(tmp_path: Path) -> None:
 
 
 @virtual_time.test
+async def test_a_disk_that_is_full_at_the_start_is_waited_for(tmp_path: Path) -> None:
+    """Said once; the first sight comes when there is room, and so does what was missed of a schedule that was seen before."""
+    there = world(tmp_path, schedule("cron(0 * * * ? *)", missed="skip"))
+    async with there.process():
+        await anyio.sleep(MINUTE)
+    await anyio.sleep(3 * HOUR)
+    there.config = config(*there.config.schedules.values(), schedule("rate(1 hour)", "new"))
+    with capture_logs() as logs:
+        async with there.process() as process:
+            process.state.problem = DISK_FULL
+            await anyio.sleep(10 * MINUTE)
+            problems = [process.schedules.problem]
+            process.state.problem = None
+            await anyio.sleep(MINUTE)
+            problems.append(process.schedules.problem)
+    assert problems == ["the disk is full", None]
+    first_sight = 3 * HOUR + 11 * MINUTE
+    assert [line for line in await there.accepted() if line >= due(first_sight)[0]] == due(first_sight)
+    assert [line["event"] for line in logs if line["log_level"] == "error"] == [
+        "schedules cannot be written: what is not written does not run"
+    ]
+    assert "schedule: runs were missed" in [line["event"] for line in logs]
+
+
+@virtual_time.test
 async def test_a_run_that_is_given_up_is_a_dead_letter(tmp_path: Path) -> None:
     """With the input, and why; the schedule goes on."""
     policy = {"maximum_retry_attempts": 2, "maximum_event_age_in_seconds": 60}
