@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from config.faults import ConfigError, Fault, Note, Report
 from config.files import ConfigFile, fault_of, find_files, read_file
+from config.functions.asynchronous import tells_itself
 from config.functions.reading import read_function
-from config.models import Config
+from config.models import API_REGION, Config
 from config.options.reader import Reader
 from config.options.spelling import suggestion
 from config.schedules.reading import ScheduleReader
 from config.sections import SINGLE, read_section, with_places
 from config.sources.reading import MappingReader
+from config.text.arns import partition_of
 from config.text.nodes import Entry, Scalar, Table, Unparsable, describe, is_null, quoted, walk
 from config.text.places import Path, Place, dotted
 from config.unused import unused
@@ -88,6 +90,7 @@ class _Loader:
         members = {section: dict(self._members(section, files)) for section in NAMED}
         functions = self._functions(members["functions"])
         single = {name: self._single(name, files) for name in SINGLE}
+        self._check_destinations(functions, single)
         mappings = self._mappings(members["event_source_mappings"], members["functions"])
         schedules = self._schedules(members["schedules"], members["functions"])
         if self._report.faults:
@@ -186,6 +189,17 @@ class _Loader:
             if function is not None:
                 found[name] = function
         return found
+
+    def _check_destinations(self, functions: Mapping[str, FunctionModel], single: Mapping[str, Any]) -> None:
+        """Where functions have ARNs, which Lambda's API gives them, none is a destination for itself."""
+        aws, api = single["aws"], single["lambda_api"]
+        if api is None:
+            return
+        region = api.region or (aws.region if aws is not None else None) or API_REGION
+        for name, function in functions.items():
+            arn = f"arn:{partition_of(region)}:lambda:{region}:{api.account}:function:{name}"
+            for found in tells_itself(arn, function.event_invoke_config):
+                self._report.fault(("functions", name, *found.path), found.message)
 
     def _mappings(
         self, members: dict[str, tuple[ConfigFile, Entry]], functions: Mapping[str, object]

@@ -90,3 +90,13 @@ def _wrong(text: str | None, allowed: tuple[Target, ...], what: str, at: tuple[s
     problem = target_problem(text, allowed, what) if text else None
     if problem:
         yield Finding(at, problem)
+
+
+def tells_itself(function_arn: str, invoke: EventInvokeConfig) -> Iterator[Finding]:
+    """Destinations of a function, by its ARN, that are the function itself: it would run again and again for ever, and Lambda
+    refuses it too.
+    """
+    for side, text in (("on_success", invoke.on_success), ("on_failure", invoke.on_failure)):
+        if text is not None and text.removesuffix(":$LATEST") == function_arn:
+            at = ("event_invoke_config", "destination_config", side, "destination")
+            yield Finding(at, "found the function itself, expected another function: it would be called for ever")

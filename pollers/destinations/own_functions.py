@@ -15,8 +15,11 @@ _LATEST = ":$LATEST"
 class Accepting(Protocol):
     """The asynchronous queue, as far as it takes events."""
 
-    async def accept(self, function: str, event: bytes, *, request_id: str) -> bool:
-        """Take an event for a function, by its name: it is durable when this returns. False for one that is known."""
+    async def accept(self, function: str, event: bytes, *, request_id: str, beyond_limit: bool) -> bool:
+        """Take an event for a function, by its name: it is durable when this returns. False for one that is known.
+
+        ``beyond_limit``: also when there is no room.
+        """
 
 
 class QueuedFunctions:
@@ -39,7 +42,9 @@ class QueuedFunctions:
         """See ``OwnFunctions.accept``. Its request id is made from the report: one that is delivered again is not queued twice."""
         digest = hashlib.blake2b(function_arn.encode() + b"\n" + event, digest_size=16).digest()
         request_id = str(uuid.UUID(bytes=digest, version=4))
-        await self._queue().accept(function_name(function_arn), event, request_id=request_id)
+        # The event that the report is about leaves the queue when the report is in it. Without this, a queue that is full of events
+        # that have ended, and whose reports it should take itself, would never have room again.
+        await self._queue().accept(function_name(function_arn), event, request_id=request_id, beyond_limit=True)
 
 
 def is_own(function_arn: str, functions: Container[str], arn_of: Callable[[str], str]) -> bool:

@@ -81,19 +81,26 @@ class AsyncQueue:
     # -- accepting -----------------------------------------------------------------------------------------------------
 
     async def accept(
-        self, function: str, event: bytes, *, request_id: str, also: Operation[object] | None = None
+        self,
+        function: str,
+        event: bytes,
+        *,
+        request_id: str,
+        also: Operation[object] | None = None,
+        beyond_limit: bool = False,
     ) -> bool:
         """Take an event for a function, by its name. When this returns, the event is durable; it runs as soon as it can.
 
         False when an event of this request id is known for the function: it is not queued a second time. ``also`` is written in
-        the same transaction, whichever it is, before the event; it runs in the thread of the state.
+        the same transaction, whichever it is, before the event; it runs in the thread of the state. ``beyond_limit``: also when
+        there is no room, for the record of an event that takes that event's place in the queue.
 
         Raises :class:`QueueFull`, and what ``State.call`` raises; then neither was written. That ``event`` is JSON and not too
         large, and that there is such a function, is for the caller to see to. May be called whether the queue runs or not.
         """
         size = len(event) + OVERHEAD_BYTES
         books = self._books
-        if books.bytes + self._being_written + size > books.limit_bytes:
+        if not beyond_limit and books.bytes + self._being_written + size > books.limit_bytes:
             books.of(function).refused += 1
             raise QueueFull(
                 f"the asynchronous queue holds {books.bytes} bytes and takes {books.limit_bytes} at most (runtime.state): an event "

@@ -20,7 +20,8 @@ class Queue:
     def __init__(self) -> None:
         self.accepted: list[tuple[str, bytes, str]] = []
 
-    async def accept(self, function: str, event: bytes, *, request_id: str) -> bool:
+    async def accept(self, function: str, event: bytes, *, request_id: str, beyond_limit: bool) -> bool:
+        assert beyond_limit
         self.accepted.append((function, event, request_id))
         return True
 

@@ -87,3 +87,30 @@ def test_an_empty_destination_means_none(folder: Folder) -> None:
         f"{CODE}, event_invoke_config: {{destination_config: {{on_success: {{destination: ''}}}}}}"
     )
     assert function.event_invoke_config.on_success is None
+
+
+SELF = """
+lambda_api: {}
+functions:
+  orders:
+    code: .
+    handler: app.handler
+    event_invoke_config:
+      destination_config: {on_success: {destination: "arn:aws:lambda:REGION:000000000000:function:orders"}}
+"""
+
+
+@pytest.mark.parametrize("qualifier", ["", ":$LATEST"])
+def test_a_function_is_no_destination_for_itself(folder: Folder, qualifier: str) -> None:
+    """It would be called for ever; Lambda refuses it too."""
+    text = SELF.replace("REGION", "us-east-1").replace('orders"', f'orders{qualifier}"')
+    assert folder.faults(text) == [
+        "headrace.yaml:8: functions.orders.event_invoke_config.destination_config.on_success.destination: found the function "
+        "itself, expected another function: it would be called for ever"
+    ]
+
+
+def test_a_function_of_the_same_name_elsewhere_is_another(folder: Folder) -> None:
+    """In another region, or where no function has an ARN of Lambda's API."""
+    assert folder.load(SELF.replace("REGION", "eu-west-1")).config.functions
+    assert folder.load(SELF.replace("REGION", "us-east-1").replace("lambda_api: {}", "")).config.functions
