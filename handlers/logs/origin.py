@@ -97,10 +97,18 @@ def keep(text: str) -> None:
 
 def _as_lambda_has_it(record: logging.LogRecord, request_id: str) -> str:
     """The record in the form that AWS's client for Python gives it."""
-    # What comes by structlog is a mapping.
-    message = str(record.msg.get("event")) if isinstance(record.msg, dict) else record.getMessage()
     at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    text = f"[{record.levelname}]\t{at}\t{request_id}\t{message}"
-    if not record.exc_info or record.exc_info[0] is None:
+    text = f"[{record.levelname}]\t{at}\t{request_id}\t{_message(record)}"
+    error = record.exc_info[1] if isinstance(record.exc_info, tuple) and len(record.exc_info) == 3 else None
+    if not isinstance(error, BaseException):
         return text
-    return f"{text}\n{''.join(traceback.format_exception(*record.exc_info)).rstrip()}"
+    return f"{text}\n{''.join(traceback.format_exception(error)).rstrip()}"
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Its text. User code that logs what cannot be formatted is not to fail by it."""
+    try:
+        # What comes by structlog is a mapping.
+        return str(record.msg.get("event")) if isinstance(record.msg, dict) else record.getMessage()
+    except Exception:
+        return record.msg if isinstance(record.msg, str) else "(text not available)"

@@ -37,7 +37,10 @@ class LogTail:
         self._lines.append(line)
         self._size += len(line)
         while len(self._lines) > TAIL_LINES or (self._size > TAIL_BYTES and len(self._lines) > 1):
-            self._size -= len(self._lines.popleft())
+            try:
+                self._size -= len(self._lines.popleft())
+            except IndexError:  # other threads were faster
+                break
 
     def lines(self) -> tuple[str, ...]:
         """What is kept."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from handlers import error_documents
+from handlers.errors import ReaderGone
 from handlers.logs import Report
 
 if TYPE_CHECKING:
-    import asyncio
-
-    from handlers.function import FunctionError, Result
+    from handlers.function import FunctionError, ResponseStream, Result
     from handlers.runtime_api import StreamedResponse
     from handlers.workers.output import InvocationLog
 
@@ -50,6 +50,20 @@ class Assignment:
         """The worker answers piece by piece."""
         if self.streamed is not None and not self.streamed.done():
             self.streamed.set_result(response)
+
+    async def pass_on(self, stream: ResponseStream) -> bool:
+        """Write the answer into ``stream`` while it comes, to its end; False if it is one that comes in one piece."""
+        self.streamed = begun = asyncio.get_running_loop().create_future()
+        response = await begun
+        if response is None:
+            return False
+        try:
+            stream.begin(response.content_type)
+            while (piece := await response.next()) is not None:
+                await stream.write(piece)
+        except ReaderGone:
+            response.drop()
+        return True
 
     def break_off(self) -> None:
         """The worker broke off its answer. The result is given when it is dead."""

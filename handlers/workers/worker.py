@@ -22,7 +22,6 @@ import anyio.lowlevel
 from anyio import CancelScope, to_thread
 
 from handlers import error_documents
-from handlers.errors import ReaderGone
 from handlers.function import PLAIN, FunctionError, InfrastructureError, Invocation, Result
 from handlers.runtime_api import Connection, RuntimeApi, RuntimeState, is_workers_own
 from handlers.system import require_room
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from handlers.function import Call, ResponseStream
+    from handlers.function import Call
     from handlers.runtime_api import StreamedResponse
     from handlers.workers.setup import Setup
 
@@ -160,7 +159,7 @@ class Worker:
         streamed = False
         try:
             if call.stream is not None:
-                streamed = await self._pass_on(assignment, call.stream)
+                streamed = await assignment.pass_on(call.stream)
             result = await assignment.result
         except BaseException:
             # It was not answered: the future was cancelled with its caller, or is now, where the caller was at its stream.
@@ -174,20 +173,6 @@ class Worker:
         if self._output.behind:
             await self._output.caught_up()
         return self._conclude(assignment, result, streamed=streamed)
-
-    async def _pass_on(self, assignment: Assignment, stream: ResponseStream) -> bool:
-        """Write the response into ``stream`` while it comes; whether it was one that is streamed."""
-        assignment.streamed = begun = self._loop.create_future()
-        response = await begun
-        if response is None:
-            return False
-        try:
-            stream.begin(response.content_type)
-            while (piece := await response.next()) is not None:
-                await stream.write(piece)
-        except ReaderGone:
-            response.drop()
-        return True
 
     def stop(self) -> None:
         """Ask the worker to end, and kill it if it does not at once."""
