@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from anyio import to_thread
+
 from pollers.destinations.dead_letters import DEAD_LETTER, function_dead_letter
 from pollers.destinations.destination import Purpose, Use
 from pollers.destinations.ended import Role
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from pollers.destinations.ended import EndedInvocation
     from pollers.destinations.post import Post
 
+LARGE_BYTES = 256 * 1024
+"""Of payloads: making a larger record could hold up the event loop for milliseconds."""
 _SETTING = "event_invoke_config.destination_config"
 ON_SUCCESS: Purpose[InvocationRecord] = Purpose(
     Use("on-success", _SETTING), "on-success destinations", (QUEUE, TOPIC, FUNCTION, BUS)
@@ -37,8 +41,16 @@ class PostedDeliveries:
         """See :class:`pollers.destinations.ended.Deliveries`. Raises as :meth:`pollers.destinations.post.Post.send` does."""
         match role:
             case Role.ON_SUCCESS:
-                await self._post.send(target_arn, ON_SUCCESS, InvocationRecord(ended))
+                await self._post.send(target_arn, ON_SUCCESS, await _recorded(ended))
             case Role.ON_FAILURE:
-                await self._post.send(target_arn, ON_FAILURE, InvocationRecord(ended))
+                await self._post.send(target_arn, ON_FAILURE, await _recorded(ended))
             case Role.DEAD_LETTER:
                 await self._post.send(target_arn, DEAD_LETTER, function_dead_letter(ended))
+
+
+async def _recorded(ended: EndedInvocation) -> InvocationRecord:
+    """The record; a large one is made aside from the event loop."""
+    record = InvocationRecord(ended)
+    if record.payload_bytes > LARGE_BYTES:
+        await to_thread.run_sync(record.encode)
+    return record

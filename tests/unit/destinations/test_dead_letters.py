@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import given
@@ -128,3 +129,11 @@ def test_a_dead_letter_of_scheduler_has_its_attributes() -> None:
         "RETRY_ATTEMPTS": "185",
         "SCHEDULED_TIME": "2022-03-22T18:59:43Z",
     }
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_text_of_ascii_is_looked_at_as_any_other(text: str) -> None:
+    """Only faster."""
+    refused = accepted_characters(text) != text
+    with pytest.raises(Undeliverable) if refused else nullcontext():
+        check_characters(text)
