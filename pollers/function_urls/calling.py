@@ -54,5 +54,4 @@ class ByCallers:
         host = self._functions.get(name)
         if host is None:
             raise FunctionUnusable(f"function {name} has left the configuration")
-        with self._callers.calling(host) as caller:
-            return await caller.invoke(event, request_id=request_id, call=call, patience=self._queue_seconds)
+        return await self._callers.invoke(host, event, request_id=request_id, call=call, patience=self._queue_seconds)

@@ -5,9 +5,14 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from handlers.errors import FunctionUnusable
+from handlers.function import PLAIN
+from pollers.lambda_api.counts import CallCounts
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from handlers.function import Call, Invocation
     from pollers.functions import Caller, FunctionHost
 
 
@@ -20,6 +25,20 @@ class Callers:
     def __init__(self) -> None:
         self._known: dict[FunctionHost, tuple[Caller, int]] = {}
         self.running = 0
+        self.counts = CallCounts()
+
+    async def invoke(
+        self, host: FunctionHost, event: bytes, *, request_id: str, call: Call = PLAIN, patience: float
+    ) -> Invocation:
+        """Run a function once. It waits for a permit for ``patience`` seconds at most. Raises FunctionUnusable."""
+        try:
+            with self.calling(host) as caller:
+                invocation = await caller.invoke(event, request_id=request_id, call=call, patience=patience)
+        except FunctionUnusable:
+            self.counts.ended(host.name, None, 0.0)
+            raise
+        self.counts.ended(host.name, invocation.result, invocation.duration_seconds)
+        return invocation
 
     @contextmanager
     def calling(self, host: FunctionHost) -> Iterator[Caller]:

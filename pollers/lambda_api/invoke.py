@@ -127,8 +127,9 @@ class Invoking:
 
     async def _run(self, host: FunctionHost, event: bytes, request_id: str, call: FunctionCall) -> Invocation:
         try:
-            with self._callers.calling(host) as caller:
-                return await caller.invoke(event, request_id=request_id, call=call, patience=self._queue_seconds)
+            return await self._callers.invoke(
+                host, event, request_id=request_id, call=call, patience=self._queue_seconds
+            )
         except FunctionUnusable as problem:
             raise errors.function_unusable(str(problem)) from problem
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pollers.lambda_api.operations import Reply
 
 log = structlog.stdlib.get_logger(__name__)
+_LEVELS = logging.getLogger(__name__)
 
 CONNECTIONS_AT_MOST = 1024
 REQUESTS_AT_ONCE = 768
@@ -42,16 +43,22 @@ MALFORMED_LOGGER = "headrace.lambda_api.malformed"
 
 
 class ApiServer:
-    """Answers requests by ``answer``. ``new_id`` makes the ids of requests.
+    """Answers requests by ``answer``. ``new_id`` makes the ids of requests; ``answered`` is told operation and status of each.
 
     A request runs on when its client goes away: what it asked for is done all the same (docs/lambda 11.7).
     """
 
     def __init__(
-        self, answer: Callable[[Incoming], Awaitable[Reply | Outgoing]], new_id: Callable[[], str], host: str, port: int
+        self,
+        answer: Callable[[Incoming], Awaitable[Reply | Outgoing]],
+        new_id: Callable[[], str],
+        answered: Callable[[str, int], None],
+        host: str,
+        port: int,
     ) -> None:
         self._answer = answer
         self._new_id = new_id
+        self._told = answered
         self._host = host
         self._port = port
         self._connections = Connections(CONNECTIONS_AT_MOST, HEADS_LIMIT_BYTES)
@@ -167,9 +174,17 @@ class ApiServer:
                 raise ReaderGone("the answer cannot be finished") from fault
             return service_error("an error of Headrace, which is in its log")
 
+    def _note(self, incoming: Incoming, status: int) -> None:
+        self._told(incoming.operation, status)
+        # The logger itself would take longer to find out that nobody wants the line.
+        if _LEVELS.isEnabledFor(logging.DEBUG):
+            log.debug("call", operation=incoming.operation, status=status, request_id=incoming.request_id)
+
     async def _send(self, incoming: Incoming, answer: Reply | Outgoing | ApiError) -> web.StreamResponse:
         if isinstance(answer, Outgoing):
+            self._note(incoming, answer.response.status)
             return answer.response
+        self._note(incoming, answer.status)
         headers: CIMultiDict[str] = CIMultiDict(answer.headers)
         headers["x-amzn-RequestId"] = incoming.request_id
         if isinstance(answer, ApiError):

@@ -45,7 +45,8 @@ class LambdaApiService:
     ) -> None:
         self.front = Front(Routes(operations), access, sites)
         self._callers = callers
-        self.server = ApiServer(self.front.answer, new_id, *address)
+        self.counts = callers.counts
+        self.server = ApiServer(self.front.answer, new_id, self.counts.answered, *address)
 
     def listening(self) -> AbstractAsyncContextManager[str]:
         """See :meth:`ApiServer.listening`. Entered before :meth:`run`, and left after it."""

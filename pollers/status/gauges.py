@@ -10,6 +10,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from pollers.schedules.views import views
+from pollers.status.api_gauges import FAMILIES as API
+from pollers.status.api_gauges import api_metrics
 from pollers.status.schedule_gauges import FAMILIES as SCHEDULES
 from pollers.status.schedule_gauges import schedule_metrics
 from pollers.supervisor.mapping import MappingState
@@ -104,6 +106,7 @@ READ = (
     OUTPUT_LINES_DROPPED,
     INFO,
     *SCHEDULES,
+    *API,
 )
 """Every metric that is read at a scrape."""
 
@@ -127,6 +130,7 @@ class Gauges(Collector):
         yield _counter(OUTPUT_LINES_DROPPED, output.current.dropped() if output.current is not None else {})
         yield gauge(INFO, {version("headrace"): 1.0})
         yield from schedule_metrics(views(self._runtime.services))
+        yield from api_metrics(self._runtime.services)
 
     def _mappings(self) -> Iterable[Metric]:
         now = anyio.current_time()
