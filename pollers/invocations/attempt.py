@@ -95,6 +95,8 @@ class Attempts:
         wait = following.wait_seconds if isinstance(following, Again) else None
         self._tell(EventAttempted((event.request_id,), _OUTCOMES[type(result)], error_of(result), wait))
         if isinstance(following, Again):
+            if event.size > size and not self._parts.books.room(event.size - size):
+                event.forget_answer()  # it would be told only if the function never answers again
             due_at = now + following.wait_seconds
             await self._parts.disk.surely(partial(rows.again, event=event, due_at=due_at), self._parts.stop)
             self._parts.books.resized(self._function, event.size - size)
@@ -133,7 +135,8 @@ class Attempts:
             before = event.size if size is None else size
             parts.books.resized(self._function, (event.size if reports else 0) - before)
             self._books.ended(condition)
-            self._books.reporting += bool(reports)
+            if reports:
+                parts.books.reporting(self._function, 1, event.size)
             self._say(event, condition, reported=bool(reports))
             targets = [one.target for one in reports]
             succeeded = condition is Condition.SUCCESS

@@ -53,6 +53,8 @@ class FunctionBooks:
     def ended(self, condition: Condition) -> None:
         """An invocation has ended."""
         self.queued -= 1
+        if not self.queued:
+            self.oldest_at = None
         if condition is Condition.SUCCESS:
             self.succeeded += 1
         elif condition is Condition.RETRIES_EXHAUSTED:
@@ -121,6 +123,8 @@ class Books:
     problem: str | None = None
     opened: bool = False
     bytes: int = 0
+    reporting_bytes: int = 0
+    """Of :attr:`bytes`, what is only kept until targets take it."""
     lost_track: int = 0
     """Events by which the books differed from the disk at the last recount. Anything but 0 is a fault of ours."""
 
@@ -137,6 +141,20 @@ class Books:
         if standing is None:
             standing = self.targets[target] = TargetStanding()
         return standing
+
+    def room(self, more: int) -> bool:
+        """Whether ``more`` bytes fit."""
+        return self.bytes + more <= self.limit_bytes
+
+    @property
+    def overfull(self) -> bool:
+        """Whether reports that nobody takes need all the room that there is."""
+        return self.reporting_bytes >= self.limit_bytes
+
+    def reporting(self, function: str, events: int, change: int) -> None:
+        """So many events (less, where negative) are kept until targets take their reports; ``change`` is what these take."""
+        self.of(function).reporting += events
+        self.reporting_bytes += change
 
     def resized(self, function: str, change: int) -> None:
         """The events of a function take more or, with a negative ``change``, less room."""
@@ -158,11 +176,12 @@ class Books:
 
         The first time, what is there was found there.
         """
-        differing = 0
+        differing, self.reporting_bytes = 0, 0
         for function in {*self.functions, *kept.queued, *kept.ended}:
             books = self.of(function)
             queued, queued_bytes, oldest = kept.queued.get(function, (0, 0, None))
             books.reporting, reporting_bytes = kept.ended.get(function, (0, 0))
+            self.reporting_bytes += reporting_bytes
             if not self.opened:
                 books.found = queued - books.accepted
             elif books.queued != queued:

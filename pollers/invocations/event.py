@@ -39,6 +39,11 @@ class QueuedEvent:
         self.size += len(response) - len(self.response or b"")
         self.response, self.function_error = response, function_error
 
+    def forget_answer(self) -> None:
+        """Keep no answer of the function."""
+        self.answered(b"", function_error=False)
+        self.response = None
+
 
 class InvokeSettings(Protocol):
     """How a function is invoked asynchronously now. Targets are ARNs, None for none."""

@@ -6,6 +6,7 @@ Nothing of the queue is in memory but what runs: each look at the disk begins as
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -104,7 +105,7 @@ class Lane:
         refused = host is not None and host.reserved == 0
         permits = 0
         if host is not None and not refused and self._next_due <= now:
-            permits = 0 if self._gate.closed_for(now) else await self._permits(host)
+            permits = 0 if self._gate.closed_for(now) or self._held_back() else await self._permits(host)
             if not permits and 0 <= self._parts.clock.time() - self._looked_at < LOOK_AGAIN_SECONDS:
                 return LOOK_AGAIN_SECONDS
         try:
@@ -117,9 +118,19 @@ class Lane:
             raise
         self._begin(found, permits, group)
         if found.over:
-            await self._end(found, refused=refused)
+            with suppress(StoreUnwritable):  # only when a hurried stop came first; they are ended by the next process
+                await self._end(found, refused=refused)
             return 0.0
         return self._wait(found, permits)
+
+    def _held_back(self) -> bool:
+        """Whether ends of this function would need room on the disk that there is not.
+
+        Answers may be much larger than events. While targets take nothing, what they are owed would fill the disk.
+        """
+        settings = self._parts.settings(self._function)
+        owes = settings.on_success or settings.on_failure or settings.dead_letters
+        return bool(owes) and self._parts.books.overfull
 
     async def _look(self, permits: int, *, refused: bool) -> Look:
         now = self._looked_at = self._parts.clock.time()

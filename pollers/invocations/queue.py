@@ -43,6 +43,9 @@ LIMIT_BYTES = 1024**3
 """1 GiB on the disk. That is 700,000 events of 1 KB: more than most functions work off in the six hours that an event may wait, and
 little enough for the disks that containers are given."""
 
+PROBE_SECONDS = 10.0
+"""How often a disk that has refused something is tried."""
+
 
 class AsyncQueue:
     """Takes events for functions and runs them by what their settings say, again where they fail; a service of the supervisor.
@@ -100,7 +103,7 @@ class AsyncQueue:
         """
         size = len(event) + OVERHEAD_BYTES
         books = self._books
-        if not beyond_limit and books.bytes + self._being_written + size > books.limit_bytes:
+        if not beyond_limit and not books.room(self._being_written + size):
             books.of(function).refused += 1
             raise QueueFull(
                 f"the asynchronous queue holds {books.bytes} bytes and takes {books.limit_bytes} at most (runtime.state): an event "
@@ -139,11 +142,19 @@ class AsyncQueue:
                     self._due(function, 0.0)
                 for target in kept.reports:
                     self._report_to(target)
-                await stop.until_requested()
+                await self._watch_disk(stop)
         finally:
             self._group = None
         with suppress(StoreUnwritable):  # then the books are not compared with it; the next process counts
             self._go_on_from(await self._disk.call(rows.count, writes=False))
+
+    async def _watch_disk(self, stop: Stop) -> None:
+        """Until the stop: find out that the disk takes writes again, also when nobody has anything to write."""
+        while not stop.requested:
+            await stop.sleep(PROBE_SECONDS)
+            if self._books.problem is not None:
+                with suppress(StoreUnwritable):
+                    await self._disk.call(rows.probe)
 
     def _go_on_from(self, kept: rows.Kept) -> None:
         differing = self._books.recounted(kept)
@@ -181,8 +192,14 @@ class AsyncQueue:
         return self._books.snapshot()
 
     def running(self) -> int:
-        """See ``Service.running``."""
-        return sum(books.running for books in self._books.functions.values())
+        """See ``Service.running``: what the function knows of. An attempt whose worker is just starting runs nothing yet."""
+        return sum(self._busy(name, books.running) for name, books in self._books.functions.items() if books.running)
+
+    def _busy(self, name: str, attempts: int) -> int:
+        host = self._functions.get(name)
+        if host is None or host.function is None:
+            return attempts
+        return min(attempts, host.function.status().busy)
 
     def held(self) -> int:
         """See ``Service.held``: what is queued is durable, so only attempts are held."""

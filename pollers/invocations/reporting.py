@@ -151,7 +151,7 @@ class Reporter:
             return False
         self._standing.waiting -= 1
         if forgotten:
-            parts.books.of(function).reporting -= 1
+            parts.books.reporting(function, -1, -report.event.size)
             parts.books.resized(function, -report.event.size)
         return True
 

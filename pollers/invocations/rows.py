@@ -162,6 +162,14 @@ def report_later(connection: sqlite3.Connection, report: Report, due_at: float) 
     connection.execute(statement, (due_at, report.id))
 
 
+def probe(connection: sqlite3.Connection) -> None:
+    """Write something, and leave nothing of it."""
+    added = connection.execute(
+        "INSERT INTO invocations (function, request_id, accepted_at, due_at, size, payload) VALUES ('', '', 0, 0, 0, '')"
+    )
+    connection.execute("DELETE FROM invocations WHERE id = ?", (added.lastrowid,))
+
+
 @dataclass(slots=True)
 class Kept:
     """What is on the disk.

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from handlers.errors import FunctionUnusable
-from handlers.function import Payload, Throttle
+from handlers.function import FunctionError, Payload, Throttle
 from pollers.destinations.ended import Condition, Role
 from pollers.invocations import QueueFull
 from pollers.storage import StoreUnwritable
@@ -384,3 +384,83 @@ async def test_what_the_function_answers_is_reported_byte_for_byte() -> None:
             await eventually(lambda: bool(world.delivered))
         assert world.delivered[0].ended.response == b"\xff text"
         assert not world.delivered[0].ended.function_error
+
+
+@virtual_time.test
+async def test_a_disk_that_takes_writes_again_is_noticed_without_any_event() -> None:
+    """Whoever keeps events away while it is full would else keep them away for ever."""
+    async with world_of() as world, world.life() as queue:
+        world.state.problem = StoreUnwritable("state.db could not be written (database or disk is full)")
+        with pytest.raises(StoreUnwritable):
+            await queue.accept("orders", b"1", request_id=ONE)
+        await anyio.sleep(60)
+        assert queue.snapshot().problem is not None
+        world.state.problem = None
+        await eventually(lambda: queue.snapshot().problem is None, within=15.0)
+        assert queue.books().balanced
+
+
+@virtual_time.test
+async def test_large_answers_that_nobody_takes_do_not_fill_the_disk() -> None:
+    """Events of functions that owe reports wait until targets take some; those of others run."""
+    answer = Payload(b"x" * 40_000)
+    settings = {"orders": Settings(on_success="arn:q"), "audit": Settings()}
+    async with (
+        world_of(
+            answer=lambda *_: answer,
+            settings=settings,
+            functions_of={"orders": 2, "audit": 1},
+            limit_bytes=100_000,
+            down={"arn:q"},
+        ) as world,
+        world.life() as queue,
+    ):
+        for number in range(50):
+            await queue.accept("orders", b"1", request_id=f"r{number}")
+        await anyio.sleep(600)
+        assert 3 <= len(world.runs) <= 8
+        assert queue.snapshot().bytes < 400_000
+        assert queue.snapshot().functions["orders"].queued == 50 - len(world.runs)
+        world.down.clear()
+        await eventually(lambda: not queue.snapshot().bytes, within=3_000)
+        assert len(world.delivered) == 50
+        assert await queue.accept("audit", b"1", request_id=ONE)
+        await eventually(lambda: not queue.snapshot().depth)
+
+
+@virtual_time.test
+async def test_answers_of_failed_attempts_are_kept_only_where_there_is_room() -> None:
+    """What an event waits with for its next attempt is bounded too."""
+    failed = FunctionError("Large", "no", b'"' + b"x" * 30_000 + b'"')
+    async with world_of(answer=lambda *_: failed, limit_bytes=100_000) as world, world.life() as queue:
+        for number in range(20):
+            await queue.accept("orders", b"1", request_id=f"r{number}")
+        await eventually(lambda: len(world.runs) == 20)
+        await anyio.sleep(5)
+        assert 30_000 < queue.snapshot().bytes <= 100_000
+        await eventually(lambda: not queue.snapshot().bytes)
+        assert queue.snapshot().functions["orders"].failed == 20
+
+
+@virtual_time.test
+async def test_an_empty_queue_has_no_oldest_event() -> None:
+    """Else a queue that is done would seem to stand still."""
+    async with world_of() as world, world.life() as queue:
+        await queue.accept("orders", b"1", request_id=ONE)
+        assert queue.snapshot().oldest_at is not None
+        await eventually(lambda: not queue.snapshot().depth)
+        assert queue.snapshot().oldest_at is None
+        assert world.runs
+
+
+@virtual_time.test
+async def test_an_attempt_whose_worker_is_only_starting_does_not_hold_up_a_stop() -> None:
+    """Nothing runs yet (docs/design, decision 16)."""
+    async with world_of(run_seconds=5.0) as world, world.life() as queue:
+        await queue.accept("orders", b"1", request_id=ONE)
+        await eventually(lambda: bool(world.runs))
+        world.busy.clear()
+        assert (queue.running(), queue.held()) == (0, 1)
+        world.busy["orders"] = 1
+        assert queue.running() == 1
+        await eventually(lambda: not queue.snapshot().depth)
