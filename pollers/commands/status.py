@@ -35,6 +35,7 @@ def show(snapshot: dict[str, Any]) -> None:
     from rich.console import Console
 
     from pollers.status.async_table import events
+    from pollers.status.settings_table import settings_table, told
     from pollers.status.table import explained, rows_of
 
     console = Console()
@@ -46,6 +47,8 @@ def show(snapshot: dict[str, Any]) -> None:
         console.print(explained(rows_of(snapshot)))
     for part in events(snapshot):
         console.print(part)
+    if functions := told(snapshot["functions"]):
+        console.print(settings_table(functions))
     if snapshot.get("schedules"):
         from pollers.status.schedules_table import schedules_table
 

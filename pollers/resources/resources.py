@@ -12,7 +12,16 @@ from pollers.clocks.clock import Clock, SystemClock
 from pollers.resources.changes import Before
 from pollers.resources.documents import read, written
 from pollers.resources.made import NOTHING
-from pollers.resources.precedence import invoking_of, overruled, settled, sighted, url_of
+from pollers.resources.precedence import (
+    EVENT_INVOKE_CONFIG,
+    FUNCTION_URL,
+    gives,
+    invoking_of,
+    overruled,
+    settled,
+    sighted,
+    url_of,
+)
 from pollers.storage import StoreDamaged
 
 if TYPE_CHECKING:
@@ -87,6 +96,14 @@ class Resources:
     def url_of(self, name: str) -> Url | None:
         """Its URL's config, whoever gave it."""
         return url_of(self._models.get(name), self.made_of(name))
+
+    def given_by(self, name: str, option: str) -> str | None:
+        """Who gave an option that counts: ``configuration``, ``api``, or None for nobody."""
+        made = self.made_of(name)
+        by_api = {EVENT_INVOKE_CONFIG: made.invoking, FUNCTION_URL: made.url}[option]
+        if gives(self._models.get(name), option):
+            return "configuration"
+        return "api" if by_api is not None else None
 
     # -- changing --------------------------------------------------------------------------------------------------------
 

@@ -164,6 +164,7 @@ def _schemas() -> dict[str, Any]:
                     state=text,
                     concurrency={"type": "integer"},
                     asynchronous={"type": ["object", "null"]},
+                    settings={"type": ["object", "null"]},
                 ),
             },
             schedules={"type": "array", "items": _object(name=text, function=text, state=text, expression=text)},

@@ -9,6 +9,7 @@ import anyio
 
 from config.models import ProvidedFunction, PythonFunction
 from pollers.clocks.clock import Clock, SystemClock
+from pollers.resources.views import settings_document
 from pollers.schedules.views import views
 from pollers.sources.registry import kind_of
 from pollers.status import asynchronous
@@ -115,6 +116,7 @@ class Status:
                 {
                     **_function(host),
                     "asynchronous": asynchronous.of_function(events[name], now) if name in events else None,
+                    "settings": settings_document(self._runtime.services, name),
                 }
                 for name, host in self._runtime.functions.items()
             ],
@@ -215,7 +217,6 @@ def _function(host: FunctionHost) -> dict[str, Any]:
         "state": host.state.value,
         "concurrency": host.permits.concurrency,
         "permits_held": host.permits.held,
-        "reserved_concurrency": host.reserved,
         "workers": status.workers if status is not None else 0,
         "busy": status.busy if status is not None else 0,
         "started_total": status.started_total if status is not None else 0,
