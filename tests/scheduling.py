@@ -20,7 +20,7 @@ USES_LOCALSTACK: Final = re.compile(
     \[localstack[\] -]
     | ::test_the_configuration_of_compose_runs_on_its_localstack
     | ::test_partial_progress_begins_a_fresh_count
-    | tests/contract/test_(destinations|emulators)\.py
+    | tests/contract/test_((invocation_)?destinations|emulators)\.py
     """,
     re.VERBOSE,
 )

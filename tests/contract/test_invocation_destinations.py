@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from config.models import Aws as AwsModel
-from pollers.aws.errors import AwsError, NotFound
+from pollers.aws import services
+from pollers.aws.api import MessageAttribute
+from pollers.aws.errors import AwsError, NotFound, Refused
 from pollers.aws.services.clients import AwsClients
 from pollers.destinations import (
     AcceptedEvent,
@@ -20,12 +22,13 @@ from pollers.destinations import (
     Role,
     TargetRefuses,
     Ways,
+    limits,
 )
 from pollers.destinations.invocation_record import InvocationRecord, trace_header
 from tests.emulators import plain_client, unique
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from pollers.emulators import Emulator
 
@@ -161,3 +164,28 @@ async def test_a_fifo_target_takes_nothing(ministack: Emulator, arn: str) -> Non
     async with deliveries(ministack) as sender:
         with pytest.raises(TargetRefuses, match="FIFO"):
             await sender.deliver(Role.ON_FAILURE, arn, FAILED)
+
+
+async def test_what_is_refused_before_it_is_sent_would_be_refused(localstack: Emulator) -> None:
+    """Sizes, characters and empty attributes: the limits are the services'."""
+    async with (
+        AwsClients(AwsModel(endpoint_url=localstack.endpoint_url)) as aws,
+        plain_client(localstack, "sqs") as sdk,
+        plain_client(localstack, "sns") as topics,
+    ):
+        url = (await sdk.create_queue(QueueName=unique("limits")))["QueueUrl"]
+        topic = (await topics.create_topic(Name=unique("limits")))["TopicArn"]
+        sqs, sns = await aws.client(services.SQS, "us-east-1"), await aws.client(services.SNS, "us-east-1")
+        await sqs.send(url, "x" * limits.QUEUE_BYTES)
+        await sns.publish(topic, "x" * limits.TOPIC_BYTES)
+        escape, empty = MessageAttribute("String", "\x1b"), MessageAttribute("String", "")
+        refused: list[Callable[[], Awaitable[None]]] = [
+            lambda: sqs.send(url, "x" * (limits.QUEUE_BYTES + 1)),
+            lambda: sns.publish(topic, "x" * (limits.TOPIC_BYTES + 1)),
+            lambda: sqs.send(url, "\ufffe"),
+            lambda: sqs.send(url, "x", attributes={"ErrorMessage": escape}),
+            lambda: sqs.send(url, "x", attributes={"ErrorMessage": empty}),
+        ]
+        for call in refused:
+            with pytest.raises(Refused):
+                await call()
