@@ -34,11 +34,11 @@ PIPE_WIDTH = 132
     "--keep", is_flag=True, help="Stay when everything is done, until interrupted, for a look at the console."
 )
 def command(messages: int, port: int, keep: bool) -> None:
-    """Send some thousand events, a few of them poison, through queues and streams to sample functions.
+    """Send some thousand events, a few of them poison, to sample functions.
 
-    Shows a live view, and a console in the browser, ends by itself and proves that the books balance: exit 0 only if every event
-    was handled or is in a dead-letter queue, each poison one after exactly its allowed deliveries. Needs no AWS account, no Docker
-    and no root.
+    They come through queues, streams, asynchronous calls and a schedule. Shows a live view, and a console in the browser, ends by
+    itself and proves that the books balance: exit 0 only if every event was handled or is in a queue of what failed, each poison
+    one after exactly its allowed deliveries. Needs no AWS account, no Docker and no root.
     """
     from rich.console import Console
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from pollers.invocations import FunctionBooks
+
 
 @dataclass(slots=True)
 class Sent:
@@ -37,7 +39,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One mapping's closing line. ``faults`` say what is wrong; when there are none, every event is accounted for."""
+    """The closing line of one source of events. ``faults`` say what is wrong; when there are none, every event is accounted for."""
 
     mapping: str
     sent: int
@@ -55,13 +57,16 @@ def close_account(
     dead_letters: Iterable[str],
     *,
     maximum_receives: int | None = None,
+    done: Sequence[str] | None = None,
 ) -> Account:
     """Compare what was sent with what was delivered.
 
     Every event must be handled or dead-lettered, not both. Each poison event must be delivered exactly ``maximum_receives`` times.
     Within a lane, events must first be accepted in the order of sending. ``again`` counts deliveries of events that were accepted
-    before: delivery at least once allows them.
+    before: delivery at least once allows them. Where there is a destination for successes, ``done`` are the ids that it got: every
+    event that was handled must be among them, and a second record of an event is counted as ``again`` too.
     """
+    dead_letters = list(dead_letters)
     accepted = Counter(d.identifier for d in deliveries if d.accepted)
     refused = Counter(d.identifier for d in deliveries if not d.accepted)
     dead = set(dead_letters)
@@ -77,7 +82,27 @@ def close_account(
         wrong = {f"{i} ({refused[i]} times)" for i in sent.poison if refused[i] != maximum_receives}
         faults += _named(f"poison not delivered exactly {maximum_receives} times", wrong)
     again = sum(count - 1 for count in accepted.values())
+    if done is not None:
+        faults += _named("handled and not in the destination", accepted.keys() - set(done))
+        faults += _named("in the destination and not handled", set(done) - accepted.keys())
+        again += len(done) - len(set(done)) + len(dead_letters) - len(dead)
     return Account(mapping, len(sent.ids), len(accepted), len(dead), again, len(sent.poison), tuple(faults))
+
+
+def queue_faults(account: Account, queue: FunctionBooks) -> tuple[str, ...]:
+    """Compare what the asynchronous queue says of a function with the function's account."""
+    faults = [] if queue.balanced else ["the queue's books do not balance"]
+    for said, here, there in (
+        ("accepted", queue.accepted, account.sent),
+        ("succeeded", queue.succeeded, account.handled),
+        ("failed", queue.failed, account.dead),
+        ("dropped", queue.dropped, 0),
+        ("still queued", queue.queued, 0),
+        ("still to be reported", queue.reporting, 0),
+    ):
+        if here != there:
+            faults.append(f"{here} {said} instead of {there}")
+    return tuple(faults)
 
 
 def _named(what: str, identifiers: Iterable[str]) -> list[str]:

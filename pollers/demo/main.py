@@ -8,7 +8,7 @@ import tempfile
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import anyio
 import orjson
@@ -16,12 +16,15 @@ from anyio import to_thread
 
 from config import load
 from pollers.assembly import assembled
-from pollers.demo.books import Account, Delivery, close_account
+from pollers.demo.books import Account, Delivery, close_account, queue_faults
+from pollers.demo.calls import InvoiceCalls, ScheduledReport
 from pollers.demo.mapping_counts import CountsSink
-from pollers.demo.show import Show, books
+from pollers.demo.show import Show, books, queue_books
 from pollers.demo.streams import ClickStream, TableStream
 from pollers.demo.world import QueueSource, World
 from pollers.emulators import KinesisLocal, Ministack, installed, started
+from pollers.invocations import AsyncQueue, FunctionBooks
+from pollers.lambda_api import LambdaApiService
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +34,9 @@ if TYPE_CHECKING:
     from pollers.emulators import Emulator, Recipe
     from pollers.supervisor.runtime import Runtime
 
-    AnySource: TypeAlias = QueueSource | ClickStream | TableStream
+    AnySource: TypeAlias = QueueSource | ClickStream | TableStream | InvoiceCalls | ScheduledReport
+
+AnyService = TypeVar("AnyService")
 
 LOOK_SECONDS = 0.5
 DEMO_POLL_SECONDS = 2
@@ -51,14 +56,20 @@ async def run_demo(console: Console, examples: Path, messages: int, *, port: int
         ministack = await _start(console, stack, Ministack())
         kinesis = await _start(console, stack, KinesisLocal())
         world = await stack.enter_async_context(World(ministack.endpoint_url))
-        sources = _sources(world, kinesis.endpoint_url, messages)
+        table, calls = TableStream(world, "customers", messages // 2), _calls(world, messages)
+        sources = [
+            *_sources(world, kinesis.endpoint_url, messages),
+            table,
+            calls,
+            ScheduledReport("daily-report", "reports"),
+        ]
         for source in sources:
             await source.create()
         environment = {
             "DEMO_FOLDER": str(folder),
             "DEMO_ENDPOINT": ministack.endpoint_url,
             "DEMO_KINESIS_ENDPOINT": kinesis.endpoint_url,
-            "DEMO_TABLE_STREAM": sources[-1].source.arn,
+            "DEMO_TABLE_STREAM": table.source.arn,
             "DEMO_HTTP_PORT": str(port),
         }
         loaded = load(examples / "demo" / "headrace.yaml", environ=environment)
@@ -66,11 +77,12 @@ async def run_demo(console: Console, examples: Path, messages: int, *, port: int
         runtime = await stack.enter_async_context(
             assembled(loaded.config, sinks=(counts,), long_poll_seconds=DEMO_POLL_SECONDS)
         )
+        calls.api_url = _the(runtime, LambdaApiService).url
         link = _link(console, runtime)
         console.print(f"[green]✓[/green] console on [link={link}]{link}[/link]")
         await _work(console, runtime, counts, sources, folder, keep=keep)
         accounts = await _accounts(sources, folder)
-        return _close(console, runtime, accounts)
+        return _close(console, runtime, sources, accounts)
 
 
 @contextmanager
@@ -104,8 +116,16 @@ def _sources(world: World, kinesis_url: str, messages: int) -> list[AnySource]:
         QueueSource(world, "orders-queue", "orders", messages, poison=max(1, messages // 200)),
         QueueSource(world, "payments-fifo", "payments.fifo", messages // 2, poison=3),
         ClickStream(world, "clicks", kinesis_url, messages * 2),
-        TableStream(world, "customers", messages // 2),
     ]
+
+
+def _calls(world: World, messages: int) -> InvoiceCalls:
+    return InvoiceCalls(world, "invoices", messages // 4, poison=3)
+
+
+def _the(runtime: Runtime, kind: type[AnyService]) -> AnyService:
+    """The runtime's service of this kind."""
+    return next(service for service in runtime.services if isinstance(service, kind))
 
 
 async def _work(
@@ -113,7 +133,7 @@ async def _work(
 ) -> None:
     """Fill the sources while the runtime runs, until everything is accounted for or the time is up."""
     progress = _Progress(sources, folder)
-    show = Show(console, runtime, counts, [source.source for source in sources])
+    show = Show(console, runtime, _the(runtime, AsyncQueue), counts, [source.source for source in sources])
     async with anyio.create_task_group() as group:
         group.start_soon(runtime.run)
         async with anyio.create_task_group() as view:
@@ -141,7 +161,7 @@ async def _interrupted(console: Console, runtime: Runtime) -> None:
 
 
 class _Progress:
-    """Counts what is accounted for: handled according to the functions' own journals, or in a dead-letter queue."""
+    """Counts what is accounted for: handled according to the functions' own journals, or in a queue of what failed."""
 
     def __init__(self, sources: list[AnySource], folder: Path) -> None:
         self._sources = sources
@@ -156,7 +176,7 @@ class _Progress:
         return len(self._handled) + self._dead
 
     async def watch(self) -> None:
-        """Look until all events are accounted for and the queues are empty."""
+        """Look until all events are accounted for, the queues are empty, and destinations have been told."""
         total = sum(source.source.total for source in self._sources)
         with anyio.move_on_after(PATIENCE_SECONDS + PATIENCE_FOR_EACH_EVENT_SECONDS * total):
             while True:
@@ -169,7 +189,7 @@ class _Progress:
         for journal in self._folder.glob("*.journal"):
             lines, self._read[journal] = _new_lines(journal, self._read.get(journal, 0))
             self._handled.update(line["id"] for line in lines if line["ok"])
-        looks = [await source.look() for source in self._sources if isinstance(source, QueueSource)]
+        looks = [await source.look() for source in self._sources if isinstance(source, (QueueSource, InvoiceCalls))]
         self._queued, self._dead = sum(depth for depth, _ in looks), sum(dead for _, dead in looks)
 
 
@@ -191,16 +211,25 @@ async def _accounts(sources: list[AnySource], folder: Path) -> list[Account]:
     for source in sources:
         what = source.source
         deliveries = [Delivery(str(line["id"]), bool(line["ok"])) for line in lines if line["source"] == what.arn]
-        dead = await source.dead_letters() if isinstance(source, QueueSource) else []
+        dead = await source.dead_letters() if isinstance(source, (QueueSource, InvoiceCalls)) else []
+        done = await source.done() if isinstance(source, InvoiceCalls) else None
         accounts.append(
-            close_account(what.mapping, what.sent, deliveries, dead, maximum_receives=what.maximum_receives)
+            close_account(what.mapping, what.sent, deliveries, dead, maximum_receives=what.maximum_receives, done=done)
         )
     return accounts
 
 
-def _close(console: Console, runtime: Runtime, accounts: list[Account]) -> int:
+def _close(console: Console, runtime: Runtime, sources: list[AnySource], accounts: list[Account]) -> int:
+    queue = _the(runtime, AsyncQueue).snapshot()
+    called = {
+        account: queue.functions.get(source.source.function, FunctionBooks())
+        for source, account in zip(sources, accounts, strict=True)
+        if source.source.function is not None
+    }
+    faults = {account: queue_faults(account, kept) for account, kept in called.items()}
     console.print(books(accounts, runtime))
-    balanced = runtime.exit_code == 0 and not any(account.faults for account in accounts)
+    console.print(queue_books(called, faults))
+    balanced = runtime.exit_code == 0 and not any([*(account.faults for account in accounts), *faults.values()])
     if balanced:
         console.print(
             "[bold green]Every event sent was handled, or dead-lettered after exactly its allowed deliveries.[/bold green]"

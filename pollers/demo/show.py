@@ -13,14 +13,16 @@ from rich.table import Table
 from rich.text import Text
 
 from pollers.demo.mapping_counts import MappingCounts
+from pollers.invocations import FunctionBooks
 from pollers.status.table import Row, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pollers.demo.books import Account
     from pollers.demo.mapping_counts import CountsSink
     from pollers.demo.world import Source
+    from pollers.invocations import AsyncQueue
     from pollers.supervisor.runtime import Runtime
 
 FRAMES_PER_SECOND = 8
@@ -28,11 +30,17 @@ LINE_SECONDS = 2.0
 
 
 class Show:
-    """Draws the runtime's mappings until told to end; a line every two seconds where there is no terminal."""
+    """Draws the runtime's mappings, and the functions that the queue calls, until told to end.
 
-    def __init__(self, console: Console, runtime: Runtime, counts: CountsSink, sources: Sequence[Source]) -> None:
+    A line every two seconds where there is no terminal.
+    """
+
+    def __init__(
+        self, console: Console, runtime: Runtime, queue: AsyncQueue, counts: CountsSink, sources: Sequence[Source]
+    ) -> None:
         self._console = console
         self._runtime = runtime
+        self._queue = queue
         self._counts = counts
         self._sources = {source.mapping: source for source in sources}
         self._progress = Progress(
@@ -61,7 +69,27 @@ class Show:
             self._console.print(f"{settled()} of {total} accounted for | " + " | ".join(parts), soft_wrap=True)
 
     def _rows(self) -> list[Row]:
-        return [self._row(name) for name in self._sources]
+        return [
+            self._row(name) if source.function is None else self._queue_row(name, source.function)
+            for name, source in self._sources.items()
+        ]
+
+    def _queue_row(self, name: str, function: str) -> Row:
+        """A function that the asynchronous queue calls: its events are received when they are accepted."""
+        kept, now = self._queue.snapshot().functions.get(function, FunctionBooks()), anyio.current_time()
+        counts = self._counts.mappings.setdefault(name, MappingCounts())
+        counts.recent.extend([now] * (kept.attempts - counts.batches))
+        counts.batches = kept.attempts
+        return Row(
+            name,
+            "running",
+            received=kept.accepted,
+            done=kept.succeeded + kept.failed + kept.dropped,
+            in_flight=kept.running,
+            batches_per_second=counts.batches_per_second(now),
+            failures=kept.errors,
+            depth=kept.queued - kept.running,
+        )
 
     def _row(self, name: str) -> Row:
         runner, counts = self._runtime.mappings[name], self._counts.mappings.get(name, MappingCounts())
@@ -82,17 +110,36 @@ class Show:
 
 def books(accounts: Sequence[Account], runtime: Runtime) -> Table:
     """The closing table: what the functions and dead-letter queues have (sent to again) beside Headrace's own ledger."""
-    view = Table(title="The books", box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
-    view.add_column("mapping", style="bold")
-    for name in ("sent", "handled", "dead", "poison", "again", "received", "returned", "expired"):
+    view = _table(
+        "The books", "mapping", "sent", "handled", "dead", "poison", "again", "received", "returned", "expired"
+    )
+    for account in accounts:
+        figures = [account.sent, account.handled, account.dead, account.poison, account.again]
+        if account.mapping in runtime.mappings:
+            ledger = runtime.mappings[account.mapping].ledger
+            figures += [ledger.received, ledger.returned, ledger.expired]
+        columns = [f"{number:,}" for number in figures]
+        view.add_row(account.mapping, *columns, *[""] * (8 - len(columns)), _balance(account.faults))
+    return view
+
+
+def queue_books(called: Mapping[Account, FunctionBooks], faults: Mapping[Account, Sequence[str]]) -> Table:
+    """The asynchronous queue's own books of the functions that it called, and how they differ from what was sent."""
+    names = ("accepted", "succeeded", "failed", "dropped", "queued", "attempts", "reported")
+    view = _table("The asynchronous queue", "called by", *names)
+    for account, kept in called.items():
+        view.add_row(account.mapping, *(f"{getattr(kept, name):,}" for name in names), _balance(faults[account]))
+    return view
+
+
+def _table(title: str, first: str, *columns: str) -> Table:
+    view = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    view.add_column(first, style="bold")
+    for name in columns:
         view.add_column(name, justify="right")
     view.add_column("books")
-    for account in accounts:
-        ledger = runtime.mappings[account.mapping].ledger
-        figures = (account.sent, account.handled, account.dead, account.poison, account.again)
-        columns = (*figures, ledger.received, ledger.returned, ledger.expired)
-        balance = (
-            Text("; ".join(account.faults), style="bold red") if account.faults else Text("balance", style="bold green")
-        )
-        view.add_row(account.mapping, *(f"{number:,}" for number in columns), balance)
     return view
+
+
+def _balance(faults: Sequence[str]) -> Text:
+    return Text("; ".join(faults), style="bold red") if faults else Text("balance", style="bold green")

@@ -22,11 +22,19 @@ ACCOUNT = "000000000000"
 MAXIMUM_RECEIVES = 3
 GROUPS = 20
 SENDERS = 4
+DEPTHS = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
 
 
 @dataclass(slots=True)
 class Source:
-    """One source: its ARN, what was sent, and how many events are still to be sent."""
+    """One source: its ARN, as the functions' journals name it, what was sent, and how many events that will be.
+
+    ``mapping`` is its name; ``function`` is given where there is no mapping, and the asynchronous queue calls the function.
+    """
 
     mapping: str
     arn: str
@@ -35,6 +43,7 @@ class Source:
     maximum_receives: int | None = None
     depth: int | None = None
     shards: int | None = None
+    function: str | None = None
 
 
 class World:
@@ -66,6 +75,33 @@ class World:
             self._clients[service] = await self._stack.enter_async_context(making)
         return self._clients[service]
 
+    async def queue(self, name: str, attributes: dict[str, str] | None = None) -> str:
+        """Make a queue; its URL."""
+        sqs = await self.client("sqs")
+        url: str = (await sqs.create_queue(QueueName=name, Attributes=attributes or {}))["QueueUrl"]
+        return url
+
+    async def depth(self, url: str) -> int:
+        """How many messages a queue has, visible or not."""
+        sqs = await self.client("sqs")
+        reply = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(DEPTHS))
+        return sum(int(reply["Attributes"].get(name, 0)) for name in DEPTHS)
+
+    async def drained(self, url: str) -> AsyncIterator[str]:
+        """The bodies of all messages of a queue, taken out of it."""
+        sqs = await self.client("sqs")
+        while True:
+            reply = await sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=0)
+            messages = reply.get("Messages", [])
+            if not messages:
+                return
+            entries = [
+                {"Id": str(place), "ReceiptHandle": message["ReceiptHandle"]} for place, message in enumerate(messages)
+            ]
+            await sqs.delete_message_batch(QueueUrl=url, Entries=entries)
+            for message in messages:
+                yield message["Body"]
+
 
 class QueueSource:
     """A queue with its dead-letter queue."""
@@ -83,17 +119,16 @@ class QueueSource:
 
     async def create(self) -> None:
         """Make both queues."""
-        sqs = await self._world.client("sqs")
         stem, dot, suffix = self._name.partition(".")
         dead_name = f"{stem}-dlq{dot}{suffix}"
         attributes = {"FifoQueue": "true", "ContentBasedDeduplication": "true"} if self.fifo else {}
-        self._dead_url = (await sqs.create_queue(QueueName=dead_name, Attributes=attributes))["QueueUrl"]
+        self._dead_url = await self._world.queue(dead_name, attributes)
         redrive = {
             "deadLetterTargetArn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{dead_name}",
             "maxReceiveCount": MAXIMUM_RECEIVES,
         }
         attributes |= {"VisibilityTimeout": "60", "RedrivePolicy": json.dumps(redrive)}
-        self._url = (await sqs.create_queue(QueueName=self._name, Attributes=attributes))["QueueUrl"]
+        self._url = await self._world.queue(self._name, attributes)
 
     async def fill(self) -> None:
         """Send everything, several senders at a time (one for a FIFO queue, whose order is checked)."""
@@ -133,34 +168,13 @@ class QueueSource:
 
     async def look(self) -> tuple[int, int]:
         """How many messages are in the queue (visible or not), and how many in its dead-letter queue."""
-        depth, dead = await self._count(self._url), await self._count(self._dead_url)
+        depth, dead = await self._world.depth(self._url), await self._world.depth(self._dead_url)
         self.source.depth = depth
         return depth, dead
 
-    async def _count(self, url: str) -> int:
-        sqs = await self._world.client("sqs")
-        names = [
-            "ApproximateNumberOfMessages",
-            "ApproximateNumberOfMessagesNotVisible",
-            "ApproximateNumberOfMessagesDelayed",
-        ]
-        reply = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)
-        return sum(int(reply["Attributes"].get(name, 0)) for name in names)
-
     async def dead_letters(self) -> list[str]:
         """The ids in the dead-letter queue, taken out of it."""
-        return [json.loads(body)["id"] async for body in self._drain(self._dead_url)]
-
-    async def _drain(self, url: str) -> AsyncIterator[str]:
-        sqs = await self._world.client("sqs")
-        while True:
-            reply = await sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=0)
-            messages = reply.get("Messages", [])
-            if not messages:
-                return
-            for message in messages:
-                yield message["Body"]
-                await sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return [json.loads(body)["id"] async for body in self._world.drained(self._dead_url)]
 
 
 def _tens(entries: Iterator[dict[str, str]]) -> Iterator[list[dict[str, str]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
@@ -12,8 +13,7 @@ from pollers.lambda_api.routes import Routes
 from pollers.lambda_api.server import ApiServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from config.models import Config
     from pollers.engine.stop import Stop
@@ -26,7 +26,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class LambdaApiService:
-    """Answers ``operations`` and ``sites``. ``callers`` know which invocations run.
+    """Answers ``operations`` and ``sites``. ``callers`` know which invocations run. ``url`` is where it listens, once it does.
 
     A kill leaves nothing behind: a synchronous call is its client's to repeat, and what was accepted is durable before its 202.
     """
@@ -47,10 +47,13 @@ class LambdaApiService:
         self._callers = callers
         self.counts = callers.counts
         self.server = ApiServer(self.front.answer, new_id, self.counts.answered, *address)
+        self.url = ""
 
-    def listening(self) -> AbstractAsyncContextManager[str]:
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[str]:
         """See :meth:`ApiServer.listening`. Entered before :meth:`run`, and left after it."""
-        return self.server.listening()
+        async with self.server.listening() as self.url:
+            yield self.url
 
     async def run(self, stop: Stop) -> None:
         """Answer until stopped; then finish what runs, or break it off when hurried."""

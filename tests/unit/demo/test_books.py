@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pollers.demo.books import Delivery, Sent, close_account
+from pollers.demo.books import Account, Delivery, Sent, close_account, queue_faults
+from pollers.invocations import FunctionBooks
 
 
 def sent(*identifiers: str, poison: tuple[str, ...] = (), lane: str | None = None) -> Sent:
@@ -57,3 +58,34 @@ def test_order_within_a_lane_is_checked_on_first_acceptances() -> None:
     one_two_three = sent("1", "2", "3", lane="g")
     assert close_account("q", one_two_three, accepted("1", "2", "1", "3"), []).faults == ()
     assert close_account("q", one_two_three, accepted("1", "3", "2"), []).faults == ("1 out of order: 2",)
+
+
+def test_every_event_has_a_record_in_a_destination() -> None:
+    """One of success or one of failure; a second one is allowed and counted, one that is missing or wrong is a fault."""
+    what = sent("a", "b", "p", poison=("p",))
+    deliveries = [*accepted("a", "b"), *refused("p")]
+
+    def close(dead: list[str], done: list[str]) -> Account:
+        return close_account("f", what, deliveries, dead, maximum_receives=1, done=done)
+
+    assert close(["p"], ["a", "b"]).faults == ()
+    assert (close(["p", "p"], ["a", "b", "a"]).faults, close(["p", "p"], ["a", "b", "a"]).again) == ((), 2)
+    assert close(["p"], ["a"]).faults == ("1 handled and not in the destination: b",)
+    assert close(["p"], ["a", "b", "p"]).faults == ("1 in the destination and not handled: p",)
+
+
+@pytest.mark.parametrize(
+    ("queue", "fault"),
+    [
+        (FunctionBooks(accepted=4, succeeded=3, failed=1), "4 accepted instead of 3"),
+        (FunctionBooks(accepted=3, succeeded=1, failed=1, dropped=1), "1 dropped instead of 0"),
+        (FunctionBooks(accepted=3, succeeded=1, failed=1, queued=1), "1 still queued instead of 0"),
+        (FunctionBooks(accepted=3, succeeded=2, failed=1, reporting=1), "1 still to be reported instead of 0"),
+        (FunctionBooks(accepted=3, succeeded=2), "the queue's books do not balance"),
+    ],
+)
+def test_the_queues_own_books_must_say_the_same(queue: FunctionBooks, fault: str) -> None:
+    """What was accepted, and what became of it."""
+    account = Account("f", sent=3, handled=2, dead=1, again=0, poison=1, faults=())
+    assert queue_faults(account, FunctionBooks(accepted=3, succeeded=2, failed=1)) == ()
+    assert fault in queue_faults(account, queue)
