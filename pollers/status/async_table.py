@@ -21,7 +21,7 @@ OPTIONAL = frozenset({"oldest", "running", "failed", "dropped", "refused", "repo
 
 def events(snapshot: dict[str, Any]) -> list[RenderableType]:
     """What a status document says of asynchronous events; empty where there have been none."""
-    queue = snapshot["asynchronous"]
+    queue = snapshot.get("asynchronous")
     if queue is None:
         return []
     functions = [one for one in snapshot["functions"] if one["asynchronous"] is not None]

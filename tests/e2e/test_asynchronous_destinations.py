@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -92,6 +94,11 @@ class Place(LambdaApiPlace):
         """The status document."""
         found: dict[str, Any] = json.loads(self.get("/api/status"))
         return found
+
+    def printed_status(self) -> str:
+        """What ``headrace status`` prints."""
+        command = [sys.executable, "-m", "pollers", "status", "--url", f"http://127.0.0.1:{self.http}"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     def send(self, function: str, event: object) -> str:
         """Invoke asynchronously; the request id."""
@@ -211,6 +218,9 @@ def test_a_report_waits_for_its_target_over_a_kill_and_is_seen_to_wait(place: Pl
     assert json.loads(place.get("/readyz"))["status"] == "ok"
     (shown,) = (one for one in place.status()["functions"] if one["name"] == "waits")
     assert shown["asynchronous"]["last_error"] == "ValueError: later"
+    printed = place.printed_status()
+    assert "asynchronous events" in printed
+    assert notice["mapping"] in printed
     explained = json.loads(place.get(f"/api/explain/{request_id}"))
     whats = [moment["what"] for moment in explained["moments"]]
     assert whats[:5] == ["queued", "invoked", "failed", "given up", "not told"]
