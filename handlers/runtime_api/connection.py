@@ -194,9 +194,12 @@ class Connection(asyncio.Protocol):
 
         The kernel forgets it again, so it is asked for each time.
         """
-        if _TCP_QUICKACK is not None and self._transport is not None:
+        if _TCP_QUICKACK is None or self._transport is None:
+            return
+        opened = self._transport.get_extra_info("socket")
+        if opened is not None:
             with contextlib.suppress(OSError):  # the connection is going
-                self._transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, _TCP_QUICKACK, 1)
+                opened.setsockopt(socket.IPPROTO_TCP, _TCP_QUICKACK, 1)
 
     def _read_on(self) -> None:
         if self._paused and self._transport is not None:

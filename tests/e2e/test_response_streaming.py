@@ -10,7 +10,7 @@ import pytest
 
 from handlers.function import FunctionError, Invocation, Payload
 from pollers.emulators.cache import installed
-from tests.e2e.functions import alive, python_function, until
+from tests.e2e.functions import alive, provided_function, python_function, until
 from tests.e2e.streaming import Reader, stream, streaming_function
 from tests.e2e.test_runtime_clients_provided import node_function
 from tests.node_client import NodeClient, executable
@@ -231,6 +231,29 @@ async def test_a_client_context_reaches_a_custom_runtime(tmp_path: Path) -> None
         results = [(await stream(function, None, "who", context=context)).result for context in (given, None)]
     contexts = [json.loads(result.body)[1] for result in results if isinstance(result, Payload)]
     assert contexts == ['{"custom":  {"name": "Zoë"}}', None]
+
+
+async def test_curl_streams_what_a_shell_script_prints(tmp_path: Path) -> None:
+    """It asks before it sends, and closes the connection afterwards."""
+    script = """\
+        #!/bin/sh
+        base=http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation
+        while true; do
+          id=$(curl -s -D - -o event $base/next | tr -d '\\r' | sed -n 's/^Lambda-Runtime-Aws-Request-Id: //p')
+          (echo one; while [ ! -e gate ]; do sleep 0.01; done; echo two) | curl -s -X POST -T - \\
+            -H 'Lambda-Runtime-Function-Response-Mode: streaming' -H 'Expect: 100-continue' $base/$id/response
+        done
+    """
+    reader, ended = Reader(), list[Invocation]()
+    async with provided_function(tmp_path, script, concurrency=1) as function, anyio.create_task_group() as group:
+        group.start_soon(collect, ended, function, reader, {})
+        await until(lambda: reader.got == b"one\n")
+        assert ended == []
+        (tmp_path / "gate").touch()
+        await until(lambda: bool(ended))
+        assert (await stream(function, None, {})).result == Payload(b"one\ntwo\n")
+        assert function.status().started_total == 1
+    assert (reader.got, reader.content_type, ended[0].result) == (b"one\ntwo\n", "application/octet-stream", DONE)
 
 
 @pytest.fixture(scope="session")
