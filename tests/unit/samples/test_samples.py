@@ -18,6 +18,7 @@ from pollers.samples import SAMPLES, Circumstances, suggestions
 from pollers.schedules.events import Home, event_of
 from pollers.sources.dynamodb import events as dynamodb
 from pollers.sources.kinesis import events as kinesis
+from pollers.sources.registry import kinds
 from pollers.sources.sqs.events import SqsEncoder
 from tests.unit.samples.circumstances import NOW, circumstances, document
 
@@ -73,6 +74,11 @@ def record(name: str) -> dict[str, Any]:
     (one,) = records
     assert isinstance(one, dict)
     return one
+
+
+def test_every_kind_of_source_has_a_sample() -> None:
+    """By the kind's name: handlers of mappings are tried like others."""
+    assert {kind.name for kind in kinds()} <= SAMPLES.keys()
 
 
 def test_what_mappings_make_has_the_members_that_ours_make() -> None:
