@@ -99,6 +99,8 @@ class Reporter:
                 delivered = True
         except TargetRefuses as refusal:
             await self._give_up(report, str(refusal))
+        except TimeoutError:
+            await self._failed(report, f"no answer within {DELIVERY_SECONDS:g} s")
         except Exception as problem:
             # Whatever it is, the report is not lost by it, and other targets' reports go on.
             await self._failed(report, str(problem) or type(problem).__name__)

@@ -48,7 +48,8 @@ class State:
         :class:`~pollers.storage.errors.StoreError` of its own must not have written anything. Raises
         :class:`~pollers.storage.errors.StoreUnwritable` when the disk refuses (full, read-only): nothing was written, and the
         same call works once there is room. A call that is cancelled happens whole or not. The operation runs in a thread:
-        it must not touch what belongs to the event loop.
+        it must not touch what belongs to the event loop. It may run a second time, after what it did was rolled back because
+        another operation of the same transaction failed.
         """
         if self._writer is None:
             raise StoreError(f"{self._path} is not open")
