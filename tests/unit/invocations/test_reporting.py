@@ -107,7 +107,9 @@ async def test_a_delivery_that_hangs_counts_as_failed() -> None:
         world = Hanging(plain.folder, answer=lambda *_: FAILED, settings={"orders": Settings(0, on_failure="arn:q")})
         async with world.life() as queue:
             await failing(queue)
-            await eventually(lambda: queue.snapshot().targets["arn:q"].problem == "no answer within 60 s")
+            await eventually(lambda: bool(world.tried))
+            await anyio.sleep(60)
+            assert queue.snapshot().targets["arn:q"].problem == "no answer within 60 s"
             await eventually(lambda: bool(world.delivered), within=5)
             assert queue.snapshot().targets["arn:q"].problem is None
 
