@@ -151,10 +151,12 @@ def _read(call: Call, *, required: bool) -> dict[str, Any]:
     given = only_given(
         auth_type=members.choice("AuthType", AUTH_TYPES, required=required),
         invoke_mode=members.choice("InvokeMode", INVOKE_MODES),
-        cors=_cors(cors) if cors is not None else None,
     )
+    if cors is not None:
+        # An empty one takes the settings away: Terraform sends that when its block is taken out, and wants to see none afterwards.
+        given["cors"] = _cors(cors) or None
     members.check()
-    for method in given.get("cors", {}).get("allow_methods", ()):
+    for method in (given.get("cors") or {}).get("allow_methods", ()):
         if method not in METHODS:
             raise errors.invalid_parameter(f"found {method} in AllowMethods, expected one of {', '.join(METHODS)}")
     return given

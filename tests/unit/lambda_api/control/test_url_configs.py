@@ -48,6 +48,18 @@ async def test_cors_is_shown_as_it_was_given() -> None:
     assert (await rig.ask("GET", PATH)).body["Cors"] == {"MaxAge": 5}
 
 
+async def test_an_empty_cors_takes_the_settings_away() -> None:
+    """Terraform sends it when its block is taken out, and would see a difference if anything were shown then."""
+    rig = Rig()
+    await rig.ask("POST", PATH, {"AuthType": "NONE", "Cors": CORS})
+    assert "Cors" not in (await rig.ask("PUT", PATH, {"Cors": {}})).body
+    assert "Cors" not in (await rig.ask("GET", PATH)).body
+    url = rig.resources.settings_of("orders").url
+    assert url is not None
+    assert url.config.cors is None
+    assert (await rig.ask("PUT", PATH, {"Cors": {"MaxAge": 1}})).body["Cors"] == {"MaxAge": 1}
+
+
 async def test_a_url_is_there_at_once_and_gone_at_once() -> None:
     """A new one has a new time of creation."""
     rig = Rig()
