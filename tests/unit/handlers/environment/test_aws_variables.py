@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
+from botocore.loaders import Loader
 
-from config.models import Aws, PythonFunction
+from config.models import Aws, EndpointUrls, PythonFunction
 from handlers.environment.aws_variables import (
     CREDENTIAL_VARIABLES,
     FOLLOWED_VARIABLES,
@@ -110,6 +111,14 @@ class TestEndpoints:
             "AWS_ENDPOINT_URL_DYNAMODB": "http://b:2",
             "AWS_ENDPOINT_URL_DYNAMODB_STREAMS": "http://b:2",
         }
+
+    @pytest.mark.parametrize("option", EndpointUrls.model_fields)
+    def test_every_option_has_the_variable_that_the_sdk_looks_for(self, option: str) -> None:
+        """The SDK makes its name of the service's own id, which may differ from the option's: DynamoDB Streams, EventBridge."""
+        service = option.rstrip("_")
+        service_id = Loader().load_service_model(service, "service-2")["metadata"]["serviceId"]
+        variable = f"AWS_ENDPOINT_URL_{service_id.replace(' ', '_').upper()}"
+        assert followed({}, aws(endpoint_urls={service: "http://a:1"}))[variable] == "http://a:1"
 
     def test_an_endpoint_of_every_service_hides_those_of_the_environment(self) -> None:
         """For Headrace it wins over AWS_ENDPOINT_URL_SQS; the SDK in a worker would see it the other way round."""
