@@ -1,6 +1,6 @@
 """Metrics of the asynchronous queue, read at a scrape: Lambda's under their own names in snake case, and what Lambda hides.
 
-docs/lambda 12.9. The queue counts; nothing is counted a second time here.
+docs/lambda 12.10. The queue counts; nothing is counted a second time here.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def scraped(queue: QueueSnapshot) -> str:
 
 
 def test_the_metrics_are_lambdas_in_snake_case() -> None:
-    """docs/lambda 12.9: received, dropped for whatever reason, ages when attempts began, failed deliveries."""
+    """docs/lambda 12.10: received, dropped for whatever reason, ages when attempts began, failed deliveries."""
     text = scraped(QUEUE)
     for line in (
         'headrace_async_events_received_total{function="orders"} 10.0',
