@@ -16,4 +16,7 @@ TABLES = Tables(
         ),
     ),
 )
-"""A row for each function; ``document`` is :mod:`pollers.resources.documents`'s, ``seal`` a checksum over both."""
+"""A row for each function; ``document`` is :mod:`pollers.resources.documents`'s, ``seal`` a checksum over both.
+
+Documents that an earlier Headrace could not read need one more step, if only an empty one: it refuses the file then.
+"""

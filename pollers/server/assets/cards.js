@@ -137,7 +137,7 @@ export function showFunctions(functions) {
   if (rows.told === told) return;
   rows.told = told;
   $("functions").replaceChildren(...functions.map((one) => element("tr", {}, element("td", { text: one.name }), element("td", { text: one.runtime }),
-    element("td", {}, element("span", { class: "meter" }, element("progress", { max: one.concurrency, value: one.permits_held, "aria-label": `invocations of ${one.name}` }), `${one.permits_held} of ${one.concurrency}`)),
+    element("td", {}, element("span", { class: "meter" }, element("progress", { max: one.concurrency, value: one.permits_held, "aria-label": `invocations of ${one.name}` }), `${one.permits_held} of ${one.concurrency}${one.settings && one.settings.reserved_concurrency != null ? " (reserved)" : ""}`)),
     element("td", { class: "number", text: whole(one.workers) }), element("td", { class: "number", text: whole(one.started_total) }), element("td", { class: one.problem ? "what bad" : "what", text: one.problem || (one.state === "not used yet" ? one.state : "") }))));
 }
 
