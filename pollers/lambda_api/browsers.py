@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_OWN_SITES = ("none", "same-origin")
-"""Values of Sec-Fetch-Site that no other site's page can bring about: typed by the user, or by a page of ours, of which there is
-none."""
+_PAGES = "calls from web pages are refused: they have no signature, and anybody's page could make them"
+_TYPED = "none"
+"""What Sec-Fetch-Site is when no page is behind a request. There is no page of the API: one of its origin is a function's."""
 
 
 def refusal(headers: Mapping[str, str], served_host: str) -> str | None:
@@ -26,9 +26,9 @@ def refusal(headers: Mapping[str, str], served_host: str) -> str | None:
         return f"the host name {_name(host)[:100]!r} is not served: use 127.0.0.1 or localhost"
     origin = headers.get("Origin")
     if origin is not None:
-        return "calls from web pages are refused: they have no signature, and anybody's page could make them"
-    if headers.get("Sec-Fetch-Site", "none").lower() not in _OWN_SITES:
-        return "calls from pages of other sites are refused: they have no signature"
+        return _PAGES
+    if headers.get("Sec-Fetch-Site", "none").lower() != _TYPED:
+        return _PAGES
     return None
 
 

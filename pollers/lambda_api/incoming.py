@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from handlers.errors import ReaderGone
 from pollers.lambda_api.errors import CALLER_REASON, ApiError, throttled
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 
     from multidict import CIMultiDictProxy
 
@@ -26,6 +26,8 @@ BODY_SECONDS = 60.0
 """How long a body may take to arrive: 6 MB in that time are 100 KB a second."""
 READING_SECONDS = 60.0
 """How long a client may take to make room for a piece of an answer."""
+SLOWEST_BYTES_A_SECOND = 100_000
+"""How fast a client has to read a whole answer, after that time."""
 PIECE_BYTES = 64 * 1024
 """Longer answers are written piece by piece, so that a client that reads slowly is noticed."""
 
@@ -175,18 +177,31 @@ class Incoming:
         return await self._begin(web.StreamResponse(status=status, headers=head))
 
     async def send(self, status: int, headers: CIMultiDict[str], body: bytes) -> Outgoing:
-        """Send a long answer piece by piece, counted until the client has read it. Raises ReaderGone."""
+        """Send a long answer piece by piece. Raises ReaderGone."""
         headers[hdrs.CONTENT_LENGTH] = str(len(body))
-        self._bodies.add(len(body))
-        try:
+        async with self.sending(len(body)):
             outgoing = await self._begin(web.StreamResponse(status=status, headers=headers))
             whole = memoryview(body)
             for start in range(0, len(body), PIECE_BYTES):
                 await outgoing.write(whole[start : start + PIECE_BYTES])
             await outgoing.end()
             return outgoing
+
+    @asynccontextmanager
+    async def sending(self, count: int) -> AsyncIterator[None]:
+        """While an answer of so many bytes is sent, which are held meanwhile. Raises ReaderGone when the client takes too long.
+
+        One that reads a little now and then would else hold it for hours.
+        """
+        seconds = READING_SECONDS + count / SLOWEST_BYTES_A_SECOND
+        self._bodies.add(count)
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError:
+            raise ReaderGone(f"the client has not read {count} bytes within {seconds:.0f} s") from None
         finally:
-            self._bodies.give(len(body))
+            self._bodies.give(count)
 
     async def _begin(self, response: web.StreamResponse) -> Outgoing:
         self.begun = True

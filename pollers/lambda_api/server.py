@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ log = structlog.stdlib.get_logger(__name__)
 _LEVELS = logging.getLogger(__name__)
 
 CONNECTIONS_AT_MOST = 1024
+DESCRIPTORS_SHARE = 4
+"""At most one file descriptor in so many is a connection's: sources and workers need the others."""
 REQUESTS_AT_ONCE = 768
 """Fewer than connections, so that one request too many is answered and not cut off."""
 KEEPALIVE_SECONDS = 50.0
@@ -61,7 +64,7 @@ class ApiServer:
         self._told = answered
         self._host = host
         self._port = port
-        self._connections = Connections(CONNECTIONS_AT_MOST, HEADS_LIMIT_BYTES)
+        self._connections = Connections(_connections_at_most(), HEADS_LIMIT_BYTES)
         self._tasks: set[asyncio.Task[Any] | None] = set()
         self._idle = anyio.Event()
         self._stopping = False
@@ -201,3 +204,10 @@ class ApiServer:
         if len(body) > PIECE_BYTES and incoming.method != hdrs.METH_HEAD:
             return (await incoming.send(answer.status, headers, body)).response
         return web.Response(status=answer.status, headers=headers, body=body or None)
+
+
+def _connections_at_most() -> int:
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return (
+        CONNECTIONS_AT_MOST if limit == resource.RLIM_INFINITY else min(CONNECTIONS_AT_MOST, limit // DESCRIPTORS_SHARE)
+    )

@@ -46,7 +46,8 @@ class FrameStream:
         code = details = None
         match invocation.result:
             case Payload(body):
-                await self.write(body)
+                async with self._incoming.sending(len(body)):
+                    await self.write(body)
             case FunctionError() as error:
                 code, details = error.error_type, error.document.decode("utf-8", "replace")
             case Throttle(message) | InfrastructureError(message):

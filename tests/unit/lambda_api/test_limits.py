@@ -273,6 +273,27 @@ async def test_an_answer_that_is_not_read_counts_until_it_is_given_up(monkeypatc
         client.writer.close()
 
 
+async def test_a_client_that_reads_a_little_now_and_then_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would hold its answer for hours, streamed or not."""
+    monkeypatch.setattr(incoming, "SLOWEST_BYTES_A_SECOND", 200_000_000)
+    monkeypatch.setattr(incoming, "READING_SECONDS", 0.2)
+
+    async def answer(asked: Asked) -> Result:
+        return Payload(b"x" * 60_000_000)
+
+    async with rig() as at:
+        at.told["orders"].answer = answer
+        held = at.service.server.bodies
+        for path in (PATH, "/2021-11-15/functions/{}/response-streaming-invocations"):
+            client = await connect(at)
+            client.send(f"POST {path.format('orders')} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{{}}")
+            await until(lambda: held.held_bytes >= 60_000_000)
+            while held.held_bytes:
+                await client.reader.read(20_000)
+                await anyio.sleep(0.02)
+            client.writer.close()
+
+
 async def test_a_client_that_goes_away_does_not_stop_the_function() -> None:
     """What it asked for is done."""
     async with rig() as at:

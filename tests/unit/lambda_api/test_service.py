@@ -29,6 +29,18 @@ async def test_a_web_page_cannot_call() -> None:
     """Neither by its origin nor under a name of its own that leads to loopback."""
     async with rig() as at:
         assert (await at.invoke(Origin="https://example.com"))[0] == 403
-        assert (await at.invoke(Sec_Fetch_Site="cross-site"))[0] == 403
+        assert (await at.invoke(Origin=at.url))[0] == 403
+        for site in ("cross-site", "same-site", "same-origin"):
+            assert (await at.invoke(Sec_Fetch_Site=site))[0] == 403
+        assert (await at.invoke(Sec_Fetch_Site="none"))[0] == 200
         assert (await at.invoke(Host="evil.example:9001"))[0] == 403
-        assert (await at.invoke(Host="localhost:9001"))[0] == 200
+        for host in (
+            "localhost:9001",
+            "127.0.0.1",
+            "[::1]:9001",
+            "LOCALHOST",
+            "orders.lambda-url.us-east-1.localhost:1",
+        ):
+            assert (await at.invoke(Host=host))[0] == 200
+        for host in ("0.0.0.0:9001", "127.0.0.1.example:9001", "localhost.example", "[::2]"):
+            assert (await at.invoke(Host=host))[0] == 403
