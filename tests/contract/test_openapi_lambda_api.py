@@ -8,9 +8,8 @@ import orjson
 import pytest
 
 from pollers.lambda_api.openapi import document
-from pollers.lambda_api.routes import Routes
+from tests.contract.schemathesis import schemathesis
 from tests.unit.lambda_api.rig import rig
-from tests.unit.server.test_fuzz import schemathesis
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,17 +34,3 @@ async def test_the_api_keeps_to_its_openapi_document_whatever_is_asked(tmp_path:
         assert code == 0, told
         assert at.service.server.bodies.held_bytes == 0
         assert (await at.invoke())[0] == 200
-
-
-async def test_the_document_is_made_of_what_is_routed() -> None:
-    """Every operation is in it, and every path of it is found."""
-    async with rig() as at:
-        routes = at.service.front.routes
-        described = document(routes.operations)
-        found = {
-            (routes.find(method.upper(), path)[0].name, operation["operationId"])
-            for path, operations in described["paths"].items()
-            for method, operation in operations.items()
-        }
-    assert found == {(operation.name, operation.name) for operation in routes.operations}
-    assert isinstance(routes, Routes)
