@@ -73,11 +73,15 @@ GC_THRESHOLDS = (2_000, 10, 100)
 """Python's own are 700, 10 and 10: the walk over all that lives would then be a tenth of the time of the unit tests."""
 
 
+gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """Tests and the modules that they use live to the end: the garbage collector need not look at them again."""
+    """Tests and the modules that they use live to the end: the garbage collector need not look at them, now or later."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+    gc.enable()
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByUnit:
