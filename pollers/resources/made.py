@@ -13,7 +13,7 @@ from config.models import EventInvokeConfig, FunctionUrl  # noqa: TC001 - datacl
 class Invoking:
     """An event invoke config. ``modified_at``: seconds since the epoch.
 
-    ``config`` knows which of its members were given (``model_fields_set``): replies hold only those.
+    ``config`` knows which of its members were given (``model_fields_set``): replies hold only those (docs/lambda 12.4).
     """
 
     config: EventInvokeConfig
@@ -46,7 +46,7 @@ class Made:
     """All of one function: what the API made, and what is remembered of what the configuration gives.
 
     ``reserved``: reserved concurrency. ``statements``: the resource policy's, by id, in the order in which they were added; they
-    are kept and shown, never demanded. ``policy_changes`` counts its changes. ``recursion``: ``Allow`` or
+    are kept and shown, never demanded (docs/lambda 13.7). ``policy_changes`` counts its changes. ``recursion``: ``Allow`` or
     ``Terminate``, None if never said. ``seen``: by the option's name, and ``function`` for the function as a whole.
     """
 
