@@ -1,4 +1,4 @@
-"""Clients of Lambda's API: the AWS CLI and AWS's SDK for JavaScript, each installed once into the cache."""
+"""Clients of Lambda's API: the AWS CLI, boto3 and AWS's SDK for JavaScript, each installed once into the cache."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pollers.emulators.cache import installed, step
@@ -15,8 +16,8 @@ from tests.node_client import NPM_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+CONSTRAINTS = Path(__file__).parents[1] / "constraints.txt"
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "x",
     "AWS_SECRET_ACCESS_KEY": "y",
@@ -47,6 +48,21 @@ class AwsCli:
         step([sys.executable, "-m", "venv", folder / "venv"], folder=folder)
         pip: list[str | Path] = [folder / "venv" / "bin" / "python", "-m", "pip", "install", "--no-deps"]
         step([*pip, f"awscli=={self.version}", *others, *more], folder=folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Boto3:
+    """boto3 as the extra of that name installs it: a folder for ``PYTHONPATH``, beside the SDK that is installed here."""
+
+    name: str = "boto3"
+    version: str = "1.43.117"
+    revision: str = "1"
+
+    def install(self, folder: Path) -> None:
+        """Its other dependencies are Headrace's own."""
+        pip: list[str | Path] = [sys.executable, "-m", "pip", "install", "--no-deps"]
+        places: list[str | Path] = ["--constraint", CONSTRAINTS, "--target", folder]
+        step([*pip, *places, f"boto3=={self.version}", "s3transfer"], folder=folder)
 
 
 @dataclass(frozen=True, slots=True)
