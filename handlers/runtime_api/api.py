@@ -163,7 +163,7 @@ class RuntimeApi:
                 return self._forbidden("Ready")
             connection.answer(self._delivery.head(), self._delivery.event)
             return None
-        if self.state is RuntimeState.INVOCATION_RESPONSE and self._streamed is not None and self._streamed.broken:
+        if self._broken_off():
             self._respond(error_documents.truncated())
         if self.state in (RuntimeState.INIT_ERROR, RuntimeState.INVOCATION_RESPONSE):
             return self._forbidden("Ready")
@@ -173,6 +173,11 @@ class RuntimeApi:
         self.state = RuntimeState.READY
         self._observer.runtime_ready()
         return None
+
+    def _broken_off(self) -> bool:
+        """Whether the invocation that runs has a response that was passed on, and will never come to its end."""
+        streamed, runs = self._streamed, self._delivery is not None
+        return runs and self.state is RuntimeState.INVOCATION_RESPONSE and streamed is not None and streamed.broken
 
     def _about_invocation(self, request: Request, rest: bytes, connection: Caller) -> Response | None:
         request_id, _, verb = rest.partition(b"/")
@@ -195,7 +200,7 @@ class RuntimeApi:
 
     def _stream(self, request: Request, incoming: Incoming, delivery: Delivery, connection: Caller) -> None:
         def over(result: Result | None) -> None:
-            self._streamed_to_its_end(result, connection)
+            self._streamed_to_its_end(streamed, result, connection)
 
         content_type = request.headers.get(b"content-type")
         streamed = StreamedResponse(incoming, content_type, over, passed_on=delivery.streamed)
@@ -205,12 +210,11 @@ class RuntimeApi:
             self._observer.runtime_streams(streamed)
         streamed.begin()
 
-    def _streamed_to_its_end(self, result: Result | None, connection: Caller) -> None:
+    def _streamed_to_its_end(self, streamed: StreamedResponse, result: Result | None, connection: Caller) -> None:
         if result is not None:
             self._respond(result)
-            too_large = isinstance(result, FunctionError) and result.error_type == error_documents.RESPONSE_TOO_LARGE
-            connection.respond(_too_large() if too_large else _ACCEPTED)
-        elif self._streamed is not None and self._streamed.passed_on:
+            connection.respond(_too_large() if streamed.too_large else _ACCEPTED)
+        elif streamed.passed_on:
             self._observer.runtime_broke_off()
         else:
             # Nobody has seen any of it, so it may be made again, as one that came in one piece may.

@@ -36,7 +36,7 @@ class Application(Protocol):
     """What serves the requests of a worker's connections."""
 
     def handle(self, request: Request, connection: Connection) -> Response | None:
-        """Answer at once, or return None and call :meth:`Connection.answer` later."""
+        """Answer at once, or return None and call :meth:`Connection.answer` or :meth:`Connection.respond` later."""
 
     def allows(self, connection: Connection) -> bool:
         """Whether whoever connected may speak at all."""

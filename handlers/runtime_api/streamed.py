@@ -35,6 +35,7 @@ class StreamedResponse:
         self.passed_on = passed_on
         self.is_over = False
         self.broken = False
+        self.too_large = False
         self._incoming = incoming
         self._over = over
         self._waiter: asyncio.Future[None] | None = None
@@ -70,6 +71,7 @@ class StreamedResponse:
             incoming = self._incoming
             if incoming.size > self._limit:
                 incoming.drop()
+                self.too_large = True
                 self._end(error_documents.response_too_large(self._limit))
             elif incoming.ended:
                 self.broken = not incoming.whole

@@ -282,6 +282,20 @@ async def test_a_broken_stream_that_was_passed_on_is_told_of() -> None:
         assert error.error_type == "Runtime.TruncatedResponse"
 
 
+async def test_a_broken_stream_of_an_invocation_that_is_over_gives_no_second_result() -> None:
+    """It timed out; a runtime that asks for more work gets none."""
+    async with serve(Endpoint()) as endpoint:
+        async with connect(endpoint) as client:
+            await running(endpoint, client, streamed=True)
+            await begin(client)
+            await the_stream(endpoint)
+        await until(lambda: endpoint.broken_off == 1)
+        endpoint.api.abandon()
+        async with connect(endpoint) as again:
+            assert (await again.call("GET", "/invocation/next"))[0] == 403
+    assert endpoint.results == []
+
+
 async def test_a_broken_stream_that_was_gathered_may_be_made_again() -> None:
     """Nobody has seen any of it."""
     async with serve(Endpoint()) as endpoint:
