@@ -74,7 +74,7 @@ def _queue(
 ) -> AsyncQueue:
     """The asynchronous queue, and what stands behind the targets of its reports: its own functions among them."""
     config, functions = runtime.config, runtime.functions
-    own = QueuedFunctions(functions, arn_of, lambda: queue)
+    own = QueuedFunctions(functions, arn_of, lambda: queue, lambda name: resources.settings_of(name).allows_recursion)
     post = Post(Ways(aws, config.api_region or config.aws.region or "", own))
     queue = AsyncQueue(state, functions, resources.settings_of, arn_of, PostedDeliveries(post))
     queue.tell = tell

@@ -5,7 +5,7 @@
     destination           what a destination is; kinds of destinations, and what they are used for
       sqs sns s3 function event_bus       the kinds, each one declaration
       limits                what messages may hold
-      own_functions         functions that run here
+      own_functions  recursion            functions that run here
     record  batches       streams: the failure record of a discarded batch
     ended                 the end of an asynchronous invocation, and the seam to the queue that keeps it
       invocation_record     its record

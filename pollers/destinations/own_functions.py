@@ -6,6 +6,9 @@ import hashlib
 import uuid
 from typing import TYPE_CHECKING, Protocol
 
+from pollers.destinations.ended import TargetRefuses
+from pollers.destinations.recursion import CALLS_AT_MOST, endless
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
@@ -26,13 +29,20 @@ class QueuedFunctions:
     """Implements :class:`pollers.destinations.destination.OwnFunctions`.
 
     ``functions`` are those that run here, by name; ``arn_of`` gives the unqualified ARN of one. ``queue`` is asked for when it is
-    needed: it is made with the deliveries that need these functions.
+    needed: it is made with the deliveries that need these functions. ``allows_recursion``: no chain through a function is stopped.
     """
 
-    def __init__(self, functions: Container[str], arn_of: Callable[[str], str], queue: Callable[[], Accepting]) -> None:
+    def __init__(
+        self,
+        functions: Container[str],
+        arn_of: Callable[[str], str],
+        queue: Callable[[], Accepting],
+        allows_recursion: Callable[[str], bool] = lambda function: False,
+    ) -> None:
         self._functions = functions
         self._arn_of = arn_of
         self._queue = queue
+        self._allows_recursion = allows_recursion
 
     def has(self, function_arn: str) -> bool:
         """See ``OwnFunctions.has``: by its own ARN, plain or with ``$LATEST``."""
@@ -40,11 +50,17 @@ class QueuedFunctions:
 
     async def accept(self, function_arn: str, event: bytes) -> None:
         """See ``OwnFunctions.accept``. Its request id is made from the report: one that is delivered again is not queued twice."""
+        name = function_name(function_arn)
+        if endless(event, self._arn_of(name)) and not self._allows_recursion(name):
+            raise TargetRefuses(
+                f"function {name} was called {CALLS_AT_MOST} times in one chain of invocations: it seems to be endless, and is "
+                "stopped, as on Lambda (PutFunctionRecursionConfig with RecursiveLoop Allow lets it go on)"
+            )
         digest = hashlib.blake2b(function_arn.encode() + b"\n" + event, digest_size=16).digest()
         request_id = str(uuid.UUID(bytes=digest, version=4))
         # The event that the report is about leaves the queue when the report is in it. Without this, a queue that is full of events
         # that have ended, and whose reports it should take itself, would never have room again.
-        await self._queue().accept(function_name(function_arn), event, request_id=request_id, beyond_limit=True)
+        await self._queue().accept(name, event, request_id=request_id, beyond_limit=True)
 
 
 def is_own(function_arn: str, functions: Container[str], arn_of: Callable[[str], str]) -> bool:

@@ -87,3 +87,15 @@ async def test_a_report_that_comes_again_after_a_crash_is_one_event() -> None:
         async with world.life() as queue:
             await eventually(lambda: not queue.snapshot().depth)
             assert [run.function for run in world.runs] == ["audit"]
+
+
+@virtual_time.test
+async def test_an_endless_chain_is_stopped_and_said() -> None:
+    """Two functions that are each other's destinations: after sixteen calls of one of them, as on Lambda."""
+    async with own_world() as world, world.life() as queue:
+        world.settings["audit"] = Settings(on_success=f"{ARN}orders")
+        await queue.accept("orders", b'{"order":1}', request_id="one")
+        await eventually(lambda: not queue.snapshot().bytes)
+        assert queue.snapshot().functions["audit"].destination_failures == 1
+        assert [run.function for run in world.runs] == ["orders", "audit"] * 16
+        assert all(books.balanced for books in queue.snapshot().functions.values())
