@@ -49,6 +49,19 @@ async def test_a_function_that_nothing_is_due_for_is_not_sat_on() -> None:
 
 
 @virtual_time.test
+async def test_a_permit_that_no_event_needed_goes_back() -> None:
+    """Also while others of the same function run."""
+    async with world_of(functions_of={"orders": 2}, run_seconds=100.0) as world, world.life() as queue:
+        await queue.accept("orders", b"1", request_id=ONE)
+        await eventually(lambda: bool(world.runs))
+        for _ in range(3):
+            queue.apply(None)  # type: ignore[arg-type]  # not looked at
+            await anyio.sleep(5)
+        with world.functions["orders"].caller() as other:
+            assert other.claim.try_acquire()
+
+
+@virtual_time.test
 async def test_a_fault_of_ours_ends_a_life_of_the_queue_and_the_next_one_goes_on() -> None:
     """The service is run again on the same object: permits have gone back, and nothing is lost or counted twice."""
     async with (

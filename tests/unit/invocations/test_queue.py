@@ -56,6 +56,8 @@ async def test_a_function_error_is_tried_again_after_one_minute_and_then_two() -
         async with world.life() as queue:
             await queue.accept("orders", b"1", request_id=ONE)
             await eventually(lambda: bool(world.delivered))
+            books = queue.snapshot().functions["orders"]
+            assert (books.attempts, books.errors, books.failed) == (3, 3, 1)
         assert {run.request_id for run in world.runs} == {ONE}
         waits = [later.at - run.at - RUN_SECONDS for run, later in zip(world.runs, world.runs[1:], strict=False)]
         assert waits == pytest.approx([60, 120], abs=0.5)
@@ -266,7 +268,9 @@ async def test_a_full_disk_refuses_events_and_loses_none() -> None:
         world.state.problem = StoreUnwritable("state.db could not be written (database or disk is full)")
         with pytest.raises(StoreUnwritable):
             await queue.accept("orders", b"2", request_id="r2")
+        calls = world.state.calls
         await anyio.sleep(300)
+        assert world.state.calls - calls < 100, "the disk is not left alone"
         assert "disk is full" in str(queue.snapshot().problem)
         assert (queue.snapshot().depth, queue.held(), len(world.runs)) == (1, 1, 1)
         world.state.problem = None
