@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from pollers.lambda_api import sigv4
-from pollers.lambda_api.browsers import refusal
+from pollers.lambda_api.browsers import to_another
 from pollers.lambda_api.errors import ApiError, denied
 from pollers.lambda_api.sigv4 import Expected, Head
 
@@ -55,18 +55,15 @@ class OpenAccess:
         self._served_host = served_host
 
     def admit(self, incoming: Incoming) -> Admitted:
-        """Raises ApiError for requests of web pages."""
-        refused = refusal(incoming.headers, self._served_host)
+        """Raises ApiError for host names that a web page may have led here."""
+        refused = to_another(incoming.headers, self._served_host)
         if refused is not None:
             raise denied(refused)
         return ANYBODY
 
 
 class SignedAccess:
-    """Requests must be signed with one of ``secrets``, by the id of their key. ``clock`` gives seconds since the epoch.
-
-    A web page has no key, so pages need no rule of their own here.
-    """
+    """Requests must be signed with one of ``secrets``, by the id of their key. ``clock`` gives seconds since the epoch."""
 
     def __init__(self, secrets: Mapping[str, str], region: str, clock: Callable[[], float] = time.time) -> None:
         self._expected = {key: Expected(secret, region) for key, secret in secrets.items()}

@@ -1,9 +1,10 @@
-"""Which unsigned requests come from a web page, and are refused. A decider.
+"""Which requests come from a web page, and are refused. A decider.
 
 Without credentials Lambda's API takes whatever reaches it on loopback, and a browser on this machine reaches it too. A page of
 another site must not run functions: neither by a request that needs no permission (a form, ``fetch`` without CORS: no answer is
 read, but the function runs), nor under a host name of its own that leads to 127.0.0.1 (DNS rebinding, after which the page may read
-answers too). Function URLs are made for pages, and do not come by here. No SDK and no command sends any of these headers.
+answers too). With credentials a page needs one; but the secret of a test set-up is easily guessed, and a presigned request needs
+no permission either. Function URLs are made for pages, and do not come by here. No SDK and no command sends any of these headers.
 """
 
 from __future__ import annotations
@@ -14,21 +15,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_PAGES = "calls from web pages are refused: they have no signature, and anybody's page could make them"
+_PAGES = "calls from web pages are refused: anybody's page could make them"
 _TYPED = "none"
 """What Sec-Fetch-Site is when no page is behind a request. There is no page of the API: one of its origin is a function's."""
 
 
-def refusal(headers: Mapping[str, str], served_host: str) -> str | None:
-    """Why the request is refused, in words; None if it is let pass. ``served_host``: the host that the server listens on."""
+def from_page(headers: Mapping[str, str]) -> str | None:
+    """Why a request is refused that a web page sends, in words; None where no page is behind it."""
+    if "Origin" in headers or headers.get("Sec-Fetch-Site", _TYPED).lower() != _TYPED:
+        return _PAGES
+    return None
+
+
+def to_another(headers: Mapping[str, str], served_host: str) -> str | None:
+    """Why a request for this host name is refused, in words; None if it is ours. ``served_host``: what the server listens on."""
     host = headers.get("Host")
     if host is not None and not is_ours(host, served_host):
         return f"the host name {_name(host)[:100]!r} is not served: use 127.0.0.1 or localhost"
-    origin = headers.get("Origin")
-    if origin is not None:
-        return _PAGES
-    if headers.get("Sec-Fetch-Site", "none").lower() != _TYPED:
-        return _PAGES
     return None
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from pollers.lambda_api.errors import request_too_large
+from pollers.lambda_api.browsers import from_page
+from pollers.lambda_api.errors import denied, request_too_large
 from pollers.lambda_api.incoming import BodyTooLong
 from pollers.lambda_api.operations import Call
 
@@ -46,6 +47,8 @@ class Front:
         """The answer. Raises ApiError, or ReaderGone when the client went away while its answer was being sent."""
         if self._sites is not None and (answer := self._sites.claim(incoming)) is not None:
             return await answer(incoming)
+        if (refused := from_page(incoming.headers)) is not None:
+            raise denied(refused)
         # Before the path is looked at: whoever may not call learns nothing of what is served.
         admitted = self._access.admit(incoming)
         operation, parameters = self.routes.find(incoming.method, incoming.raw_path)

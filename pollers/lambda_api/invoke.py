@@ -134,11 +134,12 @@ class Invoking:
             raise errors.function_unusable(str(problem)) from problem
 
     async def _accept(self, found: Found, call: Call, limit_bytes: int) -> Reply:
-        check_json(event := call.body or NO_EVENT)
+        event = call.body or NO_EVENT
         if len(event) > limit_bytes:
             raise errors.request_too_large(
                 f"{len(event)} byte payload is too large for the Event invocation type (limit {limit_bytes} bytes)"
             )
+        check_json(event)
         try:
             await self._queue.accept(found.named.name, event, request_id=call.request_id)
         except QueueFull:

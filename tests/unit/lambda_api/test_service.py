@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from pollers.lambda_api.access import SignedAccess
 from tests.unit.lambda_api.rig import PATH, rig
 
 
@@ -23,6 +24,14 @@ async def test_an_unknown_function_is_an_error_with_its_type_in_the_header() -> 
         assert (reply.status, reply.headers["x-amzn-ErrorType"]) == (404, "ResourceNotFoundException")
         assert json.loads(await reply.read())["Message"].endswith(":function:nobody:$LATEST")
         assert reply.headers["x-amzn-RequestId"]
+
+
+async def test_a_web_page_cannot_call_with_a_key_either() -> None:
+    """It gets no further than its origin: the secret of a test set-up is easily guessed."""
+    async with rig(access=SignedAccess({"test": "test"}, "us-east-1")) as at:
+        assert b"web pages" in (await at.invoke(Origin="https://example.com"))[1]
+        assert b"web pages" in (await at.invoke(Sec_Fetch_Site="cross-site"))[1]
+        assert b"Missing Authentication Token" in (await at.invoke())[1]
 
 
 async def test_a_web_page_cannot_call() -> None:
