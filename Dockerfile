@@ -25,11 +25,12 @@ ENV PATH=/opt/headrace/bin:$PATH \
 RUN groupadd --system --gid 10001 headrace \
  && useradd --system --uid 10001 --gid headrace --home-dir /var/lib/headrace --create-home --shell /usr/sbin/nologin headrace
 COPY --from=build /opt/headrace /opt/headrace
-# Checkpoints: runtime.checkpoints: sqlite:/var/lib/headrace/checkpoints.db
+# What must survive: runtime.checkpoints: sqlite:/var/lib/headrace/checkpoints.db, and runtime.state: /var/lib/headrace
 VOLUME /var/lib/headrace
 WORKDIR /app
 USER 10001:10001
-EXPOSE 8787
+# 8787: health, metrics, console. 9001: Lambda's API and function URLs, if lambda_api is configured.
+EXPOSE 8787 9001
 # Lambda's own stop: no new receive, running invocations finish, messages that were not begun go back, exit 0.
 STOPSIGNAL SIGTERM
 # Health means progress. The probe needs no token and stays on loopback, also where runtime.http.host is 0.0.0.0.

@@ -53,6 +53,7 @@ async def test_the_configuration_of_compose_runs_on_its_localstack(localstack: E
             "AWS_ENDPOINT_URL": localstack.endpoint_url,
             "HEADRACE_STATE": str(tmp_path / "state"),
             "HEADRACE_PORT": "0",
+            "HEADRACE_API_PORT": "0",
             "ORDERS_JOURNAL": str(journal),
         }
         (tmp_path / "state").mkdir()
