@@ -43,7 +43,10 @@ log = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What hand-overs need. ``defined`` tells whether a function is in the configuration."""
+    """What hand-overs need. ``defined`` tells whether a function is in the configuration.
+
+    ``turns`` bounds how many attempts are made at a time: thousands may be due in the same second.
+    """
 
     state: State
     queue: EventQueue
@@ -51,6 +54,7 @@ class Surroundings:
     clock: Clock
     random: random.Random
     defined: Callable[[str], bool]
+    turns: anyio.Semaphore
 
 
 class HandOver:
@@ -78,8 +82,9 @@ class HandOver:
         began, attempts = anyio.current_time(), 0
         while True:
             attempts += 1
-            event = event_of(self._schedule, self._due, attempts, self._home)
-            failed = await self._attempt(event)
+            async with self._around.turns:
+                event = event_of(self._schedule, self._due, attempts, self._home)
+                failed = await self._attempt(event)
             if failed is None:
                 return True
             seconds, chance = anyio.current_time() - began, self._around.random.random()

@@ -49,17 +49,15 @@ class OneSchedule:
     next_due: int | None = None
     look_at: int | None = 0
     """When something follows; None: nothing does."""
+    _planned: tuple[tuple[Schedule, int], Plan] | None = None
 
     @property
     def plan(self) -> Plan:
-        """How it is due."""
-        name, window = self.schedule.name, self.schedule.window_seconds
-        return Plan(
-            times=self.schedule.due_times(instant(self.memory.first_seen)),
-            once=self.schedule.missed == "once",
-            window_seconds=window,
-            begins=lambda due: begins_after(name, due, window),
-        )
+        """How it is due; made anew only when that has changed."""
+        key = (self.schedule, self.memory.first_seen)
+        if self._planned is None or self._planned[0] != key:
+            self._planned = key, _plan(*key)
+        return self._planned[1]
 
     def to_be_looked_at(self, now: float, *, set_back: bool) -> bool:
         """Whether something may follow now; after the clock was set back, anything may."""
@@ -73,3 +71,13 @@ class OneSchedule:
         decision = decide(self.plan, self.memory, now, self.under_way)
         self.look_at, self.next_due = decision.look_at, decision.next_due
         return decision
+
+
+def _plan(schedule: Schedule, first_seen: int) -> Plan:
+    name, window = schedule.name, schedule.window_seconds
+    return Plan(
+        times=schedule.due_times(instant(first_seen)),
+        once=schedule.missed == "once",
+        window_seconds=window,
+        begins=lambda due: begins_after(name, due, window),
+    )

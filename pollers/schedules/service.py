@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 import structlog
 
 from pollers.clocks.clock import Clock, SystemClock
@@ -36,6 +37,9 @@ LOOK_SECONDS = 10.0
 """The clock is looked at this often at least: it may be set, and a machine that slept has not counted the seconds."""
 JUMP_SECONDS = 30.0
 """A clock that went further than this beside the time that really passed is worth a line in the log."""
+AT_ONCE = 20
+"""So many schedules are decided before others have a turn, and so many attempts to hand over are made at a time: many may be due in
+the same second."""
 UNDER_WAY_AT_MOST = 100
 """Runs of one schedule that may wait for a queue without room; of the others the last one is made up for."""
 
@@ -64,7 +68,13 @@ class Schedules:
         self._clock = clock or SystemClock()
         seed = seed or random.Random()  # noqa: S311 - jitter, not secrets
         self._around = Surroundings(
-            state, queue, post, self._clock, seed, defined=lambda function: function in self._config.functions
+            state,
+            queue,
+            post,
+            self._clock,
+            seed,
+            defined=lambda function: function in self._config.functions,
+            turns=anyio.Semaphore(AT_ONCE),
         )
         self.problem: str | None = None
         """Why nothing can be decided, if that is so."""
@@ -170,9 +180,10 @@ class Schedules:
     async def _look(self, group: TaskGroup, stop: Stop) -> None:
         now = self._clock.time()
         set_back, self._last_look = now < self._last_look, now
-        for one in list(self._schedules.values()):
-            if not one.to_be_looked_at(now, set_back=set_back):
-                continue
+        looked_at = [one for one in self._schedules.values() if one.to_be_looked_at(now, set_back=set_back)]
+        for number, one in enumerate(looked_at, 1):
+            if number % AT_ONCE == 0:
+                await anyio.lowlevel.checkpoint()
             room = UNDER_WAY_AT_MOST - len(one.under_way)
             if room <= 0:
                 one.look_at = int(now + LOOK_SECONDS)
