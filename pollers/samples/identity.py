@@ -128,7 +128,7 @@ SAMPLES: Final = {
             _plain,
             "VerifyAuthChallengeResponse_Authentication",
             {"privateChallengeParameters": {"answer": "blue"}, "challengeAnswer": "blue"},
-            {"answerCorrect": None},
+            {"answerCorrect": False},
         ),
     ),
 }
