@@ -236,6 +236,18 @@ def test_a_wrong_setting_is_a_fault_of_its_own(folder: Folder, settings: dict[st
     assert found[0].startswith(message)
 
 
+def test_a_machine_without_zones_is_told_apart_from_a_wrong_name(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """UTC is known everywhere; for anything else the fault says what to install."""
+    monkeypatch.setattr("config.schedules.rules.known_zones", set)
+
+    [fault] = faults(folder, schedule_expression_timezone="Europe/Nowhere")
+
+    assert fault.endswith("expected UTC: this machine has no time zone database (install the package tzdata)")
+    assert read(folder, {"schedule_expression": "rate(1 hour)", "function_name": "orders"}).name == "s"
+
+
 def test_faults_have_file_and_line(folder: Folder) -> None:
     """Also in a file beside others; names of schedules are those of EventBridge."""
     folder.write(FUNCTION, "a.yaml")
