@@ -141,4 +141,4 @@ async def send_the_form(reader: Reader) -> None:
         await seen.value("document.querySelector('[name=id]').focus()")
         await seen.type("10")
         await seen.press("Enter")
-        await seen.until("document.getElementById('answer').textContent === 'The total is 1.25.'")
+        await seen.until("document.getElementById('answer')?.textContent === 'The total is 1.25.'")

@@ -73,7 +73,11 @@ async def test_the_configuration_of_compose_runs_on_its_localstack(localstack: E
             assert attributes["ApproximateNumberOfMessages"] == "0"
             assert attributes["ApproximateNumberOfMessagesNotVisible"] == "0"
     lines = [json.loads(line) for line in log.splitlines()]
-    ledgers = {line["mapping"]: line for line in lines if line["event"].endswith("ledger") and "balanced" in line}
+    ledgers = {
+        line["mapping"]: line
+        for line in lines
+        if line["event"].endswith("ledger") and "mapping" in line and "balanced" in line
+    }
     assert {name: (line["balanced"], line["received"]) for name, line in ledgers.items()} == {
         "orders": (True, 20),
         "payments": (True, 20),
