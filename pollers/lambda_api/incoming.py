@@ -124,6 +124,9 @@ class Incoming:
                 408, "RequestTimeoutException", f"the body did not arrive within {BODY_SECONDS:.0f} s"
             ) from None
         except (RequestPayloadError, ConnectionError) as broken:
+            # The body's reader keeps the exception, whose frames keep the reader and all that it holds. The collector comes seldom
+            # (pollers/aws/wire/collector.py), so a hundred kilobytes for each client that goes away would add up.
+            broken.__traceback__ = None
             raise ApiError(400, "MalformedHttpRequestException", f"the body is broken: {broken}") from None
 
     async def _read_slowly(self, limit_bytes: int) -> bytes:

@@ -147,8 +147,11 @@ class ApiServer:
         try:
             return await self._send(incoming, await self._answered(incoming))
         except ReaderGone:
-            # What it asked for was done. aiohttp takes this for what it is, and closes the connection.
-            raise ConnectionResetError from None
+            # What it asked for was done. Nothing is raised into aiohttp: its task would keep the exception, whose frames keep the
+            # task, until the collector comes. It finds the connection closed when it sends this.
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response()
         finally:
             incoming.release()
             if connection is not None:
