@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from pollers.lambda_api import bodies, incoming
+from pollers.lambda_api import server as api
 from pollers.listening import connections as bounds
 from pollers.server import guard, serve, stream
 from pollers.server.openapi import document
@@ -123,6 +125,13 @@ def test_the_bounds_of_health_and_of_the_server_are_the_codes() -> None:
         f"bodies of {guard.BODY_LIMIT_BYTES // 1024} KiB",
         f"{bounds.ARRIVAL_SECONDS:.0f} s for a head to arrive, {bounds.SENDING_SECONDS:.0f} s for an answer to be read",
         f"within {stream.SLOW_SECONDS:.0f} s is let go",
+        f"{api.CONNECTIONS_AT_MOST} connections, or a quarter of the file descriptors",
+        f"{api.REQUESTS_AT_ONCE} requests at a time, {bodies.HELD_LIMIT_BYTES >> 20} MiB of bodies",
+        f"{bodies.ARRIVING_LIMIT_BYTES >> 20} MiB of them",
+        f"Heads of {api.HEADS_LIMIT_BYTES >> 10} KiB, {bounds.ARRIVAL_SECONDS:.0f} s for a head",
+        f"{incoming.BODY_SECONDS:.0f} s for a body to arrive",
+        f"{incoming.READING_SECONDS:.0f} s and then {incoming.SLOWEST_BYTES_A_SECOND // 1000} KB a second",
+        f"Idle connections are kept for {api.KEEPALIVE_SECONDS:.0f} s",
     ):
         assert words in OPERATIONS.replace("\n", " "), words
 
