@@ -146,6 +146,10 @@ class Books:
         """Whether ``more`` bytes fit."""
         return self.bytes + more <= self.limit_bytes
 
+    def room_for_answers(self, more: int) -> bool:
+        """Whether an end may take ``more`` bytes. As many as events, since answers may have to wait for targets like them."""
+        return self.bytes + more <= 2 * self.limit_bytes
+
     @property
     def overfull(self) -> bool:
         """Whether reports that nobody takes need all the room that there is."""

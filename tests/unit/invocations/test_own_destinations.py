@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import anyio
 
+from handlers.function import Payload
 from pollers.destinations import EndedInvocation, Post, PostedDeliveries, QueuedFunctions, Role, Ways
 from pollers.invocations import QueueFull
 from tests.worlds import virtual_time
@@ -99,3 +100,23 @@ async def test_an_endless_chain_is_stopped_and_said() -> None:
         assert queue.snapshot().functions["audit"].destination_failures == 1
         assert [run.function for run in world.runs] == ["orders", "audit"] * 16
         assert all(books.balanced for books in queue.snapshot().functions.values())
+
+
+@virtual_time.test
+async def test_records_with_large_answers_do_not_grow_in_the_queue_without_bound() -> None:
+    """Each is an event again, with the answer in it; where everything grows beyond twice the limit, answers are left out."""
+    async with own_world(limit_bytes=100_000) as world, world.life() as queue:
+        world.answer = lambda *_: Payload(json.dumps("x" * 20_000).encode())
+        world.functions["audit"].permits.resize(1)
+        with world.functions["audit"].caller() as other:
+            await other.claim.acquire()
+            for number in range(100):
+                await queue.accept("orders", b"1", request_id=f"r{number}")
+            largest = 0
+            for _ in range(200):
+                await anyio.sleep(1)
+                largest = max(largest, queue.snapshot().bytes)
+            assert 150_000 < largest < 350_000
+            assert queue.snapshot().functions["orders"].succeeded == 100
+        await eventually(lambda: not queue.snapshot().bytes)
+        assert sum(run.function == "audit" for run in world.runs) == 100
