@@ -65,7 +65,7 @@ EMBEDDED_METRICS = Family(
     "embedded_metrics", "counter", ("function",), "metrics that workers printed in the embedded metric format"
 )
 CONCURRENCY = _of_function("concurrency", "invocations at most at a time")
-PERMITS = _of_function("permits_held", "permits held by all mappings of the function")
+PERMITS = _of_function("permits_held", "permits held by all callers of the function")
 LIVE = Family("live", "gauge", (), "1 while /healthz answers 200")
 READY = Family("ready", "gauge", (), "1 while /readyz answers 200")
 LOOP_LAG = Family(
