@@ -101,7 +101,8 @@ class Incoming:
         """The body.
 
         Never more than ``limit_bytes`` of it are held. Raises BodyTooLong beyond, and ApiError when it does not come in time, is
-        broken, or too many bytes are held already; the rest of it is read and dropped by the server then.
+        broken, or too many bytes are held already; the rest of it is read and dropped by the server then. Raises ReaderGone when
+        the client went away while it waited for a word.
         """
         content = self._request.content
         length = self._request.content_length
@@ -158,12 +159,15 @@ class Incoming:
         self._held_bytes += count
 
     async def _invite(self) -> None:
-        """Answer a client that waits for a word before it sends its body (RFC 9110, 10.1.1)."""
+        """Answer a client that waits for a word before it sends its body (RFC 9110, 10.1.1). Raises ReaderGone."""
         if self._request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and (
             self._request.version >= HttpVersion11
         ):
             writer = self._request.writer
-            await writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            try:
+                await writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            except ConnectionError as gone:
+                raise ReaderGone("the client has gone") from gone
             writer.output_size = 0
 
     def release(self) -> None:

@@ -187,6 +187,23 @@ async def test_a_client_that_waits_for_a_word_gets_it() -> None:
         assert (await client.answer())[0] == 413
 
 
+async def test_a_client_that_goes_away_while_it_waits_for_a_word_is_no_fault_of_ours() -> None:
+    """Nothing runs, and nothing is said."""
+    async with rig() as at:
+        client = await connect(at)
+        client.send(INVOKE + "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        client.writer.transport.abort()
+        counts = at.service.counts.requests
+        await until(lambda: at.service.server.requests == 0 and len(at.service.server._connections) == 0)
+        for _ in range(20):
+            client = await connect(at)
+            client.send((INVOKE + "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n") * 2)
+            await client.reader.readuntil(b"\r\n\r\n")
+            client.writer.transport.abort()
+        await until(lambda: at.service.server.requests == 0 and len(at.service.server._connections) == 0)
+        assert (at.told["orders"].asked, [status for _, status in counts if status >= 500]) == ([], [])
+
+
 async def test_an_old_client_is_answered_and_let_go() -> None:
     """HTTP/1.0, streamed as well."""
     async with rig() as at:
