@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": "The whole thing on an embedded AWS emulator, with a live view.",
     "invoke": "Run one function once.",
     "schema": "Print the JSON Schema of the configuration.",
+    "import": "Make a configuration from a template, a state or an account.",
     "checkpoints": "Show or reset the checkpoints of stream mappings.",
     "filter": "Match events against an event pattern.",
     "status": "Show what a running Headrace is doing.",
@@ -25,6 +26,10 @@ COMMANDS = {
     "reload": "Apply a changed configuration to a running Headrace.",
     "explain": "Tell what happened to one event, and why.",
 }
+
+
+_FILES = {"import": "import_"}
+"""Files of commands whose names are words of Python."""
 
 
 class Commands(click.Group):
@@ -38,7 +43,8 @@ class Commands(click.Group):
         """The command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"pollers.commands.{cmd_name}").command
+        file = _FILES.get(cmd_name, cmd_name)
+        command: click.Command = importlib.import_module(f"pollers.commands.{file}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,0 +1,158 @@
+"""``headrace import``: a configuration from a template, a state or an account."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from pollers.commands.configuration import EXIT_UNUSABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from config.faults import Fault
+    from pollers.importing import Imported, Request, Written
+
+EXIT_FAILED = 1
+
+
+@click.command("import")
+@click.argument("source")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option(
+    "--parameter",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A value for a parameter or a variable of SOURCE.",
+)
+@click.option(
+    "--stack",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Resources or outputs of the deployed stack, as `aws cloudformation describe-stack-resources` prints them.",
+)
+@click.option(
+    "--code-folder",
+    "folders",
+    multiple=True,
+    metavar="ID=PATH",
+    help="Where the code of a function is, by its logical id or name.",
+)
+def command(
+    source: str,
+    output: Path | None,
+    force: bool,
+    parameters: tuple[str, ...],
+    stack: Path | None,
+    folders: tuple[str, ...],
+) -> None:
+    """Write a configuration with the functions, mappings and schedules of SOURCE.
+
+    SOURCE is a CloudFormation or SAM template, a cdk.out folder, a .serverless folder or serverless.yml, a Terraform state or what
+    `terraform show -json` prints, or `account`, the live one. The configuration goes to stdout, or to a file with -o; what it
+    cannot hold, and what must be set before it can be used, is said on stderr.
+    """
+    from pollers.importing import Request, Source, write
+
+    request = Request(
+        Source(source, Path(source)),
+        _pairs(parameters, "--parameter"),
+        stack,
+        {name: Path(path) for name, path in _pairs(folders, "--code-folder").items()},
+    )
+    imported = _read(request)
+    written = write(imported, (output or Path()).absolute().parent if output else Path.cwd())
+    _put(written, output, force=force)
+    for note in written.notes:
+        click.echo(f"note: {str(note).removeprefix(':0: ')}", err=True)
+    click.echo(_summary(imported, written, output), err=True)
+
+
+def _read(request: Request) -> Imported:
+    """What is in the source; or each fault on a line of its own on stderr, and the exit."""
+    from config.faults import ConfigError
+    from config.files import fault_of
+    from config.text.nodes import Unparsable
+    from pollers.importing.forms import form_of
+
+    try:
+        return form_of(request.source).read(request)
+    except Unparsable as error:
+        _exit_unusable([fault_of(error)])
+    except ConfigError as error:
+        _exit_unusable(error.faults)
+
+
+def _exit_unusable(faults: Iterable[Fault]) -> NoReturn:
+    for fault in faults:
+        click.echo(fault, err=True)
+    sys.exit(EXIT_UNUSABLE)
+
+
+def _pairs(texts: Iterable[str], option: str) -> dict[str, str]:
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise click.UsageError(f"found {option} {text}, expected {option} NAME=VALUE")
+        found[name] = value
+    return found
+
+
+def _put(written: Written, output: Path | None, *, force: bool) -> None:
+    if output is None:
+        click.echo(written.text, nl=False)
+        return
+    try:
+        _write(output, written.text, force=force)
+    except FileExistsError:
+        click.echo(f"{output}:1: found a file of this name, expected none, or --force to write over it", err=True)
+        sys.exit(EXIT_UNUSABLE)
+    except OSError as error:
+        click.echo(f"{output}:1: cannot be written ({error.strerror or error})", err=True)
+        sys.exit(EXIT_FAILED)
+
+
+def _write(output: Path, text: str, *, force: bool) -> None:
+    """The whole file or none: it appears under its name when it is complete. Without ``force`` no other file gives way."""
+    if not force and os.path.lexists(output):
+        raise FileExistsError(output)
+    handle, name = tempfile.mkstemp(prefix=".headrace-", dir=output.absolute().parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        if force:
+            temporary.replace(output)
+        else:
+            output.hardlink_to(temporary)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _summary(imported: Imported, written: Written, output: Path | None) -> str:
+    counts = [
+        _count(len(members), noun)
+        for members, noun in (
+            (imported.functions, "function"),
+            (imported.mappings, "mapping"),
+            (imported.schedules, "schedule"),
+        )
+    ]
+    where = f" in {output}" if output else ""
+    variables = len(written.variables)
+    to_set = f"; {_count(variables, 'variable')} to set before it can be used" if variables else ""
+    return f"imported {', '.join(counts)}{where}{to_set}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

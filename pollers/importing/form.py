@@ -1,0 +1,82 @@
+"""What the command knows of a form of source: the declaration, what it is asked, and the source as far as all forms look at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from config.text.nodes import Node, Table, Unparsable
+from pollers.importing.trees import read_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from pollers.importing.model import Imported
+
+
+@dataclass(frozen=True)
+class Source:
+    """SOURCE as it was given: ``text``, and the file or folder of that name."""
+
+    text: str
+    path: Path
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder that can be looked into."""
+        return self.path.is_dir()
+
+    @property
+    def is_file(self) -> bool:
+        """Whether there is something of this name that is no folder."""
+        return self.path.exists() and not self.path.is_dir()
+
+    @cached_property
+    def tree(self) -> Node:
+        """The file, parsed once for all forms. Raises :class:`config.text.nodes.Unparsable`."""
+        return read_tree(self.path, self.text)
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """The keys at the top of the file; none for a folder, and for what is no mapping or cannot be parsed."""
+        if not self.is_file:
+            return frozenset()
+        try:
+            tree = self.tree
+        except Unparsable:
+            return frozenset()
+        return frozenset(tree.entries) if isinstance(tree, Table) else frozenset()
+
+    def has(self, name: str) -> bool:
+        """Whether this is a folder with a file of that name."""
+        return self.is_folder and (self.path / name).is_file()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked for.
+
+    ``parameters`` are values for parameters of templates (and variables of other tools), by name. ``stack`` is a file with the
+    resources or outputs of a deployed stack. ``code_folders`` are folders by the logical id or name of a function.
+    """
+
+    source: Source
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    stack: Path | None = None
+    code_folders: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceForm:
+    """One form of source. ``called`` is what the user reads, with its article; ``looks_like`` completes "is recognised by".
+
+    ``recognises`` decides without reading more than it must. ``read`` raises :class:`config.text.nodes.Unparsable` or
+    :class:`config.faults.ConfigError` for a source that cannot be used.
+    """
+
+    called: str
+    looks_like: str
+    recognises: Callable[[Source], bool]
+    read: Callable[[Request], Imported]
