@@ -125,6 +125,7 @@ def test_a_clock_that_was_years_ahead_is_no_reason_to_wait_for_years() -> None:
     memory = ran(seen(), NOON, NOON + 10 * 365 * DAY)
 
     assert decide(plan(), memory, NOON + HOUR).run == (NOON + HOUR,)
+    assert decide(plan(), memory, NOON + 5 * HOUR + 10 * MINUTE).run == (NOON + 5 * HOUR,)
     assert decide(plan(), memory, NOON + 10 * 365 * DAY + 1).run == ()
 
 
@@ -168,6 +169,21 @@ def test_windows_that_are_longer_than_the_interval_overlap() -> None:
     assert len(order) == len(set(order))
     assert set(range(NOON, NOON + HOUR, MINUTE)) <= set(order)
     assert order != sorted(order)
+
+
+def test_of_several_that_were_missed_within_their_windows_the_last_runs() -> None:
+    """By due time, whichever of them would have begun last."""
+    flexible, several = plan("cron(*/10 * * * ? *)", window_minutes=40), 0
+    for now in range(NOON + 3 * HOUR, NOON + 4 * HOUR, 30):
+        begun = {due: due + begins_after("s", due, 40 * MINUTE) for due in range(NOON, now + 1, 10 * MINUTE)}
+        on_time = [due for due, at in begun.items() if now - ON_TIME_SECONDS < at <= now]
+        late = [due for due, at in begun.items() if at <= now - ON_TIME_SECONDS]
+
+        decision = decide(flexible, seen(), now)
+
+        assert decision.run == (tuple(on_time) or (max(late),))
+        several += not on_time and len(decision.missed) > 1
+    assert several
 
 
 def test_an_end_ends_it() -> None:

@@ -295,6 +295,19 @@ async def test_a_clock_that_is_set_back_runs_nothing_twice(tmp_path: Path) -> No
 
 
 @virtual_time.test
+async def test_a_clock_that_was_days_ahead_does_not_delay_what_is_due(tmp_path: Path) -> None:
+    """What is next is looked for anew once the clock is right again."""
+    there = world(tmp_path, schedule("cron(0 0 * * ? *)"))
+    async with there.process():
+        await anyio.sleep(MINUTE)
+        there.clock.skew = 10 * 24 * HOUR
+        await anyio.sleep(MINUTE)
+        there.clock.skew = 0
+        await anyio.sleep(2 * HOUR)
+    assert await there.accepted() == ['"2023-11-24T00:00:00Z"', '"2023-11-15T00:00:00Z"']
+
+
+@virtual_time.test
 async def test_the_second_in_a_window_is_the_same_after_a_restart(tmp_path: Path) -> None:
     """It is drawn from the name and the due time."""
     flexible = schedule(

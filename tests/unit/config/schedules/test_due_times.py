@@ -100,6 +100,9 @@ def test_a_time_that_comes_twice_is_due_the_first_time() -> None:
     assert times.after(first - timedelta(minutes=1)) == first
     assert times.after(first) == datetime(2026, 10, 26, 1, 30, tzinfo=UTC)
     assert times.until(second) == first
+    # While clocks show the hour for the second time, the first one has passed, all of it.
+    within = second - timedelta(minutes=15)
+    assert (times.until(within), times.after(within)) == (first, datetime(2026, 10, 26, 1, 30, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
