@@ -255,7 +255,8 @@ class Lane:
             event,
             step.attempt,
             self._gather_seconds if step.attempt == 1 else 0.0,
-            self._context.stream.service_time() - records.arrivals[-1] if len(records) else None,
+            # Arrival times may be rounded, and the service's clock is known to a second or two: no record is younger than new.
+            max(0.0, self._context.stream.service_time() - records.arrivals[-1]) if len(records) else None,
         )
         judgement = Judgement(
             records.sequence_numbers,
