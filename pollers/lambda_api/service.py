@@ -66,9 +66,11 @@ class LambdaApiService:
                 await self.server.until_idle()
                 group.cancel_scope.cancel()
         finally:
-            # Also when this is abandoned: functions are closed next, and nobody may call them any more.
-            self.server.stop()
-            self.server.cancel()
+            # Also when this is abandoned: functions are closed next, and nobody may call them any more. After a fault it goes on
+            # answering until it is run again; a server that was stopped cannot be started again.
+            if stop.requested:
+                self.server.stop()
+                self.server.cancel()
 
     async def _break_off(self, stop: Stop) -> None:
         await stop.until_hurried()

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 
+import anyio
+import anyio.lowlevel
+
+from pollers.engine.stop import Stop
 from pollers.lambda_api.access import SignedAccess
 from tests.unit.lambda_api.rig import PATH, rig
 
@@ -53,3 +57,19 @@ async def test_a_web_page_cannot_call() -> None:
             assert (await at.invoke(Host=host))[0] == 200
         for host in ("0.0.0.0:9001", "127.0.0.1.example:9001", "localhost.example", "[::2]"):
             assert (await at.invoke(Host=host))[0] == 403
+
+
+async def test_after_a_fault_it_is_run_again_on_the_same_address() -> None:
+    """As the supervisor does with every service that breaks down."""
+    async with rig() as at:
+        second = Stop()
+        async with anyio.create_task_group() as group:
+            group.start_soon(at.service.run, second)
+            await anyio.lowlevel.checkpoint()
+            group.cancel_scope.cancel()
+        assert (await at.invoke())[0] == 200
+        async with anyio.create_task_group() as group:
+            group.start_soon(at.service.run, second)
+            await anyio.lowlevel.checkpoint()
+            assert (await at.invoke())[0] == 200
+            second.request()
