@@ -50,8 +50,9 @@ def command(messages: int, port: int, keep: bool) -> None:
     from pollers.telemetry.logging import configure_logging
 
     keep_memory_private()
-    configure_logging("warning")
     console = Console()
+    # Lines between the frames of the live view would spoil it, and poison that is given up on is a warning.
+    configure_logging("error" if console.is_terminal else "warning")
     if not console.is_terminal:
         console = Console(width=PIPE_WIDTH)
     try:

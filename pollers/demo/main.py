@@ -132,8 +132,9 @@ async def _work(
     console: Console, runtime: Runtime, counts: CountsSink, sources: list[AnySource], folder: Path, *, keep: bool
 ) -> None:
     """Fill the sources while the runtime runs, until everything is accounted for or the time is up."""
-    progress = _Progress(sources, folder)
-    show = Show(console, runtime, _the(runtime, AsyncQueue), counts, [source.source for source in sources])
+    queue = _the(runtime, AsyncQueue)
+    progress = _Progress(sources, folder, queue)
+    show = Show(console, runtime, queue, counts, [source.source for source in sources])
     async with anyio.create_task_group() as group:
         group.start_soon(runtime.run)
         async with anyio.create_task_group() as view:
@@ -163,9 +164,10 @@ async def _interrupted(console: Console, runtime: Runtime) -> None:
 class _Progress:
     """Counts what is accounted for: handled according to the functions' own journals, or in a queue of what failed."""
 
-    def __init__(self, sources: list[AnySource], folder: Path) -> None:
+    def __init__(self, sources: list[AnySource], folder: Path, queue: AsyncQueue) -> None:
         self._sources = sources
         self._folder = folder
+        self._queue = queue
         self._handled: set[str] = set()
         self._read: dict[Path, int] = {}
         self._dead = 0
@@ -190,7 +192,10 @@ class _Progress:
             lines, self._read[journal] = _new_lines(journal, self._read.get(journal, 0))
             self._handled.update(line["id"] for line in lines if line["ok"])
         looks = [await source.look() for source in self._sources if isinstance(source, (QueueSource, InvoiceCalls))]
-        self._queued, self._dead = sum(depth for depth, _ in looks), sum(dead for _, dead in looks)
+        # A record may be in its destination before the queue has noted that: the books are closed after it has.
+        unfinished = sum(kept.queued + kept.reporting for kept in self._queue.snapshot().functions.values())
+        self._queued = unfinished + sum(depth for depth, _ in looks)
+        self._dead = sum(dead for _, dead in looks)
 
 
 def _new_lines(journal: Path, start: int) -> tuple[list[dict[str, Any]], int]:
