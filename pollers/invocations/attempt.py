@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,10 @@ class Attempts:
         self.held = 0
         """Begun, and the next step is not on the disk."""
 
+    def _room(self) -> None:
+        """The lane looks whether there is something for a permit that came back, or whether nothing is left."""
+        self._due(math.inf)
+
     def began(self, event: QueuedEvent) -> None:
         """An event was marked as running."""
         self.held += 1
@@ -70,7 +75,7 @@ class Attempts:
             log.warning("an attempt's end was not written; it is made again", **self._named(event), error=str(error))
         finally:
             self.held -= 1
-            self._due(self._parts.clock.time())
+            self._room()
 
     async def _result(self, event: QueuedEvent, seat: Seat) -> Result:
         try:
@@ -92,6 +97,8 @@ class Attempts:
         following = after(event, result, self._parts.settings(self._function), now)
         size = event.size
         self._count(event, result, ran=following.ran)
+        # The next event need not wait until this one's end is on the disk: often one write does both.
+        self._room()
         wait = following.wait_seconds if isinstance(following, Again) else None
         self._tell(EventAttempted((event.request_id,), _OUTCOMES[type(result)], error_of(result), wait))
         if isinstance(following, Again):

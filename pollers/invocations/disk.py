@@ -29,6 +29,9 @@ class Disk:
     def __init__(self, state: State, books: Books) -> None:
         self._state = state
         self._books = books
+        self._writes = anyio.Event()
+        self.stuck = 0
+        """Writes that were refused, wait to be tried again, and keep what they are to write in memory until then."""
 
     async def call(self, operation: Operation[T], *, writes: bool = True) -> T:
         """As ``State.call``. ``writes``: that it works says something about the disk.
@@ -44,6 +47,7 @@ class Disk:
         if writes and self._books.problem is not None:
             log.info("the asynchronous queue is written again")
             self._books.problem = None
+            self._writes.set()
         return value
 
     async def surely(self, operation: Operation[T], stop: Stop) -> T:
@@ -55,8 +59,12 @@ class Disk:
             except StoreUnwritable:
                 if stop.hurried:
                     raise
-            with stop.running():
-                await anyio.sleep(wait)
+            self.stuck += 1
+            try:
+                with stop.running(), anyio.move_on_after(wait):
+                    await self._writes.wait()
+            finally:
+                self.stuck -= 1
             wait = min(wait * 2, longest)
 
     def _refused(self, error: StoreUnwritable) -> None:
@@ -65,3 +73,5 @@ class Disk:
                 "the asynchronous queue cannot be written; what runs goes on, and nothing is begun", error=str(error)
             )
         self._books.problem = str(error)
+        if self._writes.is_set():
+            self._writes = anyio.Event()

@@ -104,10 +104,11 @@ class Lane:
         host = self._parts.functions.get(self._function)
         refused = host is not None and host.reserved == 0
         permits = 0
-        if host is not None and not refused and self._next_due <= now:
-            permits = 0 if self._gate.closed_for(now) or self._held_back() else await self._permits(host)
+        if host is not None and not refused:
+            if self._next_due <= now and not self._gate.closed_for(now) and not self._held_back():
+                permits = await self._permits(host)
             if not permits and 0 <= self._parts.clock.time() - self._looked_at < LOOK_AGAIN_SECONDS:
-                return LOOK_AGAIN_SECONDS
+                return min(LOOK_AGAIN_SECONDS, self._until_due())
         try:
             found = await self._look(permits, refused=refused)
         except StoreUnwritable:
@@ -123,11 +124,18 @@ class Lane:
             return 0.0
         return self._wait(found, permits)
 
+    def _until_due(self) -> float:
+        wait = self._next_due - self._parts.clock.time()
+        return wait if wait > 0 else LOOK_AGAIN_SECONDS
+
     def _held_back(self) -> bool:
         """Whether ends of this function would need room on the disk that there is not.
 
-        Answers may be much larger than events. While targets take nothing, what they are owed would fill the disk.
+        Answers may be much larger than events. While targets take nothing, what they are owed would fill the disk; and a disk
+        that has no room for answers may have some for beginnings, whose answers would fill the memory.
         """
+        if self._parts.disk.stuck:
+            return True
         settings = self._parts.settings(self._function)
         owes = settings.on_success or settings.on_failure or settings.dead_letters
         return bool(owes) and self._parts.books.overfull

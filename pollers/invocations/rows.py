@@ -35,6 +35,9 @@ _ALL_DUE = (
     "ORDER BY due_at LIMIT ?"
 )
 _NEXT_DUE = "SELECT min(due_at) FROM invocations WHERE condition IS NULL AND running = 0 AND function = ?"
+_LAST_DUE = "SELECT max(due_at) FROM invocations WHERE condition IS NULL AND running = 0 AND function = ?"
+# The clock has been set back: nothing waits for longer than this.
+_DUE_NOW = "UPDATE invocations SET due_at = ? WHERE condition IS NULL AND running = 0 AND function = ? AND due_at > ?"
 _OLDEST = "SELECT min(accepted_at) FROM invocations WHERE condition IS NULL AND function = ?"
 _END = (
     "UPDATE invocations SET condition = ?, ended_at = ?, running = 0, runs = ?, response = ?, function_error = ?, size = ? "
@@ -51,6 +54,9 @@ _REPORTS = (
     "i.payload FROM invocations_deliveries d JOIN invocations i ON i.id = d.invocation "
     "WHERE d.target = ? AND d.due_at <= ? ORDER BY d.due_at LIMIT ?"
 )
+_NEXT_REPORT = "SELECT min(due_at) FROM invocations_deliveries WHERE target = ?"
+_LAST_REPORT = "SELECT max(due_at) FROM invocations_deliveries WHERE target = ?"
+_REPORTS_NOW = "UPDATE invocations_deliveries SET due_at = ? WHERE target = ? AND due_at > ?"
 _NOTHING_OWED = (
     "DELETE FROM invocations WHERE id = ? AND NOT EXISTS (SELECT 1 FROM invocations_deliveries WHERE invocation = ?)"
 )
@@ -90,8 +96,11 @@ class Sought:
 
 
 def look(connection: sqlite3.Connection, sought: Sought) -> Look:
-    """Begin events that are due, and see what else there is. Writes nothing when ``begin`` is 0."""
+    """Begin events that are due, and see what else there is. With ``begin`` 0 it writes only after the clock was set back."""
     function, now, old = sought.function, sought.now, sought.too_old_before
+    [last] = connection.execute(_LAST_DUE, (function,)).fetchone()
+    if last is not None and last > now + LONGEST_SECONDS:
+        connection.execute(_DUE_NOW, (now, function, now + LONGEST_SECONDS))
     found = Look(oldest=connection.execute(_OLDEST, (function,)).fetchone()[0])
     if found.oldest is not None and found.oldest < old:
         found.over = _events(connection.execute(_TOO_OLD, (function, old, sought.most_over)))
@@ -142,12 +151,14 @@ class Report:
 
 def reports(connection: sqlite3.Connection, target: str, now: float, most: int) -> tuple[list[Report], float | None]:
     """The reports that are due to a target, and when the next of them is due (one of these, if there are any)."""
+    [last] = connection.execute(_LAST_REPORT, (target,)).fetchone()
+    if last is not None and last > now + LONGEST_SECONDS:
+        connection.execute(_REPORTS_NOW, (now, target, now + LONGEST_SECONDS))
     found = [
         Report(one, role, tries, Condition(condition), ended_at, _event(event, payload))
         for one, role, tries, condition, ended_at, *event, payload in connection.execute(_REPORTS, (target, now, most))
     ]
-    query = "SELECT min(due_at) FROM invocations_deliveries WHERE target = ?"
-    return found, connection.execute(query, (target,)).fetchone()[0]
+    return found, connection.execute(_NEXT_REPORT, (target,)).fetchone()[0]
 
 
 def reported(connection: sqlite3.Connection, report: Report) -> bool:

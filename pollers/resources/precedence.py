@@ -20,6 +20,8 @@ OPTIONS = (EVENT_INVOKE_CONFIG, FUNCTION_URL)
 """Options of a function that the API has too."""
 FUNCTION = "function"
 """What the function as a whole is remembered under."""
+_LAMBDAS_OWN = EventInvokeConfig()
+"""What counts where nobody said anything. Made once: settings are asked for several times an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class FunctionSettings:
 def settled(model: FunctionModel | None, made: Made) -> FunctionSettings:
     """The settings that count. Without a ``model`` (the function has left the configuration) those that the API made."""
     invoking = invoking_of(model, made)
-    config = invoking.config if invoking is not None else EventInvokeConfig()
+    config = invoking.config if invoking is not None else _LAMBDAS_OWN
     return FunctionSettings(
         maximum_retry_attempts=config.maximum_retry_attempts,
         maximum_event_age_seconds=config.maximum_event_age_in_seconds,

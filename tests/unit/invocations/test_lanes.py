@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import pytest
 
 from config.models import PythonFunction
 from pollers.engine.stop import Stop
+from pollers.invocations import rows
+from pollers.storage import StoreUnwritable
 from tests.worlds import virtual_time
 from tests.worlds.async_world import FAILED, OK, Settings, models, world_of
 from tests.worlds.virtual_time import eventually
@@ -16,6 +18,11 @@ from tests.worlds.virtual_time import eventually
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pollers.storage.writer import Operation
+
+T = TypeVar("T")
+
+BACK_SECONDS = 36_000.0
 ONE = "11111111-1111-4111-8111-111111111111"
 
 
@@ -121,3 +128,66 @@ async def test_what_is_configured_while_the_queue_runs_is_found() -> None:
         await world.functions.apply({**models({"orders": 2}), "later": model}, ())
         queue.apply(None)  # type: ignore[arg-type]  # not looked at
         await eventually(lambda: bool(world.runs), within=1.0)
+
+
+@virtual_time.test
+async def test_the_next_event_begins_while_the_end_of_the_last_is_written() -> None:
+    """A slow disk keeps no function waiting twice."""
+    async with world_of(functions_of={"orders": 1}) as world, world.life() as queue:
+        real, slow = world.state.call, anyio.Event()
+
+        async def call(operation: Operation[T]) -> T:
+            if getattr(operation, "func", None) is rows.end:
+                await slow.wait()
+            return await real(operation)
+
+        world.state.call = call  # type: ignore[method-assign]
+        for number in range(2):
+            await queue.accept("orders", b"1", request_id=f"r{number}")
+        await eventually(lambda: len(world.runs) == 2, within=1.0)
+        slow.set()
+        await eventually(lambda: not queue.snapshot().depth)
+        assert world.most["orders"] == 1
+
+
+@virtual_time.test
+async def test_nothing_is_begun_while_ends_find_no_room_on_the_disk() -> None:
+    """A beginning needs less room than an answer: what is begun all the same would be held in memory."""
+    async with world_of() as world, world.life() as queue:
+        real, full = world.state.call, True
+
+        async def call(operation: Operation[T]) -> T:
+            if full and getattr(operation, "func", None) is rows.end:
+                raise StoreUnwritable("state.db could not be written (database or disk is full)")
+            return await real(operation)
+
+        world.state.call = call  # type: ignore[method-assign]
+        for number in range(20):
+            await queue.accept("orders", b"1", request_id=f"r{number}")
+            await anyio.sleep(1)
+        await anyio.sleep(60)
+        assert len(world.runs) <= 4
+        full = False
+        freed = world.now
+        await queue.accept("orders", b"1", request_id="one that can be written")
+        await eventually(lambda: not queue.snapshot().depth)
+        assert world.now - freed < 15, "what waited for the disk is told that it takes writes again"
+        assert len(world.runs) == 21
+
+
+@virtual_time.test
+async def test_a_clock_that_is_set_back_holds_up_no_event_and_no_report() -> None:
+    """They would wait until it is as late again as when they came."""
+    settings = {"orders": Settings(on_success="arn:q")}
+    async with (
+        world_of(functions_of={"orders": 1}, run_seconds=10.0, settings=settings) as world,
+        world.life() as queue,
+    ):
+        world.down.add("arn:q")
+        for number in range(3):
+            await queue.accept("orders", b"1", request_id=f"r{number}")
+        await eventually(lambda: bool(world.tried["arn:q"]))
+        queue._clock.skew = -BACK_SECONDS  # type: ignore[attr-defined]
+        world.down.clear()
+        await eventually(lambda: len(world.delivered) == 3, within=60.0)
+        await eventually(lambda: not queue.snapshot().bytes, within=1.0)

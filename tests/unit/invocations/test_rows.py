@@ -47,20 +47,20 @@ def test_a_look_begins_what_is_due_first_and_no_more_than_it_may(connection: sql
     """In the order of due times, of one function only; it tells when the next is due and how old the oldest is."""
     for number in (3, 1, 2):
         assert rows.insert(connection, event(number), due_at=float(number))
-    rows.insert(connection, event(9), due_at=900.0)
+    rows.insert(connection, event(9), due_at=390.0)
     rows.insert(connection, event(0, "audit"), due_at=0.0)
     found = rows.look(connection, rows.Sought("orders", now=100.0, begin=2, too_old_before=0.0))
     assert [(one.request_id, one.runs, one.payload) for one in found.begun] == [("r1", 1, b"1"), ("r2", 1, b"1")]
     assert (found.next_due, found.oldest, found.over) == (3.0, 1.0, [])
     found = rows.look(connection, rows.Sought("orders", now=100.0, begin=5, too_old_before=0.0))
     assert [one.request_id for one in found.begun] == ["r3"]
-    assert found.next_due == 900.0
+    assert found.next_due == 390.0
 
 
 def test_what_is_too_old_is_never_begun(connection: sqlite3.Connection) -> None:
     """It is found, oldest first, also when it is not due yet; what runs is left alone."""
     for number in range(5):
-        rows.insert(connection, event(number), due_at=500.0 if number == 1 else float(number))
+        rows.insert(connection, event(number), due_at=250.0 if number == 1 else float(number))
     rows.look(connection, rows.Sought("orders", now=0.0, begin=1, too_old_before=0.0))
     found = rows.look(connection, rows.Sought("orders", now=100.0, begin=9, too_old_before=3.0))
     assert [one.request_id for one in found.over] == ["r1", "r2"]
