@@ -69,6 +69,46 @@ async def test_a_permit_that_no_event_needed_goes_back() -> None:
 
 
 @virtual_time.test
+async def test_a_full_disk_keeps_no_permit_from_other_callers() -> None:
+    """Nothing can be begun then, so nothing is held for it; also while an event of the function runs."""
+    async with world_of(functions_of={"orders": 2}, run_seconds=100.0) as world, world.life() as queue:
+        await queue.accept("orders", b"1", request_id=ONE)
+        await eventually(lambda: bool(world.runs))
+        world.state.problem = StoreUnwritable("state.db could not be written (database or disk is full)")
+        for _ in range(3):
+            queue.apply(None)  # type: ignore[arg-type]  # not looked at
+            await anyio.sleep(5)
+        with world.functions["orders"].caller() as other:
+            assert other.claim.try_acquire()
+        world.state.problem = None
+
+
+@virtual_time.test
+async def test_an_event_does_not_wait_behind_a_retry() -> None:
+    """It is due at once, whenever the other is."""
+    async with world_of() as world, world.life() as queue:
+        world.answer = lambda *_: FAILED if len(world.runs) == 1 else OK
+        await queue.accept("orders", b"1", request_id=ONE)
+        await eventually(lambda: queue.snapshot().functions["orders"].errors == 1)
+        await anyio.sleep(12)
+        began = world.now
+        await queue.accept("orders", b"1", request_id="r2")
+        await eventually(lambda: len(world.runs) == 2)
+        assert world.now - began < 0.5
+
+
+@virtual_time.test
+async def test_books_that_differ_from_the_disk_do_not_balance() -> None:
+    """A row that somebody has taken away is not forgotten in silence."""
+    async with world_of(functions_of={}) as world:
+        async with world.life() as queue:
+            await queue.accept("orders", b"1", request_id=ONE)
+            assert queue.books().balanced
+            await world.state.call(lambda connection: connection.execute("DELETE FROM invocations"))
+        assert not queue.books().balanced
+
+
+@virtual_time.test
 async def test_a_fault_of_ours_ends_a_life_of_the_queue_and_the_next_one_goes_on() -> None:
     """The service is run again on the same object: permits have gone back, and nothing is lost or counted twice."""
     async with (

@@ -140,3 +140,26 @@ async def test_a_stop_waits_for_no_target() -> None:
         assert world.now - asked < 1.0
         assert queue.books().figures["reporting"] == 5
         assert queue.books().balanced
+
+
+@virtual_time.test
+async def test_a_report_does_not_wait_behind_one_that_fails_by_itself() -> None:
+    """The target takes others, so it is not down."""
+
+    class Picky(AsyncWorld):
+        async def deliver(self, role: Role, target_arn: str, ended: EndedInvocation) -> None:
+            if ended.event.request_id == "r0":
+                raise OSError("not this one")
+            await super().deliver(role, target_arn, ended)
+
+    async with world_of() as plain:
+        world = Picky(plain.folder, answer=lambda *_: FAILED, settings={"orders": Settings(0, on_failure="arn:q")})
+        async with world.life() as queue:
+            await failing(queue, 2)
+            for number in range(2, 12):
+                await anyio.sleep(61)
+                told, began = len(world.delivered), anyio.current_time()
+                await queue.accept("orders", b"1", request_id=f"r{number}")
+                await eventually(lambda told=told: len(world.delivered) > told)  # type: ignore[misc]
+                # Its run, and its delivery.
+                assert anyio.current_time() - began < 3.0
