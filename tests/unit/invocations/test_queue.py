@@ -468,3 +468,21 @@ async def test_an_attempt_whose_worker_is_only_starting_does_not_hold_up_a_stop(
         world.busy["orders"] = 1
         assert queue.running() == 1
         await eventually(lambda: not queue.snapshot().depth)
+
+
+@virtual_time.test
+async def test_a_restart_knows_what_nobody_has_taken_yet() -> None:
+    """It does not begin to fill the disk once more."""
+    settings = {"orders": Settings(on_success="arn:q")}
+    answer = Payload(b"x" * 40_000)
+    async with world_of(answer=lambda *_: answer, settings=settings, limit_bytes=100_000, down={"arn:q"}) as world:
+        for _ in range(4):
+            async with world.life() as queue:
+                for number in range(5):
+                    await queue.accept("orders", b"1", request_id=f"{world.now}-{number}", beyond_limit=True)
+                await anyio.sleep(300)
+        assert len(world.runs) <= 8
+        world.down.clear()
+        async with world.life() as queue:
+            await eventually(lambda: not queue.snapshot().bytes, within=3_000)
+        assert queue.books().balanced
