@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pollers.importing.form import Request, Source, SourceForm
     from pollers.importing.model import Imported, Member, Origin
     from pollers.importing.trees import read_tree
-    from pollers.importing.values import JsonText, LocalPath, Unknown, Value, joined
+    from pollers.importing.values import JsonText, LocalPath, NameOf, Unknown, Value, joined
     from pollers.importing.writing import Written, write
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "JsonText",
     "LocalPath",
     "Member",
+    "NameOf",
     "Origin",
     "Request",
     "Source",
@@ -47,7 +48,7 @@ __getattr__ = lazily(
         "form": "Request Source SourceForm",
         "model": "Imported Member Origin",
         "trees": "read_tree",
-        "values": "JsonText LocalPath Unknown Value joined",
+        "values": "JsonText LocalPath NameOf Unknown Value joined",
         "writing": "Written write",
     },
 )

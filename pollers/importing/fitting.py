@@ -12,9 +12,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from config.options.model import TextKind
-from config.options.shapes import Either, Flag, ListOf, MapOf, Number, OneOf, Section, Shape, Text, options_of
+from config.options.shapes import Either, Flag, Instant, ListOf, MapOf, Number, OneOf, Section, Shape, Text, options_of
 from config.sources import registry
-from pollers.importing.values import Joined, JsonText, Unknown, Value, text_of
+from pollers.importing.values import Joined, JsonText, NameOf, Unknown, Value, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from config.options.shapes import Option
 
 _TRUTH = {"true": True, "false": False}
+_SECONDS = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?(?:[eE]\+?[0-9])?")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
@@ -100,7 +101,11 @@ def _single(value: Value, shape: Shape) -> Value:
         case Text(TextKind.PATTERN | TextKind.JSON):
             return _json_text(value)
         case Text() | OneOf():
-            return value if isinstance(value, bool) and isinstance(shape, OneOf) else text_of(value)
+            if isinstance(value, NameOf) or (isinstance(value, bool) and isinstance(shape, OneOf)):
+                return value
+            return text_of(value)
+        case Instant():
+            return int(float(value)) if isinstance(value, str) and _SECONDS.fullmatch(value) else value
         case _:
             return value
 

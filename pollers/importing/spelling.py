@@ -15,7 +15,7 @@ Plain: TypeAlias = "str | int | bool | list[Plain] | dict[str, Plain] | None"
 WIDTH = 110
 INDENT = "  "
 _SAFE = re.compile(r"[A-Za-z_./$][A-Za-z0-9_./:@$*+()=<>-]*(?: [A-Za-z0-9_./@$*+()=<>-]+)*")
-_SAFE_IN_BLOCK = re.compile(r"[A-Za-z_./$][A-Za-z0-9_./:@$*+(){}=<>,-]*(?: [A-Za-z0-9_./@$*+(){}=<>,-]+)*")
+_SAFE_IN_BLOCK = re.compile(r"[A-Za-z_./$][A-Za-z0-9_./:@$*+(){}=<>,-]*(?: [A-Za-z0-9_./@$*+(){}?=<>,-]+)*")
 _WORDS = re.compile(r"(?i:true|false|yes|no|on|off|y|n|null|nan|inf|~)|[-+.0-9][0-9_.:eExXoOa-fA-F+-]*|\.(?i:inf|nan)")
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 

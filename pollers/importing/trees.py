@@ -82,7 +82,8 @@ def _parse_yaml(text: str, shown: str) -> Node | None:
     try:
         root = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else text.count("\n") + 1
+        last = text.count("\n") + 1
+        line = min(error.problem_mark.line + 1, last) if error.problem_mark else last
         raise Unparsable(Place(shown, line), f"found malformed YAML ({error.problem}), expected a template") from error
     except (yaml.YAMLError, ValueError) as error:
         raise Unparsable(Place(shown, 1), f"found malformed YAML ({error}), expected a template") from error
@@ -120,7 +121,7 @@ class _Tree:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise Unparsable(key_place, "found a list or a mapping as a key, expected text")
             made = self.made(value, depth + 1)
-            if key_node.value == _MERGE and key_node.style is None:
+            if key_node.value == _MERGE and not key_node.style:
                 merged.append(made)
             else:
                 if key_node.value in table.entries:
@@ -135,7 +136,7 @@ class _Tree:
 
 def _scalar(node: yaml.ScalarNode, place: Place) -> Scalar:
     text: str = node.value
-    return Scalar(place, _resolved(text) if node.style is None else text, text)
+    return Scalar(place, text if node.style else _resolved(text), text)
 
 
 def _resolved(text: str) -> str | int | bool | None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from config.text.places import Place
+    from pollers.importing.model import Member
 
 LONGEST_TEXT = 256 * 1024
 """Characters. A longer text is no setting of Lambda's, but what a few lines that join one another make."""
@@ -51,7 +52,16 @@ class JsonText:
     text: str
 
 
-Value: TypeAlias = "str | int | bool | Unknown | Joined | LocalPath | JsonText | list[Value] | dict[str, Value] | None"
+@dataclass(frozen=True, slots=True, eq=False)
+class NameOf:
+    """The name that a function will have in the configuration, where another may have taken the one that it had."""
+
+    member: Member
+
+
+Value: TypeAlias = (
+    "str | int | bool | Unknown | Joined | LocalPath | JsonText | NameOf | list[Value] | dict[str, Value] | None"
+)
 """Numbers with a fraction stay texts, as they are spelled."""
 
 

@@ -19,7 +19,7 @@ from config.text.places import Place
 from pollers.importing.ordering import FUNCTIONS, MAPPINGS, SCHEDULES, ordered
 from pollers.importing.placeholders import Placeholders
 from pollers.importing.spelling import INDENT, Plain, entry
-from pollers.importing.values import Joined, JsonText, LocalPath, Unknown, Value
+from pollers.importing.values import Joined, JsonText, LocalPath, NameOf, Unknown, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,6 +49,7 @@ class _Writer:
         self._imported = imported
         self._folder = folder
         self._placeholders = Placeholders()
+        self._functions: dict[int, str] = {}
 
     def written(self) -> Written:
         body = list(self._body())
@@ -66,9 +67,10 @@ class _Writer:
         for section, options in self._imported.sections.items():
             yield ""
             yield from entry(section, self._plain(options, (section,)), 0)
-        renamed = self._named(self._imported.functions, FUNCTION_NAME, 64)
+        functions = self._named(self._imported.functions, FUNCTION_NAME, 64)
+        self._functions = {id(one): name for one, name in zip(self._imported.functions, functions, strict=True)}
         if self._imported.functions:
-            yield from self._section("functions", self._imported.functions, renamed, FUNCTIONS)
+            yield from self._section("functions", self._imported.functions, functions, FUNCTIONS)
         mappings = self._named(self._imported.mappings, MAPPING_NAME, 128)
         if self._imported.mappings:
             yield from self._section("event_source_mappings", self._imported.mappings, mappings, MAPPINGS)
@@ -117,6 +119,8 @@ class _Writer:
                 return "".join(self._part(part, path) for part in parts)
             case LocalPath():
                 return _escaped(_relative(value.path, self._folder))
+            case NameOf():
+                return self._functions.get(id(value.member), value.member.name)
             case JsonText():
                 return _json(value.text)
             case str():
@@ -150,7 +154,7 @@ def _relative(path: Path, folder: Path) -> str:
         text = os.path.relpath(path, folder).replace(os.sep, "/")
     except ValueError:
         return str(path)
-    return text if text.startswith((".", "/")) else f"./{text}"
+    return text if text in (".", "..") or text.startswith(("../", "/")) else f"./{text}"
 
 
 def _json(text: str) -> Plain:

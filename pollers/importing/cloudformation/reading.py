@@ -1,16 +1,119 @@
-"""A template as a source."""
+"""A template as a source: its functions first, then what calls them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from config.text.nodes import Unparsable
-from config.text.places import Place
+from config.faults import ConfigError, Fault
+from pollers.importing.cloudformation.code import local_code
+from pollers.importing.cloudformation.context import Context
+from pollers.importing.cloudformation.evaluator import Evaluator
+from pollers.importing.cloudformation.events import read_events
+from pollers.importing.cloudformation.functions import add_call, read_function
+from pollers.importing.cloudformation.mappings import read_mapping
+from pollers.importing.cloudformation.schedules import read_rule, read_schedule
+from pollers.importing.cloudformation.stack import Stack, read_stack
+from pollers.importing.cloudformation.template import read_template
 from pollers.importing.form import SourceForm
+from pollers.importing.model import Imported
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from config.text.nodes import Node
+    from config.text.places import Place
+    from pollers.importing.cloudformation.template import Resource, Template
     from pollers.importing.form import Request, Source
-    from pollers.importing.model import Imported
+    from pollers.importing.running import Code
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is around a template. ``folder`` is what its local paths are relative to; ``given`` are values for parameters and pseudo
+    parameters that are known without the user. ``code_of`` finds a function's code, where it is not as in SAM; ``readable`` gives a
+    resource a better name than its logical id, or None. ``unclaimed`` is whether functions that nothing calls are wanted.
+    """
+
+    folder: Path
+    given: Mapping[str, str]
+    code_of: Callable[[Context, Resource], Code] | None = None
+    readable: Callable[[Resource], str | None] | None = None
+    wanted: Callable[[Resource], bool] | None = None
+
+
+def import_template(tree: Node, request: Request, around: Surroundings, imported: Imported) -> None:
+    """Add what is in a template. Raises :class:`ConfigError` or :class:`Unparsable` for one that cannot be read."""
+    template = read_template(tree)
+    stack = read_stack(request.stack) if request.stack is not None else Stack()
+    given = {**around.given, **stack.pseudo, **stack.parameters, **request.parameters}
+    evaluator = Evaluator(template, given, stack)
+    context = Context(template, evaluator, imported, around.folder, _code(request, around), _names(evaluator, around))
+    wanted = around.wanted or (lambda _resource: True)
+    resources = [one for one in template.resources.values() if wanted(one) and context.made(one)]
+    for name, place in template.loops:
+        imported.note(place, name, "left out: only CloudFormation can tell what a loop makes")
+    for resource in resources:
+        if resource.is_function:
+            read_function(context, resource)
+    for resource in resources:
+        _read_caller(context, resource)
+
+
+def _read_caller(context: Context, resource: Resource) -> None:
+    match resource.type:
+        case "AWS::Serverless::Function":
+            read_events(context, resource)
+        case "AWS::Lambda::EventSourceMapping":
+            read_mapping(context, resource)
+        case "AWS::Scheduler::Schedule":
+            read_schedule(context, resource)
+        case "AWS::Events::Rule":
+            read_rule(context, resource)
+        case "AWS::Lambda::EventInvokeConfig":
+            _read_call(context, resource, "event_invoke_config", "FunctionName")
+        case "AWS::Lambda::Url":
+            _read_call(context, resource, "function_url", "TargetFunctionArn")
+
+
+def _read_call(context: Context, resource: Resource, option: str, function: str) -> None:
+    """Add how a function is called, which is a resource of its own."""
+    entry = resource.properties.entries.get(function)
+    member = context.target(entry.node if entry is not None else None, resource.place_of(function))
+    given = {key: context.evaluator.value(one.node) for key, one in resource.properties.entries.items()}
+    if member is None:
+        context.note(resource.place, resource.logical_id, "left out: its function cannot be known")
+        return
+    first = option not in member.options
+    add_call(context, member, option, given, resource.place)
+    if first and option in member.options:
+        member.origins[option] = context.origin(resource)
+
+
+def _code(request: Request, around: Surroundings) -> Callable[[Context, Resource], Code]:
+    return around.code_of or (lambda context, resource: local_code(context, resource, request.code_folders))
+
+
+def _names(evaluator: Evaluator, around: Surroundings) -> Callable[[Resource], str]:
+    """The name that something has in the configuration: a function's real one, a readable one, or the logical id."""
+
+    def name_of(resource: Resource) -> str:
+        real = evaluator.name_of(resource) if resource.is_function else None
+        if isinstance(real, str) and real:
+            return real
+        return (around.readable(resource) if around.readable else None) or resource.logical_id
+
+    return name_of
+
+
+def refuse_unknown_parameters(names: Iterable[str], templates: Iterable[Template], place: Place) -> None:
+    """A parameter that no template has is a slip of the user's. Raises :class:`ConfigError`."""
+    known = {name for template in templates for name in template.parameters}
+    wrong = [name for name in names if name not in known and not name.startswith("AWS::")]
+    if wrong:
+        expected = f"one of {', '.join(sorted(known))}" if known else "none: it has no parameters"
+        raise ConfigError([Fault(*place, "", f"found --parameter {name}, expected {expected}") for name in wrong])
 
 
 def _recognises(source: Source) -> bool:
@@ -18,7 +121,13 @@ def _recognises(source: Source) -> bool:
 
 
 def _read(request: Request) -> Imported:
-    raise Unparsable(Place(request.source.text, 1), "found a template, which is not read yet")
+    source = request.source
+    template = read_template(source.tree)
+    refuse_unknown_parameters(request.parameters, [template], source.tree.place)
+    kind = "SAM" if template.is_sam else "CloudFormation"
+    imported = Imported(f"the {kind} template {source.text}")
+    import_template(source.tree, request, Surroundings(source.path.absolute().parent, {}), imported)
+    return imported
 
 
 TEMPLATE = SourceForm(

@@ -1,0 +1,138 @@
+"""What the readers of a template's parts share: the template, its evaluator, what is found, and where code is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from config.functions.references import refer
+from config.text.nodes import Node, Scalar, Sequence, Table
+from pollers.importing.cloudformation.evaluator import PLACEHOLDER
+from pollers.importing.model import Imported, Member, Origin
+from pollers.importing.placeholders import variable
+from pollers.importing.values import Unknown, Value, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from config.text.places import Place
+    from pollers.importing.cloudformation.evaluator import Evaluator
+    from pollers.importing.cloudformation.template import Resource, Template
+    from pollers.importing.running import Code
+
+
+@dataclass(slots=True)
+class Context:
+    """The reading of one template. ``folder`` is that of the template. ``code_of`` finds a function's code, ``name_of`` the
+    readable name of any resource. ``functions`` are those read so far, by logical id.
+    """
+
+    template: Template
+    evaluator: Evaluator
+    imported: Imported
+    folder: Path
+    code_of: Callable[[Context, Resource], Code]
+    name_of: Callable[[Resource], str]
+    functions: dict[str, Member] = field(default_factory=dict)
+    outside: dict[str, Member] = field(default_factory=dict)
+    shut: set[str] = field(default_factory=set)
+
+    def origin(self, resource: Resource, event: str = "", place: Place | None = None) -> Origin:
+        """Where a resource, or an event of a function, stands."""
+        called = f"{resource.logical_id}, event {event}" if event else resource.logical_id
+        return Origin(place or resource.place, f"{called} ({resource.type})")
+
+    def note(self, place: Place | None, about: str, message: str) -> None:
+        """Tell the user something."""
+        self.imported.note(place, about, message)
+
+    def made(self, resource: Resource) -> bool:
+        """Whether a resource is made; one whose condition cannot be known is, with a note."""
+        found = self.evaluator.made(resource)
+        if isinstance(found, Unknown):
+            self.note(resource.place, resource.logical_id, f"imported although {found.reason} is not known")
+            return True
+        return found
+
+    def target(self, node: Node | None, place: Place) -> Member | None:
+        """The function that a setting names, by its name, its ARN, an alias or a version; None where it names none.
+
+        A function that is not of the template is added as one in AWS.
+        """
+        if node is None:
+            return None
+        inside = {name for name in references(node) if self._function(name) is not None}
+        if len(inside) == 1:
+            return self.functions.get(self._function(inside.pop()) or "")
+        value = self.evaluator.value(node)
+        text = text_of(value)
+        if text is None:
+            return None
+        found = refer(text) if isinstance(text, str) else None
+        for logical_id, member in self.functions.items():
+            if found is not None and found[0] in (member.name, logical_id):
+                return member
+        return self._outside(text, found[0] if found else None, place)
+
+    def _function(self, logical_id: str) -> str | None:
+        """The function behind a logical id: itself, or that of an alias or a version."""
+        for _ in range(5):
+            if logical_id in self.functions:
+                return logical_id
+            resource = self.template.resources.get(logical_id)
+            if resource is None or resource.type not in ("AWS::Lambda::Alias", "AWS::Lambda::Version"):
+                return None
+            entry = resource.properties.entries.get("FunctionName")
+            behind = sorted(references(entry.node)) if entry is not None else []
+            if len(behind) != 1:
+                return None
+            logical_id = behind[0]
+        return None
+
+    def _outside(self, text: Value, name: str | None, place: Place) -> Member:
+        is_arn = isinstance(text, str) and text.startswith("arn:")
+        key = repr(text)
+        if key not in self.outside:
+            called = name or (text.wanted or "function" if isinstance(text, Unknown) else "function")
+            arn: Value = text
+            if name is not None and not is_arn:
+                arn = Unknown(
+                    f"{name}.Arn",
+                    variable(name, "Arn"),
+                    f"the ARN of the function {name}, which is not in the template",
+                    place,
+                )
+            member = Member(
+                called.lower() if name is None else called,
+                {"runtime": "lambda", "function_arn": arn},
+                Origin(place, "a function that is not in the template"),
+            )
+            self.outside[key] = member
+            self.imported.functions.append(member)
+        return self.outside[key]
+
+
+def references(node: Node) -> Iterator[str]:
+    """The logical ids (and parameters) that a value refers to."""
+    match node:
+        case Sequence():
+            for item in node.items:
+                yield from references(item)
+        case Table():
+            for key, entry in node.entries.items():
+                yield from _referred(key, entry.node)
+
+
+def _referred(key: str, node: Node) -> Iterator[str]:
+    match key, node:
+        case "Ref" | "Fn::GetAtt", Scalar(text=text):
+            yield text.partition(".")[0]
+        case "Fn::GetAtt", Sequence(items=[Scalar(text=text), *_]):
+            yield text
+        case "Fn::Sub", Scalar(text=text) | Sequence(items=[Scalar(text=text), *_]):
+            yield from (found["name"].partition(".")[0] for found in PLACEHOLDER.finditer(text) if not found["literal"])
+            if isinstance(node, Sequence):
+                yield from references(node)
+        case _:
+            yield from references(node)
