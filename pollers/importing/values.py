@@ -22,13 +22,14 @@ class Unknown:
 
     ``key`` is what it stands for: two with one key are one variable. ``wanted`` is the variable's name if it is free; None names
     it after the setting that it stands in. ``reason`` completes "NAME: ", such as "the ARN of Orders, which the template does not
-    say".
+    say". ``about`` is the id of the resource that it belongs to.
     """
 
     key: str
     wanted: str | None
     reason: str
     place: Place | None = None
+    about: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

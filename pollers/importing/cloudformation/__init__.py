@@ -1,8 +1,29 @@
 """CloudFormation's templates, SAM's among them: the language, and what becomes of its resources.
 
-May import :mod:`pollers.importing`.
+What other tools pack into templates is read through :func:`import_template` as well. May import :mod:`pollers.importing`.
 """
 
-from pollers.importing.cloudformation.reading import TEMPLATE
+from pollers.importing.cloudformation.code import chosen_folder, local_code
+from pollers.importing.cloudformation.context import Context
+from pollers.importing.cloudformation.evaluator import Evaluator
+from pollers.importing.cloudformation.reading import (
+    TEMPLATE,
+    Surroundings,
+    evaluator_for,
+    import_template,
+    refuse_unknown_parameters,
+)
+from pollers.importing.cloudformation.template import Resource
 
-__all__ = ["TEMPLATE"]
+__all__ = [
+    "TEMPLATE",
+    "Context",
+    "Evaluator",
+    "Resource",
+    "Surroundings",
+    "chosen_folder",
+    "evaluator_for",
+    "import_template",
+    "local_code",
+    "refuse_unknown_parameters",
+]

@@ -20,13 +20,14 @@ BUILT = Path(".aws-sam") / "build"
 
 
 def local_code(context: Context, resource: Resource, folders: Mapping[str, Path]) -> Code:
-    """The code of a function: as the user says, as ``sam build`` made it, or as the template names it."""
+    """The code of a function: as the user says, as ``sam build`` or the CDK made it, or as the template names it."""
     chosen = chosen_folder(context, resource, folders)
     if chosen is not None:
         return chosen
-    built = context.folder / BUILT / resource.logical_id
-    if built.is_dir():
-        return Code(built)
+    asset = resource.metadata("aws:asset:path")
+    for there in (context.folder / BUILT / resource.logical_id, context.folder / asset if asset else None):
+        if there is not None and _is_there(there):
+            return Code(there)
     uri = _uri(context, resource)
     if not isinstance(uri, str) or uri.startswith(("s3://", "http://", "https://")):
         return Code(missing=_elsewhere(context, resource, uri))

@@ -56,11 +56,18 @@ NOTHING: Final = _Nothing()
 
 @dataclass(slots=True)
 class Evaluator:
-    """Evaluates the nodes of one template. ``given`` are parameters and pseudo parameters by name."""
+    """Evaluates the nodes of one template. ``given`` are parameters and pseudo parameters by name.
+
+    Where there are several templates, ``scope`` tells apart what has one logical id in two of them, ``exports`` knows what they
+    export, by name, and ``readable`` gives a resource the name that variables get.
+    """
 
     template: Template
     given: Mapping[str, str]
     stack: Stack = field(default_factory=Stack)
+    scope: str = ""
+    exports: Callable[[str], Value] = lambda _name: None
+    readable: Callable[[Resource], str] = lambda resource: resource.logical_id
     _depth: int = 0
     _active: list[str] = field(default_factory=list)
     _known: dict[str, Value] = field(default_factory=dict)
@@ -170,7 +177,9 @@ class Evaluator:
         if resource is None:
             what = f"{attribute} of {logical_id}" if attribute else logical_id
             wanted = variable(logical_id, attribute or "")
-            return Unknown(f"{logical_id}.{attribute}", wanted, f"{what}, which is not in the template", place)
+            return Unknown(
+                f"{self.scope}{logical_id}.{attribute}", wanted, f"{what}, which is not in the template", place
+            )
         kind = kind_of(resource.type)
         form = kind.attributes.get(attribute) if attribute else kind.ref
         name = self.name_of(resource)
@@ -181,7 +190,8 @@ class Evaluator:
         called = attribute or kind.called
         shown = {"Arn": "ARN", "Url": "URL", "Name": "name"}.get(called, called)
         reason = f"the {shown} of {logical_id} ({resource.type}), which the template does not say"
-        return Unknown(f"{logical_id}.{called}", variable(logical_id, called), reason, resource.place)
+        key, wanted = f"{self.scope}{logical_id}.{called}", variable(self.readable(resource), called)
+        return Unknown(key, wanted, reason, resource.place, logical_id)
 
     def _told(self, logical_id: str, attribute: str | None) -> str | None:
         """What the deployed stack says of it: its physical id, or an output that is just this."""
@@ -245,7 +255,7 @@ class Evaluator:
                 if looked_up
                 else "which has no default (or use --parameter)"
             )
-            return Unknown(f"parameter {name}", variable(name), f"the parameter {name}, {why}", entry.place)
+            return Unknown(f"{self.scope}parameter {name}", variable(name), f"the parameter {name}, {why}", entry.place)
         if _LISTS.search(kind):
             return [_resolved(item.strip(), entry.place) for item in text.split(",")]
         return int(text) if kind == "Number" and _INTEGER.fullmatch(text) else _resolved(text, entry.place)
@@ -361,6 +371,9 @@ class Evaluator:
 
     def _import_value(self, argument: Node, place: Place) -> Value:
         name = self.value(argument)
+        told = self.exports(name) if isinstance(name, str) else None
+        if told is not None:
+            return told
         text = name if isinstance(name, str) else "another stack's"
         wanted = variable(name) if isinstance(name, str) else None
         return Unknown(

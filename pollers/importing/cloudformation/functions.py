@@ -114,7 +114,7 @@ def _layer_folder(context: Context, layer: Value) -> Value:
     """The folder of a layer that the template itself makes of a local one."""
     if not isinstance(layer, Unknown):
         return None
-    resource = context.template.resources.get(layer.key.partition(".")[0])
+    resource = context.template.resources.get(layer.about or "")
     if resource is None or not resource.type.endswith("::LayerVersion"):
         return None
     built = context.folder / BUILT / resource.logical_id

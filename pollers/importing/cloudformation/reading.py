@@ -31,27 +31,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What is around a template. ``folder`` is what its local paths are relative to; ``given`` are values for parameters and pseudo
-    parameters that are known without the user. ``code_of`` finds a function's code, where it is not as in SAM; ``readable`` gives a
-    resource a better name than its logical id, or None. ``unclaimed`` is whether functions that nothing calls are wanted.
+    """What is around a template. ``folder`` is what its local paths are relative to.
+
+    ``code_of`` finds a function's code where it is not as in SAM. ``readable`` gives a resource a better name than its logical id.
+    ``wanted`` says which resources are the user's own.
     """
 
     folder: Path
-    given: Mapping[str, str]
     code_of: Callable[[Context, Resource], Code] | None = None
-    readable: Callable[[Resource], str | None] | None = None
-    wanted: Callable[[Resource], bool] | None = None
+    readable: Callable[[Resource], str] = lambda resource: resource.logical_id
+    wanted: Callable[[Resource], bool] = lambda _resource: True
 
 
-def import_template(tree: Node, request: Request, around: Surroundings, imported: Imported) -> None:
-    """Add what is in a template. Raises :class:`ConfigError` or :class:`Unparsable` for one that cannot be read."""
-    template = read_template(tree)
+def evaluator_for(tree: Node, request: Request, given: Mapping[str, str] | None = None) -> Evaluator:
+    """What evaluates the template in a tree, with what the user and the deployed stack say. ``given`` is known without them.
+
+    Raises :class:`ConfigError` or :class:`config.text.nodes.Unparsable` for a template that cannot be read.
+    """
     stack = read_stack(request.stack) if request.stack is not None else Stack()
-    given = {**around.given, **stack.pseudo, **stack.parameters, **request.parameters}
-    evaluator = Evaluator(template, given, stack)
-    context = Context(template, evaluator, imported, around.folder, _code(request, around), _names(evaluator, around))
-    wanted = around.wanted or (lambda _resource: True)
-    resources = [one for one in template.resources.values() if wanted(one) and context.made(one)]
+    known = {**(given or {}), **stack.pseudo, **stack.parameters, **request.parameters}
+    return Evaluator(read_template(tree), known, stack)
+
+
+def import_template(evaluator: Evaluator, request: Request, around: Surroundings, imported: Imported) -> None:
+    """Add what is in a template."""
+    template = evaluator.template
+    names = _names(evaluator, around)
+    context = Context(template, evaluator, imported, around.folder, _code(request, around), names)
+    resources = [one for one in template.resources.values() if around.wanted(one) and context.made(one)]
     for name, place in template.loops:
         imported.note(place, name, "left out: only CloudFormation can tell what a loop makes")
     for resource in resources:
@@ -102,7 +109,7 @@ def _names(evaluator: Evaluator, around: Surroundings) -> Callable[[Resource], s
         real = evaluator.name_of(resource) if resource.is_function else None
         if isinstance(real, str) and real:
             return real
-        return (around.readable(resource) if around.readable else None) or resource.logical_id
+        return around.readable(resource)
 
     return name_of
 
@@ -122,11 +129,11 @@ def _recognises(source: Source) -> bool:
 
 def _read(request: Request) -> Imported:
     source = request.source
-    template = read_template(source.tree)
-    refuse_unknown_parameters(request.parameters, [template], source.tree.place)
-    kind = "SAM" if template.is_sam else "CloudFormation"
+    evaluator = evaluator_for(source.tree, request)
+    refuse_unknown_parameters(request.parameters, [evaluator.template], source.tree.place)
+    kind = "SAM" if evaluator.template.is_sam else "CloudFormation"
     imported = Imported(f"the {kind} template {source.text}")
-    import_template(source.tree, request, Surroundings(source.path.absolute().parent, {}), imported)
+    import_template(evaluator, request, Surroundings(source.path.absolute().parent), imported)
     return imported
 
 

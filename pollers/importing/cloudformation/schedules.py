@@ -113,10 +113,7 @@ def _function(context: Context, node: Node | None, resource: Resource) -> Member
     value = context.evaluator.value(node)
     if isinstance(value, str) and ":lambda:" not in value:
         return None
-    if (
-        isinstance(value, Unknown)
-        and (target := context.template.resources.get(value.key.partition(".")[0])) is not None
-    ):
+    if isinstance(value, Unknown) and (target := context.template.resources.get(value.about or "")) is not None:
         is_called = target.is_function or target.type in ("AWS::Lambda::Alias", "AWS::Lambda::Version")
         if not is_called:
             return None

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from config.text.nodes import Unparsable, quoted
 from config.text.places import Place
+from pollers.importing.cdk import ASSEMBLY
 from pollers.importing.cloudformation import TEMPLATE
 
 if TYPE_CHECKING:
     from pollers.importing.form import Source, SourceForm
 
-FORMS: tuple[SourceForm, ...] = (TEMPLATE,)
+FORMS: tuple[SourceForm, ...] = (ASSEMBLY, TEMPLATE)
 
 
 class Unrecognised(Unparsable):

@@ -1,0 +1,155 @@
+"""An assembly as a source: its stacks together, since they refer to one another."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from config.text.nodes import Entry, Node, Scalar, Table, Unparsable
+from config.text.places import Place
+from pollers.importing.cdk.assembly import MANIFEST, Stack, stacks_in
+from pollers.importing.cloudformation import (
+    Surroundings,
+    evaluator_for,
+    import_template,
+    local_code,
+    refuse_unknown_parameters,
+)
+from pollers.importing.form import SourceForm
+from pollers.importing.model import Imported
+from pollers.importing.running import Code
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pollers.importing.cloudformation import Context, Evaluator, Resource
+    from pollers.importing.form import Request, Source
+    from pollers.importing.values import Value
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+_ID_END = re.compile(r"(?<=.)[0-9A-F]{8}$")
+_OTHER = re.compile(r"[^A-Za-z0-9]+")
+_OWN_HANDLERS = ("__entrypoint__.", "framework.")
+_OWN_CONSTRUCTS = ("Custom::", "BucketNotificationsHandler", "LogRetention", "AWS679f53fac002430cb0da5b7982bd2287")
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A stack, and what evaluates its template."""
+
+    stack: Stack
+    evaluator: Evaluator
+
+
+def _recognises(source: Source) -> bool:
+    return source.has(MANIFEST)
+
+
+def _read(request: Request) -> Imported:
+    source = request.source
+    shown = source.text.rstrip("/") or "/"
+    stacks = list(stacks_in(source.path, shown))
+    if not stacks:
+        raise Unparsable(Place(f"{shown}/{MANIFEST}", 1), "found an assembly without stacks, expected at least one")
+    parts = [_Part(stack, _evaluator(stack, request, several=len(stacks) > 1)) for stack in stacks]
+    templates = [part.evaluator.template for part in parts]
+    refuse_unknown_parameters(request.parameters, templates, Place(f"{shown}/{MANIFEST}", 1))
+    _share_exports(parts)
+    imported = Imported(f"the CDK's assembly {shown}")
+    for part in parts:
+        around = Surroundings(
+            part.stack.folder.absolute(),
+            partial(_code, stack=part.stack, request=request),
+            partial(_readable, stack=part.stack),
+            lambda resource: not _is_own(resource),
+        )
+        import_template(part.evaluator, request, around, imported)
+    return imported
+
+
+def _evaluator(stack: Stack, request: Request, *, several: bool) -> Evaluator:
+    found = evaluator_for(stack.tree, request, stack.given)
+    if several and found.stack.pseudo.get("AWS::StackName", stack.name) != stack.name:
+        found = evaluator_for(
+            stack.tree, replace(request, stack=None), stack.given
+        )  # the user's file is about another stack
+    found.scope = f"{stack.name}:" if several else ""
+    found.readable = partial(_readable, stack=stack)
+    return found
+
+
+def _share_exports(parts: Sequence[_Part]) -> None:
+    """Let each stack know what the others export, which is evaluated when it is asked for."""
+    exported: dict[str, tuple[Evaluator, Node]] = {}
+    for part in parts:
+        for entry in part.evaluator.template.outputs.values():
+            export, value = _member(entry, "Export"), _member(entry, "Value")
+            name = _member(export, "Name") if export is not None else None
+            if name is not None and value is not None and isinstance(text := part.evaluator.value(name.node), str):
+                exported[text] = (part.evaluator, value.node)
+    asked: list[str] = []
+
+    def value_of(name: str) -> Value:
+        if name not in exported or name in asked:
+            return None
+        asked.append(name)
+        try:
+            evaluator, node = exported[name]
+            return evaluator.value(node)
+        finally:
+            asked.pop()
+
+    for part in parts:
+        part.evaluator.exports = value_of
+
+
+def _member(entry: Entry, key: str) -> Entry | None:
+    return entry.node.entries.get(key) if isinstance(entry.node, Table) else None
+
+
+def _code(context: Context, resource: Resource, stack: Stack, request: Request) -> Code:
+    """The folder of the function's asset, by its hash where its path is not told."""
+    found = local_code(context, resource, request.code_folders)
+    if found.path is not None or found.expected:
+        return found
+    entry = resource.properties.entries.get("Code")
+    for digest in _hashes(entry.node) if entry is not None else ():
+        for path in (stack.assets.get(digest), f"asset.{digest}"):
+            if path is not None and (stack.folder / path).exists():
+                return Code((stack.folder / path).absolute())
+    return found
+
+
+def _hashes(node: Node) -> list[str]:
+    """Hashes of assets in a function's Code: in the key of its archive, or (older CDKs) in the names of parameters."""
+    if isinstance(node, Scalar):
+        return _HASH.findall(node.text)
+    items = node.items if not isinstance(node, Table) else [entry.node for entry in node.entries.values()]
+    return [found for item in items for found in _hashes(item)]
+
+
+def _readable(resource: Resource, stack: Stack) -> str:
+    """The construct's path without the stack's own, such as ``Orders-SqsEventSource``; else the logical id without its hash."""
+    path = resource.metadata("aws:cdk:path")
+    if path is None:
+        return _ID_END.sub("", resource.logical_id)
+    parts = path.split("/")
+    start = len(stack.path) if tuple(parts[: len(stack.path)]) == stack.path else 1
+    words = [_ID_END.sub("", part) for part in parts[start:] if part not in ("Resource", "Default")]
+    return _OTHER.sub("-", "-".join(words)).strip("-") or _ID_END.sub("", resource.logical_id)
+
+
+def _is_own(resource: Resource) -> bool:
+    """Whether a function is the CDK's own, made for its custom resources."""
+    path = resource.metadata("aws:cdk:path") or ""
+    entry = resource.properties.entries.get("Handler")
+    handler = entry.node.text if entry is not None and isinstance(entry.node, Scalar) else ""
+    in_path = any(part.startswith(_OWN_CONSTRUCTS) for part in path.split("/"))
+    return resource.is_function and (in_path or "CustomResourceProvider" in path or handler.startswith(_OWN_HANDLERS))
+
+
+ASSEMBLY = SourceForm(
+    called="a cdk.out folder", looks_like=f"a folder with {MANIFEST}", recognises=_recognises, read=_read
+)

@@ -1,0 +1,108 @@
+"""``headrace import``, as the user sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from pollers.cli import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.testing import Result
+
+TEMPLATE = """\
+Parameters: {Secret: {Type: String}}
+Resources:
+  F:
+    Type: AWS::Lambda::Function
+    Properties: {Runtime: python3.12, Handler: app.handler, Code: src, Environment: {Variables: {SECRET: !Ref Secret}}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project, in which the command runs."""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "app.py").write_text("def handler(event, context): ...\n")
+    (tmp_path / "template.yaml").write_text(TEMPLATE)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    """The command's outcome."""
+    return CliRunner().invoke(main, ["import", *arguments], catch_exceptions=False)
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_configuration_goes_to_stdout_and_what_to_do_to_stderr() -> None:
+    """So that it can be piped."""
+    done = run("template.yaml")
+    assert done.exit_code == 0
+    assert "    code: ./src\n" in done.stdout
+    assert "note: template.yaml:1: set ${SECRET}: the parameter Secret" in done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        "imported 1 function, 0 mappings, 0 schedules; 1 variable to set before it can be used"
+    )
+
+
+def test_what_is_imported_can_be_checked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a file in another folder as well: paths are relative to the file."""
+    (folder / "conf").mkdir()
+    monkeypatch.setenv("SECRET", "x")
+    assert run("template.yaml", "-o", "conf/headrace.yaml").exit_code == 0
+    assert "    code: ../src\n" in (folder / "conf" / "headrace.yaml").read_text()
+    checked = CliRunner().invoke(main, ["check", "conf/headrace.yaml"], catch_exceptions=False)
+    assert checked.exit_code == 0, checked.output
+
+
+def test_a_file_that_is_there_is_written_over_only_when_asked(folder: Path) -> None:
+    """It may be somebody's work."""
+    file = folder / "headrace.yaml"
+    file.write_text("mine\n")
+    refused = run("template.yaml", "-o", "headrace.yaml")
+    assert refused.exit_code == 2
+    assert "headrace.yaml:1: found a file of this name, expected none, or --force to write over it" in refused.stderr
+    assert file.read_text() == "mine\n"
+    assert run("template.yaml", "-o", "headrace.yaml", "--force").exit_code == 0
+    assert file.read_text() != "mine\n"
+    assert {path.name for path in folder.iterdir()} == {"src", "template.yaml", "headrace.yaml"}
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_folder_that_is_not_there_cannot_be_written_to() -> None:
+    """That is a failure, not a fault of the arguments."""
+    done = run("template.yaml", "-o", "nowhere/headrace.yaml")
+    assert done.exit_code == 1
+    assert "nowhere/headrace.yaml:1: cannot be written (No such file or directory)" in done.stderr
+
+
+@pytest.mark.usefixtures("folder")
+def test_parameters_and_code_folders_are_given_by_name() -> None:
+    """A value may have an equals sign."""
+    done = run("template.yaml", "--parameter", "Secret=a=b", "--code-folder", "F=.")
+    assert "environment: {SECRET: a=b}" in done.stdout
+    assert '    code: "."\n' in done.stdout
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("nowhere.yaml",), "nowhere.yaml:1: found no file and no folder of this name, expected "),
+        (("src",), "src:1: found a folder that is none of these, expected "),
+        (("template.yaml", "--parameter", "Secret"), "expected --parameter NAME=VALUE"),
+        (("template.yaml", "--parameter", "Other=1"), "found --parameter Other, expected one of Secret"),
+        (("template.yaml", "--stack", "nowhere.json"), "nowhere.json:1: found a file that cannot be read"),
+    ],
+)
+def test_what_cannot_be_used_is_said_and_nothing_is_written(arguments: tuple[str, ...], message: str) -> None:
+    """The exit code is 2."""
+    done = run(*arguments)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert done.stdout == ""

@@ -1,0 +1,180 @@
+"""What ``cdk synth`` writes: stacks together, names that a person knows, and the folders of assets."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from config.text.nodes import Unparsable
+from tests.unit.importing.templates import imported_from, options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.importing.templates import Outcome
+
+DIGEST = "a1" * 32
+OTHER = "b2" * 32
+
+
+def handler(path: str | None, digest: str, handler_name: str = "app.handler", *, told: bool = True) -> dict[str, Any]:
+    """A function as the CDK writes it; ``told`` is whether metadata names its asset."""
+    metadata: dict[str, Any] = {} if path is None else {"aws:cdk:path": path}
+    if told:
+        metadata |= {"aws:asset:path": f"asset.{digest}", "aws:asset:property": "Code"}
+    bucket = {"Fn::Sub": "cdk-hnb659fds-assets-${AWS::AccountId}-${AWS::Region}"}
+    return {
+        "Type": "AWS::Lambda::Function",
+        "Properties": {
+            "Code": {"S3Bucket": bucket, "S3Key": f"{digest}.zip"},
+            "Handler": handler_name,
+            "Runtime": "python3.12",
+            "Role": {"Fn::GetAtt": ["OrdersServiceRole11112222", "Arn"]},
+        },
+        "Metadata": metadata,
+    }
+
+
+def mapping(path: str, source: object, function: str) -> dict[str, Any]:
+    """A mapping as the CDK writes it."""
+    return {
+        "Type": "AWS::Lambda::EventSourceMapping",
+        "Properties": {"EventSourceArn": source, "FunctionName": {"Ref": function}, "BatchSize": 5},
+        "Metadata": {"aws:cdk:path": path},
+    }
+
+
+def stack(
+    template: str, environment: str = "aws://unknown-account/unknown-region", name: str = "Shop"
+) -> dict[str, Any]:
+    """The artifact of a stack."""
+    return {
+        "type": "aws:cloudformation:stack",
+        "environment": environment,
+        "properties": {"templateFile": template},
+        "displayName": name,
+    }
+
+
+def assembly(folder: Path, artifacts: dict[str, Any], **files: object) -> Path:
+    """An assembly of these artifacts and files, with two assets."""
+    out = folder / "cdk.out"
+    out.mkdir(parents=True)
+    (out / "manifest.json").write_text(json.dumps({"version": "36.0.0", "artifacts": artifacts}))
+    for name, content in files.items():
+        (out / f"{name}.json").write_text(json.dumps(content))
+    for digest in (DIGEST, OTHER):
+        (out / f"asset.{digest}").mkdir()
+        (out / f"asset.{digest}" / "app.py").write_text("def handler(event, context): ...\n")
+    return out
+
+
+QUEUE = {"Type": "AWS::SQS::Queue", "Metadata": {"aws:cdk:path": "Shop/OrdersQueue/Resource"}}
+SHOP = {
+    "Resources": {
+        "OrdersQueue0AB1C2D3": QUEUE,
+        "Orders1234ABCD": handler("Shop/Orders/Resource", DIGEST),
+        "OrdersSqs99887766": mapping(
+            "Shop/Orders/SqsEventSource:ShopOrdersQueue0AB1C2D3/Resource",
+            {"Fn::GetAtt": ["OrdersQueue0AB1C2D3", "Arn"]},
+            "Orders1234ABCD",
+        ),
+        "CustomS3AutoDeleteObjects55556666": handler(
+            "Shop/Custom::S3AutoDeleteObjectsCustomResourceProvider/Handler", OTHER, "__entrypoint__.handler"
+        ),
+    },
+}
+
+
+def read(folder: Path, artifacts: dict[str, Any], **files: object) -> Outcome:
+    """What is imported of an assembly."""
+    return imported_from(assembly(folder, artifacts, **files), folder)
+
+
+def test_names_are_those_of_constructs_and_code_is_in_assets(tmp_path: Path) -> None:
+    """No hash is in a name, and the CDK's own functions are left out."""
+    outcome = read(tmp_path, {"Shop": stack("Shop.json")}, Shop=SHOP)
+    assert options(outcome, "functions", "Orders") == {"code": f"./cdk.out/asset.{DIGEST}", "handler": "app.handler"}
+    assert options(outcome, "event_source_mappings", "Orders-SqsEventSource-ShopOrdersQueue") == {
+        "event_source_arn": "${ORDERS_QUEUE_ARN}",
+        "function_name": "Orders",
+        "batch_size": 5,
+    }
+    assert list(outcome.loaded().functions) == ["Orders"]
+
+
+@pytest.mark.parametrize("by", ["assets", "folder"])
+def test_an_asset_is_found_by_its_hash(tmp_path: Path, by: str) -> None:
+    """Where metadata is off."""
+    files: dict[str, object] = {"Shop": {"Resources": {"Orders1234ABCD": handler(None, DIGEST, told=False)}}}
+    if by == "assets":
+        files["Shop.assets"] = {"files": {DIGEST: {"source": {"path": f"asset.{OTHER}"}}}}
+    outcome = read(tmp_path, {"Shop": stack("Shop.json")}, **files)
+    assert options(outcome, "functions", "Orders")["code"] == f"./cdk.out/asset.{OTHER if by == 'assets' else DIGEST}"
+
+
+def test_a_stack_with_its_environment_has_region_and_account(tmp_path: Path) -> None:
+    """So that ARNs of named queues are whole."""
+    shop = {
+        **SHOP,
+        "Resources": {**SHOP["Resources"], "OrdersQueue0AB1C2D3": QUEUE | {"Properties": {"QueueName": "q"}}},
+    }
+    outcome = read(tmp_path, {"Shop": stack("Shop.json", "aws://123456789012/eu-west-1")}, Shop=shop)
+    assert outcome.variables == ()
+    (found,) = outcome.loaded().event_source_mappings.values()
+    assert found.event_source_arn == "arn:aws:sqs:eu-west-1:123456789012:q"
+
+
+def test_what_one_stack_exports_another_imports(tmp_path: Path) -> None:
+    """One queue is one variable; queues of one name in two stacks are two."""
+    base = {
+        "Resources": {"OrdersQueue0AB1C2D3": QUEUE, "Orders1234ABCD": handler("Base/Orders/Resource", OTHER)},
+        "Outputs": {
+            "Out": {"Value": {"Fn::GetAtt": ["OrdersQueue0AB1C2D3", "Arn"]}, "Export": {"Name": "Base:Queue"}},
+        },
+    }
+    resources = dict(SHOP["Resources"])
+    resources["Second"] = mapping("Shop/Second/Resource", {"Fn::ImportValue": "Base:Queue"}, "Orders1234ABCD")
+    outcome = read(
+        tmp_path,
+        {"Base": stack("Base.json", name="Base"), "Shop": stack("Shop.json")},
+        Base=base,
+        Shop={"Resources": resources},
+    )
+    assert outcome.variables == ("ORDERS_QUEUE_ARN", "ORDERS_QUEUE_ARN_2")
+    assert options(outcome, "event_source_mappings", "Second")["event_source_arn"] == "${ORDERS_QUEUE_ARN_2}"
+    assert options(outcome, "event_source_mappings", "Second")["function_name"] == "Orders-2"
+
+
+def test_an_assembly_within_an_assembly_is_read(tmp_path: Path) -> None:
+    """Stages have one each."""
+    out = assembly(tmp_path, {"Beta": {"type": "cdk:cloud-assembly", "properties": {"directoryName": "assembly-Beta"}}})
+    inner = assembly(
+        tmp_path / "inner",
+        {"Shop": stack("Shop.json", name="Beta/Shop (Beta-Shop)")},
+        Shop=json.loads(json.dumps(SHOP).replace("Shop/", "Beta/Shop/")),
+    )
+    inner.rename(out / "assembly-Beta")
+    outcome = imported_from(out, tmp_path)
+    assert options(outcome, "functions", "Orders")["code"] == f"./cdk.out/assembly-Beta/asset.{DIGEST}"
+
+
+@pytest.mark.parametrize(
+    ("artifacts", "message"),
+    [
+        ({}, "an assembly without stacks"),
+        ({"A": stack("../../secret.json")}, "outside of the assembly"),
+        (
+            {"A": {"type": "cdk:cloud-assembly", "properties": {"directoryName": "."}}},
+            "more assemblies within one another",
+        ),
+        ({"A": stack("nowhere.json")}, "cannot be read"),
+        ({"A": {"type": "aws:cloudformation:stack"}}, "expected a name of a file"),
+    ],
+)
+def test_an_assembly_that_is_none_is_a_fault(tmp_path: Path, artifacts: dict[str, Any], message: str) -> None:
+    """With file and line."""
+    with pytest.raises(Unparsable, match=message):
+        read(tmp_path, artifacts)
