@@ -8,11 +8,12 @@ from config.text.nodes import Unparsable, quoted
 from config.text.places import Place
 from pollers.importing.cdk import ASSEMBLY
 from pollers.importing.cloudformation import TEMPLATE
+from pollers.importing.terraform import TERRAFORM
 
 if TYPE_CHECKING:
     from pollers.importing.form import Source, SourceForm
 
-FORMS: tuple[SourceForm, ...] = (ASSEMBLY, TEMPLATE)
+FORMS: tuple[SourceForm, ...] = (ASSEMBLY, TEMPLATE, TERRAFORM)
 
 
 class Unrecognised(Unparsable):
