@@ -78,7 +78,8 @@ def read_cron(text: str) -> Cron:
     fields = _BLANKS.split(text)
     if len(fields) != 6 or not all(fields):
         number = len([field for field in fields if field])
-        raise WrongExpression(f"{number} fields in {quoted(f'cron({text})')}", f"six with blanks between: {_FIELDS}")
+        noun = "field" if number == 1 else "fields"
+        raise WrongExpression(f"{number} {noun} in {quoted(f'cron({text})')}", f"six with blanks between: {_FIELDS}")
     minute, hour, day_of_month, month, day_of_week, year = fields
     return Cron(
         minutes=MINUTE.values(minute),

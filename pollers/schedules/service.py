@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.lowlevel
 import structlog
 
 from pollers.clocks.clock import Clock, SystemClock
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from pollers.destinations.post import Post
     from pollers.engine.stop import Stop
     from pollers.schedules.deciding import Decision
+    from pollers.schedules.events import Home
     from pollers.schedules.seams import EventQueue
     from pollers.state import State
 
@@ -38,8 +38,8 @@ LOOK_SECONDS = 10.0
 JUMP_SECONDS = 30.0
 """A clock that went further than this beside the time that really passed is worth a line in the log."""
 AT_ONCE = 20
-"""So many schedules are decided before others have a turn, and so many attempts to hand over are made at a time: many may be due in
-the same second."""
+"""So many attempts to hand over are made at a time, and no schedule is looked at while they are: thousands may be due in the same
+second."""
 UNDER_WAY_AT_MOST = 100
 """Runs of one schedule that may wait for a queue without room; of the others the last one is made up for."""
 
@@ -181,22 +181,38 @@ class Schedules:
         now = self._clock.time()
         set_back, self._last_look = now < self._last_look, now
         looked_at = [one for one in self._schedules.values() if one.to_be_looked_at(now, set_back=set_back)]
-        for number, one in enumerate(looked_at, 1):
-            if number % AT_ONCE == 0:
-                await anyio.lowlevel.checkpoint()
-            room = UNDER_WAY_AT_MOST - len(one.under_way)
-            if room <= 0:
-                one.look_at = int(now + LOOK_SECONDS)
-                continue
-            decision = one.look(now)
-            if decision.missed_since is not None:
-                await self._pass_over(one, decision, int(now))
-            if len(decision.run) > room:
-                one.look_at = int(now + LOOK_SECONDS)
-            for due in decision.run[:room]:
-                one.under_way.add(due)
-                one.counts.due += 1
-                group.start_soon(HandOver(one, due, home_of(self._config), self._around).run, stop)
+        home = home_of(self._config)
+        for one in looked_at:
+            # There may be thousands, and the time goes on meanwhile.
+            await self._turn(stop)
+            if stop.requested:
+                return
+            await self._look_at(one, self._clock.time(), home, group, stop)
+
+    async def _look_at(self, one: OneSchedule, now: float, home: Home, group: TaskGroup, stop: Stop) -> None:
+        room = UNDER_WAY_AT_MOST - len(one.under_way)
+        if room <= 0:
+            one.look_at = int(now + LOOK_SECONDS)
+            return
+        decision = one.look(now)
+        if decision.missed_since is not None:
+            await self._pass_over(one, decision, int(now))
+        if len(decision.run) > room:
+            one.look_at = int(now + LOOK_SECONDS)
+        for due in decision.run[:room]:
+            one.under_way.add(due)
+            one.counts.due += 1
+            group.start_soon(HandOver(one, due, home, self._around).run, stop)
+
+    async def _turn(self, stop: Stop) -> None:
+        """Until few attempts are being made, or a stop; others have a turn in any case.
+
+        A task for each of thousands of runs that are due in the same second would hold up the event loop: while they begin, and
+        while Python looks for garbage among them.
+        """
+        with stop.waiting():
+            async with self._around.turns:
+                return
 
     async def _pass_over(self, one: OneSchedule, decision: Decision, now: int) -> None:
         """Say what was missed, and enter what does not run, so that it is said once."""

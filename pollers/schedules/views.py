@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pollers.schedules.service import Schedules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from config.models import Schedule
     from pollers.schedules.memory import Run
@@ -57,11 +57,19 @@ class ScheduleView:
         }
 
 
-def views(services: Iterable[object]) -> list[ScheduleView]:
-    """The schedules among the services of a process, by name; cheap."""
-    mine = [service for service in services if isinstance(service, Schedules)]
-    found = [view_of(one, service.problem) for service in mine for one in service.schedules()]
-    return sorted(found, key=lambda one: one.name)
+def views(services: Iterable[object]) -> Iterator[ScheduleView]:
+    """The schedules among the services of a process, by name; one at a time, since there may be thousands."""
+    for service in services:
+        if isinstance(service, Schedules):
+            for one in sorted(service.schedules(), key=lambda one: one.schedule.name):
+                yield view_of(one, service.problem)
+
+
+def problems(services: Iterable[object]) -> Iterator[str]:
+    """Why no schedule runs, if that is so: the state cannot be written."""
+    for service in services:
+        if isinstance(service, Schedules) and service.problem is not None:
+            yield f"schedules cannot be written, and do not run: {service.problem}"
 
 
 def view_of(one: OneSchedule, problem: str | None = None) -> ScheduleView:

@@ -94,7 +94,8 @@ class Routes:
     async def snapshot(self, *, series: bool = False) -> dict[str, Any]:
         """``Status.snapshot``, in turns."""
         mappings = await in_turns(self._parts.status.mappings(series=series))
-        return {**self._parts.status.summary(), "mappings": mappings}
+        schedules = await in_turns(self._parts.status.schedules())
+        return {**self._parts.status.summary(), "schedules": schedules, "mappings": mappings}
 
     async def explain(self, request: web.Request) -> web.Response:
         """What happened to one event."""

@@ -129,7 +129,7 @@ class Gauges(Collector):
         yield gauge(LOOP_LAG, {"": self._monitor.lag(anyio.current_time())})
         yield _counter(OUTPUT_LINES_DROPPED, output.current.dropped() if output.current is not None else {})
         yield gauge(INFO, {version("headrace"): 1.0})
-        yield from schedule_metrics(views(self._runtime.services))
+        yield from schedule_metrics(lambda: views(self._runtime.services))
         yield from api_metrics(self._runtime.services)
 
     def _mappings(self) -> Iterable[Metric]:

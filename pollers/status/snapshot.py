@@ -10,6 +10,7 @@ import anyio
 from config.models import ProvidedFunction, PythonFunction
 from pollers.clocks.clock import Clock, SystemClock
 from pollers.resources.views import settings_document
+from pollers.schedules.views import problems as schedule_problems
 from pollers.schedules.views import views
 from pollers.sources.registry import kind_of
 from pollers.status import asynchronous
@@ -81,6 +82,7 @@ class Status:
         ]
         if self._queue is not None:
             found += asynchronous.problems(self._queue())
+        found += [Problem(None, shortened(problem)) for problem in schedule_problems(self._runtime.services)]
         return found
 
     def _vitals(self, runner: MappingRunner) -> Vitals:
@@ -96,11 +98,15 @@ class Status:
         )
 
     def snapshot(self, *, series: bool = False) -> dict[str, Any]:
-        """The whole snapshot: :meth:`summary` and the ``mappings``."""
-        return {**self.summary(), "mappings": list(self.mappings(series=series))}
+        """The whole snapshot: :meth:`summary`, the ``schedules`` and the ``mappings``."""
+        return {
+            **self.summary(),
+            "schedules": list(self.schedules()),
+            "mappings": list(self.mappings(series=series)),
+        }
 
     def summary(self) -> dict[str, Any]:
-        """The process as a whole, its functions and its schedules."""
+        """The process as a whole, and its functions."""
         live, ready = self.problems(), self.unready()
         queue, now = self._queue() if self._queue is not None else None, self._clock.time()
         events = queue.functions if queue is not None else {}
@@ -121,8 +127,12 @@ class Status:
                 for name, host in self._runtime.functions.items()
             ],
             "asynchronous": asynchronous.document(queue, self._runtime.functions, now) if queue is not None else None,
-            "schedules": [view.as_dict() for view in views(self._runtime.services)],
         }
+
+    def schedules(self) -> Iterator[dict[str, Any]]:
+        """One schedule after the other."""
+        for view in views(self._runtime.services):
+            yield view.as_dict()
 
     def mappings(self, *, series: bool = False) -> Iterator[dict[str, Any]]:
         """One mapping after the other. ``series`` is the last fifteen minutes, or only the end of them."""

@@ -38,11 +38,12 @@ NOW = int(EPOCH)
 
 @dataclass
 class RowsQueue:
-    """An asynchronous queue that only accepts; it is full while ``full``."""
+    """An asynchronous queue that only accepts; it is full while ``full``, and takes its ``seconds`` for each event."""
 
     state: InlineState
     full: bool = False
     tries: int = 0
+    seconds: float = 0.0
 
     async def accept(
         self, function: str, event: bytes, *, request_id: str, also: Operation[object] | None = None
@@ -50,6 +51,8 @@ class RowsQueue:
         self.tries += 1
         if self.full:
             raise QueueFull("there is no room")
+        if self.seconds:
+            await anyio.sleep(self.seconds)
 
         def keep(connection: sqlite3.Connection) -> bool:
             if also is not None:

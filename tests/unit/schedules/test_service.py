@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pollers.aws.errors import Refused, Unavailable
+from pollers.schedules.service import AT_ONCE
 from pollers.storage import StoreUnwritable
 from tests.unit.schedules.fakes import DEAD, NOW, World, config, due, schedule
 from tests.worlds import virtual_time
@@ -363,3 +364,26 @@ async def test_until_idle_does_not_wait_for_schedules(tmp_path: Path) -> None:
     async with there.process() as process:
         assert (process.schedules.left(), process.schedules.held(), process.schedules.running()) == ("", 0, 0)
         assert process.schedules.refusal(config()) is None
+
+
+@virtual_time.test
+async def test_thousands_that_are_due_in_one_second_are_begun_a_few_at_a_time(tmp_path: Path) -> None:
+    """A task for each would hold up the event loop. A stop in between leaves the rest undecided."""
+    many = [schedule(EACH_MINUTE, f"s{number:03}", input='"<aws.scheduler.schedule-arn>"') for number in range(200)]
+    there = world(tmp_path, *many)
+    most = 0
+    async with there.process() as process:
+        process.queue.seconds = 0.01
+        await anyio.sleep(TO_MINUTE - 0.01)
+        while process.queue.tries < 100:
+            most = max(most, sum(len(one.under_way) for one in process.schedules.schedules()))
+            await anyio.sleep(0.001)
+        process.stop.request()
+    assert most <= AT_ONCE + 1
+    books = process.schedules.books()
+    assert books is not None
+    assert books.balanced
+    assert 100 <= len(await there.accepted()) < 200
+    async with there.process():
+        await anyio.sleep(1)
+    assert len(set(await there.accepted())) == len(await there.accepted()) == 200
