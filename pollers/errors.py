@@ -14,5 +14,9 @@ class SourceUnusable(PollerError):  # noqa: N818 - named for what the reader mus
     """
 
 
+class WatchingUnusable(PollerError):  # noqa: N818 - named for what the reader must do next: repair the watching
+    """The system does not tell of changes in the folders of code; the message says why and what to do."""
+
+
 class AddressTaken(OSError):  # noqa: N818 - named for what the reader must do next: choose another
     """An address that the configuration gives is not available."""

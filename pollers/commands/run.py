@@ -37,7 +37,12 @@ STANDSTILL_SECONDS = 30.0
     metavar="SECONDS",
     help="Stop by itself once every source is caught up and has been quiet for SECONDS.",
 )
-def command(config: Path, until_idle: float | None) -> None:
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Apply changed code and a changed CONFIG at once, function by function. For developing.",
+)
+def command(config: Path, until_idle: float | None, watch: bool) -> None:
     """Run every mapping of CONFIG (a file or a folder of files) until SIGTERM or SIGINT."""
     heed_signals_while_starting()
     # Imported only now: these take most of the start.
@@ -51,7 +56,7 @@ def command(config: Path, until_idle: float | None) -> None:
     configure_logging(outlet=output.stderr)
     loaded = load_runnable_or_exit(config)
     _log_descriptor_limit(raise_descriptor_limit(), loaded)
-    anyio.run(partial(_run_and_leave, config, loaded, until_idle), backend_options=backend_options())
+    anyio.run(partial(_run_and_leave, config, loaded, until_idle, watch=watch), backend_options=backend_options())
 
 
 def _log_descriptor_limit(limit: DescriptorLimit, loaded: Loaded) -> None:
@@ -91,7 +96,7 @@ def backend_options() -> dict[str, bool]:
     return {"use_uvloop": True}
 
 
-async def _run_and_leave(path: Path, loaded: Loaded, until_idle: float | None) -> NoReturn:
+async def _run_and_leave(path: Path, loaded: Loaded, until_idle: float | None, *, watch: bool) -> NoReturn:
     """Run, and end the process from within the event loop.
 
     Closing the loop would wait for threads, and one of them may be waiting for a name server that does not answer. The process also
@@ -110,6 +115,8 @@ async def _run_and_leave(path: Path, loaded: Loaded, until_idle: float | None) -
     async with anyio.create_task_group() as group:
         try:
             async with assembled(loaded.config, path=path, long_poll_seconds=_long_poll(until_idle)) as runtime:
+                if watch:
+                    _watch(runtime, path)
                 ending = Ending(_leave, partial(_exit_code, runtime))
                 runtime.on_ending = ending.within
                 await group.start(_signals, runtime, ending, path)
@@ -121,6 +128,12 @@ async def _run_and_leave(path: Path, loaded: Loaded, until_idle: float | None) -
         log.info("headrace stopped", exit_code=exit_code)
         _leave(exit_code, LAST_LINES_SECONDS[1] if ending is None else ending.last_lines_seconds)
     raise AssertionError("the process has ended")
+
+
+def _watch(runtime: Runtime, path: Path) -> None:
+    from pollers.watching import Watching
+
+    runtime.services = (*runtime.services, Watching(runtime, path))
 
 
 def _report_without_traceback(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from handlers.errors import FunctionUnusable
 from pollers.aws.errors import AwsError
-from pollers.errors import SourceUnusable
+from pollers.errors import SourceUnusable, WatchingUnusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SAID = 3
 """How many siblings are named beside the cause."""
 
-_SERIOUS: tuple[tuple[type[Exception], ...], ...] = ((AwsError,), (SourceUnusable, FunctionUnusable))
+_SERIOUS: tuple[tuple[type[Exception], ...], ...] = ((AwsError,), (SourceUnusable, FunctionUnusable, WatchingUnusable))
 """From what passes by itself to what somebody must repair. Whatever is not named here is a fault of ours and comes above all:
 our own state may be wrong then, so nothing that runs is waited for, and the fault must not hide behind a source's."""
 
@@ -47,7 +47,7 @@ class Failure:
 
 def is_ours(error: Exception) -> bool:
     """Whether an error is a fault of ours, rather than of a source, a function or a service."""
-    return not isinstance(error, SourceUnusable | FunctionUnusable | AwsError)
+    return not isinstance(error, SourceUnusable | FunctionUnusable | WatchingUnusable | AwsError)
 
 
 def taken_apart(raised: Exception) -> Failure:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pollers.supervisor.ending import LAST_LINES_SECONDS, Ending
     from pollers.supervisor.loading import inspect_functions, load_checked, load_runnable
     from pollers.supervisor.mapping import MappingRunner, MappingState
-    from pollers.supervisor.reloading import log_notes, reload_from
+    from pollers.supervisor.reloading import log_notes, reload_from, renew_from
     from pollers.supervisor.runtime import Runtime
     from pollers.supervisor.service import Books, Service, ServiceRunner
 
@@ -49,6 +49,7 @@ __all__ = [
     "load_runnable",
     "log_notes",
     "reload_from",
+    "renew_from",
 ]
 __getattr__ = lazily(
     __name__,
@@ -56,7 +57,7 @@ __getattr__ = lazily(
         "ending": "Ending LAST_LINES_SECONDS",
         "loading": "inspect_functions load_checked load_runnable",
         "mapping": "MappingRunner MappingState",
-        "reloading": "log_notes reload_from",
+        "reloading": "log_notes reload_from renew_from",
         "runtime": "Runtime",
         "service": "Books Service ServiceRunner",
     },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from config import ConfigError, Fault, Note, load
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from config import Loaded
     from config.faults import Finding
-    from config.models import Mapping
+    from config.models import Config, Mapping
     from handlers.environment import Profile
 
 INSPECTED_AT_A_TIME = 4
@@ -40,6 +40,39 @@ def load_runnable(path: str | os.PathLike[str]) -> Loaded:
     if faults:
         raise ConfigError(faults)
     return replace(loaded, notes=sorted({*loaded.notes, *notes}))
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The configuration as it is now, which functions' changed code is ``sound``, and what is wrong with that of others."""
+
+    config: Config
+    sound: list[str]
+    faults: dict[str, list[Fault]]
+    notes: list[Note]
+
+
+def load_changed(path: str | os.PathLike[str], running: Config, names: Iterable[str]) -> Changed:
+    """Load CONFIG and inspect only what differs from what is ``running``, and the functions ``names``, whose code has changed.
+
+    Raises :class:`config.ConfigError` with every fault of the configuration, and of functions that it changes.
+    """
+    loaded = load_checked(path)
+    models = loaded.config.functions
+    differing = {name for name, model in models.items() if running.functions.get(name) != model}
+    faults, notes = inspect_functions(loaded, sorted(differing))
+    if faults:
+        raise ConfigError(faults)
+    wrong: dict[str, list[Fault]] = {}
+    known = sorted(set(names) & models.keys() - differing)
+    for name in known:
+        found, said = inspect_functions(loaded, [name])
+        notes += said
+        if found:
+            wrong[name] = found
+    if differing:
+        notes += loaded.notes
+    return Changed(loaded.config, [name for name in known if name not in wrong], wrong, sorted(set(notes)))
 
 
 def inspect_functions(loaded: Loaded, names: Iterable[str]) -> tuple[list[Fault], list[Note]]:

@@ -9,11 +9,11 @@ import structlog
 from anyio import to_thread
 
 from config import ConfigError
-from pollers.supervisor.loading import load_runnable
+from pollers.supervisor.loading import load_changed, load_runnable
 from pollers.supervisor.runtime import ReloadRefused, Runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
     from config.faults import Note
@@ -35,6 +35,14 @@ class Reloaded:
     faults: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """The functions that began anew, and all those whose code needs nothing more: ``settled``."""
+
+    functions: list[str] = field(default_factory=list)
+    settled: list[str] = field(default_factory=list)
+
+
 async def reload_from(runtime: Runtime, path: Path) -> Reloaded:
     """Read the configuration again and apply what changed. Never raises for what is in the files."""
     try:
@@ -50,6 +58,30 @@ async def reload_from(runtime: Runtime, path: Path) -> Reloaded:
         faults = [str(error)]
     log.error("configuration refused, the old one runs on", faults=faults)
     return Reloaded(faults=faults)
+
+
+async def renew_from(runtime: Runtime, path: Path, names: Collection[str]) -> Renewed:
+    """Read the configuration again and apply what changed; begin the functions ``names`` anew, since their code has changed.
+
+    A function whose new code is faulty is left as it is, and so is everything while the configuration is. Never raises for what is
+    in the files.
+    """
+    done = Renewed()
+    try:
+        async with runtime.reading:
+            changed = await to_thread.run_sync(load_changed, path, runtime.config, names)
+            for name, wrong in changed.faults.items():
+                log.error("code refused, the old one runs on", function=name, faults=[str(fault) for fault in wrong])
+            if changed.sound or changed.config != runtime.config:
+                await runtime.reload(changed.config, changed.sound)
+        log_notes(changed.notes)
+        return Renewed(changed.sound, sorted({*names} - changed.faults.keys()))
+    except ConfigError as error:
+        faults = [str(fault) for fault in error.faults]
+    except ReloadRefused as error:
+        faults = [str(error)]
+    log.error("configuration refused, the old one runs on", faults=faults)
+    return done
 
 
 def log_notes(notes: Iterable[Note]) -> None:

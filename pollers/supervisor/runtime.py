@@ -23,7 +23,7 @@ from pollers.telemetry.ledger import Ledger
 from pollers.telemetry.sinks import Facts, Sink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from anyio.abc import TaskGroup
 
@@ -170,16 +170,17 @@ class Runtime:
         if self.stopping and not runner.abandoned:
             log.info("shutdown 5: all that was held is acknowledged or handed back", mapping=runner.name)
 
-    async def reload(self, config: Config) -> dict[str, list[str]]:
+    async def reload(self, config: Config, renew: Collection[str] = ()) -> dict[str, list[str]]:
         """Apply a changed configuration: only added, removed and changed mappings stop or start. Says what it did.
 
+        Functions in ``renew`` begin anew in any case: their code has changed, whatever the configuration says.
         Raises ReloadRefused, with everything running on as before, for changes that need a restart. One at a time.
         """
         async with self._reloading:
             if self.stopping:
                 raise ReloadRefused("shutting down")
             self._check_reloadable(config)
-            return await self._apply(config)
+            return await self._apply(config, renew)
 
     def _check_reloadable(self, config: Config) -> None:
         changed = [
@@ -191,15 +192,15 @@ class Runtime:
             raise ReloadRefused(f"{' and '.join(changed)} changed: restart Headrace to apply that")
         if not self._has_store and any(keeps_checkpoints(m) for m in config.event_source_mappings.values()):
             raise ReloadRefused("the first stream mapping needs a checkpoint store: restart Headrace to apply that")
-        if config.schedules and not self.services:
+        if config.schedules and not any(service.name == "schedules" for service in self.services):
             raise ReloadRefused("the first schedule needs the state: restart Headrace to apply that")
         for service in self.services:
             if refusal := service.refusal(config):
                 raise ReloadRefused(refusal)
 
-    async def _apply(self, config: Config) -> dict[str, list[str]]:
+    async def _apply(self, config: Config, renew: Collection[str]) -> dict[str, list[str]]:
         old, new = self.config.event_source_mappings, config.event_source_mappings
-        functions = self._changed_functions(config)
+        functions = self._changed_functions(config) | (set(renew) & self.config.functions.keys())
         removed = [name for name in old if name not in new]
         changed = [
             name for name in old if name in new and (old[name] != new[name] or new[name].function_name in functions)
@@ -216,6 +217,7 @@ class Runtime:
         if self.stopping:
             raise ReloadRefused("shutting down")
         did = {"added": added, "removed": removed, "changed": changed, "functions": self._differing_functions(config)}
+        said = not renew or config != self.config
         self.config = config
         for name in removed:
             self._remove(name)
@@ -223,7 +225,8 @@ class Runtime:
             self._add(new[name])
         for service in self.services:
             service.apply(config)
-        log.info("configuration reloaded", **did)
+        if said:
+            log.info("configuration reloaded", **did)
         return did
 
     def _remove(self, name: str) -> None:

@@ -70,11 +70,11 @@ class LambdaApiPlace:
         }
         (self.folder / "headrace.yaml").write_text(yaml.safe_dump(document))
 
-    def start(self) -> None:
+    def start(self, *arguments: str) -> None:
         """Run it, until it answers."""
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "pollers", "run", str(self.folder / "headrace.yaml")],
+                [sys.executable, "-m", "pollers", "run", str(self.folder / "headrace.yaml"), *arguments],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

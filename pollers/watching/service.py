@@ -1,0 +1,136 @@
+"""The task that watches: it looks, applies what has changed, and waits for the system's word that it is time to look again."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import anyio
+import structlog
+from anyio import to_thread
+
+from config.models import InProcessFunction, ProvidedFunction, PythonFunction
+from pollers.supervisor import renew_from
+from pollers.watching.bell import QUIET_MS, hung
+from pollers.watching.changes import changes
+from pollers.watching.compiled import forget_compiled
+from pollers.watching.ignored import own_files
+from pollers.watching.tree import look
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from config.models import Config, FunctionModel
+    from pollers.engine.stop import Stop
+    from pollers.supervisor.runtime import Runtime
+    from pollers.supervisor.service import Books
+    from pollers.watching.changes import Changes
+    from pollers.watching.tree import Tree
+
+log = structlog.stdlib.get_logger(__name__)
+
+LOOK_MS = 5_000
+"""Looked at so often in any case: network disks and some containers' folders tell of nothing."""
+GONE_SECONDS = 0.05
+SHOWN = 3
+"""So many changed files of a function are named; of others there is a number."""
+
+
+class Watching:
+    """Applies changed code and a changed configuration to a running Headrace (a Service of the runtime)."""
+
+    name = "watch"
+
+    def __init__(self, runtime: Runtime, path: Path) -> None:
+        self._runtime = runtime
+        self._path = path
+        self._seen: Tree | None = None
+        self._behind: set[str] = set()
+        """Functions whose code has changed and has not been taken yet, because something is at fault."""
+
+    async def run(self, stop: Stop) -> None:
+        """Watch until the stop. Raises WatchingUnusable where the system does not let it."""
+        with stop.waiting():
+            while True:
+                await self._watch_folders()
+
+    async def _watch_folders(self) -> None:
+        """Watch for as long as the folders are the same."""
+        tree = await self._look()
+        try:
+            async with hung(tree.folders) as bell:
+                if self._seen is not None:
+                    # Folders were made, whose files nobody told of: whoever makes them may be at it still.
+                    await bell.rung(tree.matters, QUIET_MS)
+                while (now := await self._look()).folders == tree.folders:
+                    await self._follow(now)
+                    await bell.rung(now.matters, LOOK_MS)
+        except FileNotFoundError:
+            await anyio.sleep(GONE_SECONDS)
+
+    async def _look(self) -> Tree:
+        config = self._runtime.config
+        roots = {name: code_of(model) for name, model in config.functions.items()}
+        own = own_files(str(config.runtime.sqlite_path), str(config.runtime.state_folder))
+        return await to_thread.run_sync(look, roots, self._path, own)
+
+    async def _follow(self, now: Tree) -> None:
+        if self._seen is None:
+            files = sum(len(found) for found in now.code.values())
+            log.info("watching code and configuration", folders=len(now.folders), files=files + len(now.config))
+        elif found := changes(self._seen, now):
+            await self._apply(found)
+        # Only now: what failed to be applied for a fault of ours is found again when the watching has been restarted.
+        self._seen = now
+
+    async def _apply(self, found: Changes) -> None:
+        began = anyio.current_time()
+        self._behind.update(found.code)
+        await to_thread.run_sync(forget_compiled, [path for files in found.code.values() for path in files])
+        renewed = await renew_from(self._runtime, self._path, sorted(self._behind))
+        self._behind.difference_update(renewed.settled)
+        if renewed.functions:
+            files = sorted({path for name in renewed.functions for path in found.code.get(name, ())})
+            seconds = round(anyio.current_time() - began, 2)
+            log.info("changed code is applied", functions=renewed.functions, files=shown(files), seconds=seconds)
+
+    def running(self) -> int:
+        """It invokes nothing."""
+        return 0
+
+    def held(self) -> int:
+        """It takes nothing over."""
+        return 0
+
+    def left(self) -> str:
+        """Nothing keeps ``--until-idle`` from ending."""
+        return ""
+
+    def refusal(self, config: Config) -> None:
+        """It follows every configuration."""
+
+    def apply(self, config: Config) -> None:
+        """The next look is at the new configuration's folders."""
+
+    def books(self) -> Books | None:
+        """None: it takes nothing over."""
+        return None
+
+
+def code_of(model: FunctionModel) -> tuple[Path, ...]:
+    """Where a function's code is on this machine; nothing for functions elsewhere."""
+    match model:
+        case PythonFunction():
+            return (model.code, *model.layers)
+        case InProcessFunction() | ProvidedFunction():
+            return (model.code,)
+        case _:
+            return ()
+
+
+def shown(files: Sequence[str]) -> list[str]:
+    """The first few paths, as seen from here, and how many more there are."""
+    here = os.getcwd()
+    first = [os.path.relpath(path, here) if path.startswith(here + os.sep) else path for path in files[:SHOWN]]
+    return [*first, f"and {len(files) - SHOWN} more"] if len(files) > SHOWN else first

@@ -1,0 +1,215 @@
+"""Changes on the disk, applied to a running Headrace: function by function, whole bursts at once, and never what is faulty."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+import structlog
+from watchfiles._rust_notify import RustNotify
+
+from config import load
+from pollers.watching import Watching, bell
+from tests.unit.supervisor.fakes import Bench, FakeFunction
+from tests.unit.supervisor.runtimes import make_runtime
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from pollers.supervisor.runtime import Runtime
+    from pollers.supervisor.service import ServiceRunner
+
+CODE = "def handler(event, context): ...\n"
+CONFIG = """
+functions:
+  orders: {code: orders, handler: app.handler}
+  audit: {runtime: in_process, code: audit, handler: app.handler}
+event_source_mappings:
+  o: {event_source_arn: "arn:aws:sqs:us-east-1:000000000000:o", function_name: orders}
+  a: {event_source_arn: "arn:aws:sqs:us-east-1:000000000000:a", function_name: audit}
+"""
+
+
+class Place:
+    """A project, the runtime of it, and what was logged."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / "headrace.yaml"
+        for name in ("orders", "audit"):
+            (folder / name).mkdir()
+            (folder / name / "app.py").write_text(CODE)
+        self.path.write_text(CONFIG)
+        self.made: list[FakeFunction] = []
+        self.bench = Bench()
+        self.runtime: Runtime = make_runtime(load(self.path).config, self.bench, self.made)
+        self.runtime.services = (Watching(self.runtime, self.path),)
+        self.lines: list[Any] = []
+
+    @property
+    def watcher(self) -> ServiceRunner:
+        return self.runtime.service_runners[0]
+
+    def logged(self, event: str) -> list[Any]:
+        return [line for line in self.lines if line["event"] == event]
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        with anyio.fail_after(30):
+            while not condition():
+                await anyio.sleep(0.01)
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Run, from when it watches."""
+        with structlog.testing.capture_logs() as self.lines:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self.runtime.run)
+                await self.until(lambda: self.logged("watching code and configuration"))
+                yield
+                self.runtime.stop()
+        assert self.watcher.restarts == 0
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+async def test_changed_code_renews_its_function_alone(place: Place) -> None:
+    """Its host is another one, and its mapping a new runner; those of the other function stay. One line says it."""
+    async with place.watched():
+        orders, audit = place.runtime.functions["orders"], place.runtime.functions["audit"]
+        runner = place.runtime.mappings["a"]
+        (place.folder / "orders" / "app.py").write_text(CODE * 2)
+        await place.until(lambda: place.logged("changed code is applied"))
+        assert place.runtime.functions["orders"] is not orders
+        assert place.runtime.functions["audit"] is audit
+        assert place.runtime.mappings["a"] is runner
+        await place.until(lambda: orders.finished.is_set())
+    [line] = place.logged("changed code is applied")
+    assert line["functions"] == ["orders"]
+    assert [path.endswith("orders/app.py") for path in line["files"]] == [True]
+    assert not place.logged("configuration reloaded")
+
+
+async def test_a_function_in_process_is_renewed_too(place: Place) -> None:
+    """What was loaded is left, and loaded anew."""
+    async with place.watched():
+        before = place.runtime.functions["audit"]
+        (place.folder / "audit" / "more.py").write_text("")
+        await place.until(lambda: place.logged("changed code is applied"))
+        assert place.runtime.functions["audit"] is not before
+
+
+async def test_a_changed_configuration_is_applied(place: Place) -> None:
+    """As `headrace reload` does it; the code of a function that it changes is not taken for changed as well."""
+    async with place.watched():
+        audit = place.runtime.functions["audit"]
+        place.path.write_text(CONFIG.replace("orders: {", "orders: {timeout: 9, "))
+        await place.until(lambda: place.logged("configuration reloaded"))
+        assert place.runtime.functions["audit"] is audit
+    [line] = place.logged("configuration reloaded")
+    assert (line["changed"], line["functions"]) == (["o"], ["orders"])
+    assert not place.logged("changed code is applied")
+
+
+async def test_faulty_code_is_refused_with_its_place_and_the_old_one_runs_on(place: Place) -> None:
+    """The other function's change is applied; repaired, it is taken."""
+    async with place.watched():
+        orders = place.runtime.functions["orders"]
+        (place.folder / "orders" / "app.py").write_text("def handler(event, context:\n")
+        await place.until(lambda: place.logged("code refused, the old one runs on"))
+        (place.folder / "audit" / "app.py").write_text(CODE * 2)
+        await place.until(lambda: place.logged("changed code is applied"))
+        assert place.runtime.functions["orders"] is orders
+        (place.folder / "orders" / "app.py").write_text(CODE)
+        await place.until(lambda: place.runtime.functions["orders"] is not orders)
+    refused = place.logged("code refused, the old one runs on")[0]
+    assert refused["function"] == "orders"
+    assert refused["faults"][0].startswith(f"{place.path}:3: functions.orders")
+    assert "orders/app.py:1: " in refused["faults"][0]
+
+
+async def test_a_faulty_configuration_holds_changes_back_until_it_is_right(place: Place) -> None:
+    """With file and line; the code that was changed meanwhile comes with it."""
+    async with place.watched():
+        orders = place.runtime.functions["orders"]
+        place.path.write_text(CONFIG.replace("function_name: audit", "function_name: odit"))
+        await place.until(lambda: place.logged("configuration refused, the old one runs on"))
+        (place.folder / "orders" / "app.py").write_text(CODE * 2)
+        await place.until(lambda: len(place.logged("configuration refused, the old one runs on")) == 2)
+        assert place.runtime.functions["orders"] is orders
+        place.path.write_text(CONFIG)
+        await place.until(lambda: place.logged("changed code is applied"))
+        assert place.runtime.functions["orders"] is not orders
+    assert place.logged("configuration refused, the old one runs on")[0]["faults"][0].startswith(f"{place.path}:7: ")
+
+
+async def test_a_burst_is_applied_once(place: Place) -> None:
+    """A checkout of thousands of files, new folders among them, is one change."""
+    async with place.watched():
+        for number in range(40):
+            folder = place.folder / "orders" / f"package_{number}"
+            folder.mkdir()
+            for each in range(50):
+                (folder / f"m{each}.py").write_text("")
+        await place.until(lambda: place.logged("changed code is applied"))
+        # Another change afterwards is another line, so nothing of the first came in between.
+        (place.folder / "audit" / "app.py").write_text(CODE * 2)
+        await place.until(lambda: place.logged("changed code is applied")[-1]["functions"] == ["audit"])
+    lines = place.logged("changed code is applied")
+    assert [line["functions"] for line in lines] == [["orders"], ["audit"]]
+    assert lines[0]["files"][-1] == "and 1997 more"
+
+
+async def test_a_folder_that_is_made_again_is_watched_again(place: Place) -> None:
+    """While it is gone the old code runs on, and that is said."""
+    async with place.watched():
+        orders = place.runtime.functions["orders"]
+        shutil.rmtree(place.folder / "orders")
+        await place.until(lambda: place.logged("configuration refused, the old one runs on"))
+        assert place.runtime.functions["orders"] is orders
+        (place.folder / "orders").mkdir()
+        (place.folder / "orders" / "app.py").write_text(CODE)
+        await place.until(lambda: place.logged("changed code is applied"))
+        renewed = place.runtime.functions["orders"]
+        (place.folder / "orders" / "app.py").write_text(CODE * 3)
+        await place.until(lambda: place.runtime.functions["orders"] is not renewed)
+
+
+async def test_a_watching_that_dies_is_said_and_begins_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What changed meanwhile is found by looking."""
+    monkeypatch.setattr("pollers.supervisor.service.RESTART_SECONDS", (0.05, 0.05))
+    real, full = RustNotify, [True, True]
+
+    def sometimes_full(*arguments: Any) -> object:  # noqa: ANN401 - as the library takes them
+        if full:
+            full.pop()
+            (place.folder / "orders" / "app.py").write_text(CODE * 4)
+            raise OSError(28, "No space left on device")
+        return real(*arguments)
+
+    monkeypatch.setattr(bell, "RustNotify", sometimes_full)
+    with structlog.testing.capture_logs() as place.lines:
+        async with anyio.create_task_group() as group:
+            group.start_soon(place.runtime.run)
+            await place.until(lambda: place.logged("watching code and configuration"))
+            full.append(True)
+            (place.folder / "orders" / "new").mkdir()
+            await place.until(lambda: place.watcher.restarts == 3)
+            await place.until(lambda: place.logged("changed code is applied"))
+            place.runtime.stop()
+    said = place.logged("service broke down and starts again")
+    assert {line["service"] for line in said} == {"watch"}
+    assert all("fs.inotify.max_user_watches" in line["error"] for line in said)
+
+
+async def test_the_stop_does_not_wait_for_anything_to_change(place: Place) -> None:
+    """Watching ends at once."""
+    async with place.watched():
+        began = anyio.current_time()
+    assert anyio.current_time() - began < 3
