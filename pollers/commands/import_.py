@@ -79,6 +79,7 @@ def _read(request: Request) -> Imported:
     from config.faults import ConfigError
     from config.files import fault_of
     from config.text.nodes import Unparsable
+    from pollers.importing import SourceUnreachable
     from pollers.importing.forms import form_of
 
     try:
@@ -87,6 +88,9 @@ def _read(request: Request) -> Imported:
         _exit_unusable([fault_of(error)])
     except ConfigError as error:
         _exit_unusable(error.faults)
+    except SourceUnreachable as error:
+        click.echo(f"{request.source.text}: {error}", err=True)
+        sys.exit(EXIT_FAILED)
 
 
 def _exit_unusable(faults: Iterable[Fault]) -> NoReturn:

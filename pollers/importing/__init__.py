@@ -16,7 +16,7 @@ from handlers.exports import lazily
 
 if TYPE_CHECKING:
     from pollers.importing.fitting import fit, settings_for
-    from pollers.importing.form import Request, Source, SourceForm
+    from pollers.importing.form import Request, Source, SourceForm, SourceUnreachable
     from pollers.importing.model import Imported, Member, Origin
     from pollers.importing.trees import read_tree
     from pollers.importing.values import JsonText, LocalPath, NameOf, Unknown, Value, joined
@@ -32,6 +32,7 @@ __all__ = [
     "Request",
     "Source",
     "SourceForm",
+    "SourceUnreachable",
     "Unknown",
     "Value",
     "Written",
@@ -45,7 +46,7 @@ __getattr__ = lazily(
     __name__,
     {
         "fitting": "fit settings_for",
-        "form": "Request Source SourceForm",
+        "form": "Request Source SourceForm SourceUnreachable",
         "model": "Imported Member Origin",
         "trees": "read_tree",
         "values": "JsonText LocalPath NameOf Unknown Value joined",

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pollers.importing.model import Imported
 
 
+class SourceUnreachable(Exception):  # noqa: N818 - named for what the reader must do next: see that it can be reached
+    """A source that is not a file cannot be read now. The message says what was found, and what would be right."""
+
+
 @dataclass(frozen=True)
 class Source:
     """SOURCE as it was given: ``text``, and the file or folder of that name."""
@@ -73,7 +77,8 @@ class SourceForm:
     """One form of source. ``called`` is what the user reads, with its article; ``looks_like`` completes "is recognised by".
 
     ``recognises`` decides without reading more than it must. ``read`` raises :class:`config.text.nodes.Unparsable` or
-    :class:`config.faults.ConfigError` for a source that cannot be used.
+    :class:`config.faults.ConfigError` for a source that cannot be used, and :class:`SourceUnreachable` for one that cannot
+    be read now.
     """
 
     called: str

@@ -43,7 +43,7 @@ class Imported:
     """What was found in a source. Whoever reads it adds; :func:`pollers.importing.writing.write` makes the text.
 
     ``title`` says what was read, such as "the SAM template template.yaml". ``sections`` are others of the configuration: ``aws``,
-    ``lambda_api``.
+    ``lambda_api``. ``advice`` is what to do before it is used, a comment's lines.
     """
 
     title: str
@@ -52,6 +52,7 @@ class Imported:
     schedules: list[Member] = field(default_factory=list)
     sections: dict[str, dict[str, Value]] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
+    advice: list[str] = field(default_factory=list)
 
     def note(self, place: Place | None, about: str, message: str) -> None:
         """Tell the user something: what has no effect, what was left out, what must be done. The same is told once."""

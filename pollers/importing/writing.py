@@ -58,6 +58,8 @@ class _Writer:
         for name, unknown in given.items():
             notes.append(Note(*(unknown.place or Place("", 0)), "", f"set ${{{name}}}: {unknown.reason}"))
         lines = [f"# Imported by `headrace import` from {_comment(self._imported.title)}."]
+        if self._imported.advice:
+            lines += ["#", *(f"# {_comment(line)}" for line in self._imported.advice)]
         if given:
             lines += ["#", "# Set in the environment before it is used:"]
             lines += [f"#   {name}: {_comment(unknown.reason)}" for name, unknown in given.items()]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from config.text.nodes import Unparsable, quoted
 from config.text.places import Place
+from pollers.importing.account import ACCOUNT
 from pollers.importing.cdk import ASSEMBLY
 from pollers.importing.cloudformation import TEMPLATE
 from pollers.importing.terraform import TERRAFORM
@@ -13,7 +14,7 @@ from pollers.importing.terraform import TERRAFORM
 if TYPE_CHECKING:
     from pollers.importing.form import Source, SourceForm
 
-FORMS: tuple[SourceForm, ...] = (ASSEMBLY, TEMPLATE, TERRAFORM)
+FORMS: tuple[SourceForm, ...] = (ACCOUNT, ASSEMBLY, TEMPLATE, TERRAFORM)
 
 
 class Unrecognised(Unparsable):

@@ -141,7 +141,7 @@ def test_why_something_is_unknown_is_said_with_its_line(tmp_path: Path) -> None:
         ("\x00", 1, "U\\+0000"),
         ("", 1, "empty file"),
         ("- a\n", 1, "a file that is no mapping"),
-        ("a: 1\n", 1, "a file with the keys 'a', expected a "),
+        ("a: 1\n", 1, "a file with the keys 'a', expected "),
         ('{"Resources": ', 1, "malformed YAML"),
     ],
 )
