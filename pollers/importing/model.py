@@ -53,9 +53,11 @@ class Imported:
     sections: dict[str, dict[str, Value]] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
     advice: list[str] = field(default_factory=list)
+    _told: set[Note] = field(default_factory=set, repr=False)
 
     def note(self, place: Place | None, about: str, message: str) -> None:
         """Tell the user something: what has no effect, what was left out, what must be done. The same is told once."""
         found = Note(*(place or Place("", 0)), about, message)
-        if found not in self.notes:
+        if found not in self._told:
+            self._told.add(found)
             self.notes.append(found)

@@ -27,14 +27,15 @@ class Placeholders:
 
     _names: dict[str, str] = field(default_factory=dict)
     _taken: dict[str, Unknown] = field(default_factory=dict)
+    _last: dict[str, int] = field(default_factory=dict)
 
     def name(self, unknown: Unknown, path: tuple[str, ...]) -> str:
         """The name of an unknown that stands at ``path``; the same for the same thing, another for another."""
         if unknown.key not in self._names:
-            first = unknown.wanted or variable(*path)
-            name, number = first, 2
+            first = name = unknown.wanted or variable(*path)
             while name in self._taken:
-                name, number = f"{first}_{number}", number + 1
+                self._last[first] = self._last.get(first, 1) + 1
+                name = f"{first}_{self._last[first]}"
             self._names[unknown.key] = name
             self._taken[name] = unknown
         return self._names[unknown.key]

@@ -82,20 +82,22 @@ class _Writer:
 
     def _named(self, members: list[Member], allowed: re.Pattern[str], longest: int) -> list[str]:
         """A name for each that the configuration allows and no other has."""
-        names: list[str] = []
+        names: dict[str, None] = {}
+        last: dict[str, int] = {}
         for member in members:
             first = member.name
             if not allowed.fullmatch(first):
                 first = re.sub(r"[^A-Za-z0-9_-]+", "-", first).strip("-_")[:longest].rstrip("-_") or "imported"
-            name, number = first, 2
+            name = first
             while name in names:
-                end = f"-{number}"
-                name, number = f"{first[: longest - len(end)]}{end}", number + 1
+                last[first] = last.get(first, 1) + 1
+                end = f"-{last[first]}"
+                name = f"{first[: longest - len(end)]}{end}"
             if name != member.name:
                 message = f"it is called {name} in the configuration"
                 self._imported.note(member.origin.place, member.name, message)
-            names.append(name)
-        return names
+            names[name] = None
+        return list(names)
 
     def _section(self, title: str, members: list[Member], names: list[str], order: tuple[str, ...]) -> Iterator[str]:
         yield ""

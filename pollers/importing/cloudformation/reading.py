@@ -78,6 +78,10 @@ def _read_caller(context: Context, resource: Resource) -> None:
             read_schedule(context, resource)
         case "AWS::Events::Rule":
             read_rule(context, resource)
+        case "AWS::CloudFormation::Stack" | "AWS::Serverless::Application":
+            context.note(
+                resource.place, resource.logical_id, "left out: what is in a nested stack; import its own template"
+            )
         case "AWS::Lambda::EventInvokeConfig":
             _read_call(context, resource, "event_invoke_config", "FunctionName")
         case "AWS::Lambda::Url":
