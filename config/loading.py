@@ -45,6 +45,11 @@ class Loaded:
     files: tuple[FilePath, ...] = ()
     _report: Report = field(default_factory=Report, repr=False, compare=False)
 
+    def where(self, path: Path) -> str:
+        """Where a path from the root, in the models' spelling, stands: file and line."""
+        place, _ = self._report.locate(path)
+        return str(place)
+
     def fault(self, path: Path, message: str) -> Fault:
         """A fault found later (by asking AWS, say) at a path from the root, in the models' spelling."""
         place, shown = self._report.locate(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,7 +15,7 @@ from handlers.environment import arn_in, read_profile, world_in
 from handlers.factory import make_function
 from pollers.aws.services.clients import AwsClients
 from pollers.aws.wire.collector import tune_gc
-from pollers.checkpoints import open_store
+from pollers.checkpoints import StoreWhenNeeded, open_store
 from pollers.clocks.clock import SystemClock
 from pollers.errors import AddressTaken
 from pollers.server.app import Parts, make_app
@@ -23,7 +24,7 @@ from pollers.server.guard import Access
 from pollers.server.making_tokens import token_kept
 from pollers.server.serve import serving
 from pollers.server.token_files import MadeToken
-from pollers.services import serving_functions
+from pollers.services import Around, serving_functions
 from pollers.sources.registry import LONG_POLL_SECONDS, keeps_checkpoints, make_poller, traced
 from pollers.status.async_gauges import AsyncGauges
 from pollers.status.depths import Depths
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from handlers.environment import Profile
     from handlers.function import Function
     from pollers.aws.api import Aws
-    from pollers.checkpoints.store import CheckpointStore
+    from pollers.checkpoints.store import CheckpointStore, ForgettingStore
     from pollers.engine.poller import Poller, Surroundings
     from pollers.invocations import AsyncQueue
     from pollers.telemetry.sinks import Sink
@@ -85,9 +86,14 @@ async def assembled(
     """
     async with AsyncExitStack() as stack:
         aws = await stack.enter_async_context(AwsClients(config.aws))
-        store = None
+        store: ForgettingStore | None = None
         if any(keeps_checkpoints(mapping) for mapping in config.event_source_mappings.values()):
-            store = await stack.enter_async_context(open_store(config.runtime.checkpoints))
+            store = open_store(config.runtime.checkpoints)
+        elif config.lambda_api is not None:
+            # The API may make the first mapping of a stream at any time, and has made it before this start perhaps.
+            store = StoreWhenNeeded(partial(open_store, config.runtime.checkpoints))
+        if store is not None:
+            await stack.enter_async_context(store)
         telemetry = Telemetry(Board(), Recorder(), Metrics(), Troubles(), LoopMonitor())
         traces = stack.enter_context(tracer())
         if traces is not None:
@@ -99,9 +105,12 @@ async def assembled(
         def arn_of(name: str) -> str:
             return arn_in(runtime.config, name, profile=profile)
 
-        queue = await stack.enter_async_context(
-            serving_functions(config, runtime, aws, arn_of, telemetry.recorder.asynchronous)
-        )
+        async def forget(mapping: str) -> None:
+            if store is not None:
+                await store.forget(mapping)
+
+        around = Around(aws, arn_of, forget, telemetry.board, telemetry.recorder.asynchronous)
+        queue = await stack.enter_async_context(serving_functions(config, runtime, around))
         await stack.enter_async_context(_watched(runtime, aws, telemetry))
         if config.runtime.http is not False:
             await stack.enter_async_context(_served(config, config.runtime.http, runtime, telemetry, path, queue))

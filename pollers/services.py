@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ from pollers.lambda_api import Callers, Here, LambdaApiService, OpenAccess, Sign
 from pollers.lambda_api.control import Control, control_operations
 from pollers.lambda_api.directory import Directory
 from pollers.lambda_api.invoke import Invoking
+from pollers.made_mappings import TABLES as MADE_MAPPINGS
+from pollers.made_mappings import MappingRegister
+from pollers.made_mappings import StateRows as MappingRows
 from pollers.resources import TABLES as RESOURCES
 from pollers.resources import Resources, StateRows
 from pollers.schedules import TABLES as SCHEDULES
@@ -27,31 +31,46 @@ from pollers.state import State
 from pollers.telemetry.async_facts import untold
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from config.models import Config, LambdaApi
     from pollers.aws.api import Aws
     from pollers.lambda_api.front import Access
     from pollers.supervisor.runtime import Runtime
     from pollers.telemetry.async_facts import AsyncSink
+    from pollers.telemetry.board import Board
+    from pollers.telemetry.facts import Outcome
 
 log = structlog.stdlib.get_logger(__name__)
 
 _new_id = partial(new_request_id, random.SystemRandom())
 """Ids that nobody can guess, at half the cost of :func:`uuid.uuid4`."""
 
-TABLES = (RESOURCES, INVOCATIONS, SCHEDULES)
+TABLES = (RESOURCES, INVOCATIONS, SCHEDULES, MADE_MAPPINGS)
 """Of every room that keeps rows, whether it is configured or not: a table that is not known makes the state a stranger's."""
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What services need of the rest of the process.
+
+    ``arn_of`` gives the ARN of a function by its name. ``forget`` drops the checkpoints of a mapping. ``board`` knows how batches
+    went, ``tell`` takes what happens to asynchronous events.
+    """
+
+    aws: Aws
+    arn_of: Callable[[str], str]
+    forget: Callable[[str], Awaitable[None]]
+    board: Board
+    tell: AsyncSink = untold
+
+
 @asynccontextmanager
-async def serving_functions(
-    config: Config, runtime: Runtime, aws: Aws, arn_of: Callable[[str], str], tell: AsyncSink = untold
-) -> AsyncIterator[AsyncQueue | None]:
+async def serving_functions(config: Config, runtime: Runtime, around: Around) -> AsyncIterator[AsyncQueue | None]:
     """The services that ``config`` asks for, opened, and given to ``runtime`` to run; closed again when it has stopped.
 
-    ``arn_of`` gives the ARN of a function by its name; ``tell`` takes what happens to asynchronous events. Gives the asynchronous
-    queue, if there is one. Raises AddressTaken, and the state's StoreErrors. Plain mappings need no state, and make none.
+    Gives the asynchronous queue, if there is one. Raises AddressTaken, and the state's StoreErrors. Plain mappings need no state,
+    and make none.
     """
     async with AsyncExitStack() as stack:
         queue = None
@@ -60,48 +79,66 @@ async def serving_functions(
             resources = Resources(StateRows(state), runtime.functions)
             await resources.open()
             resources.follow(config.functions)
-            queue = _queue(state, runtime, resources, aws, arn_of, tell)
-            schedules = Schedules(config, state, queue, Post(Ways(aws, config.aws.region or "")))
+            queue = _queue(state, runtime, resources, around)
+            schedules = Schedules(config, state, queue, Post(Ways(around.aws, config.aws.region or "")))
             runtime.services = (resources, queue, schedules)
             if config.lambda_api is not None:
-                api = await _listening(stack, config.lambda_api, runtime, resources, queue)
-                runtime.services = (*runtime.services, api)
+                made = MappingRegister(MappingRows(state), runtime, around.forget)
+                await made.open()
+                runtime.complete = made.completed
+                listening = _Listening(config.lambda_api, runtime, resources, made, queue, around.board)
+                runtime.services = (*runtime.services, made, await listening.begin(stack))
         yield queue
 
 
-def _queue(
-    state: State, runtime: Runtime, resources: Resources, aws: Aws, arn_of: Callable[[str], str], tell: AsyncSink
-) -> AsyncQueue:
+def _queue(state: State, runtime: Runtime, resources: Resources, around: Around) -> AsyncQueue:
     """The asynchronous queue, and what stands behind the targets of its reports: its own functions among them."""
-    config, functions = runtime.config, runtime.functions
+    config, functions, arn_of = runtime.config, runtime.functions, around.arn_of
     own = QueuedFunctions(functions, arn_of, lambda: queue, lambda name: resources.settings_of(name).allows_recursion)
-    post = Post(Ways(aws, config.api_region or config.aws.region or "", own))
+    post = Post(Ways(around.aws, config.api_region or config.aws.region or "", own))
     queue = AsyncQueue(state, functions, resources.settings_of, arn_of, PostedDeliveries(post))
-    queue.tell = tell
+    queue.tell = around.tell
     return queue
 
 
-async def _listening(
-    stack: AsyncExitStack, at: LambdaApi, runtime: Runtime, resources: Resources, queue: AsyncQueue
-) -> LambdaApiService:
-    """Lambda's API, which has its address from here on and answers once the runtime runs it."""
-    callers = Callers()
-    here = Here(str(runtime.config.api_region), at.account)
-    directory = Directory(runtime.functions, here)
-    # The port may be chosen by the system, so it is asked for by whoever tells a URL; nobody does before requests are answered.
-    control = Control(resources, directory, lambda name: address_of(name, here.region, url))
-    operations = (*Invoking(directory, callers, at.queue_seconds, queue).operations(), *control_operations(control))
-    access = _access(at, here.region)
-    sites = function_urls(at, here, runtime.functions, resources, callers=callers, access=access)
-    api = LambdaApiService(operations, access, callers, _new_id, address=(at.host, at.port), sites=sites)
-    try:
-        url = await stack.enter_async_context(api.listening())
-    except OSError as taken:
-        problem = f"lambda_api: cannot listen on {at.host}:{at.port}: {taken.strerror or taken}"
-        raise AddressTaken(problem) from taken
-    urls = {name: address_of(name, here.region, url) for name in runtime.config.functions if resources.url_of(name)}
-    log.info("Lambda's API is served", url=url, **({"function_urls": urls} if urls else {}))
-    return api
+@dataclass(frozen=True, slots=True)
+class _Listening:
+    """Lambda's API, and what answers for it."""
+
+    at: LambdaApi
+    runtime: Runtime
+    resources: Resources
+    mappings: MappingRegister
+    queue: AsyncQueue
+    board: Board
+
+    async def begin(self, stack: AsyncExitStack) -> LambdaApiService:
+        """The service, which has its address from here on and answers once the runtime runs it. Raises AddressTaken."""
+        at, runtime, resources = self.at, self.runtime, self.resources
+        callers = Callers()
+        here = Here(str(runtime.config.api_region), at.account)
+        directory = Directory(runtime.functions, here)
+        # The port may be chosen by the system, so it is asked for by whoever tells a URL; nobody does before requests are answered.
+        control = Control(
+            resources, directory, self.mappings, lambda name: address_of(name, here.region, url), self._result_of
+        )
+        invoking = Invoking(directory, callers, at.queue_seconds, self.queue)
+        operations = (*invoking.operations(), *control_operations(control))
+        access = _access(at, here.region)
+        sites = function_urls(at, here, runtime.functions, resources, callers=callers, access=access)
+        api = LambdaApiService(operations, access, callers, _new_id, address=(at.host, at.port), sites=sites)
+        try:
+            url = await stack.enter_async_context(api.listening())
+        except OSError as taken:
+            problem = f"lambda_api: cannot listen on {at.host}:{at.port}: {taken.strerror or taken}"
+            raise AddressTaken(problem) from taken
+        urls = {name: address_of(name, here.region, url) for name in runtime.config.functions if resources.url_of(name)}
+        log.info("Lambda's API is served", url=url, **({"function_urls": urls} if urls else {}))
+        return api
+
+    def _result_of(self, mapping: str) -> Outcome | None:
+        known = self.board.mappings.get(mapping)
+        return known.result if known is not None else None
 
 
 def _access(at: LambdaApi, region: str) -> Access:

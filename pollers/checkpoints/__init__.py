@@ -16,6 +16,7 @@ from pollers.checkpoints.sqlite import SqliteStore
 from pollers.checkpoints.store import (
     TRIM_HORIZON,
     CheckpointStore,
+    ForgettingStore,
     LanesDone,
     Lease,
     MappingCheckpoints,
@@ -23,6 +24,7 @@ from pollers.checkpoints.store import (
     OpenWindow,
     ShardCheckpoint,
 )
+from pollers.checkpoints.when_needed import StoreWhenNeeded
 from pollers.storage.errors import StoreBusy, StoreDamaged, StoreError, StoreUnreadable, StoreUnwritable
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "TRIM_HORIZON",
     "CheckpointStore",
+    "ForgettingStore",
     "LanesDone",
     "Lease",
     "LeaseLost",
@@ -45,11 +48,12 @@ __all__ = [
     "StoreError",
     "StoreUnreadable",
     "StoreUnwritable",
+    "StoreWhenNeeded",
     "open_store",
 ]
 
 
-def open_store(address: str, *, clock: Clock | None = None) -> CheckpointStore:
+def open_store(address: str, *, clock: Clock | None = None) -> ForgettingStore:
     """The store that ``runtime.checkpoints`` names, not yet entered.
 
     Raises ValueError for an address of no known kind.

@@ -122,6 +122,12 @@ class MemoryStore:
             return Opened(checkpoints, fresh=False)
         return Opened(checkpoints, fresh=True, previous_identity=earlier[-1] if earlier else None, start=held.reset_to)
 
+    async def forget(self, mapping: str) -> None:
+        """See ``ForgettingStore.forget``."""
+        forgotten = self._mappings.pop(mapping, None)
+        for stream in forgotten.streams.values() if forgotten is not None else ():
+            _revoke_all(stream)
+
     async def __aenter__(self) -> MemoryStore:
         if self._entered:
             raise StoreBusy("the store in memory has been entered already")

@@ -75,6 +75,12 @@ def reset_mapping(connection: sqlite3.Connection, mapping: str, start: StartAt |
     seal_mapping(connection, mapping)
 
 
+def forget_mapping(connection: sqlite3.Connection, mapping: str) -> None:
+    """Drop the mapping with all that it has read: it never comes back under this name."""
+    connection.execute("DELETE FROM streams WHERE mapping = ?", (mapping,))
+    connection.execute("DELETE FROM mappings WHERE name = ?", (mapping,))
+
+
 def _previous(connection: sqlite3.Connection, mapping: str, stream: int) -> str | None:
     row = connection.execute(
         "SELECT identity FROM streams WHERE mapping = ? AND id != ? AND pinned ORDER BY opened_at DESC, id DESC LIMIT 1",

@@ -148,6 +148,14 @@ class SqliteStore:
         checkpoints = SqliteCheckpoints(self._writer, self._leases, self._clock, opening.stream, owner)
         return Opened(checkpoints, opening.fresh, opening.previous_identity, opening.start)
 
+    async def forget(self, mapping: str) -> None:
+        """See ``ForgettingStore.forget``."""
+        if self._writer is None:
+            raise StoreError(f"{self._path} is not open")
+        await self._writer.call(partial(openings.forget_mapping, mapping=mapping))
+        for stream in self._streams.pop(mapping, ()):
+            self._leases.revoke(stream)
+
     async def __aenter__(self) -> SqliteStore:
         if self._writer is not None:
             raise StoreError(f"{self._path} has been entered already")

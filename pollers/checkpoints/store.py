@@ -149,3 +149,10 @@ class CheckpointStore(Protocol):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None: ...
+
+
+class ForgettingStore(CheckpointStore, Protocol):
+    """A store whose mappings come and go while it is open."""
+
+    async def forget(self, mapping: str) -> None:
+        """Drop all that is kept of ``mapping``, on whatever stream. For a mapping that has ended and does not come back."""

@@ -119,6 +119,7 @@ async def _run_and_leave(path: Path, loaded: Loaded, until_idle: float | None, *
                     _watch(runtime, path)
                 ending = Ending(_leave, partial(_exit_code, runtime))
                 runtime.on_ending = ending.within
+                runtime.where = loaded.where
                 await group.start(_signals, runtime, ending, path)
                 group.start_soon(_dump_stacks_on_standstill)
                 exit_code = await runtime.run(until_idle=until_idle)

@@ -93,8 +93,20 @@ class Names(Generic[M]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reported(Generic[M]):
+    """What Lambda's API reports of a mapping beside what all mappings have (docs/lambda 16.3): for the control plane."""
+
+    settings: Callable[[M], dict[str, Any]]
+    """The settings of this kind in AWS's spelling: those that are always reported with their values, others only if given."""
+    reason: str
+    """The ``StateTransitionReason`` of what a client asked for."""
+    has_result: bool
+    """Whether there is a ``LastProcessingResult``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shown(Generic[M]):
-    """What people are shown of a mapping's progress and of its failures: for the status document and the console."""
+    """What people are shown of a mapping's progress and of its failures: for the status document, the console and the API."""
 
     backlog: Backlog
     """What tells how far behind its mappings are."""
@@ -102,6 +114,8 @@ class Shown(Generic[M]):
     """What asks a mapping's source how much it holds; None where nothing can be asked."""
     first_payload: PayloadStart
     """The start of an encoded event record's payload, without what is around it."""
+    reported: Reported[M]
+    """What clients of Lambda's API are shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

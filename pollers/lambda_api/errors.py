@@ -14,7 +14,9 @@ CONCURRENCY_REASON = "ConcurrentInvocationLimitExceeded"
 CALLER_REASON = "CallerRateLimitExceeded"
 """Reasons of a throttle, from Lambda's model."""
 
-_CAPITAL = frozenset({"ResourceNotFoundException", "RecursiveInvocationException", "ServiceException"})
+_CAPITAL = frozenset(
+    {"ResourceNotFoundException", "RecursiveInvocationException", "ResourceInUseException", "ServiceException"}
+)
 """The types whose text is the member ``Message``; in all others it is ``message`` (docs/lambda 11.7)."""
 
 
@@ -101,6 +103,11 @@ def throttled(reason: str, retry_after_seconds: float | None = None) -> ApiError
 def conflict(message: str) -> ApiError:
     """409."""
     return ApiError(409, "ResourceConflictException", message)
+
+
+def in_use(message: str) -> ApiError:
+    """400 for what an earlier change has not left yet."""
+    return ApiError(400, "ResourceInUseException", message)
 
 
 def wrong_revision() -> ApiError:

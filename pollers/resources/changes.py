@@ -112,6 +112,11 @@ def set_recursion(recursion: str) -> Change[None]:
     return lambda before: (replace(before.made, recursion=recursion), None)
 
 
+def change_tags(change_them: Callable[[Mapping[str, str]], dict[str, str]]) -> Change[None]:
+    """Change the function's tags; an error that ``change_them`` raises is passed on."""
+    return lambda before: (replace(before.made, tags=change_them(before.made.tags)), None)
+
+
 def add_statement(sid: str, statement: Mapping[str, Any]) -> Change[None]:
     """Add a statement to the function's policy."""
 

@@ -27,6 +27,8 @@ def written(made: Made) -> str:
         document["statements"], document["policy_changes"] = dict(made.statements), made.policy_changes
     if made.recursion is not None:
         document["recursion"] = made.recursion
+    if made.tags:
+        document["tags"] = dict(made.tags)
     if made.seen:
         document["seen"] = {what: asdict(seen) for what, seen in made.seen.items()}
     return json.dumps(document, separators=(",", ":"))
@@ -47,6 +49,7 @@ def read(text: str) -> Made:
         statements=document.get("statements", {}),
         policy_changes=document.get("policy_changes", 0),
         recursion=document.get("recursion"),
+        tags=document.get("tags", {}),
         seen={what: Seen(**seen) for what, seen in document.get("seen", {}).items()},
     )
 

@@ -56,13 +56,19 @@ class Made:
     statements: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     policy_changes: int = 0
     recursion: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
     seen: Mapping[str, Seen] = field(default_factory=dict)
 
     @property
     def by_api(self) -> bool:
         """Whether there is anything that the API made."""
         return bool(
-            self.invoking or self.url or self.reserved is not None or self.statements or self.recursion == "Allow"
+            self.invoking
+            or self.url
+            or self.reserved is not None
+            or self.statements
+            or self.tags
+            or self.recursion == "Allow"
         )
 
 

@@ -167,6 +167,10 @@ def _schemas() -> dict[str, Any]:
                     settings={"type": ["object", "null"]},
                 ),
             },
+            waiting_mappings={
+                "type": "array",
+                "items": _object(name=text, source=text, function=text, reason=text),
+            },
             schedules={"type": "array", "items": _object(name=text, function=text, state=text, expression=text)},
             asynchronous={"type": ["object", "null"]},
         ),

@@ -9,6 +9,7 @@ import anyio
 
 from config.models import ProvidedFunction, PythonFunction
 from pollers.clocks.clock import Clock, SystemClock
+from pollers.made_mappings.views import waiting_documents
 from pollers.resources.views import settings_document
 from pollers.schedules.views import problems as schedule_problems
 from pollers.schedules.views import views
@@ -127,6 +128,7 @@ class Status:
                 for name, host in self._runtime.functions.items()
             ],
             "asynchronous": asynchronous.document(queue, self._runtime.functions, now) if queue is not None else None,
+            "waiting_mappings": waiting_documents(self._runtime.services),
         }
 
     def schedules(self) -> Iterator[dict[str, Any]]:

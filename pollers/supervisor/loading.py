@@ -14,11 +14,12 @@ from handlers.inspection import inspect
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from config import Loaded
     from config.faults import Finding
     from config.models import Config, Mapping
+    from config.text.places import Path as ConfigPath
     from handlers.environment import Profile
 
 INSPECTED_AT_A_TIME = 4
@@ -44,12 +45,16 @@ def load_runnable(path: str | os.PathLike[str]) -> Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The configuration as it is now, which functions' changed code is ``sound``, and what is wrong with that of others."""
+    """The configuration as it is now, which functions' changed code is ``sound``, and what is wrong with that of others.
+
+    ``where`` says where an option stands.
+    """
 
     config: Config
     sound: list[str]
     faults: dict[str, list[Fault]]
     notes: list[Note]
+    where: Callable[[ConfigPath], str]
 
 
 def load_changed(path: str | os.PathLike[str], running: Config, names: Iterable[str]) -> Changed:
@@ -72,7 +77,9 @@ def load_changed(path: str | os.PathLike[str], running: Config, names: Iterable[
             wrong[name] = found
     if differing:
         notes += loaded.notes
-    return Changed(loaded.config, [name for name in known if name not in wrong], wrong, sorted(set(notes)))
+    return Changed(
+        loaded.config, [name for name in known if name not in wrong], wrong, sorted(set(notes)), loaded.where
+    )
 
 
 def inspect_functions(loaded: Loaded, names: Iterable[str]) -> tuple[list[Fault], list[Note]]:

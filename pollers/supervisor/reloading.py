@@ -50,6 +50,7 @@ async def reload_from(runtime: Runtime, path: Path) -> Reloaded:
         async with runtime.reading:
             loaded = await to_thread.run_sync(load_runnable, path)
             done = Reloaded(**await runtime.reload(loaded.config))
+            runtime.where = loaded.where
         log_notes(loaded.notes)
         return done
     except ConfigError as error:
@@ -69,11 +70,12 @@ async def renew_from(runtime: Runtime, path: Path, names: Collection[str]) -> Re
     done = Renewed()
     try:
         async with runtime.reading:
-            changed = await to_thread.run_sync(load_changed, path, runtime.config, names)
+            changed = await to_thread.run_sync(load_changed, path, runtime.given, names)
             for name, wrong in changed.faults.items():
                 log.error("code refused, the old one runs on", function=name, faults=[str(fault) for fault in wrong])
-            if changed.sound or changed.config != runtime.config:
+            if changed.sound or changed.config != runtime.given:
                 await runtime.reload(changed.config, changed.sound)
+            runtime.where = changed.where
         log_notes(changed.notes)
         return Renewed(changed.sound, sorted({*names} - changed.faults.keys()))
     except ConfigError as error:

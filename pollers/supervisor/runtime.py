@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from config.models import Config, Mapping
+    from config.text.places import Path as ConfigPath
     from pollers.functions.host import FunctionMaker
     from pollers.supervisor.mapping import PollerMaker
     from pollers.supervisor.service import Service
@@ -50,6 +51,8 @@ class Runtime:
     a token. ``has_store``: whether ``make_poller`` can serve sources that keep checkpoints. ``on_ending`` is told in how many
     seconds the process is to be gone, once that is known.
     ``reading`` is held from the reading of a changed configuration until it is applied, so that what was read last is what runs.
+    ``given`` is the configuration as it was given, ``config`` what runs: ``given`` as :attr:`complete` has completed it by what has
+    been made elsewhere. ``where`` says where something of ``given`` is written.
     ``over``: everything has been stopped, and ``exit_code`` is final. ``services`` are given before it runs, since they need
     its functions.
     """
@@ -65,7 +68,9 @@ class Runtime:
         clock: Clock | None = None,
         seed: random.Random | None = None,
     ) -> None:
-        self.config = config
+        self.given = self.config = config
+        self.complete: Callable[[Config], Config] = lambda config: config
+        self.where: Callable[[ConfigPath], str] = lambda path: "the configuration"
         self.mappings: dict[str, MappingRunner] = {}
         self.functions = Functions(make_function)
         self.url: str | None = None
@@ -90,6 +95,7 @@ class Runtime:
         """Run until :meth:`stop`; returns the exit code (see docs/operations.md)."""
         async with anyio.create_task_group() as group:
             self._group = group
+            self.config = self.complete(self.given)
             if until_idle is not None:
                 unreachable = Unreachable()
                 self._sinks = (*self._sinks, unreachable)
@@ -171,16 +177,20 @@ class Runtime:
             log.info("shutdown 5: all that was held is acknowledged or handed back", mapping=runner.name)
 
     async def reload(self, config: Config, renew: Collection[str] = ()) -> dict[str, list[str]]:
-        """Apply a changed configuration: only added, removed and changed mappings stop or start. Says what it did.
+        """Apply a changed configuration, once it is completed: only added, removed and changed mappings stop or start.
 
         Functions in ``renew`` begin anew in any case: their code has changed, whatever the configuration says.
-        Raises ReloadRefused, with everything running on as before, for changes that need a restart. One at a time.
+        Says what it did. Raises ReloadRefused, with everything running on as before, for changes that need a restart. One at a
+        time.
         """
         async with self._reloading:
             if self.stopping:
                 raise ReloadRefused("shutting down")
-            self._check_reloadable(config)
-            return await self._apply(config, renew)
+            completed = self.complete(config)
+            self._check_reloadable(completed)
+            did = await self._apply(completed, renew)
+            self.given = config
+            return did
 
     def _check_reloadable(self, config: Config) -> None:
         changed = [

@@ -117,6 +117,8 @@ class Board:
         board.flights.pop(fact.request_id, None)
         bucket = board.series.current(self._now())
         bucket.add_duration(fact.duration_seconds)
+        if fact.outcome is not Outcome.THROTTLE:
+            board.result = fact.outcome
         if fact.outcome not in (Outcome.SUCCESS, Outcome.THROTTLE):
             self._failed(board, fact)
 

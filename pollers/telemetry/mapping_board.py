@@ -73,7 +73,8 @@ class MappingBoard:
 
     ``polls``: when each source was last polled, also without success. ``polled``: whether any poll has succeeded since the
     poller started. ``listed``: when the stream's shards were last listed, or that was last tried. ``reported``: when the poller
-    last reported what it does. ``refused``: since when the checkpoint store does not write, and why.
+    last reported what it does. ``result``: how the last batch went that was not throttled.
+    ``refused``: since when the checkpoint store does not write, and why.
     """
 
     tasks: dict[str, Task] = field(default_factory=dict)
@@ -86,6 +87,7 @@ class MappingBoard:
     shards: dict[str, Shard] = field(default_factory=dict)
     failures: deque[Failure] = field(default_factory=lambda: deque(maxlen=FAILURES_KEPT))
     depth: Depth | None = None
+    result: Outcome | None = None
     held: int = 0
     batch_age: float = 0.0
     batch_age_at: float = -math.inf

@@ -18,19 +18,26 @@ if TYPE_CHECKING:
     from pollers.lambda_api.directory import Directory
     from pollers.lambda_api.names import Here
     from pollers.lambda_api.operations import Call
+    from pollers.made_mappings import MappingRegister
     from pollers.resources import Resources
     from pollers.resources.changes import Change
+    from pollers.telemetry.facts import Outcome
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """``directory``: the functions that there are. ``url_of``: where the URL of a function is reached, if it has one."""
+    """``directory``: the functions that there are. ``url_of``: where the URL of a function is reached, if it has one.
+
+    ``result_of``: how a mapping's last batch went, by the mapping's name; None when there was none yet.
+    """
 
     resources: Resources
     directory: Directory
+    mappings: MappingRegister
     url_of: Callable[[str], str]
+    result_of: Callable[[str], Outcome | None]
 
     @property
     def here(self) -> Here:

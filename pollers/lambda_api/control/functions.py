@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from config.text.arns import parse_arn
-from pollers.lambda_api import errors
 from pollers.lambda_api.control.function_document import code, configuration
 from pollers.lambda_api.control.paging import page
 from pollers.lambda_api.control.requests import only_given, query_members
-from pollers.lambda_api.names import named
 from pollers.lambda_api.operations import Operation, Reply, json_reply
 
 if TYPE_CHECKING:
@@ -42,18 +39,18 @@ class Functions:
             Operation("ListAliases", "GET", f"{ONE}/aliases", self.list_aliases, query=pages),
             Operation("GetFunctionCodeSigningConfig", "GET", signing, self.get_signing),
             Operation("GetAccountSettings", "GET", "/2016-08-19/account-settings", self.get_account),
-            Operation("ListTags", "GET", "/2017-03-31/tags/{Resource}", self.list_tags),
         )
 
     async def get(self, call: Call) -> Reply:
         """The function as a whole."""
         name = self._control.function(call)
-        reserved = self._control.resources.made_of(name).reserved
+        made = self._control.resources.made_of(name)
+        reserved = made.reserved
         concurrency = None if reserved is None else {"ReservedConcurrentExecutions": reserved}
         document = {
             "Configuration": self._configuration(name, qualified=call.qualifier is not None),
             "Code": code(self._control.model(name)),
-            **only_given(Concurrency=concurrency),
+            **only_given(Concurrency=concurrency, Tags=dict(made.tags) or None),
         }
         return json_reply(document)
 
@@ -99,20 +96,6 @@ class Functions:
         }
         usage = {"TotalCodeSize": 0, "FunctionCount": len(models)}
         return json_reply({"AccountLimit": limits, "AccountUsage": usage})
-
-    async def list_tags(self, call: Call) -> Reply:
-        """None: a configured function has no tags."""
-        resource = call.parameters["Resource"]
-        try:
-            arn = parse_arn(resource)
-        except ValueError as error:
-            raise errors.invalid_parameter(str(error)) from None
-        if arn.service != "lambda" or not arn.resource.startswith("function:"):
-            raise errors.not_found(f"The resource you requested does not exist: {resource}")
-        name = named(resource, None, self._control.here)
-        if not self._control.exists(name):
-            raise errors.function_not_found(resource)
-        return json_reply({"Tags": {}})
 
     def _configuration(self, name: str, *, listed: bool = False, qualified: bool = False) -> dict[str, Any]:
         control = self._control

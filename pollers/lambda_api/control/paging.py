@@ -16,17 +16,20 @@ ITEMS_AT_MOST = 50
 """In a page, whatever is asked for (docs/lambda 11.11)."""
 
 
-def page(names: Iterable[str], query: Mapping[str, str], limit: int) -> tuple[list[str], dict[str, Any]]:
+def page(
+    names: Iterable[str], query: Mapping[str, str], limit: int, at_most: int = ITEMS_AT_MOST
+) -> tuple[list[str], dict[str, Any]]:
     """The names of one page in their order, and the member ``NextMarker`` where there are more.
 
-    ``query`` may have ``Marker`` and ``MaxItems``, of which at most ``limit`` may be asked for. Raises ApiError for wrong ones.
+    ``query`` may have ``Marker`` and ``MaxItems``, of which at most ``limit`` may be asked for and ``at_most`` are
+    answered. Raises ApiError for wrong ones.
     """
     members = query_members(query, ("MaxItems",))
-    wanted = members.integer("MaxItems", least=1, most=limit) or ITEMS_AT_MOST
+    wanted = members.integer("MaxItems", least=1, most=limit) or at_most
     members.check()
     after = _read(query.get("Marker", ""))
     left = sorted(name for name in names if name > after)
-    shown = left[: min(wanted, ITEMS_AT_MOST)]
+    shown = left[: min(wanted, at_most)]
     return shown, ({"NextMarker": _written(shown[-1])} if len(left) > len(shown) else {})
 
 

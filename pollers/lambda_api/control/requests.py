@@ -105,6 +105,21 @@ class Members:
             return value
         return None
 
+    def words(self, name: str, allowed: Sequence[str]) -> None:
+        """A list of words, each of which is ``allowed``."""
+        value: list[Any] | None = self._of_type(name, list, "a List")
+        if value is None:
+            return
+        if not all(isinstance(item, str) for item in value):
+            raise wrong_type(self._at(name), "a List of Strings")
+        if not set(value) <= set(allowed):
+            shown, rule = f"[{', '.join(value)}]", f"[Member must satisfy enum value set: [{', '.join(allowed)}]]"
+            self._violations.append(errors.constraint(shown, self._at(name), f"satisfy constraint: {rule}"))
+
+    def sent(self, name: str) -> Any:  # noqa: ANN401 - JSON
+        """The value as it was sent, whatever it is."""
+        return self._values.get(name)
+
     def section(self, name: str) -> Members | None:
         """The members of an object inside."""
         value: dict[str, Any] | None = self._of_type(name, dict, "a Map")

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from pollers.lambda_api.control.concurrency import Concurrency
 from pollers.lambda_api.control.event_invoke import EventInvokeConfigs
 from pollers.lambda_api.control.functions import Functions
+from pollers.lambda_api.control.mappings import Mappings
 from pollers.lambda_api.control.permissions import Permissions
+from pollers.lambda_api.control.tagging import Tagging
 from pollers.lambda_api.control.url_configs import UrlConfigs
 
 if TYPE_CHECKING:
@@ -17,5 +19,5 @@ if TYPE_CHECKING:
 
 def control_operations(control: Control) -> tuple[Operation, ...]:
     """Their declarations, to be served beside those that invoke."""
-    kinds = (Functions, Concurrency, EventInvokeConfigs, UrlConfigs, Permissions)
+    kinds = (Functions, Concurrency, EventInvokeConfigs, UrlConfigs, Permissions, Mappings, Tagging)
     return tuple(operation for kind in kinds for operation in kind(control).operations())

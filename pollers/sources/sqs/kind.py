@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from config.models import SqsMapping
 from pollers.aws import services
-from pollers.engine.kind import Backlog, Names, Patterns, Polling, Shown, SourceKind
+from pollers.engine.kind import Backlog, Names, Patterns, Polling, Reported, Shown, SourceKind
 from pollers.sources.sqs import filtering
 from pollers.telemetry.payloads import text_member
 
@@ -58,6 +58,24 @@ def depth_sampler(mapping: SqsMapping, aws: Aws) -> DepthSampler:
     return QueueDepth(mapping.arn, aws)
 
 
+def reported(mapping: SqsMapping) -> dict[str, Any]:
+    """See ``Reported.settings``."""
+    settings: dict[str, Any] = {
+        "BatchSize": mapping.batch_size,
+        "MaximumBatchingWindowInSeconds": mapping.maximum_batching_window_in_seconds,
+        "FunctionResponseTypes": mapping.function_response_types,
+    }
+    if mapping.scaling_config.maximum_concurrency is not None:
+        settings["ScalingConfig"] = {"MaximumConcurrency": mapping.scaling_config.maximum_concurrency}
+    pollers = mapping.provisioned_poller_config
+    if pollers is not None:
+        settings["ProvisionedPollerConfig"] = {
+            "MinimumPollers": pollers.minimum_pollers,
+            "MaximumPollers": pollers.maximum_pollers,
+        }
+    return settings
+
+
 SQS = SourceKind(
     model=SqsMapping,
     services=(services.SQS,),
@@ -69,6 +87,11 @@ SQS = SourceKind(
         form=lambda mapping: "sqs-fifo" if mapping.fifo else "sqs",
         label=lambda mapping: "SQS FIFO" if mapping.fifo else "SQS",
     ),
-    shown=Shown(backlog=Backlog.DEPTH, depth=depth_sampler, first_payload=text_member("body")),
+    shown=Shown(
+        backlog=Backlog.DEPTH,
+        depth=depth_sampler,
+        first_payload=text_member("body"),
+        reported=Reported(settings=reported, reason="USER_INITIATED", has_result=False),
+    ),
     examine=examine,
 )

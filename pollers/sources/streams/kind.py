@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from config.models import StreamMapping
-from pollers.engine.kind import Backlog, Polling, Shown, SourceKind
+from pollers.engine.kind import Backlog, Polling, Reported, Shown, SourceKind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -52,9 +52,33 @@ def stream_kind(
         polling=Polling(make_poller=make_poller, keeps_checkpoints=True, concurrency_limit=lambda _: None),
         patterns=patterns,
         names=names,
-        shown=Shown(backlog=Backlog.ITERATOR_AGE, depth=None, first_payload=first_payload),
+        shown=Shown(
+            backlog=Backlog.ITERATOR_AGE,
+            depth=None,
+            first_payload=first_payload,
+            reported=Reported(settings=reported, reason="User action", has_result=True),
+        ),
         examine=examine_all,
     )
+
+
+def reported(mapping: StreamMapping) -> dict[str, Any]:
+    """See ``Reported.settings``."""
+    settings: dict[str, Any] = {
+        "StartingPosition": mapping.starting_position,
+        "BatchSize": mapping.batch_size,
+        "MaximumBatchingWindowInSeconds": mapping.maximum_batching_window_in_seconds,
+        "FunctionResponseTypes": mapping.function_response_types,
+        "ParallelizationFactor": mapping.parallelization_factor,
+        "TumblingWindowInSeconds": mapping.tumbling_window_in_seconds,
+        "MaximumRecordAgeInSeconds": mapping.maximum_record_age_in_seconds,
+        "MaximumRetryAttempts": mapping.maximum_retry_attempts,
+        "BisectBatchOnFunctionError": mapping.bisect_batch_on_function_error,
+        "DestinationConfig": {"OnFailure": {"Destination": mapping.on_failure} if mapping.on_failure else {}},
+    }
+    if mapping.starting_position_timestamp is not None:
+        settings["StartingPositionTimestamp"] = mapping.starting_position_timestamp.timestamp()
+    return settings
 
 
 async def _make_poller(mapping: StreamMapping, source: StreamSource, resources: Resources) -> Poller:

@@ -23,6 +23,7 @@ from pollers.lambda_api.invoke import Invoking
 from pollers.lambda_api.names import Here
 from pollers.lambda_api.service import LambdaApiService
 from pollers.resources import MemoryRows, Resources
+from tests.unit.made_mappings.fakes import FakeRuntime, made_mappings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -149,7 +150,9 @@ async def rig(
     model = PythonFunction.model_validate({"handler": "app.handler", "code": "/", "concurrency": concurrency})
     resources = Resources(MemoryRows(), functions)
     resources.follow(dict.fromkeys(told, model))
-    control = Control(resources, directory, lambda name: f"http://{name}.example/")
+    control = Control(
+        resources, directory, made_mappings(FakeRuntime()), lambda name: f"http://{name}.example/", lambda name: None
+    )
     service = LambdaApiService(
         (*Invoking(directory, callers, queue_seconds, queue).operations(), *control_operations(control)),
         access or OpenAccess("127.0.0.1"),

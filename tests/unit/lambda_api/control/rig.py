@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
-from config.models import PythonFunction
+from config.models import Config, PythonFunction
 from pollers.functions import FunctionHost
 from pollers.lambda_api.control import Control, control_operations
 from pollers.lambda_api.directory import Directory
@@ -16,11 +16,13 @@ from pollers.lambda_api.names import Here
 from pollers.lambda_api.operations import Call, Reply
 from pollers.lambda_api.routes import Routes
 from pollers.resources import MemoryRows, Resources
+from tests.unit.made_mappings.fakes import FakeRuntime, made_mappings
 
 if TYPE_CHECKING:
     from config.models import FunctionModel
     from handlers.function import Function
     from pollers.lambda_api.incoming import Incoming
+    from pollers.telemetry.facts import Outcome
 
 HERE = Here("us-east-1", "000000000000")
 ARN = HERE.arn("orders")
@@ -64,7 +66,13 @@ class Rig:
         self.clock = StoppedClock()
         self.hosts: dict[str, FunctionHost] = {}
         self.resources = Resources(MemoryRows(), self.hosts, clock=self.clock)
-        control = Control(self.resources, Directory(self.hosts, HERE), lambda name: f"http://{name}.example/")
+        self.runtime = FakeRuntime()
+        self.results: dict[str, Outcome] = {}
+        self.mappings = made_mappings(self.runtime, clock=self.clock)
+        directory = Directory(self.hosts, HERE)
+        control = Control(
+            self.resources, directory, self.mappings, lambda name: f"http://{name}.example/", self.results.get
+        )
         self.operations = control_operations(control)
         self._routes = Routes(self.operations)
         self.configure(orders=options, audit={})
@@ -78,6 +86,7 @@ class Rig:
         self.hosts.clear()
         self.hosts.update({name: FunctionHost(name, model, _never) for name, model in models.items()})
         self.resources.follow(models)
+        self.runtime.follow(Config(functions={**models}))
 
     @staticmethod
     def encoded(segment: str) -> str:

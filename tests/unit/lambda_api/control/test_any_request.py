@@ -15,10 +15,12 @@ from tests.worlds import virtual_time
 if TYPE_CHECKING:
     from pollers.lambda_api.operations import Operation
 
+QUEUE = "arn:aws:sqs:us-east-1:000000000000:q"
+MAPPING = "arn:aws:lambda:us-east-1:000000000000:event-source-mapping:00000000-0000-4000-8000-000000000000"
 OPERATIONS = {operation.name: operation for operation in Rig().operations}
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 100_000) | st.floats(allow_nan=False) | st.text(max_size=8) | st.sampled_from(
-        ["", "NONE", "AWS_IAM", "BUFFERED", "Allow", "GET", "*", ARN, f"{ARN}x", "arn:aws:sqs:us-east-1:000000000000:q", "\x00"]
+        ["", "NONE", "LATEST", QUEUE, "AWS_IAM", "BUFFERED", "Allow", "GET", "*", ARN, f"{ARN}x", "\x00"]
     ),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
@@ -27,8 +29,8 @@ values = st.recursive(
 
 def documents(schema: Any) -> st.SearchStrategy[Any]:  # noqa: ANN401 - a JSON Schema
     """Documents with the members of a schema, right and wrong ones."""
-    if schema.get("type") != "object":
-        return values
+    if "properties" not in schema:
+        return values | st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2)
     members = {name: documents(inner) for name, inner in schema["properties"].items()}
     return values | st.fixed_dictionaries({}, optional=members)
 
@@ -38,9 +40,9 @@ def bodies(operation: Operation) -> st.SearchStrategy[object]:
     return st.text(max_size=20) | documents(operation.body) if operation.body is not None else st.none()
 
 
-names = st.sampled_from(["orders", "audit", "nobody", "orders:1", "orders:$LATEST", ARN, f"{ARN}:live"]) | st.text(
-    max_size=12
-)
+names = st.sampled_from(
+    ["orders", "audit", "nobody", "orders:1", "orders:$LATEST", ARN, f"{ARN}:live", MAPPING]
+) | st.text(max_size=12)
 queries = st.dictionaries(
     st.sampled_from(["Qualifier", "Marker", "MaxItems", "FunctionVersion", "RevisionId"]),
     st.sampled_from(["", "$LATEST", "1", "live", "ALL", "-1", "999999999999999999999", "bm9uZQ=="])
@@ -57,7 +59,7 @@ def test_every_request_is_answered(name: str, data: st.DataObject) -> None:
     operation = OPERATIONS[name]
     rig = Rig()
     path = operation.path
-    for parameter in ("FunctionName", "Resource", "StatementId"):
+    for parameter in ("FunctionName", "Resource", "StatementId", "UUID"):
         path = path.replace(f"{{{parameter}}}", rig.encoded(data.draw(names)))
     body, query = data.draw(bodies(operation)), data.draw(queries)
 

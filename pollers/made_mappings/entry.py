@@ -1,0 +1,49 @@
+"""One made mapping in a running Headrace: what is kept of it, and how far that is applied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pollers.made_mappings.states import SETTLED, ApiState, state_of
+
+if TYPE_CHECKING:
+    from config.models import Mapping
+    from pollers.made_mappings.made import MadeMapping
+    from pollers.supervisor.mapping import MappingRunner
+
+
+@dataclass(slots=True)
+class Entry:
+    """``made`` as it is on the disk, ``model`` its settings.
+
+    ``running``: the model that the configuration that runs is completed with; None for none. ``applied``: whether the runtime has
+    been told of what is wanted. ``transition``: what a client's last change is called until it counts.
+    """
+
+    made: MadeMapping
+    model: Mapping
+    running: Mapping | None = None
+    applied: bool = False
+    transition: ApiState | None = None
+
+    @property
+    def target(self) -> Mapping | None:
+        """What is to run."""
+        return None if self.made.deleting else self.model
+
+    def change(self, made: MadeMapping, model: Mapping, transition: ApiState) -> None:
+        """This is wanted from now on."""
+        self.made, self.model, self.transition, self.applied = made, model, transition, False
+
+    def state(self, runner: MappingRunner | None) -> ApiState:
+        """Its state for clients. The end of a transition is noticed here: nobody is told of it who does not ask."""
+        if self.made.deleting:
+            return ApiState.DELETING
+        if self.transition is not None:
+            if not self.applied or (runner is not None and runner.state not in SETTLED):
+                return self.transition
+            self.transition = None
+        if runner is None:
+            return state_of(self.model, None)
+        return state_of(runner.model, runner.state, restarts=runner.restarts)

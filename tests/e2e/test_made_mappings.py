@@ -1,0 +1,290 @@
+"""Mappings made through Lambda's API by AWS's own client: they run, survive kills and reloads, and end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tests.e2e.lambda_api import LambdaApiPlace
+from tests.emulators import unique
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pollers.emulators import Emulator
+
+pytestmark = pytest.mark.timeout(300)
+NOTING = """
+import json, os, time
+
+def handler(event, context):
+    for record in event["Records"]:
+        body = record.get("body") or json.dumps(record.get("dynamodb", {}).get("Keys"))
+        if body.startswith("slow"):
+            time.sleep(4)
+        with open(os.path.join(os.environ["NOTES"], context.function_name), "a") as notes:
+            notes.write(body + "\\\\n")
+"""
+
+
+class Place(LambdaApiPlace):
+    """The place, with functions that note what they get, and clients of an emulator."""
+
+    emulator: Emulator
+    functions: dict[str, dict[str, Any]]
+
+    def write(self, *functions: str, **parts: Any) -> None:  # noqa: ANN401 - YAML
+        """Configure these functions."""
+        notes = {"environment": {"NOTES": str(self.folder)}, "timeout": 10}
+        aws = {"region": "us-east-1", "endpoint_url": self.emulator.endpoint_url}
+        self.configure(dict.fromkeys(functions, notes), aws=aws, **parts)
+        (self.folder / "code" / "app.py").write_text(NOTING.replace("\\\\n", "\\n"))
+
+    def aws(self, service: str) -> Any:  # noqa: ANN401 - botocore makes its clients at run time
+        """A client of the emulator."""
+        session = botocore.session.Session()
+        session.set_credentials("test", "test")
+        return session.create_client(service, region_name="us-east-1", endpoint_url=self.emulator.endpoint_url)
+
+    def queue(self) -> tuple[str, str]:
+        """A new queue: URL and ARN."""
+        sqs = self.aws("sqs")
+        url = sqs.create_queue(QueueName=unique("made"))["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        return url, arn
+
+    def noted(self, function: str) -> list[str]:
+        """What a function has got."""
+        path = self.folder / function
+        return path.read_text().splitlines() if path.exists() else []
+
+    def until_state(self, uuid: str, state: str | None) -> None:
+        """Wait for a mapping's state; None: that it is gone."""
+        client = self.client()
+
+        def reached() -> bool:
+            try:
+                return bool(client.get_event_source_mapping(UUID=uuid)["State"] == state)
+            except client.exceptions.ResourceNotFoundException:
+                return state is None
+
+        self.until(reached, f"state {state}")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, ministack: Emulator) -> Iterator[Place]:
+    """One process for all tests of this module; each leaves it running, with no mapping."""
+    place = Place(tmp_path_factory.mktemp("made"))
+    place.emulator = ministack
+    place.write("orders", "audit")
+    place.start()
+    try:
+        yield place
+        assert place.end() == 0
+    finally:
+        if place.process is not None and place.process.poll() is None:
+            place.kill()
+
+
+def end(place: Place, *uuids: str) -> None:
+    """Delete mappings, until they are gone."""
+    for uuid in uuids:
+        place.client().delete_event_source_mapping(UUID=uuid)
+    for uuid in uuids:
+        place.until_state(uuid, None)
+
+
+def test_a_mapping_runs_from_its_making_to_its_end(place: Place) -> None:
+    """It is enabled within seconds, changes, is disabled and enabled, finishes what it holds, and is gone."""
+    client, sqs = place.client(), place.aws("sqs")
+    url, arn = place.queue()
+    made = client.create_event_source_mapping(EventSourceArn=arn, FunctionName="orders", BatchSize=1)
+    assert (made["State"], made["BatchSize"]) == ("Creating", 1)
+    uuid = made["UUID"]
+    place.until_state(uuid, "Enabled")
+    sqs.send_message(QueueUrl=url, MessageBody="first")
+    place.until(lambda: "first" in place.noted("orders"), "the first message")
+    assert client.update_event_source_mapping(UUID=uuid, FunctionName="audit")["State"] == "Updating"
+    place.until_state(uuid, "Enabled")
+    sqs.send_message(QueueUrl=url, MessageBody="second")
+    place.until(lambda: "second" in place.noted("audit"), "the message after the update")
+    client.update_event_source_mapping(UUID=uuid, Enabled=False)
+    place.until_state(uuid, "Disabled")
+    sqs.send_message(QueueUrl=url, MessageBody="slow third")
+    client.update_event_source_mapping(UUID=uuid, Enabled=True)
+    place.until_state(uuid, "Enabled")
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+
+    def counts() -> dict[str, str]:
+        found: dict[str, str] = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return found
+
+    place.until(lambda: counts()[names[1]] == "1", "the slow message with the function")
+    assert client.delete_event_source_mapping(UUID=uuid)["State"] == "Deleting"
+    with pytest.raises(client.exceptions.ResourceInUseException):
+        client.update_event_source_mapping(UUID=uuid, BatchSize=2)
+    # Another mapping does not wait for that one.
+    other = client.create_event_source_mapping(EventSourceArn=place.queue()[1], FunctionName="audit")["UUID"]
+    place.until_state(other, "Enabled")
+    assert client.get_event_source_mapping(UUID=uuid)["State"] == "Deleting"
+    place.until_state(uuid, None)
+    assert "slow third" in place.noted("audit")
+    assert set(counts().values()) == {"0"}
+    end(place, other)
+
+
+def test_a_kill_right_after_each_reply_loses_nothing(place: Place) -> None:
+    """A new mapping runs after the restart, a change counts, and a deletion comes to its end."""
+    url, arn = place.queue()
+    client, sqs = place.client(), place.aws("sqs")
+    made = client.create_event_source_mapping(EventSourceArn=arn, FunctionName="orders:live", Tags={"team": "a"})
+    place.kill()
+    sqs.send_message(QueueUrl=url, MessageBody="after the kill")
+    place.start()
+    client = place.client()
+    place.until(lambda: "after the kill" in place.noted("orders"), "the message after the restart")
+    again = client.get_event_source_mapping(UUID=made["UUID"])
+    for name in ("FunctionArn", "LastModified", "EventSourceMappingArn", "BatchSize"):
+        assert again[name] == made[name]
+    assert client.list_tags(Resource=made["EventSourceMappingArn"])["Tags"] == {"team": "a"}
+    place.until_state(made["UUID"], "Enabled")
+    client.update_event_source_mapping(UUID=made["UUID"], BatchSize=3, Enabled=False)
+    place.kill()
+    place.start()
+    client = place.client()
+    place.until_state(made["UUID"], "Disabled")
+    assert client.get_event_source_mapping(UUID=made["UUID"])["BatchSize"] == 3
+    client.delete_event_source_mapping(UUID=made["UUID"])
+    place.kill()
+    place.start()
+    place.until_state(made["UUID"], None)
+
+
+def test_many_clients_make_mappings_at_once(place: Place) -> None:
+    """Fifty by ten clients: each is there, runs, and is found by page; one that two clients make is made once."""
+    arns = [place.queue()[1] for _ in range(50)]
+    made: list[str] = []
+    conflicts: list[str] = []
+
+    def make(number: int) -> None:
+        client = place.client()
+        for arn in [*arns[number::10], arns[0]]:
+            try:
+                made.append(client.create_event_source_mapping(EventSourceArn=arn, FunctionName="orders")["UUID"])
+            except client.exceptions.ResourceConflictException as conflict:
+                conflicts.append(str(conflict))
+
+    began = time.monotonic()
+    threads = [threading.Thread(target=make, args=(number,)) for number in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert (len(made), len(conflicts)) == (50, 10)
+    client = place.client()
+
+    def listed() -> list[dict[str, Any]]:
+        pages = client.get_paginator("list_event_source_mappings").paginate(PaginationConfig={"PageSize": 20})
+        return [one for page in pages for one in page["EventSourceMappings"]]
+
+    place.until(lambda: {one["State"] for one in listed()} == {"Enabled"}, "all to be enabled")
+    assert {one["UUID"] for one in listed()} == set(made)
+    print(f"50 mappings in {time.monotonic() - began:.1f} s")
+    end(place, *made)
+    assert listed() == []
+
+
+def test_a_kill_among_many_keeps_every_one_that_was_answered(place: Place) -> None:
+    """What is on its way at the kill is there whole, or not at all."""
+    arns = [place.queue()[1] for _ in range(30)]
+    answered: list[str] = []
+
+    def make(number: int) -> None:
+        client = place.client()
+        for arn in arns[number::3]:
+            try:
+                answered.append(client.create_event_source_mapping(EventSourceArn=arn, FunctionName="orders")["UUID"])
+            except (BotoCoreError, ClientError):
+                return
+
+    threads = [threading.Thread(target=make, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    place.until(lambda: len(answered) >= 8, "some answers")
+    place.kill()
+    for thread in threads:
+        thread.join(60)
+    place.start()
+    kept = [one["UUID"] for one in place.client().list_event_source_mappings()["EventSourceMappings"]]
+    assert set(answered) <= set(kept)
+    assert len(kept) <= len(answered) + 3
+    for uuid in kept:
+        with suppress(ClientError):
+            place.client().delete_event_source_mapping(UUID=uuid)
+    for uuid in kept:
+        place.until_state(uuid, None)
+
+
+def test_a_function_that_leaves_the_file_is_waited_for(place: Place) -> None:
+    """The reload is not refused; the mapping runs again with its function. A twin in the file goes before it."""
+    url, arn = place.queue()
+    client, sqs = place.client(), place.aws("sqs")
+    uuid = client.create_event_source_mapping(EventSourceArn=arn, FunctionName="orders")["UUID"]
+    place.until_state(uuid, "Enabled")
+    place.write("audit")
+    place.reload()
+    waiting = client.get_event_source_mapping(UUID=uuid)
+    assert (waiting["State"], waiting["StateTransitionReason"]) == (
+        "Enabled",
+        "function orders is not configured: it runs when it is",
+    )
+    mapping = {"event_source_arn": arn, "function_name": "orders"}
+    place.write("orders", "audit", event_source_mappings={"twin": mapping})
+    place.reload()
+    assert "the configuration's mapping twin has" in client.get_event_source_mapping(UUID=uuid)["StateTransitionReason"]
+    [twin] = [one for one in client.list_event_source_mappings()["EventSourceMappings"] if one["UUID"] != uuid]
+    with pytest.raises(client.exceptions.ResourceConflictException, match=r"twin \(.*headrace.yaml:\d+\)"):
+        client.delete_event_source_mapping(UUID=twin["UUID"])
+    place.write("orders", "audit")
+    place.reload()
+    sqs.send_message(QueueUrl=url, MessageBody="back again")
+    place.until(lambda: "back again" in place.noted("orders"), "the message after the return")
+    end(place, uuid)
+
+
+def test_the_first_stream_opens_the_checkpoint_store(place: Place) -> None:
+    """It reads on after a kill where it was; a deleted one leaves no checkpoint behind."""
+    dynamodb = place.aws("dynamodb")
+    table = unique("table")
+    described = dynamodb.create_table(
+        TableName=table,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
+    )
+    arn = described["TableDescription"]["LatestStreamArn"]
+    assert not (place.folder / ".headrace" / "checkpoints.db").exists()
+    client = place.client()
+    made = client.create_event_source_mapping(EventSourceArn=arn, FunctionName="audit", StartingPosition="TRIM_HORIZON")
+    assert made["LastProcessingResult"] == "No records processed"
+    place.until_state(made["UUID"], "Enabled")
+    dynamodb.put_item(TableName=table, Item={"id": {"S": "one"}})
+    place.until(lambda: '{"id": {"S": "one"}}' in place.noted("audit"), "the first record")
+
+    def result() -> str:
+        return str(place.client().get_event_source_mapping(UUID=made["UUID"])["LastProcessingResult"])
+
+    place.until(lambda: result() == "OK", "the result")
+    place.kill()
+    dynamodb.put_item(TableName=table, Item={"id": {"S": "two"}})
+    place.start()
+    place.until(lambda: '{"id": {"S": "two"}}' in place.noted("audit"), "the record after the kill")
+    end(place, made["UUID"])
+    assert made["UUID"].encode() not in (place.folder / ".headrace" / "checkpoints.db").read_bytes()

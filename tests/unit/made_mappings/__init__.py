@@ -1,0 +1,1 @@
+"""Mappings that Lambda's API made."""
