@@ -18,7 +18,7 @@ from config.sources.reading import NAME as MAPPING_NAME
 from config.text.places import Place
 from pollers.importing.ordering import FUNCTIONS, MAPPINGS, SCHEDULES, ordered
 from pollers.importing.placeholders import Placeholders
-from pollers.importing.spelling import INDENT, Plain, entry
+from pollers.importing.spelling import INDENT, Plain, entry, scalar
 from pollers.importing.values import Joined, JsonText, LocalPath, NameOf, Unknown, Value
 
 if TYPE_CHECKING:
@@ -106,11 +106,12 @@ class _Writer:
             if number:
                 yield ""
             yield from _comments([str(member.origin), *member.remarks], 1)
-            yield f"{INDENT}{name}:" if member.options else f"{INDENT}{name}: {{}}"
-            for key, value in ordered(member.options, order):
-                if key in member.origins:
-                    yield from _comments([str(member.origins[key])], 2)
-                yield from entry(key, self._plain(value, (name, key)), 2)
+            key = scalar(name, flow=True)
+            yield f"{INDENT}{key}:" if member.options else f"{INDENT}{key}: {{}}"
+            for option, value in ordered(member.options, order):
+                if option in member.origins:
+                    yield from _comments([str(member.origins[option])], 2)
+                yield from entry(option, self._plain(value, (name, option)), 2)
 
     def _plain(self, value: Value, path: tuple[str, ...]) -> Plain:
         match value:

@@ -8,6 +8,7 @@ from config.functions.asynchronous import EventInvokeConfig
 from config.functions.function_url import FunctionUrl
 from config.options.shapes import options_of
 from pollers.importing.deployed.document import plain
+from pollers.importing.deployed.settled import settled
 from pollers.importing.fitting import fit
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ def add_call(imported: Imported, functions: Functions, option: str, document: Do
         message = f"left out a second {option}: functions have one here, whatever their versions and aliases have"
         imported.note(document.place, member.name, message)
         return
-    found = fit(given, options_of(_MODELS[option])).options
+    options = options_of(_MODELS[option])
+    found = settled(fit(given, options).options, options)
     if option == "function_url":
-        found = {key: value for key, value in found.items() if (key, value) != ("invoke_mode", "BUFFERED")}
         imported.sections.setdefault("lambda_api", {})
     if found:
         member.options[option] = found

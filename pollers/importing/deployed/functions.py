@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pollers.importing.running import Code
 
 _LATEST = "$LATEST"
+_DEFAULTS = {"timeout": 3, "memory_size": 128}
+"""Lambda's, which every function tells. Here the first is the same, and the second would be a limit that nobody asked for."""
 
 
 class Functions:
@@ -117,7 +119,7 @@ class Functions:
     def _limits(self, document: Document, member: Member, *, called: bool) -> None:
         for option in ("timeout",) if called else ("timeout", "memory_size"):
             value = document.get(option)
-            if value:
+            if value and value != _DEFAULTS[option]:
                 member.options[option] = value
         reserved = document.get("reserved_concurrent_executions")
         if reserved == 0:

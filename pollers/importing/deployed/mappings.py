@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from config.options.shapes import Number, Option
 from config.sources import pasted, registry
 from pollers.importing.deployed.document import plain
+from pollers.importing.deployed.settled import settled
 from pollers.importing.fitting import fit, settings_for
 from pollers.importing.model import Member
 from pollers.importing.values import NameOf, Unknown
@@ -23,7 +23,8 @@ _SILENT = frozenset(plain(key) for key in pasted.READ_ONLY | pasted.WITHOUT_EFFE
 _TOLD = frozenset({"batch_size", "starting_position"})
 """Settings that are written although they are Lambda's defaults."""
 _DISABLED = ("Disabled", "Disabling")
-_LEAST_AGE = "maximum_record_age_in_seconds"
+_AGE = "maximum_record_age_in_seconds"
+_RETRIES = "maximum_retry_attempts"
 
 
 def add_mapping(imported: Imported, functions: Functions, document: Document, service: str | None) -> None:
@@ -41,7 +42,8 @@ def add_mapping(imported: Imported, functions: Functions, document: Document, se
     options = settings_for(service)
     found = fit(document.given(), options)
     _note_left(imported, document, found.left)
-    kept = {name: value for name, value in found.options.items() if _says_something(options[name], value)}
+    _without_silence(imported, document, found.options)
+    kept = settled(found.options, options, _TOLD)
     kept["function_name"] = NameOf(target)
     if document.text("state") in _DISABLED or functions.is_shut(target):
         kept["enabled"] = False
@@ -65,18 +67,16 @@ def _guessed(document: Document) -> str:
     return "kinesis" if document.text("starting_position") else "sqs"
 
 
-def _says_something(option: Option, value: Value) -> bool:
-    """Whether a setting is one: no zero where none is allowed, and nothing that is Lambda's default anyway."""
-    if value == 0 and not isinstance(value, bool) and _means_absent(option):
-        return False
-    if option.name in _TOLD or isinstance(value, Unknown):
-        return True
-    return not (isinstance(value, str | int) and value == option.default)
-
-
-def _means_absent(option: Option) -> bool:
-    """Whether a zero cannot be a value of the option."""
-    return option.name == _LEAST_AGE or (isinstance(option.shape, Number) and not option.shape.limits.allow(0))
+def _without_silence(imported: Imported, document: Document, options: dict[str, Value]) -> None:
+    """Take out zeros that cannot be settings: an age of 0, and retries of a stream whose other settings were not told either."""
+    if options.get(_AGE) == 0:
+        del options[_AGE]
+    # AWS tells a factor of 1 at least. Where it is 0 nobody asked AWS for a stream's settings, and 0 retries would lose records.
+    if document.get("parallelization_factor") == 0 and options.get(_RETRIES) == 0:
+        del options[_RETRIES]
+        if document.text("starting_position"):
+            message = f"left out {_RETRIES}: 0, which is also what stands where it was not told; set it if it is meant"
+            imported.note(document.place, document.name, message)
 
 
 def _note_left(imported: Imported, document: Document, left: list[str]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from config.options.shapes import options_of
 from config.schedules.model import Schedule
 from pollers.importing.deployed.document import inside, without_empty
+from pollers.importing.deployed.settled import settled
 from pollers.importing.fitting import fit
 from pollers.importing.model import Member
 from pollers.importing.values import NameOf, Unknown
@@ -23,13 +24,6 @@ _OF_SCHEDULE = (
 )
 _OF_TARGET = ("input", "retry_policy", "dead_letter_config")
 _CHANGED_INPUT = ("input_path", "input_transformer")
-_FULL_RETRIES = {"maximum_retry_attempts": 185, "maximum_event_age_in_seconds": 86_400}
-_DEFAULTS: dict[str, Value] = {
-    "schedule_expression_timezone": "UTC",
-    "group_name": "default",
-    "flexible_time_window": {"mode": "OFF"},
-    "retry_policy": {**_FULL_RETRIES},
-}
 
 
 def add_schedule(imported: Imported, functions: Functions, document: Document) -> None:
@@ -74,8 +68,8 @@ def _add(
     imported: Imported, document: Document, name: str, given: dict[str, Value], member: Member, *, is_on: bool
 ) -> None:
     kept = without_empty(given)
-    found = fit(kept if isinstance(kept, dict) else {}, options_of(Schedule)).options
-    options = {key: value for key, value in found.items() if _DEFAULTS.get(key) != value}
+    known = options_of(Schedule)
+    options = settled(fit(kept if isinstance(kept, dict) else {}, known).options, known)
     options["function_name"] = NameOf(member)
     if not is_on:
         options["state"] = "DISABLED"

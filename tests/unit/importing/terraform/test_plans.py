@@ -98,8 +98,6 @@ def test_what_is_known_after_apply_is_a_variable(tmp_path: Path) -> None:
     assert options(found, "functions", "worker") == {
         "code": "${WORKER_CODE}",
         "handler": "app.handler",
-        "timeout": 3,
-        "memory_size": 128,
     }
     assert options(found, "event_source_mappings", "m") == {
         "event_source_arn": "${JOBS_QUEUE_ARN}",

@@ -52,7 +52,6 @@ def test_a_state_gives_what_is_deployed_by_its_arns(tmp_path: Path) -> None:
         "  worker:\n"
         "    runtime: lambda\n"
         f"    function_arn: {WORKER}\n"
-        "    timeout: 3\n"
         "\n"
         "event_source_mappings:\n"
         "  # aws_lambda_event_source_mapping.jobs, terraform.tfstate:53\n"
@@ -125,6 +124,13 @@ def test_what_says_nothing_is_no_setting(
     assert written == expected
     assert not any("left out" in note for note in found.notes)
     found.loaded()
+
+
+def test_zeros_of_a_stream_that_was_not_asked_about_are_no_settings(tmp_path: Path) -> None:
+    """AWS tells a factor of 1 at least; without it, 0 retries would throw records away."""
+    found = imported_state(tmp_path, resource(MAPPING, "m", stream(parallelization_factor=0, maximum_retry_attempts=0)))
+    assert "maximum_retry_attempts" not in options(found, "event_source_mappings", "m")
+    assert any("left out maximum_retry_attempts: 0" in note for note in found.notes)
 
 
 def test_settings_of_another_source_are_left_out_with_a_note(tmp_path: Path) -> None:
@@ -259,13 +265,12 @@ def test_how_a_function_is_called_stands_with_it(tmp_path: Path) -> None:
         resource("aws_lambda_function_event_invoke_config", "c", config),
     )
     written = options(found, "functions", "worker")
-    assert written["function_url"]["auth_type"] == "NONE"
-    assert written["function_url"]["cors"]["allow_origins"] == ["*"]
     assert written["event_invoke_config"] == {
         "maximum_retry_attempts": 0,
         "maximum_event_age_in_seconds": 60,
         "destination_config": {"on_failure": {"destination": QUEUE}},
     }
+    assert written["function_url"] == {"auth_type": "NONE", "cors": {"allow_methods": ["GET"], "allow_origins": ["*"]}}
     assert found.loaded().lambda_api is not None
 
 
@@ -285,9 +290,11 @@ def test_schedules_of_both_kinds_that_call_a_function(tmp_path: Path) -> None:
     rule = {"name": "often", "schedule_expression": "rate(5 minutes)", "is_enabled": True, "state": "ENABLED"}
     waits = {"name": "waits", "schedule_expression": "", "event_pattern": "{}", "event_bus_name": "default"}
     target = {"rule": "often", "arn": WORKER, "input": "", "event_bus_name": "default", "input_transformer": []}
+    at_once = at_night | {"name": "off", "flexible_time_window": [{"maximum_window_in_minutes": 0, "mode": "OFF"}]}
     found = imported_state(
         tmp_path,
         resource("aws_scheduler_schedule", "n", at_night),
+        resource("aws_scheduler_schedule", "o", at_once),
         resource("aws_scheduler_schedule", "q", at_night | {"name": "queue", "target": [{"arn": QUEUE}]}),
         resource("aws_cloudwatch_event_rule", "r", rule, waits, keys=[0, 1]),
         resource("aws_cloudwatch_event_target", "t", target, target | {"rule": "waits"}, keys=[0, 1]),
@@ -307,7 +314,8 @@ def test_schedules_of_both_kinds_that_call_a_function(tmp_path: Path) -> None:
     }
     assert any("queue: left out the schedule: its target is no function" in note for note in found.notes)
     assert any("waits: left out the rule" in note for note in found.notes)
-    assert len(found.loaded().schedules) == 2
+    assert "flexible_time_window" not in options(found, "schedules", "off")
+    assert len(found.loaded().schedules) == 3
 
 
 def test_a_qualifier_is_a_function_of_its_own_where_it_is_called_in_aws(tmp_path: Path) -> None:
@@ -317,7 +325,6 @@ def test_a_qualifier_is_a_function_of_its_own_where_it_is_called_in_aws(tmp_path
         "runtime": "lambda",
         "function_arn": WORKER,
         "qualifier": "live",
-        "timeout": 3,
     }
     assert options(found, "event_source_mappings", "m")["function_name"] == "worker-live"
     found.loaded()
