@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from config.functions.references import refer
 from config.text.nodes import Node, Scalar, Sequence, Table
-from pollers.importing.cloudformation.evaluator import PLACEHOLDER
+from pollers.importing.cloudformation.intrinsics import PLACEHOLDER
 from pollers.importing.model import Imported, Member, Origin
 from pollers.importing.placeholders import variable
 from pollers.importing.values import Unknown, Value, text_of

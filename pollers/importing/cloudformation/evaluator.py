@@ -6,19 +6,19 @@ that an unknown in a part that nobody imports is no matter. A decider: no I/O.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from config.text.arns import domain_of, partition_of
 from config.text.nodes import Node, Scalar, Sequence, Table
 from pollers.importing.cloudformation.conditions import Conditions
+from pollers.importing.cloudformation.intrinsics import FUNCTIONS, NOTHING, Nothing, resolved, single
 from pollers.importing.cloudformation.kinds import kind_of, name_in
 from pollers.importing.cloudformation.stack import Stack
 from pollers.importing.cloudformation.template import is_function
 from pollers.importing.placeholders import variable
-from pollers.importing.values import Joined, Unknown, Value, joined, text_of, unknowns_in
+from pollers.importing.values import Joined, Unknown, Value, joined, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 LONGEST_CHAIN = 40
 """Resources and conditions that refer to one another, one after another. More is no template that a person wrote."""
 
-PLACEHOLDER = re.compile(r"\$\{(?P<literal>!)?(?P<name>[^${}]*)\}")
-"""What Fn::Sub fills in."""
-_DYNAMIC = re.compile(r"\{\{resolve:(?P<what>[^}]*)\}\}")
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _LISTS = re.compile(r"CommaDelimitedList|List<.*>")
 _PSEUDO = {
@@ -43,15 +40,6 @@ _PSEUDO = {
     "AWS::StackId": ("AWS_STACK_ID", "the ARN of the stack"),
     "AWS::NotificationARNs": ("AWS_NOTIFICATION_ARNS", "the topics that the stack notifies"),
 }
-_ALWAYS_ONE = frozenset({"AWS::Region", "AWS::AccountId", "AWS::StackName"})
-"""Unknown, but without characters that texts are split at."""
-
-
-class _Nothing:
-    """``AWS::NoValue``: what it is the value of is not there."""
-
-
-NOTHING: Final = _Nothing()
 
 
 @dataclass(slots=True)
@@ -74,7 +62,7 @@ class Evaluator:
     conditions: Conditions = field(init=False)
 
     def __post_init__(self) -> None:
-        self.conditions = Conditions(self.template.conditions, self._in_condition)
+        self.conditions = Conditions(self.template.conditions, self.value)
 
     def value(self, node: Node | None) -> Value:
         """The value of a node; None where there is none."""
@@ -82,14 +70,14 @@ class Evaluator:
             return None
         self._depth += 1
         try:
-            found = self._value(node)
+            found = self.outcome(node)
         except RecursionError:
             if self._depth > 1:
                 raise
             found = Unknown(f"deep:{node.place}", None, "a value that is nested too deeply", node.place)
         finally:
             self._depth -= 1
-        return None if isinstance(found, _Nothing) else found
+        return None if isinstance(found, Nothing) else found
 
     def property(self, resource: Resource, name: str) -> Value:
         """The value of a resource's property."""
@@ -106,51 +94,35 @@ class Evaluator:
         except RecursionError:
             return Unknown(f"deep:{name.place}", None, "a condition that is nested too deeply", name.place)
 
-    def _value(self, node: Node) -> Value | _Nothing:
+    def outcome(self, node: Node) -> Value | Nothing:
+        """The value of a node, or that it is not there, within another's evaluation."""
         match node:
             case Scalar():
-                return _single(node)
+                return single(node)
             case Sequence():
-                return [found for item in node.items if not isinstance(found := self._value(item), _Nothing)]
+                return [found for item in node.items if not isinstance(found := self.outcome(item), Nothing)]
             case Table() if is_function(node):
                 return self._function(node)
             case Table():
-                members = ((key, self._value(entry.node)) for key, entry in node.entries.items())
-                return {key: found for key, found in members if not isinstance(found, _Nothing)}
+                members = ((key, self.outcome(entry.node)) for key, entry in node.entries.items())
+                return {key: found for key, found in members if not isinstance(found, Nothing)}
 
-    def _function(self, node: Table) -> Value | _Nothing:
+    def _function(self, node: Table) -> Value | Nothing:
         ((key, entry),) = node.entries.items()
-        evaluate = _FUNCTIONS.get(key)
+        evaluate = FUNCTIONS.get(key)
         if evaluate is None:
             return Unknown(
                 f"{key}:{node.place}", None, f"what {key} gives, which only CloudFormation can tell", node.place
             )
         return evaluate(self, entry.node, node.place)
 
-    # Ref and GetAtt
-
-    def _ref(self, argument: Node, place: Place) -> Value | _Nothing:
-        if not isinstance(argument, Scalar):
-            return _malformed("Ref", place)
-        return self.reference(argument.text, place)
-
-    def reference(self, name: str, place: Place) -> Value | _Nothing:
+    def reference(self, name: str, place: Place) -> Value | Nothing:
         """What ``Ref`` is of a parameter, a pseudo parameter or a resource."""
         if name.startswith("AWS::"):
             return self._pseudo(name, place)
         if name in self.template.parameters:
             return self._parameter(name)
         return self._once(f"{name}.Ref", place, lambda: self._of_resource(name, None, place))
-
-    def _get_att(self, argument: Node, place: Place) -> Value:
-        if isinstance(argument, Sequence) and len(argument.items) == 2:
-            logical_id, attribute = (self.value(item) for item in argument.items)
-            if isinstance(logical_id, str) and isinstance(attribute, str):
-                return self.attribute(logical_id, attribute, place)
-        elif isinstance(argument, Scalar) and "." in argument.text:
-            logical_id, _, attribute = argument.text.partition(".")
-            return self.attribute(logical_id, attribute, place)
-        return _malformed("Fn::GetAtt", place)
 
     def attribute(self, logical_id: str, attribute: str, place: Place) -> Value:
         """What ``Fn::GetAtt`` is of a resource."""
@@ -218,7 +190,7 @@ class Evaluator:
         return None
 
     def _filled(self, form: str, name: Text, place: Place) -> Value:
-        fields: dict[str, Callable[[], Value | _Nothing]] = {
+        fields: dict[str, Callable[[], Value | Nothing]] = {
             "{region}": lambda: self._pseudo("AWS::Region", place),
             "{account}": lambda: self._pseudo("AWS::AccountId", place),
             "{partition}": lambda: self._pseudo("AWS::Partition", place),
@@ -228,7 +200,7 @@ class Evaluator:
         parts = [fields[part]() if part in fields else part for part in re.split(r"(\{[a-z]+\})", form)]
         return joined([part for part in parts if isinstance(part, str | Unknown | Joined)], place)
 
-    def _pseudo(self, name: str, place: Place) -> Value | _Nothing:
+    def _pseudo(self, name: str, place: Place) -> Value | Nothing:
         if name == "AWS::NoValue":
             return NOTHING
         if name in self.given:
@@ -257,187 +229,8 @@ class Evaluator:
             )
             return Unknown(f"{self.scope}parameter {name}", variable(name), f"the parameter {name}, {why}", entry.place)
         if _LISTS.search(kind):
-            return [_resolved(item.strip(), entry.place) for item in text.split(",")]
-        return int(text) if kind == "Number" and _INTEGER.fullmatch(text) else _resolved(text, entry.place)
-
-    # Texts and lists
-
-    def _sub(self, argument: Node, place: Place) -> Value:
-        names: Mapping[str, Node] = {}
-        if isinstance(argument, Sequence) and len(argument.items) == 2 and isinstance(argument.items[1], Table):
-            names = {key: entry.node for key, entry in argument.items[1].entries.items()}
-            argument = argument.items[0]
-        if not isinstance(argument, Scalar):
-            return _malformed("Fn::Sub", place)
-        parts: list[Text] = []
-        end = 0
-        for found in PLACEHOLDER.finditer(argument.text):
-            parts.append(_resolved(argument.text[end : found.start()], place))
-            parts.append(
-                f"${{{found['name']}}}" if found["literal"] else self._named(found["name"].strip(), names, place)
-            )
-            end = found.end()
-        return joined([*parts, _resolved(argument.text[end:], place)], place)
-
-    def _named(self, name: str, names: Mapping[str, Node], place: Place) -> Text:
-        if name in names:
-            found: Value | _Nothing = self._value(names[name])
-        elif "." in name:
-            logical_id, _, attribute = name.partition(".")
-            found = self.attribute(logical_id, attribute, place)
-        else:
-            found = self.reference(name, place)
-        text = "" if isinstance(found, _Nothing) else text_of(found)
-        return (
-            Unknown(f"Sub:{name}:{place}", None, f"{name} as a text, which it is not", place) if text is None else text
-        )
-
-    def _join(self, argument: Node, place: Place) -> Value:
-        found = self._arguments(argument, 2)
-        if found is None or not isinstance(found[0], str):
-            return _malformed("Fn::Join", place)
-        delimiter, items = str(found[0]), found[1]
-        if not isinstance(items, list):
-            return items if isinstance(items, Unknown) else _malformed("Fn::Join", place)
-        parts: list[Text] = []
-        for number, item in enumerate(items):
-            text = text_of(item)
-            if text is None:
-                return _malformed("Fn::Join", place)
-            parts += [delimiter, text] if number else [text]
-        return joined(parts, place)
-
-    def _split(self, argument: Node, place: Place) -> Value:
-        found = self._arguments(argument, 2)
-        if found is None or not isinstance(found[0], str) or not found[0]:
-            return _malformed("Fn::Split", place)
-        delimiter, text = str(found[0]), found[1]
-        if isinstance(text, str):
-            return list(text.split(delimiter))
-        if not isinstance(text, Joined) or any(one.key not in _ALWAYS_ONE for one in unknowns_in(text)):
-            return Unknown(f"Split:{place}", None, "a part of a text that is not known", place)
-        pieces: list[list[str | Unknown]] = [[]]
-        for part in text.parts:
-            first, *rest = part.split(delimiter) if isinstance(part, str) else [part]
-            pieces[-1].append(first)
-            pieces.extend([one] for one in rest)
-        return [joined(piece, place) for piece in pieces]
-
-    def _select(self, argument: Node, place: Place) -> Value:
-        found = self._arguments(argument, 2)
-        if found is None:
-            return _malformed("Fn::Select", place)
-        index, items = found
-        if isinstance(items, Unknown):
-            return Unknown(f"Select:{place}", None, "one of a list that is not known", place)
-        number = text_of(index)
-        if (
-            not isinstance(items, list)
-            or not isinstance(number, str)
-            or not number.isdecimal()
-            or int(number[:9]) >= len(items)
-        ):
-            return _malformed("Fn::Select", place)
-        return items[int(number)]
-
-    def _find_in_map(self, argument: Node, place: Place) -> Value:
-        found = self._arguments(argument, 3) or self._arguments(argument, 4)
-        if found is None:
-            return _malformed("Fn::FindInMap", place)
-        keys = [text_of(key) for key in found[:3]]
-        if not all(isinstance(key, str) for key in keys):
-            return Unknown(f"FindInMap:{place}", None, "a value of a map whose key is not known", place)
-        entry = self.template.mappings.get(str(keys[0]))
-        for key in keys[1:]:
-            entry = entry.node.entries.get(str(key)) if entry is not None and isinstance(entry.node, Table) else None
-        if entry is not None:
-            return self.value(entry.node)
-        if len(found) == 4 and isinstance(found[3], dict):
-            return found[3].get("DefaultValue")
-        reason = f"{'.'.join(map(str, keys))}, which the template's Mappings have not"
-        return Unknown(f"FindInMap:{place}", None, reason, place)
-
-    def _if(self, argument: Node, place: Place) -> Value | _Nothing:
-        if not isinstance(argument, Sequence) or len(argument.items) != 3 or not isinstance(argument.items[0], Scalar):
-            return _malformed("Fn::If", place)
-        name, yes, no = argument.items
-        verdict = self.conditions.named(name.text if isinstance(name, Scalar) else "", place)
-        if isinstance(verdict, bool):
-            return self._value(yes if verdict else no)
-        one, other = self._value(yes), self._value(no)
-        if one == other:
-            return one
-        return Unknown(f"If:{place}", None, f"what depends on {verdict.reason}", place)
-
-    def _import_value(self, argument: Node, place: Place) -> Value:
-        name = self.value(argument)
-        told = self.exports(name) if isinstance(name, str) else None
-        if told is not None:
-            return told
-        text = name if isinstance(name, str) else "another stack's"
-        wanted = variable(name) if isinstance(name, str) else None
-        return Unknown(
-            f"ImportValue:{text}:{'' if wanted else place}", wanted, f"the export {text} of another stack", place
-        )
-
-    def _to_json(self, argument: Node, place: Place) -> Value:
-        found = self.value(argument)
-        if unknowns_in(found) or not isinstance(found, dict | list):
-            return Unknown(f"ToJsonString:{place}", None, "a text with parts that are not known", place)
-        return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
-
-    def _length(self, argument: Node, place: Place) -> Value:
-        found = self.value(argument)
-        return len(found) if isinstance(found, list) else _malformed("Fn::Length", place)
-
-    def _in_condition(self, node: Node) -> Value:
-        return self.value(node)
-
-    def _arguments(self, argument: Node, count: int) -> list[Value] | None:
-        if not isinstance(argument, Sequence) or len(argument.items) != count:
-            return None
-        return [self.value(item) for item in argument.items]
-
-
-_FUNCTIONS: dict[str, Callable[[Evaluator, Node, Place], Value | _Nothing]] = {
-    "Ref": Evaluator._ref,
-    "Fn::GetAtt": Evaluator._get_att,
-    "Fn::Sub": Evaluator._sub,
-    "Fn::Join": Evaluator._join,
-    "Fn::Split": Evaluator._split,
-    "Fn::Select": Evaluator._select,
-    "Fn::FindInMap": Evaluator._find_in_map,
-    "Fn::If": Evaluator._if,
-    "Fn::ImportValue": Evaluator._import_value,
-    "Fn::ToJsonString": Evaluator._to_json,
-    "Fn::Length": Evaluator._length,
-}
-
-
-def _single(node: Scalar) -> Value:
-    if isinstance(node.value, str | float):
-        return _resolved(node.text if isinstance(node.value, float) else node.value, node.place)
-    return node.value
-
-
-def _malformed(name: str, place: Place) -> Unknown:
-    return Unknown(
-        f"{name}:{place}", None, f"what {name} gives, whose arguments are not as CloudFormation wants them", place
-    )
-
-
-def _resolved(text: str, place: Place) -> Text:
-    """A text; a dynamic reference in it (``{{resolve:ssm:...}}``) is unknown."""
-    if "{{resolve:" not in text:
-        return text
-    parts: list[Text] = []
-    end = 0
-    for found in _DYNAMIC.finditer(text):
-        parts.append(text[end : found.start()])
-        what = found["what"]
-        parts.append(Unknown(f"resolve:{what}", None, f"the value of {{{{resolve:{what}}}}}", place))
-        end = found.end()
-    return joined([*parts, text[end:]], place)
+            return [resolved(item.strip(), entry.place) for item in text.split(",")]
+        return int(text) if kind == "Number" and _INTEGER.fullmatch(text) else resolved(text, entry.place)
 
 
 def _refers(node: Node) -> tuple[str, str | None] | None:
