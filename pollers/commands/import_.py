@@ -34,6 +34,8 @@ EXIT_FAILED = 1
 )
 @click.option(
     "--stack",
+    "stacks",
+    multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
     help="Resources or outputs of the deployed stack, as `aws cloudformation describe-stack-resources` prints them.",
 )
@@ -49,7 +51,7 @@ def command(
     output: Path | None,
     force: bool,
     parameters: tuple[str, ...],
-    stack: Path | None,
+    stacks: tuple[Path, ...],
     folders: tuple[str, ...],
 ) -> None:
     """Write a configuration with the functions, mappings and schedules of SOURCE.
@@ -63,7 +65,7 @@ def command(
     request = Request(
         Source(source, Path(source)),
         _pairs(parameters, "--parameter"),
-        stack,
+        stacks,
         {name: Path(path) for name, path in _pairs(folders, "--code-folder").items()},
     )
     imported = _read(request)

@@ -19,6 +19,7 @@ from pollers.importing.values import Joined, JsonText, NameOf, Unknown, Value, t
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from config.options.model import Model
     from config.options.shapes import Option
 
 _TRUTH = {"true": True, "false": False}
@@ -28,10 +29,15 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 @dataclass(slots=True)
 class Fitted:
-    """Options by name, in the order of the source, and the keys (dotted) that no option has."""
+    """Options by name, in the order of the source.
+
+    ``left`` are the keys (dotted) that no option has. ``unsaid`` are whole blocks that cannot be known, each with the reason: a
+    variable can only be a single value.
+    """
 
     options: dict[str, Value] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
+    unsaid: list[str] = field(default_factory=list)
 
 
 def fit(given: Mapping[str, Value], options: Mapping[str, Option]) -> Fitted:
@@ -43,7 +49,7 @@ def fit(given: Mapping[str, Value], options: Mapping[str, Option]) -> Fitted:
         if option is None:
             found.left.append(key)
             continue
-        fitted = _fitted(value, option.shape, key, found.left)
+        fitted = _fitted(value, option.shape, key, found)
         if fitted is not None:
             found.options[option.name] = fitted
     return found
@@ -63,26 +69,39 @@ def _plain(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-def _fitted(value: Value, shape: Shape, path: str, left: list[str]) -> Value:
+def _fitted(value: Value, shape: Shape, path: str, into: Fitted) -> Value:
     match shape:
         case Section(model):
-            block = value[0] if isinstance(value, list) and len(value) == 1 else value
-            if not isinstance(block, dict):
-                return block if isinstance(block, Unknown) else None
-            inner = fit(block, options_of(model))
-            left.extend(f"{path}.{key}" for key in inner.left)
-            return inner.options or None
+            return _block(value, model, path, into)
         case ListOf(item):
             items = value if isinstance(value, list) else [value]
-            return [found for each in items if (found := _fitted(each, item, path, left)) is not None]
-        case MapOf(item):
-            if not isinstance(value, dict):
-                return value if isinstance(value, Unknown) else None
-            return {key: found for key, each in value.items() if (found := _fitted(each, item, path, left)) is not None}
+            return [each for one in items if (each := _fitted(one, item, path, into)) is not None]
+        case MapOf(item) if isinstance(value, dict):
+            return {key: each for key, one in value.items() if (each := _fitted(one, item, path, into)) is not None}
+        case MapOf():
+            _unsaid(value, path, into)
+            return None
         case Either(shapes):
-            return _fitted(value, _of_either(value, shapes), path, left)
+            return _fitted(value, _of_either(value, shapes), path, into)
         case _:
             return _single(value, shape)
+
+
+def _block(value: Value, model: type[Model], path: str, into: Fitted) -> Value:
+    """A block: its own options, or nothing where none is set."""
+    block = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if not isinstance(block, dict):
+        _unsaid(block, path, into)
+        return None
+    inner = fit(block, options_of(model))
+    into.left.extend(f"{path}.{key}" for key in inner.left)
+    into.unsaid.extend(f"{path}.{reason}" for reason in inner.unsaid)
+    return inner.options or None
+
+
+def _unsaid(value: Value, path: str, into: Fitted) -> None:
+    if isinstance(value, Unknown):
+        into.unsaid.append(f"{path} ({value.reason})")
 
 
 def _of_either(value: Value, shapes: tuple[Shape, ...]) -> Shape:

@@ -62,13 +62,13 @@ class Source:
 class Request:
     """What the user asked for.
 
-    ``parameters`` are values for parameters of templates (and variables of other tools), by name. ``stack`` is a file with the
-    resources or outputs of a deployed stack. ``code_folders`` are folders by the logical id or name of a function.
+    ``parameters`` are values for parameters of templates (and variables of other tools), by name. ``stacks`` are files with the
+    resources, outputs or exports of deployed stacks. ``code_folders`` are folders by the logical id or name of a function.
     """
 
     source: Source
     parameters: Mapping[str, str] = field(default_factory=dict)
-    stack: Path | None = None
+    stacks: tuple[Path, ...] = ()
     code_folders: Mapping[str, Path] = field(default_factory=dict)
 
 

@@ -73,7 +73,7 @@ def _evaluator(stack: Stack, request: Request, *, several: bool) -> Evaluator:
     found = evaluator_for(stack.tree, request, stack.given)
     if several and found.stack.pseudo.get("AWS::StackName", stack.name) != stack.name:
         found = evaluator_for(
-            stack.tree, replace(request, stack=None), stack.given
+            stack.tree, replace(request, stacks=()), stack.given
         )  # the user's file is about another stack
     found.scope = f"{stack.name}:" if several else ""
     found.readable = partial(_readable, stack=stack)

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 @dataclass(slots=True)
 class Context:
     """The reading of one template. ``folder`` is that of the template. ``code_of`` finds a function's code, ``name_of`` the
-    readable name of any resource. ``functions`` are those read so far, by logical id.
+    readable name of any resource.
+
+    ``functions`` are those read so far, by logical id, ``outside`` those that are not in the template, ``shut`` those that nothing
+    may call. ``pairs`` are sources and functions that have a mapping.
     """
 
     template: Template
@@ -37,6 +40,7 @@ class Context:
     functions: dict[str, Member] = field(default_factory=dict)
     outside: dict[str, Member] = field(default_factory=dict)
     shut: set[str] = field(default_factory=set)
+    pairs: set[tuple[str, int]] = field(default_factory=set)
 
     def origin(self, resource: Resource, event: str = "", place: Place | None = None) -> Origin:
         """Where a resource, or an event of a function, stands."""
@@ -46,6 +50,11 @@ class Context:
     def note(self, place: Place | None, about: str, message: str) -> None:
         """Tell the user something."""
         self.imported.note(place, about, message)
+
+    def note_unsaid(self, place: Place | None, about: str, unsaid: list[str]) -> None:
+        """Tell the user of blocks that were left out since they cannot be known."""
+        if unsaid:
+            self.note(place, about, f"left out what cannot be known: {', '.join(unsaid)}")
 
     def made(self, resource: Resource) -> bool:
         """Whether a resource is made; one whose condition cannot be known is, with a note."""

@@ -79,6 +79,11 @@ class Evaluator:
             self._depth -= 1
         return None if isinstance(found, Nothing) else found
 
+    def exported(self, name: str) -> Value:
+        """What an export of another stack is, where that is known: as it is deployed, or as another template here has it."""
+        told = self.stack.exports.get(name)
+        return self.exports(name) if told is None else told
+
     def property(self, resource: Resource, name: str) -> Value:
         """The value of a resource's property."""
         entry = resource.properties.entries.get(name)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from config.functions.asynchronous import DeadLetterConfig, EventInvokeConfig
 from config.functions.function_url import FunctionUrl
+from config.functions.logging_config import LoggingConfig
 from config.options.shapes import options_of
 from pollers.importing.cloudformation.code import BUILT
 from pollers.importing.fitting import fit
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
     from pollers.importing.cloudformation.template import Resource
 
 _AWS_ONLY = ("Role", "Policies", "VpcConfig", "FileSystemConfigs")
+_CALLS = {
+    "DeadLetterQueue": "dead_letter_config",
+    "DeadLetterConfig": "dead_letter_config",
+    "EventInvokeConfig": "event_invoke_config",
+    "FunctionUrlConfig": "function_url",
+}
 _PLAIN = {"Timeout": "timeout", "MemorySize": "memory_size"}
 
 
@@ -78,9 +85,12 @@ def _surroundings(context: Context, resource: Resource, member: Member) -> None:
     variables = environment.get("Variables") if isinstance(environment, dict) else None
     if given := environment_of(variables):
         member.options["environment"] = {key: text_of(value) for key, value in given.items()}
-    elif isinstance(environment, Unknown) or isinstance(variables, Unknown):
-        context.note(resource.place_of("Environment"), resource.logical_id, "left out: its environment cannot be known")
+    elif isinstance(unknown := environment if isinstance(environment, Unknown) else variables, Unknown):
+        context.note_unsaid(resource.place_of("Environment"), resource.logical_id, [f"Environment ({unknown.reason})"])
     _layers(context, resource, member)
+    logging = _block(context, resource, "LoggingConfig")
+    if logging and (options := fit(logging, options_of(LoggingConfig)).options):
+        member.options["logging_config"] = options
     found = [name for name in _AWS_ONLY if name in resource.properties.entries]
     if found:
         message = f"{', '.join(found)}: not imported; a worker has Headrace's credentials, network and files"
@@ -90,6 +100,8 @@ def _surroundings(context: Context, resource: Resource, member: Member) -> None:
 def _layers(context: Context, resource: Resource, member: Member) -> None:
     layers = context.evaluator.property(resource, "Layers")
     entry = resource.properties.entries.get("Layers")
+    if isinstance(layers, Unknown):
+        context.note_unsaid(resource.place_of("Layers"), resource.logical_id, [f"Layers ({layers.reason})"])
     if not isinstance(layers, list) or entry is None:
         return
     folders: list[Value] = []
@@ -125,18 +137,20 @@ def _layer_folder(context: Context, layer: Value) -> Value:
 
 def _calls(context: Context, resource: Resource, member: Member) -> None:
     """Event invoke config, dead letters and URL, as SAM writes them in the function."""
-    evaluator = context.evaluator
-    for name in ("DeadLetterQueue", "DeadLetterConfig"):
-        value = evaluator.property(resource, name)
-        if isinstance(value, dict):
-            add_call(context, member, "dead_letter_config", value, resource.place_of(name))
-    invoke = evaluator.property(resource, "EventInvokeConfig")
-    if isinstance(invoke, dict):
-        place = resource.place_of("EventInvokeConfig")
-        add_call(context, member, "event_invoke_config", _with_made_targets(invoke, resource, place), place)
-    url = evaluator.property(resource, "FunctionUrlConfig")
-    if isinstance(url, dict):
-        add_call(context, member, "function_url", url, resource.place_of("FunctionUrlConfig"))
+    for name, option in _CALLS.items():
+        given = _block(context, resource, name)
+        place = resource.place_of(name)
+        if given:
+            given = _with_made_targets(given, resource, place) if name == "EventInvokeConfig" else given
+            add_call(context, member, option, given, place)
+
+
+def _block(context: Context, resource: Resource, name: str) -> dict[str, Value]:
+    """A property that is a mapping; empty where there is none, with a note where it cannot be known."""
+    value = context.evaluator.property(resource, name)
+    if isinstance(value, Unknown):
+        context.note_unsaid(resource.place_of(name), resource.logical_id, [f"{name} ({value.reason})"])
+    return value if isinstance(value, dict) else {}
 
 
 def _with_made_targets(invoke: dict[str, Value], resource: Resource, place: Place) -> dict[str, Value]:
@@ -175,6 +189,7 @@ def add_call(context: Context, member: Member, option: str, given: dict[str, Val
     for key in found.left:
         if key.rpartition(".")[2] not in _WITHOUT_EFFECT:
             context.note(place, member.name, f"{key} has no effect here")
+    context.note_unsaid(place, member.name, found.unsaid)
     if found.options:
         member.options[option] = found.options
     if option == "function_url":

@@ -163,7 +163,7 @@ def _if(evaluator: Evaluator, argument: Node, place: Place) -> Value | Nothing:
 
 def _import_value(evaluator: Evaluator, argument: Node, place: Place) -> Value:
     name = evaluator.value(argument)
-    told = evaluator.exports(name) if isinstance(name, str) else None
+    told = evaluator.exported(name) if isinstance(name, str) else None
     if told is not None:
         return told
     text = name if isinstance(name, str) else "another stack's"

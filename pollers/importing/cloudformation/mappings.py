@@ -85,13 +85,27 @@ def add_mapping(
     if _is_shut(context, target):
         found.options["enabled"] = False
     _remark(context, found.left, name, origin)
+    context.note_unsaid(origin.place, name, found.unsaid)
     if found.options.get("enabled") is True:
         del found.options["enabled"]
+    if _is_second(context, found.options, target):
+        context.note(
+            origin.place, name, "left out a second mapping of the same source and function, whatever their aliases are"
+        )
+        return
     context.imported.mappings.append(Member(name, found.options, origin))
 
 
 def _is_shut(context: Context, target: Member) -> bool:
     return any(context.functions[logical_id] is target for logical_id in context.shut)
+
+
+def _is_second(context: Context, options: dict[str, Value], target: Member) -> bool:
+    pair = (repr(options.get("event_source_arn")), id(target))
+    if pair in context.pairs:
+        return True
+    context.pairs.add(pair)
+    return False
 
 
 def _remark(context: Context, left: list[str], name: str, origin: Origin) -> None:

@@ -13,7 +13,7 @@ from pollers.importing.cloudformation.events import read_events
 from pollers.importing.cloudformation.functions import add_call, read_function
 from pollers.importing.cloudformation.mappings import read_mapping
 from pollers.importing.cloudformation.schedules import read_rule, read_schedule
-from pollers.importing.cloudformation.stack import Stack, read_stack
+from pollers.importing.cloudformation.stack import read_stacks
 from pollers.importing.cloudformation.template import read_template
 from pollers.importing.form import SourceForm
 from pollers.importing.model import Imported
@@ -48,7 +48,7 @@ def evaluator_for(tree: Node, request: Request, given: Mapping[str, str] | None 
 
     Raises :class:`ConfigError` or :class:`config.text.nodes.Unparsable` for a template that cannot be read.
     """
-    stack = read_stack(request.stack) if request.stack is not None else Stack()
+    stack = read_stacks(request.stacks)
     known = {**(given or {}), **stack.pseudo, **stack.parameters, **request.parameters}
     return Evaluator(read_template(tree), known, stack)
 

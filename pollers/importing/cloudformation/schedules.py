@@ -103,6 +103,7 @@ def add_schedule(
     ]
     if unknown:
         context.note(origin.place, name, f"left out {', '.join(unknown)}, which schedules do not have here")
+    context.note_unsaid(origin.place, name, found.unsaid)
     context.imported.schedules.append(Member(name, found.options, origin))
 
 

@@ -1,7 +1,7 @@
 """What a deployed stack says: real names and ARNs for the resources of its template.
 
-Read from the JSON that the AWS CLI prints: ``describe-stack-resources``, ``list-stack-resources``, or ``describe-stacks`` with its
-outputs and parameters.
+Read from the JSON that the AWS CLI prints: ``describe-stack-resources``, ``list-stack-resources``, ``describe-stacks`` with its
+outputs and parameters, or ``list-exports``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from config.text.nodes import Node, Scalar, Sequence, Table, Unparsable, describ
 from pollers.importing.trees import read_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _HIDDEN = "****"
@@ -22,10 +22,11 @@ _HIDDEN = "****"
 
 @dataclass(slots=True)
 class Stack:
-    """Physical ids by logical id, outputs and parameters by name, and the stack's own ARN."""
+    """Physical ids by logical id, outputs, exports and parameters by name, and the stack's own ARN."""
 
     physical_ids: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
+    exports: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, str] = field(default_factory=dict)
     stack_id: str | None = None
 
@@ -41,15 +42,22 @@ class Stack:
         return found | ({"AWS::StackName": name[0]} if name else {})
 
 
-def read_stack(path: Path) -> Stack:
-    """The stack in a file. Raises :class:`Unparsable` when it is none of what the AWS CLI prints."""
-    tree = read_tree(path, str(path))
+def read_stacks(paths: Iterable[Path]) -> Stack:
+    """What files say of a stack together. Raises :class:`Unparsable` for one that is none of what the AWS CLI prints."""
     stack = Stack()
-    _collect(tree, stack)
-    if not (stack.physical_ids or stack.outputs):
-        expected = "the JSON of `aws cloudformation describe-stack-resources` or `describe-stacks`"
-        raise Unparsable(
-            tree.place, f"found {describe(tree)} without resources and outputs of a stack, expected {expected}"
+    for path in paths:
+        tree = read_tree(path, str(path))
+        found = Stack()
+        _collect(tree, found)
+        if not (found.physical_ids or found.outputs or found.exports):
+            expected = "the JSON of `aws cloudformation describe-stack-resources`, `describe-stacks` or `list-exports`"
+            raise Unparsable(tree.place, f"found {describe(tree)} without anything of a stack, expected {expected}")
+        stack = Stack(
+            stack.physical_ids | found.physical_ids,
+            stack.outputs | found.outputs,
+            stack.exports | found.exports,
+            stack.parameters | found.parameters,
+            stack.stack_id or found.stack_id,
         )
     return stack
 
@@ -65,12 +73,12 @@ def _collect(tree: Node, stack: Stack) -> None:
         _pair(table, "LogicalResourceId", "PhysicalResourceId", stack.physical_ids)
         for section, key, value, into in (
             ("Outputs", "OutputKey", "OutputValue", stack.outputs),
+            ("Outputs", "ExportName", "OutputValue", stack.exports),
+            ("Exports", "Name", "Value", stack.exports),
             ("Parameters", "ParameterKey", "ParameterValue", stack.parameters),
         ):
-            if section in table.entries:
-                for each in _tables(table.entries[section].node):
-                    _pair(each, key, value, into)
-        _pair(table, "OutputKey", "OutputValue", stack.outputs)
+            for each in _tables(table.entries[section].node) if section in table.entries else ():
+                _pair(each, key, value, into)
     for hidden in [name for name, value in stack.parameters.items() if value == _HIDDEN]:
         del stack.parameters[hidden]
 

@@ -183,17 +183,28 @@ def test_a_stack_gives_the_real_names(tmp_path: Path) -> None:
     stack.write_text(
         f'{{"StackResources": [{{"StackId": "{arn}", "LogicalResourceId": "Nameless", "PhysicalResourceId": "{url}"}}]}}'
     )
-    assert value(tmp_path, "!GetAtt Nameless.Arn", stack=stack) == "arn:aws:sqs:eu-west-1:123456789012:shop-Nameless-1"
-    assert value(tmp_path, "!Ref Nameless", stack=stack) == url
-    assert value(tmp_path, "!Ref AWS::StackName", stack=stack) == "shop"
+    assert (
+        value(tmp_path, "!GetAtt Nameless.Arn", stacks=[stack]) == "arn:aws:sqs:eu-west-1:123456789012:shop-Nameless-1"
+    )
+    assert value(tmp_path, "!Ref Nameless", stacks=[stack]) == url
+    assert value(tmp_path, "!Ref AWS::StackName", stacks=[stack]) == "shop"
     outputs = f'{{"Stacks": [{{"StackId": "{arn}", "Outputs": [{{"OutputKey": "S", "OutputValue": "arn:real"}}]}}]}}'
     stack.write_text(outputs)
     text = TEMPLATE.format(value="!GetAtt Table.StreamArn") + "Outputs: {S: {Value: !GetAtt Table.StreamArn}}\n"
-    assert options(imported(tmp_path, text, stack=stack), "functions", "F")["environment"] == {"IT": "arn:real"}
+    assert options(imported(tmp_path, text, stacks=[stack]), "functions", "F")["environment"] == {"IT": "arn:real"}
+
+
+def test_exports_of_other_stacks_and_several_files_are_taken_together(tmp_path: Path) -> None:
+    """Names from one file, exports from another."""
+    exports, resources = tmp_path / "exports.json", tmp_path / "resources.json"
+    exports.write_text('{"Exports": [{"Name": "net-OrdersArn", "Value": "arn:net"}]}')
+    resources.write_text('{"StackResources": [{"LogicalResourceId": "Table", "PhysicalResourceId": "real-table"}]}')
+    assert value(tmp_path, "!ImportValue net-OrdersArn", stacks=[exports, resources]) == "arn:net"
+    assert value(tmp_path, "!Ref Table", stacks=[exports, resources]) == "real-table"
 
 
 def test_a_stack_that_is_none_is_refused(tmp_path: Path) -> None:
     """With what would be right."""
     (tmp_path / "stack.json").write_text("{}")
     with pytest.raises(Unparsable, match="expected the JSON of `aws cloudformation describe-stack-resources`"):
-        value(tmp_path, "x", stack=tmp_path / "stack.json")
+        value(tmp_path, "x", stacks=[tmp_path / "stack.json"])

@@ -177,6 +177,22 @@ class TestFunctions:
             assert found.function_url is not None
             assert config.lambda_api is not None
 
+    def test_blocks_of_a_function_that_cannot_be_known_are_left_out(self, folder: Path) -> None:
+        """And the function is imported without them."""
+        unknown = ", ".join(
+            f"{name}: !Ref U" for name in ("Environment", "Layers", "EventInvokeConfig", "DeadLetterConfig")
+        )
+        text = function(
+            f"{PYTHON}, LoggingConfig: {{LogFormat: JSON, LogGroup: g}}, {unknown}", "Parameters: {U: {Type: String}}\n"
+        )
+        outcome = imported(folder, text)
+        assert options(outcome, "functions", "F") == {
+            "code": "./src",
+            "handler": "app.handler",
+            "logging_config": {"log_format": "JSON", "log_group": "g"},
+        }
+        assert sum("left out what cannot be known" in note for note in outcome.notes) == 4
+
     def test_a_local_layer_comes_along_and_another_is_left_out(self, folder: Path) -> None:
         """With a note on how to have it."""
         layer = "  L: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: src}}\n"
@@ -267,6 +283,27 @@ class TestMappings:
         assert told(outcome, "left out the event A: Api")
         assert told(outcome, "left out the event B: S3")
         assert told(outcome, "left out the event C: found 3")
+
+    def test_a_second_mapping_of_one_source_and_function_is_left_out(self, folder: Path) -> None:
+        """An alias is its function here, and Headrace takes a pair once."""
+        kind, source = "Type: AWS::Lambda::EventSourceMapping", "EventSourceArn: !GetAtt Q.Arn"
+        rest = "".join(
+            f"  {name}: {{{kind}, Properties: {{FunctionName: {to}, {source}}}}}\n"
+            for name, to in (("One", "!Ref F"), ("Two", "!Sub '${F}:live'"))
+        )
+        outcome = imported(folder, function(PYTHON, QUEUE + rest))
+        assert list(outcome.loaded().event_source_mappings) == ["One"]
+        assert told(outcome, "Two: left out a second mapping of the same source and function")
+
+    @pytest.mark.parametrize("block", ["FilterCriteria: !Ref Unsaid", "DestinationConfig: {OnFailure: !Ref Unsaid}"])
+    def test_a_block_that_cannot_be_known_is_left_out_with_the_reason(self, folder: Path, block: str) -> None:
+        """A variable can only be a single value."""
+        properties = f"Stream: !GetAtt S.Arn, StartingPosition: LATEST, {block}"
+        events = f"Events: {{E: {{Type: Kinesis, Properties: {{{properties}}}}}}}"
+        stream = "  S: {Type: AWS::Kinesis::Stream}\nParameters: {Unsaid: {Type: String}}\n"
+        outcome = imported(folder, function(f"{PYTHON}, {events}", stream))
+        assert told(outcome, "left out what cannot be known: ")
+        assert outcome.loaded(S_ARN="arn:aws:kinesis:eu-west-1:123456789012:stream/s").event_source_mappings
 
     def test_a_resource_whose_condition_is_false_is_left_out(self, folder: Path) -> None:
         """One whose condition is not known is imported, and that is said."""
