@@ -1,4 +1,4 @@
-"""Terraform with its AWS provider makes resources of Lambda's API, finds nothing to change, and destroys them."""
+"""Terraform with its AWS provider makes resources of Lambda's API, finds nothing to change, changes and destroys them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e.lambda_api import LambdaApiPlace
+from tests.emulators import unique
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pollers.emulators import Emulator
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "terraform"
 
 MIRRORS = (
     Path("/usr/share/terraform/plugins"),
@@ -36,43 +41,31 @@ pytestmark = [
 ]
 
 
-def configuration(url: str) -> dict[str, Any]:
-    """Every kind of resource that these operations serve, and what Terraform reads of functions."""
+def more() -> dict[str, Any]:
+    """What the example does not have of the resources that are served, and what Terraform reads of functions."""
     cors = {"allow_origins": ["https://example.com"], "allow_methods": ["GET"], "max_age": 300}
     permission = {"action": "lambda:InvokeFunction", "function_name": "orders"}
     return {
-        "terraform": {"required_providers": {"aws": {"source": "hashicorp/aws"}}},
-        "provider": {
-            "aws": {
-                "region": "us-east-1",
-                "access_key": "x",
-                "secret_key": "y",
-                "skip_credentials_validation": True,
-                "skip_metadata_api_check": True,
-                "skip_requesting_account_id": True,
-                "endpoints": {"lambda": url},
-            }
-        },
-        "data": {"aws_lambda_function": {"orders": {"function_name": "orders"}}, "aws_lambda_functions": {"all": {}}},
+        "data": {"aws_lambda_functions": {"all": {}}},
         "resource": {
             "aws_lambda_invocation": {"once": {"function_name": "orders", "input": '{"a": 1}'}},
             "aws_lambda_function_event_invoke_config": {
-                "orders": {
-                    "function_name": "orders",
+                "audit": {
+                    "function_name": "audit_log",
                     "maximum_retry_attempts": 0,
                     "maximum_event_age_in_seconds": 60,
                     "destination_config": {
                         "on_failure": {"destination": "arn:aws:sqs:us-east-1:000000000000:failed"},
-                        "on_success": {"destination": "arn:aws:lambda:us-east-1:000000000000:function:audit_log"},
+                        "on_success": {"destination": "arn:aws:lambda:us-east-1:000000000000:function:orders"},
                     },
                 }
             },
             "aws_lambda_function_url": {
-                "orders": {"function_name": "orders", "authorization_type": "NONE", "cors": cors},
                 "audit": {
                     "function_name": "audit_log",
                     "authorization_type": "AWS_IAM",
                     "invoke_mode": "RESPONSE_STREAM",
+                    "cors": cors,
                 },
             },
             "aws_lambda_permission": {
@@ -80,22 +73,38 @@ def configuration(url: str) -> dict[str, Any]:
                 "account": {**permission, "principal": "arn:aws:iam::111111111111:root"},
             },
             "aws_lambda_function_recursion_config": {"orders": {"function_name": "orders", "recursive_loop": "Allow"}},
+            "aws_lambda_event_source_mapping": {
+                "stream": {
+                    "event_source_arn": "arn:aws:kinesis:us-east-1:000000000000:stream/none",
+                    "function_name": "arn:aws:lambda:us-east-1:000000000000:function:audit_log:live",
+                    "starting_position": "AT_TIMESTAMP",
+                    "starting_position_timestamp": "2026-01-01T00:00:00Z",
+                    "destination_config": {
+                        "on_failure": {"destination_arn": "arn:aws:sqs:us-east-1:000000000000:failed"}
+                    },
+                    "bisect_batch_on_function_error": True,
+                    "maximum_retry_attempts": 3,
+                }
+            },
         },
         "output": {
             "result": {"value": "${aws_lambda_invocation.once.result}"},
-            "url": {"value": "${aws_lambda_function_url.orders.function_url}"},
             "functions": {"value": "${data.aws_lambda_functions.all.function_names}"},
         },
     }
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[LambdaApiPlace]:
-    """Two functions behind the API, beside Terraform's own folder."""
+def place(tmp_path: Path, ministack: Emulator) -> Iterator[LambdaApiPlace]:
+    """Two functions behind the API, beside a folder with the example and more."""
     place = LambdaApiPlace(tmp_path)
-    place.configure({"orders": {}, "audit_log": {}})
+    aws = {"region": "us-east-1", "endpoint_url": ministack.endpoint_url}
+    place.configure({"orders": {}, "audit_log": {}}, aws=aws)
     (tmp_path / "terraform").mkdir()
-    (tmp_path / "terraform" / "main.tf.json").write_text(json.dumps(configuration(place.url)))
+    shutil.copy(EXAMPLE / "main.tf", tmp_path / "terraform")
+    (tmp_path / "terraform" / "more.tf.json").write_text(json.dumps(more()))
+    values = {"headrace": place.url, "emulator": ministack.endpoint_url, "queue": unique("orders")}
+    (tmp_path / "terraform" / "terraform.tfvars.json").write_text(json.dumps(values))
     place.start()
     try:
         yield place
@@ -118,7 +127,7 @@ def terraform(place: LambdaApiPlace, *arguments: str) -> subprocess.CompletedPro
     )
 
 
-def test_resources_are_made_once_and_destroyed(place: LambdaApiPlace) -> None:
+def test_resources_are_made_once_changed_and_destroyed(place: LambdaApiPlace) -> None:
     """A second plan is empty, so every reply says what was asked for; afterwards nothing is left but what AWS leaves too."""
     assert terraform(place, "init", f"-plugin-dir={MIRROR}").returncode == 0
     applied = terraform(place, "apply", "-auto-approve")
@@ -129,12 +138,18 @@ def test_resources_are_made_once_and_destroyed(place: LambdaApiPlace) -> None:
     assert outputs["url"]["value"] == f"http://orders.lambda-url.us-east-1.localhost:{place.port}/"
     planned = terraform(place, "plan", "-detailed-exitcode")
     assert planned.returncode == NO_CHANGES, planned.stdout + planned.stderr
+    client, uuid = place.client(), outputs["mapping"]["value"]
+    changed = terraform(place, "apply", "-auto-approve", "-var=batch_size=7", "-var=enabled=false", "-refresh=false")
+    assert "1 changed" in changed.stdout, changed.stdout + changed.stderr
+    mapping = client.get_event_source_mapping(UUID=uuid)
+    assert (mapping["BatchSize"], mapping["State"]) == (7, "Disabled")
     destroyed = terraform(place, "destroy", "-auto-approve", "-refresh=false")
     assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
-    client = place.client()
+    assert client.list_event_source_mappings()["EventSourceMappings"] == []
     # The provider adds this statement to open URLs, and leaves it when they are destroyed.
     [left] = json.loads(client.get_policy(FunctionName="orders")["Policy"])["Statement"]
     assert left["Sid"] == "FunctionURLAllowPublicAccess"
-    for read in (client.get_function_url_config, client.get_function_event_invoke_config):
-        with pytest.raises(client.exceptions.ResourceNotFoundException):
-            read(FunctionName="orders")
+    for name in ("orders", "audit_log"):
+        for read in (client.get_function_url_config, client.get_function_event_invoke_config):
+            with pytest.raises(client.exceptions.ResourceNotFoundException):
+                read(FunctionName=name)
