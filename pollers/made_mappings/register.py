@@ -66,19 +66,33 @@ class MappingRegister:
         self._changing = anyio.Lock()
         self._seen: dict[str, tuple[MappingModel, float]] = {}
         self._said: dict[str, str] = {}
+        self._unfit: dict[str, MadeMapping] = {}
+        """Whose settings were right for the Headrace that made them. They lie in the state for one that knows them."""
 
     async def open(self) -> None:
         """Read what was made before. Raises a StoreError when that is not possible."""
-        now = self._clock.time()
         for name, text in (await self._rows.load()).items():
             try:
-                made = read(name, text)
-                model = model_of(made, now)
-            except (ValueError, KeyError, TypeError, AttributeError, Misfit) as error:
+                self._take(read(name, text))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise StoreDamaged(damage(name, f"cannot be read ({error})")) from error
-            entry = self._entries[name] = Entry(made, model)
-            entry.running, entry.applied = entry.target, not made.deleting
         self._say_waiting()
+
+    def _take(self, made: MadeMapping) -> None:
+        try:
+            # A clock that was set back since then puts no time that had passed into the future.
+            model = model_of(made, max(made.modified_at, self._clock.time()))
+        except Misfit as misfit:
+            self._unfit[made.uuid] = made
+            faults = [fault.message for fault in misfit.faults]
+            log.error(
+                "a mapping made through the API does not fit this Headrace and is left",
+                mapping=made.uuid,
+                faults=faults,
+            )
+            return
+        entry = self._entries[made.uuid] = Entry(made, model)
+        entry.running, entry.applied = entry.target, not made.deleting
 
     def completed(self, config: Config) -> Config:
         """``config`` with the made mappings that can run beside what it gives."""
@@ -170,6 +184,9 @@ class MappingRegister:
                 self._check_place(model)
             await self._write(made)
             entry.change(made, model, transition(entry.model, model))
+        runner = self._runtime.mappings.get(name)
+        if settings.get("Enabled") and runner is not None and runner.paused:
+            runner.resume()  # who enables a mapping does not ask who stopped it
         log.info("mapping changed through the API", mapping=name, settings=sorted(settings))
         self._settling.wake()
         return self._made(entry, {})

@@ -28,7 +28,12 @@ class FakeRunner:
         self.restarts = 0
         self.finished = anyio.Event()
         self.ending = False
+        self.paused = False
         self._slow = slow
+
+    def resume(self) -> None:
+        """See ``MappingRunner.resume``."""
+        self.paused = False
 
     def end(self) -> None:
         """See ``MappingRunner.end``."""
