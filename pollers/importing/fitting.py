@@ -29,7 +29,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 @dataclass(slots=True)
 class Fitted:
-    """Options by name, in the order of the source.
+    """Options by name, in the order of their model.
 
     ``left`` are the keys (dotted) that no option has. ``unsaid`` are whole blocks that cannot be known, each with the reason: a
     variable can only be a single value.
@@ -52,6 +52,7 @@ def fit(given: Mapping[str, Value], options: Mapping[str, Option]) -> Fitted:
         fitted = _fitted(value, option.shape, key, found)
         if fitted is not None:
             found.options[option.name] = fitted
+    found.options = {name: found.options[name] for name in options if name in found.options}
     return found
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from config.functions.references import refer
 from config.text.nodes import Node, Scalar, Sequence, Table
 from pollers.importing.cloudformation.intrinsics import PLACEHOLDER
+from pollers.importing.cloudformation.template import made_by_sam
 from pollers.importing.model import Imported, Member, Origin
 from pollers.importing.placeholders import variable
 from pollers.importing.values import Unknown, Value, text_of
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pollers.importing.cloudformation.evaluator import Evaluator
     from pollers.importing.cloudformation.template import Resource, Template
     from pollers.importing.running import Code
+
+_MADE = {"SQS": ("AWS::SQS::Queue", "Arn"), "SNS": ("AWS::SNS::Topic", "TopicArn")}
 
 
 @dataclass(slots=True)
@@ -63,6 +66,12 @@ class Context:
             self.note(resource.place, resource.logical_id, f"imported although {found.reason} is not known")
             return True
         return found
+
+    def made_arn(self, logical_id: str, kind: str, place: Place) -> Value:
+        """The ARN of a queue (``SQS``) or a topic (``SNS``) that SAM adds to the template under this logical id."""
+        resource_type, attribute = _MADE[kind]
+        self.template.resources.setdefault(logical_id, made_by_sam(logical_id, resource_type, place))
+        return self.evaluator.attribute(logical_id, attribute, place)
 
     def target(self, node: Node | None, place: Place) -> Member | None:
         """The function that a setting names, by its name, its ARN, an alias or a version; None where it names none.

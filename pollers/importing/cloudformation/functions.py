@@ -11,7 +11,6 @@ from config.options.shapes import options_of
 from pollers.importing.cloudformation.code import BUILT
 from pollers.importing.fitting import fit
 from pollers.importing.model import Member
-from pollers.importing.placeholders import variable
 from pollers.importing.running import Program, environment_of, running
 from pollers.importing.values import LocalPath, Unknown, Value, text_of
 
@@ -141,7 +140,7 @@ def _calls(context: Context, resource: Resource, member: Member) -> None:
         given = _block(context, resource, name)
         place = resource.place_of(name)
         if given:
-            given = _with_made_targets(given, resource, place) if name == "EventInvokeConfig" else given
+            given = _with_made_targets(context, given, resource, place) if name == "EventInvokeConfig" else given
             add_call(context, member, option, given, place)
 
 
@@ -153,20 +152,20 @@ def _block(context: Context, resource: Resource, name: str) -> dict[str, Value]:
     return value if isinstance(value, dict) else {}
 
 
-def _with_made_targets(invoke: dict[str, Value], resource: Resource, place: Place) -> dict[str, Value]:
-    """SAM makes a queue or a topic for a destination that has a Type and no Destination."""
+def _with_made_targets(
+    context: Context, invoke: dict[str, Value], resource: Resource, place: Place
+) -> dict[str, Value]:
+    """SAM makes a queue or a topic for a destination that has a Type and no Destination (docs/lambda 17.2)."""
     destinations = invoke.get("DestinationConfig")
     if not isinstance(destinations, dict):
         return invoke
-    filled: dict[str, Value] = {}
+    filled = dict(destinations)
     for side, target in destinations.items():
-        if isinstance(target, dict) and "Destination" not in target and target.get("Type") in ("SQS", "SNS"):
-            what = f"{resource.logical_id}, {side}"
-            reason = f"the ARN of the {target['Type']} destination that SAM makes for {what}"
-            made = Unknown(f"made:{what}", variable(resource.logical_id, side, "Arn"), reason, place)
-            filled[side] = {"Destination": made}
-        else:
-            filled[side] = target
+        kind = target.get("Type") if isinstance(target, dict) and "Destination" not in target else None
+        if isinstance(kind, str) and kind in ("SQS", "SNS"):
+            noun = "Queue" if kind == "SQS" else "Topic"
+            logical_id = f"{resource.logical_id}EventInvokeConfig{side}{noun}"
+            filled[side] = {"Destination": context.made_arn(logical_id, kind, place)}
     return invoke | {"DestinationConfig": filled}
 
 

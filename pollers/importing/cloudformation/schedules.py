@@ -9,7 +9,6 @@ from config.schedules.reading import schedule_options
 from config.text.nodes import Node, Sequence, Table
 from pollers.importing.fitting import fit
 from pollers.importing.model import Member, Origin
-from pollers.importing.placeholders import variable
 from pollers.importing.values import NameOf, Unknown, Value
 
 if TYPE_CHECKING:
@@ -63,7 +62,8 @@ def read_event(context: Context, resource: Resource, event: str, kind: str, prop
     enabled = given.pop("Enabled", None)
     if enabled is not None:
         given["State"] = "DISABLED" if enabled in (False, "false", "False") else "ENABLED"
-    given["DeadLetterConfig"] = _made_letters(given.get("DeadLetterConfig"), f"{resource.logical_id}{event}", place)
+    event_id = f"{resource.logical_id}{event}"
+    given["DeadLetterConfig"] = _made_letters(context, given.get("DeadLetterConfig"), event_id, place)
     member = context.functions[resource.logical_id]
     name = given.pop("Name", None)
     called = name if isinstance(name, str) else f"{member.name}-{event}"
@@ -71,12 +71,12 @@ def read_event(context: Context, resource: Resource, event: str, kind: str, prop
     add_schedule(context, called, given, member, "rule" if kind == "Schedule" else "scheduler", origin)
 
 
-def _made_letters(config: Value, what: str, place: Place) -> Value:
-    """SAM makes a queue for dead letters that have a Type and no Arn."""
+def _made_letters(context: Context, config: Value, event_id: str, place: Place) -> Value:
+    """SAM makes a queue for dead letters that have a Type and no Arn (docs/lambda 17.2)."""
     if not isinstance(config, dict) or "Arn" in config or config.get("Type") != "SQS":
         return config
-    reason = f"the ARN of the dead-letter queue that SAM makes for {what}"
-    return {"Arn": Unknown(f"made:{what}", variable(what, "DeadLetterArn"), reason, place)}
+    chosen = config.get("QueueLogicalId")
+    return {"Arn": context.made_arn(chosen if isinstance(chosen, str) else f"{event_id}Queue", "SQS", place)}
 
 
 def add_schedule(

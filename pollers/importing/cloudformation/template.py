@@ -49,6 +49,11 @@ class Resource:
         return self.place if entry is None else entry.place
 
 
+def made_by_sam(logical_id: str, resource_type: str, place: Place) -> Resource:
+    """A resource that is not in the template, since SAM adds it."""
+    return Resource(logical_id, resource_type, place, Table(place), {})
+
+
 @dataclass(slots=True)
 class Template:
     """The sections of a template, by name; a function of SAM has the Globals merged into its properties."""
