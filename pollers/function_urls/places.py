@@ -38,7 +38,8 @@ def place_of(hosts: Iterable[str], path: str, region: str) -> Place | None:
     """The place that a request names; None for a request that is for no function URL.
 
     ``hosts`` may have been asked for, with or without port; the first that is a URL's counts. ``path`` is percent-encoded. Hosts
-    decide first: under a URL's own host name every path is the function's.
+    decide first: under a URL's own host name every path is the function's. A path that leads out of its function's by
+    ``..`` names no URL: signatures are made over paths without them, so that one for another function would be as good.
     """
     for host in hosts:
         domain = without_port(host).lower()
@@ -47,8 +48,18 @@ def place_of(hosts: Iterable[str], path: str, region: str) -> Place | None:
             return Place(by_host[1] if by_host[2] == region else None, path, domain.rstrip("."))
     if path.startswith(PATHS):
         name, slash, rest = path.removeprefix(PATHS).partition("/")
-        return Place(decoded(name), slash + rest or "/")
+        return Place(None if _climbs(rest) else decoded(name), slash + rest or "/")
     return None
+
+
+def _climbs(path: str) -> bool:
+    """Whether the dot segments of a path lead above where it begins."""
+    depth = 0
+    for segment in path.split("/") if ".." in path else ():
+        depth += -1 if segment == ".." else segment not in ("", ".")
+        if depth < 0:
+            return True
+    return False
 
 
 def without_port(host: str) -> str:

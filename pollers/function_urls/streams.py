@@ -11,6 +11,7 @@ from handlers.function import Payload
 from pollers.function_urls.preludes import OCTETS, Prelude, is_integration
 from pollers.function_urls.replies import BODYLESS, JSON
 from pollers.function_urls.reply_headers import InvalidReply, typed
+from pollers.lambda_api import CutShort
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,7 +98,8 @@ class StreamedReply:
     async def finish(self, invocation: Invocation) -> Outgoing | None:
         """End the reply, once the function has ended; None if none has begun, so that another can be given.
 
-        Raises ReaderGone: the client has gone, or has to be told, by an end that is none, that the rest is missing.
+        Raises ReaderGone when the client has gone, and CutShort when it has to be told, by an end that is none, that the rest is
+        missing.
         """
         whole = isinstance(invocation.result, Payload) and self.invalid is None
         if whole and self._prelude is not None:
@@ -106,7 +108,7 @@ class StreamedReply:
         if not whole and self._outgoing is None:
             return None
         if not whole:
-            raise ReaderGone("the function failed after a part of its reply was sent")
+            raise CutShort("the function failed after a part of its reply was sent")
         return await self._ended()
 
     async def buffered(self, body: bytes) -> Outgoing:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pollers.lambda_api.callers import Callers
     from pollers.lambda_api.errors import ApiError
     from pollers.lambda_api.front import Access
-    from pollers.lambda_api.incoming import BodyTooLong, Incoming, Outgoing
+    from pollers.lambda_api.incoming import BodyTooLong, CutShort, Incoming, Outgoing
     from pollers.lambda_api.names import Here
     from pollers.lambda_api.operations import Reply
     from pollers.lambda_api.service import LambdaApiService
@@ -30,6 +30,7 @@ __all__ = [
     "ApiError",
     "BodyTooLong",
     "Callers",
+    "CutShort",
     "Here",
     "Incoming",
     "LambdaApiService",
@@ -47,7 +48,7 @@ __getattr__ = lazily(
         "callers": "Callers",
         "errors": "ApiError",
         "front": "Access",
-        "incoming": "BodyTooLong Incoming Outgoing",
+        "incoming": "BodyTooLong CutShort Incoming Outgoing",
         "names": "Here",
         "operations": "Reply",
         "service": "LambdaApiService",

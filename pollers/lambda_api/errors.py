@@ -125,6 +125,11 @@ def unreadable(message: str) -> ApiError:
     return ApiError(400, "SerializationException", message)
 
 
+def malformed(detail: str) -> ApiError:
+    """400 for what is no HTTP (ours: AWS answers a page of HTML)."""
+    return ApiError(400, "MalformedHttpRequestException", f"The request is no HTTP as it should be: {detail}")
+
+
 def denied(message: str) -> ApiError:
     """403 for a caller that may not call at all."""
     return ApiError(403, "AccessDeniedException", message)

@@ -12,7 +12,7 @@ from aiohttp.web_protocol import RequestPayloadError
 from multidict import CIMultiDict
 
 from handlers.errors import ReaderGone
-from pollers.lambda_api.errors import CALLER_REASON, ApiError, throttled
+from pollers.lambda_api.errors import CALLER_REASON, ApiError, malformed, throttled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
@@ -38,6 +38,10 @@ class BodyTooLong(Exception):  # noqa: N818 - named for what came
     def __init__(self, limit_bytes: int, announced: int | None) -> None:
         super().__init__(f"a body of more than {limit_bytes} bytes")
         self.announced = announced
+
+
+class CutShort(ReaderGone):
+    """The client is there, but its answer cannot be finished; what it has got of it is all that there is."""
 
 
 class Incoming:
@@ -128,7 +132,7 @@ class Incoming:
             # The body's reader keeps the exception, whose frames keep the reader and all that it holds. The collector comes seldom
             # (pollers/aws/wire/collector.py), so a hundred kilobytes for each client that goes away would add up.
             broken.__traceback__ = None
-            raise ApiError(400, "MalformedHttpRequestException", f"the body is broken: {broken}") from None
+            raise malformed(f"its body is broken: {broken}") from None
 
     async def _read_slowly(self, limit_bytes: int) -> bytes:
         # One array and not a list of parts: parts of a byte or two would take many times their size.

@@ -16,7 +16,8 @@ from multidict import CIMultiDict
 from handlers.errors import ReaderGone
 from pollers.lambda_api.bodies import Bodies
 from pollers.lambda_api.errors import CALLER_REASON, ApiError, service_error, throttled
-from pollers.lambda_api.incoming import PIECE_BYTES, Incoming, Outgoing
+from pollers.lambda_api.http import Server
+from pollers.lambda_api.incoming import PIECE_BYTES, CutShort, Incoming, Outgoing
 from pollers.lambda_api.operations import JSON
 from pollers.listening import Bounded, Connections, Listening, Reserve, url_of
 
@@ -69,7 +70,7 @@ class ApiServer:
         self._idle = anyio.Event()
         self._stopping = False
         self._listening: Listening | None = None
-        self._inner: web.Server | None = None
+        self._inner: Server | None = None
         self.bodies = Bodies()
 
     @asynccontextmanager
@@ -87,11 +88,11 @@ class ApiServer:
             with anyio.CancelScope(shield=True):
                 await inner.shutdown(GOODBYE_SECONDS)
 
-    def _make_inner(self) -> web.Server:
-        # aiohttp answers what is no HTTP with 400 by itself, and would log each with a traceback: nobody may fill our log.
+    def _make_inner(self) -> Server:
+        # aiohttp would log every client that goes away: nobody may fill our log.
         malformed = logging.getLogger(MALFORMED_LOGGER)
         malformed.disabled = True
-        return web.Server(
+        return Server(
             self._handle,
             access_log=None,
             logger=malformed,
@@ -146,11 +147,10 @@ class ApiServer:
         incoming = Incoming(request, self._new_id(), self.bodies, connection)
         try:
             return await self._send(incoming, await self._answered(incoming))
-        except ReaderGone:
+        except ReaderGone as gone:
             # What it asked for was done. Nothing is raised into aiohttp: its task would keep the exception, whose frames keep the
             # task, until the collector comes. It finds the connection closed when it sends this.
-            if request.transport is not None:
-                request.transport.abort()
+            _close(request.transport, at_once=not isinstance(gone, CutShort))
             return web.Response()
         finally:
             incoming.release()
@@ -177,7 +177,7 @@ class ApiServer:
             )
             if incoming.begun:
                 # A second head would be taken for a part of the body. A body without its end is noticed by every client.
-                raise ReaderGone("the answer cannot be finished") from fault
+                raise CutShort("the answer cannot be finished") from fault
             return service_error("an error of Headrace, which is in its log")
 
     def _note(self, incoming: Incoming, status: int) -> None:
@@ -207,6 +207,16 @@ class ApiServer:
         if len(body) > PIECE_BYTES and incoming.method != hdrs.METH_HEAD:
             return (await incoming.send(answer.status, headers, body)).response
         return web.Response(status=answer.status, headers=headers, body=body or None)
+
+
+def _close(transport: asyncio.Transport | None, *, at_once: bool) -> None:
+    """Close a connection, ``at_once`` or when its client has read what was written; neither ends the answer that is under way."""
+    if transport is None:
+        return
+    if at_once:
+        transport.abort()
+    else:
+        transport.close()
 
 
 def _connections_at_most() -> int:
