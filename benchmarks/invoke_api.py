@@ -2,13 +2,14 @@
 
 A no-op function at 1 KB, in one run: by itself (``Function.invoke`` in a process without a server), synchronously by a client that
 keeps its connection, through its function URL, and asynchronously (``Event``: the 202 comes when the event is on the disk). Beside
-it AWS's Runtime Interface Emulator, where it can be had. Printed are medians, Headrace's CPU time for each, and what is added.
-The client is of the benchmark's own process, so that what Headrace's process spends is Headrace's.
+it AWS's Runtime Interface Emulator and ministack's Lambda, where they can be had. Printed are medians, Headrace's CPU time for
+each, and what is added. The client is in the benchmark's own process, so what Headrace's process spends is Headrace's.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import signal
@@ -17,12 +18,15 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import botocore.session
 import uvloop
+from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.table import Table
 
@@ -30,7 +34,7 @@ import config.models as models
 from benchmarks.invocations import latencies as own_latencies
 from benchmarks.raw_http import latencies, load, request
 from handlers.factory import make_function
-from pollers.emulators import EmulatorUnavailable, started
+from pollers.emulators import EmulatorUnavailable, Ministack, started
 from pollers.telemetry.logging import configure_logging
 from tests.contract.rie import RuntimeInterfaceEmulator
 
@@ -131,7 +135,8 @@ class Row:
 
 def measure(served: Served, way: str, sent: bytes, expected: int, seconds: float) -> Row:
     """Its median with one caller, and its CPU time with many."""
-    latencies(served.port, sent, expected, seconds / 4)
+    # As many callers as there will be, so that every worker has been started.
+    load(served.port, lambda: sent, expected, INVOKERS, seconds / 4)
     alone = statistics.median(latencies(served.port, sent, expected, seconds))
     cpu = served.cpu_seconds()
     busy = load(served.port, lambda: sent, expected, INVOKERS, seconds)
@@ -168,6 +173,33 @@ def emulator(seconds: float) -> Row | None:
         return None
 
 
+def ministack(seconds: float) -> Row | None:
+    """The Invoke of an AWS emulator, which runs the same function in a process of its own."""
+    try:
+        with started(Ministack()) as running:
+            code = io.BytesIO()
+            with zipfile.ZipFile(code, "w") as archive:
+                archive.write(HERE / "noop" / "plain.py", "plain.py")
+            session = botocore.session.Session()
+            session.set_credentials("test", "test")
+            session.create_client(
+                "lambda", region_name=running.region, endpoint_url=running.endpoint_url
+            ).create_function(
+                FunctionName="noop",
+                Runtime="python3.11",
+                Role="arn:aws:iam::000000000000:role/none",
+                Handler="plain.handler",
+                Code={"ZipFile": code.getvalue()},
+                Timeout=60,
+            )
+            port, sent = int(running.endpoint_url.rpartition(":")[2]), invoke_request("noop")
+            latencies(port, sent, 200, seconds / 4)
+            return Row("ministack's Lambda", statistics.median(latencies(port, sent, 200, seconds)), None, None)
+    except (EmulatorUnavailable, ConnectionError, ClientError) as unavailable:
+        print(f"without ministack: {unavailable}", file=sys.stderr)
+        return None
+
+
 def compare(seconds: float, console: Console) -> bool:
     """Measure and print; whether every goal is met."""
     with open(os.devnull, "w") as nowhere:
@@ -180,8 +212,7 @@ def compare(seconds: float, console: Console) -> bool:
             for kind, sent in (("Invoke", invoke_request(name)), ("URL", url_request(name)))
         ]
         rows.append(accepted(served, seconds))
-    if (peer := emulator(seconds)) is not None:
-        rows.append(peer)
+    rows += [peer for peer in (emulator(seconds), ministack(seconds)) if peer is not None]
     table = Table(title="Ways into a no-op function, 1 KB")
     for heading in ("way", "median ms", "CPU µs each", "a second"):
         table.add_column(heading, justify="left" if heading == "way" else "right")
