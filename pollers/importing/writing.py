@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]+")
 
 
+SHOWN_NAMES = 5
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """A configuration's text, what to say about it, and the variables to set before it can be used."""
@@ -54,7 +57,7 @@ class _Writer:
     def written(self) -> Written:
         body = list(self._body())
         given = self._placeholders.given()
-        notes = list(self._imported.notes)
+        notes = list(_gathered(self._imported.notes))
         for name, unknown in given.items():
             notes.append(Note(*(unknown.place or Place("", 0)), "", f"set ${{{name}}}: {unknown.reason}"))
         lines = [f"# Imported by `headrace import` from {_comment(self._imported.title)}."]
@@ -138,6 +141,18 @@ class _Writer:
             return _escaped(part)
         inside = path[path.index("environment") + 1 :] if "environment" in path[:-1] else path
         return f"${{{self._placeholders.name(part, inside)}}}"
+
+
+def _gathered(notes: Iterable[Note]) -> Iterator[Note]:
+    """Each message once, where it came first, with whom else it is about."""
+    by_message: dict[str, list[Note]] = {}
+    for note in notes:
+        by_message.setdefault(note.message, []).append(note)
+    for message, (first, *others) in by_message.items():
+        names = list(dict.fromkeys(note.path for note in others if note.path != first.path))
+        more = f", and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+        also = f" (also {', '.join(names[:SHOWN_NAMES])}{more})" if names else ""
+        yield Note(first.file, first.line, first.path, f"{message}{also}")
 
 
 def _comments(texts: Iterable[str], depth: int) -> Iterator[str]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from config.text.nodes import Node, Scalar, Table, Unparsable, describe
+from config.text.nodes import Node, Scalar, Sequence, Table, Unparsable, describe
 from pollers.importing.trees import read_tree
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ _ENVIRONMENT = re.compile(r"aws://(?P<account>[^/]+)/(?P<region>[^/]+)")
 class Stack:
     """One stack. ``folder`` is that of its assembly, ``shown`` how the user would name its template's file.
 
-    ``path`` is the way to the stack in the application's tree, by which its resources' paths begin. ``assets`` are the sources of
-    its assets by their hash, relative to the folder.
+    ``path`` is the way to the stack in the application's tree, by which its resources' ``paths`` begin; these are by logical id.
+    ``assets`` are the sources of its assets by their hash, relative to the folder.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Stack:
     given: Mapping[str, str] = field(default_factory=dict)
     path: tuple[str, ...] = ()
     assets: Mapping[str, str] = field(default_factory=dict)
+    paths: Mapping[str, str] = field(default_factory=dict)
 
 
 def stacks_in(folder: Path, shown: str, depth: int = 0) -> Iterator[Stack]:
@@ -65,9 +66,10 @@ def _stack(name: str, artifact: Node, properties: Table, folder: Path, shown: st
         if found["region"] != "unknown-region":
             given["AWS::Region"] = found["region"]
     display = (_text(artifact, "displayName") or name).partition(" ")[0]
+    paths = _paths(artifact, folder, shown)
     file = f"{shown}/{template.text}"
     tree = read_tree(_inside(folder, template), file)
-    return Stack(stack_name, folder, file, tree, given, tuple(display.split("/")), _assets(folder, name, shown))
+    return Stack(stack_name, folder, file, tree, given, tuple(display.split("/")), _assets(folder, name, shown), paths)
 
 
 def _assets(folder: Path, name: str, shown: str) -> dict[str, str]:
@@ -82,6 +84,23 @@ def _assets(folder: Path, name: str, shown: str) -> dict[str, str]:
         text = _text(source, "path") if source is not None else None
         if text:
             found[key] = text
+    return found
+
+
+def _paths(artifact: Node, folder: Path, shown: str) -> dict[str, str]:
+    """The paths of constructs by logical id, which the manifest has itself or in a file beside it."""
+    metadata = _table(artifact, "metadata")
+    if metadata is None and isinstance(artifact, Table) and "additionalMetadataFile" in artifact.entries:
+        name = _required(artifact, "additionalMetadataFile")
+        path = _inside(folder, name)
+        tree = read_tree(path, f"{shown}/{name.text}") if path.is_file() else None
+        metadata = tree if isinstance(tree, Table) else None
+    found = {}
+    for path_text, entry in metadata.entries.items() if metadata is not None else ():
+        for item in entry.node.items if isinstance(entry.node, Sequence) else ():
+            logical_id = _text(item, "data") if _text(item, "type") == "aws:cdk:logicalId" else None
+            if logical_id:
+                found[logical_id] = path_text.strip("/")
     return found
 
 

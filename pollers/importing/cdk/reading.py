@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,14 +23,14 @@ from pollers.importing.model import Imported
 from pollers.importing.running import Code
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from pollers.importing.cloudformation import Context, Evaluator, Resource
     from pollers.importing.form import Request, Source
     from pollers.importing.values import Value
 
 _HASH = re.compile(r"[0-9a-f]{64}")
-_ID_END = re.compile(r"(?<=.)[0-9A-F]{8}$")
+_ID_END = re.compile(r"(?<=.)(?:[0-9A-F]{8}){1,2}$")
 _OTHER = re.compile(r"[^A-Za-z0-9]+")
 _OWN_HANDLERS = ("__entrypoint__.", "framework.")
 _OWN_CONSTRUCTS = ("Custom::", "BucketNotificationsHandler", "LogRetention", "AWS679f53fac002430cb0da5b7982bd2287")
@@ -57,13 +58,15 @@ def _read(request: Request) -> Imported:
     templates = [part.evaluator.template for part in parts]
     refuse_unknown_parameters(request.parameters, templates, Place(f"{shown}/{MANIFEST}", 1))
     _share_exports(parts)
+    shared = _shared_names(parts)
     imported = Imported(f"the CDK's assembly {shown}")
     for part in parts:
+        part.evaluator.readable = partial(_readable, stack=part.stack, shared=shared)
         around = Surroundings(
             part.stack.folder.absolute(),
             partial(_code, stack=part.stack, request=request),
-            partial(_readable, stack=part.stack),
-            lambda resource: not _is_own(resource),
+            part.evaluator.readable,
+            partial(_is_users, stack=part.stack),
         )
         import_template(part.evaluator, request, around, imported)
     return imported
@@ -76,7 +79,6 @@ def _evaluator(stack: Stack, request: Request, *, several: bool) -> Evaluator:
             stack.tree, replace(request, stacks=()), stack.given
         )  # the user's file is about another stack
     found.scope = f"{stack.name}:" if several else ""
-    found.readable = partial(_readable, stack=stack)
     return found
 
 
@@ -130,9 +132,13 @@ def _hashes(node: Node) -> list[str]:
     return [found for item in items for found in _hashes(item)]
 
 
-def _readable(resource: Resource, stack: Stack) -> str:
-    """The construct's path without the stack's own, such as ``Orders-SqsEventSource``; else the logical id without its hash."""
-    path = resource.metadata("aws:cdk:path")
+def _path(resource: Resource, stack: Stack) -> str | None:
+    return stack.paths.get(resource.logical_id) or resource.metadata("aws:cdk:path")
+
+
+def _name(resource: Resource, stack: Stack) -> str:
+    """The construct's path without the stack's own, such as ``Orders-SqsEventSource``; else the logical id without its hashes."""
+    path = _path(resource, stack)
     if path is None:
         return _ID_END.sub("", resource.logical_id)
     parts = path.split("/")
@@ -141,13 +147,29 @@ def _readable(resource: Resource, stack: Stack) -> str:
     return _OTHER.sub("-", "-".join(words)).strip("-") or _ID_END.sub("", resource.logical_id)
 
 
-def _is_own(resource: Resource) -> bool:
-    """Whether a function is the CDK's own, made for its custom resources."""
-    path = resource.metadata("aws:cdk:path") or ""
+def _readable(resource: Resource, stack: Stack, shared: Collection[str]) -> str:
+    """Its name, with the stack's before it where two stacks have one of the name."""
+    name = _name(resource, stack)
+    return f"{'-'.join(stack.path)}-{name}" if name in shared else name
+
+
+def _shared_names(parts: Iterable[_Part]) -> frozenset[str]:
+    counts = Counter(
+        name
+        for part in parts
+        for name in {_name(resource, part.stack) for resource in part.evaluator.template.resources.values()}
+    )
+    return frozenset(name for name, count in counts.items() if count > 1)
+
+
+def _is_users(resource: Resource, stack: Stack) -> bool:
+    """Whether this is no function of the CDK's own, which it makes for its custom resources (docs/lambda 17.4)."""
+    path = _path(resource, stack) or resource.logical_id
     entry = resource.properties.entries.get("Handler")
     handler = entry.node.text if entry is not None and isinstance(entry.node, Scalar) else ""
     in_path = any(part.startswith(_OWN_CONSTRUCTS) for part in path.split("/"))
-    return resource.is_function and (in_path or "CustomResourceProvider" in path or handler.startswith(_OWN_HANDLERS))
+    is_own = in_path or "CustomResourceProvider" in path or handler.startswith(_OWN_HANDLERS)
+    return not (resource.is_function and is_own)
 
 
 ASSEMBLY = SourceForm(

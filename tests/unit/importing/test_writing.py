@@ -126,6 +126,15 @@ def test_names_that_the_configuration_does_not_take_are_changed_and_that_is_said
     ]
 
 
+def test_what_is_to_be_said_of_many_is_said_once() -> None:
+    """With the first place, and some of the others."""
+    found = Imported("a template")
+    for number in range(8):
+        found.note(PLACE, f"F{number}", "it is old")
+    (note,) = write(found, HERE).notes
+    assert str(note) == "template.yaml:7: F0: it is old (also F1, F2, F3, F4, F5, and 2 more)"
+
+
 def test_a_comment_stays_on_its_line() -> None:
     """Whatever a template's texts hold: a line of it must not become a setting."""
     found = Imported("evil\nfunctions: {}")

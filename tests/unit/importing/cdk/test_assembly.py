@@ -115,6 +115,20 @@ def test_an_asset_is_found_by_its_hash(tmp_path: Path, by: str) -> None:
     assert options(outcome, "functions", "Orders")["code"] == f"./cdk.out/asset.{OTHER if by == 'assets' else DIGEST}"
 
 
+@pytest.mark.parametrize("beside", [True, False])
+def test_paths_of_constructs_are_in_the_manifest_too(tmp_path: Path, beside: bool) -> None:
+    """In it or in a file beside it, where the template has none; the CDK's own functions are known by them."""
+    own = "Custom1CD123456"
+    resources = {"OrdersA9B65338": handler(None, DIGEST, told=False), own: handler(None, OTHER, told=False)}
+    metadata = {
+        "/Shop/My Orders/Resource": [{"type": "aws:cdk:logicalId", "data": "OrdersA9B65338"}],
+        "/Shop/Custom::S3AutoDeleteObjectsCustomResourceProvider/Handler": [{"type": "aws:cdk:logicalId", "data": own}],
+    }
+    artifact = stack("Shop.json") | ({"additionalMetadataFile": "more.json"} if beside else {"metadata": metadata})
+    outcome = read(tmp_path, {"Shop": artifact}, Shop={"Resources": resources}, more=metadata)
+    assert list(outcome.loaded().functions) == ["My-Orders"]
+
+
 def test_a_stack_with_its_environment_has_region_and_account(tmp_path: Path) -> None:
     """So that ARNs of named queues are whole."""
     shop = {
@@ -143,9 +157,9 @@ def test_what_one_stack_exports_another_imports(tmp_path: Path) -> None:
         Base=base,
         Shop={"Resources": resources},
     )
-    assert outcome.variables == ("ORDERS_QUEUE_ARN", "ORDERS_QUEUE_ARN_2")
-    assert options(outcome, "event_source_mappings", "Second")["event_source_arn"] == "${ORDERS_QUEUE_ARN_2}"
-    assert options(outcome, "event_source_mappings", "Second")["function_name"] == "Orders-2"
+    assert outcome.variables == ("SHOP_ORDERS_QUEUE_ARN", "BASE_ORDERS_QUEUE_ARN")
+    assert options(outcome, "event_source_mappings", "Second")["event_source_arn"] == "${BASE_ORDERS_QUEUE_ARN}"
+    assert options(outcome, "event_source_mappings", "Second")["function_name"] == "Shop-Orders"
 
 
 def test_an_assembly_within_an_assembly_is_read(tmp_path: Path) -> None:
