@@ -9,12 +9,13 @@ from config.text.places import Place
 from pollers.importing.account import ACCOUNT
 from pollers.importing.cdk import ASSEMBLY
 from pollers.importing.cloudformation import TEMPLATE
+from pollers.importing.serverless import SERVERLESS
 from pollers.importing.terraform import TERRAFORM
 
 if TYPE_CHECKING:
     from pollers.importing.form import Source, SourceForm
 
-FORMS: tuple[SourceForm, ...] = (ACCOUNT, ASSEMBLY, TEMPLATE, TERRAFORM)
+FORMS: tuple[SourceForm, ...] = (ACCOUNT, ASSEMBLY, SERVERLESS, TEMPLATE, TERRAFORM)
 
 
 class Unrecognised(Unparsable):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config.text.nodes import Table, Unparsable
@@ -53,8 +54,7 @@ def _read(request: Request) -> Imported:
 def _file(source: Source) -> Source:
     """The file to read. Terraform's own language says what only Terraform can work out."""
     if source.is_folder and source.has(STATE):
-        text = f"{source.text.rstrip('/')}/{STATE}"
-        return Source(text, source.path / STATE)
+        return Source(str(Path(source.text) / STATE), source.path / STATE)
     if source.is_folder or source.path.suffix == ".tf":
         message = "found Terraform's own language, expected a state or a plan: terraform show -json > state.json"
         raise Unparsable(Place(source.text, 1), message)
