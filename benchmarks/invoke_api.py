@@ -1,9 +1,10 @@
 """What Lambda's own API costs: ``python -m benchmarks.invoke_api [--quick]``.
 
 A no-op function at 1 KB, in one run: by itself (``Function.invoke`` in a process without a server), synchronously by a client that
-keeps its connection, through its function URL, and asynchronously (``Event``: the 202 comes when the event is on the disk). Beside
-it AWS's Runtime Interface Emulator and ministack's Lambda, where they can be had. Printed are medians, Headrace's CPU time for
-each, and what is added. The client is in the benchmark's own process, so what Headrace's process spends is Headrace's.
+keeps its connection, through its function URL, and asynchronously (``Event``: the 202 comes when the event is on the disk; then
+with the run that follows, until nothing is queued). Beside it AWS's Runtime Interface Emulator and ministack's Lambda, where they
+can be had. Printed are medians, Headrace's CPU time for each, and what is added. The client is in the benchmark's own process, so
+what Headrace's process spends is Headrace's.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import io
 import json
 import os
 import signal
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,6 +68,7 @@ class Served:
 
     pid: int
     port: int
+    state: Path
 
     def cpu_seconds(self) -> float:
         """User and system time of its own process so far."""
@@ -81,7 +84,7 @@ def headrace(folder: Path) -> Iterator[Served]:
         command = [sys.executable, "-m", "pollers", "run", str(folder / "headrace.yaml")]
         process = subprocess.Popen(command, stderr=log, cwd=HERE.parent)
         try:
-            yield Served(process.pid, _port(process, folder / "log"))
+            yield Served(process.pid, _port(process, folder / "log"), folder / ".headrace" / "state.db")
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait()
@@ -158,6 +161,20 @@ def accepted(served: Served, seconds: float) -> Row:
     return Row("Event (202)", alone, spent / busy.replies * 1e6, busy.replies / busy.seconds)
 
 
+def queued(served: Served, function: str, seconds: float) -> Row:
+    """Events that are accepted, run and forgotten."""
+    sent = invoke_request(function, "Event")
+    cpu, began = served.cpu_seconds(), time.perf_counter()
+    busy = load(served.port, lambda: sent, 202, INVOKERS, seconds)
+    with closing(sqlite3.connect(f"{served.state.as_uri()}?mode=ro", uri=True)) as state:
+        while state.execute("SELECT EXISTS (SELECT 1 FROM invocations WHERE function = ?)", (function,)).fetchone()[0]:
+            time.sleep(0.01)
+    spent = served.cpu_seconds() - cpu
+    return Row(
+        f"Event and run {function}", None, spent / busy.replies * 1e6, busy.replies / (time.perf_counter() - began)
+    )
+
+
 def emulator(seconds: float) -> Row | None:
     """AWS's Runtime Interface Emulator, which runs one call at a time."""
     try:
@@ -211,6 +228,7 @@ def compare(seconds: float, console: Console) -> bool:
             for name in medians
             for kind, sent in (("Invoke", invoke_request(name)), ("URL", url_request(name)))
         ]
+        rows += [queued(served, name, seconds) for name in medians]
         rows.append(accepted(served, seconds))
     rows += [peer for peer in (emulator(seconds), ministack(seconds)) if peer is not None]
     table = Table(title="Ways into a no-op function, 1 KB")

@@ -28,7 +28,7 @@ _CODES: dict[type[AwsError], str] = {
     Throttled: """
         Throttling ThrottlingException ThrottledException Throttled RequestThrottled RequestThrottledException
         TooManyRequestsException ProvisionedThroughputExceededException RequestLimitExceeded LimitExceededException
-        BandwidthLimitExceeded SlowDown PriorRequestNotComplete KMSThrottlingException KmsThrottled OverLimit
+        BandwidthLimitExceeded SlowDown PriorRequestNotComplete KMSThrottlingException KmsThrottled KMSThrottling OverLimit
     """,
     CredentialsExpired: """
         ExpiredToken ExpiredTokenException TokenRefreshRequired RequestExpired RequestTimeTooSkewed InvalidToken
@@ -40,7 +40,7 @@ _CODES: dict[type[AwsError], str] = {
         UnauthorizedOperation OptInRequired SignatureDoesNotMatch InvalidSignatureException IncompleteSignature
         IncompleteSignatureException AllAccessDisabled InvalidSecurity KMSAccessDeniedException KmsAccessDenied
         KMSDisabledException KmsDisabled KMSInvalidStateException KmsInvalidState KMSNotFoundException KmsNotFound
-        KMSOptInRequired KmsOptInRequired KmsInvalidKeyUsage
+        KMSOptInRequired KmsOptInRequired KmsInvalidKeyUsage KMSAccessDenied KMSDisabled KMSInvalidState KMSNotFound
     """,
     NotFound: """
         NonExistentQueue QueueDoesNotExist ResourceNotFoundException NotFound NotFoundException NoSuchBucket
@@ -52,6 +52,7 @@ _CODES: dict[type[AwsError], str] = {
     Unavailable: """
         InternalFailure InternalFailureException InternalError InternalServerError InternalServiceError ServiceUnavailable
         ServiceUnavailableException ServiceFailure RequestTimeout RequestTimeoutException ExpiredNextTokenException
+        SnapStartNotReadyException
     """,
 }
 _CLASS_OF_CODE = {code: kind for kind, codes in _CODES.items() for code in codes.split()}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from botocore import exceptions as sdk
 from botocore.parsers import ResponseParserError
+from botocore.session import get_session
 
 from pollers.aws.errors import (
     AccessDenied,
@@ -18,7 +21,7 @@ from pollers.aws.errors import (
     Trimmed,
     Unavailable,
 )
-from pollers.aws.wire.classify import bare_code, from_sdk, is_clock_skew, reply_failure
+from pollers.aws.wire.classify import bare_code, failure, from_sdk, is_clock_skew, reply_failure
 
 CODES: list[tuple[str, int, type[AwsError]]] = [
     ("ThrottlingException", 400, Throttled),
@@ -69,6 +72,17 @@ def test_a_code_has_its_class(code: str, status: int, kind: type[AwsError]) -> N
     assert type(failed) is kind
     assert (failed.message, failed.status, failed.operation) == ("why", status, "Op")
     assert not set(failed.code) & set("#:.")
+
+
+@pytest.mark.parametrize("service", ["sqs", "sns", "events", "s3", "lambda", "kinesis", "dynamodb"])
+def test_keys_and_throttles_that_may_be_put_right_are_never_final(service: str) -> None:
+    """Each service spells its codes in its own way (``KMSThrottling``, ``KmsThrottled``): all that its model has are known."""
+    model = get_session().get_service_model(service)
+    shapes = [model.shape_for(name) for name in model.shape_names]
+    errors = {one.name: one.metadata.get("error") or {} for one in shapes if one.metadata.get("exception")}
+    codes = {error.get("code", name): error.get("httpStatusCode", 400) for name, error in errors.items()}
+    passing = [code for code in codes if re.search(r"kms|throttl|notready", code, re.IGNORECASE)]
+    assert [one for one in passing if type(failure(one, "", status=codes[one], operation="Op")) is Refused] == []
 
 
 @pytest.mark.parametrize(("status", "kind"), [(400, Refused), (403, AccessDenied), (404, NotFound), (418, Refused)])
