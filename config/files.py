@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from config.faults import Fault
 from config.text.interpolation import interpolate
 from config.text.json_text import parse_json
-from config.text.nodes import Table, Unparsable, describe
+from config.text.nodes import Scalar, Table, Unparsable, describe
 from config.text.places import Place
 from config.text.yaml_text import parse_yaml
 
@@ -58,6 +58,8 @@ def read_file(path: Path, environ: Mapping[str, str]) -> ConfigFile:
         raise Unparsable(
             Place(file, 1), "found an empty file, expected a mapping with event_source_mappings and functions"
         )
+    if isinstance(root, Scalar) and root.problem is not None:
+        raise Unparsable(root.place, root.problem)
     if not isinstance(root, Table):
         raise Unparsable(
             root.place, f"found {describe(root)}, expected a mapping with event_source_mappings and functions"

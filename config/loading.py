@@ -17,9 +17,10 @@ from config.options.reader import Reader
 from config.options.spelling import suggestion
 from config.schedules.reading import ScheduleReader
 from config.sections import SINGLE, read_section, with_places
+from config.sources import listed
 from config.sources.reading import MappingReader
 from config.text.arns import partition_of
-from config.text.nodes import Entry, Scalar, Table, Unparsable, describe, is_null, quoted, walk
+from config.text.nodes import Entry, Scalar, Table, Unparsable, describe, is_faulty, is_null, quoted, walk
 from config.text.places import Path, Place, dotted
 from config.unused import unused
 
@@ -136,7 +137,7 @@ class _Loader:
                 for key, place in node.repeated:
                     self._repeated((*path, key), place)
         for key, entry in file.table.entries.items():
-            if key not in SINGLE and key not in NAMED and not key.startswith("x-"):
+            if key not in SINGLE and key not in NAMED and key not in listed.MEMBERS and not key.startswith("x-"):
                 known = (*SINGLE, *NAMED)
                 message = f"found an unknown key{suggestion(key, known)}, expected one of {', '.join(known)}"
                 self._report.faults.append(Fault(*entry.place, key, message))
@@ -152,13 +153,11 @@ class _Loader:
     def _members(self, section: str, files: list[ConfigFile]) -> Iterator[tuple[str, tuple[ConfigFile, Entry]]]:
         """Each member of a section with its file; one that two files define is a fault."""
         places: dict[str, Place] = {}
-        for file in files:
-            entry = file.table.entries.get(section)
-            if entry is None or is_null(entry.node):
-                continue
+        for file, entry in self._sections(section, files):
             if not isinstance(entry.node, Table):
                 message = f"found {describe(entry.node)}, expected a mapping of names to {section.replace('_', ' ')}"
-                self._report.faults.append(Fault(*entry.place, section, message))
+                if not is_faulty(entry.node):
+                    self._report.faults.append(Fault(*entry.place, section, message))
                 continue
             for name, member in entry.node.entries.items():
                 if name in places:
@@ -169,6 +168,17 @@ class _Loader:
                     continue
                 places[name] = member.place
                 yield name, (file, member)
+
+    def _sections(self, section: str, files: list[ConfigFile]) -> Iterator[tuple[ConfigFile, Entry]]:
+        """Where the files give a section, AWS's list of mappings included."""
+        for file in files:
+            entry = file.table.entries.get(section)
+            if entry is not None and not is_null(entry.node):
+                yield file, entry
+            if section == "event_source_mappings":
+                reply = listed.members(file.table, self._report)
+                if reply is not None:
+                    yield file, reply
 
     def _single(self, name: str, files: list[ConfigFile]) -> Any:  # noqa: ANN401 - an instance of the section's model
         """A section that may be given once; one that a second file gives is a fault."""

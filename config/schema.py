@@ -35,11 +35,12 @@ from config.schedules.reading import NAME as SCHEDULE_NAME
 from config.schedules.reading import schedule_options
 from config.sections import SINGLE
 from config.sources import registry
-from config.sources.pasted import READ_ONLY, RESOURCE_TYPE, WITHOUT_EFFECT, unread_settings
+from config.sources.listed import LIST, TOKENS, UUID
+from config.sources.pasted import FUNCTION_ARN, READ_ONLY, RESOURCE_TYPE, WITHOUT_EFFECT, unread_settings
 from config.sources.reading import NAME as MAPPING_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from config.options.model import Model
     from config.sources.kind import SourceConfig
@@ -49,6 +50,9 @@ Schema: TypeAlias = dict[str, Any]
 _NOTHING: Schema = {"type": "null"}
 _VARIABLE: Schema = {"$ref": "#/$defs/Variable"}
 _LIST_OR_NOTHING: Schema = {"enum": [None, []]}
+_UNSET: Schema = {"$ref": "#/$defs/Unset"}
+_IN_QUOTES = "InQuotes"
+_ABOUT = ("description", "default")
 _SECTION_OR_NOTHING: Schema = {"enum": [None, [], {}]}
 
 
@@ -64,16 +68,30 @@ class _Writer:
                 "type": "string",
                 "pattern": r"\$\{",
                 "description": "a value from the environment: ${NAME}, or ${NAME:-default}",
-            }
+            },
+            "Unset": {
+                "description": "how tools write what is not set, of a source that does not have it",
+                "anyOf": [
+                    {"enum": [None, "", 0, False]},
+                    {"type": "array", "items": _UNSET},
+                    {"type": "object", "additionalProperties": _UNSET},
+                ],
+            },
         }
+        self._in_quotes = False
 
     def schema(self) -> Schema:
         properties = {
             **{name: self._single(model) for name, model in SINGLE.items()},
             "functions": _named(FUNCTION_NAME.pattern, self._function()),
-            "event_source_mappings": _named(MAPPING_NAME.pattern, self._mapping()),
-            "schedules": _named(SCHEDULE_NAME.pattern, self._schedule()),
+            "event_source_mappings": _named(
+                MAPPING_NAME.pattern, self._or_resource("Mapping", RESOURCE_TYPE, self._mapping)
+            ),
+            "schedules": _named(SCHEDULE_NAME.pattern, self._or_resource("Schedule", SCHEDULE_TYPE, self._schedule)),
+            LIST: {"type": ["array", "null"], "items": self._listed()},
         }
+        properties[LIST]["description"] = "what `aws lambda list-event-source-mappings` prints"
+        properties |= {token: {"description": "nothing: the list is whole", "type": "null"} for token in TOKENS}
         for name, option in options_of(Config).items():
             properties[name] = {"description": option.description} | properties[name]
         return {
@@ -97,38 +115,51 @@ class _Writer:
         """One object for mappings of every source; what a source does not take is refused by its ARN."""
         options = {name: replace(option, required=False) for name, option in registry.all_settings().items()}
         body = self._object(options, pasted=True)
+        for name in _not_everywhere(options):
+            for spelling in options[name].names:
+                written = body["properties"][spelling]
+                alternatives = written.pop("anyOf", None) or [
+                    {key: written.pop(key) for key in [*written] if key not in _ABOUT}
+                ]
+                written["anyOf"] = [*alternatives, _UNSET]
         body["description"] = "an event source mapping, in snake_case or in PascalCase"
         body["properties"] |= _each(READ_ONLY - set(body["properties"]), {"description": "reported by AWS; ignored"})
+        # Beside a function's name it is only reported, whatever it is.
+        body["properties"] |= _each(FUNCTION_ARN, {"description": "the function, if function_name does not say it"})
         body["properties"] |= _each(WITHOUT_EFFECT, {"description": "has no effect outside AWS"})
-        body["properties"] |= _each(unread_settings(), _LIST_OR_NOTHING)
+        body["properties"] |= _each(unread_settings(), _UNSET)
         body["allOf"] = [
             *(_one_of_these(option) for option in registry.all_settings().values() if option.required),
             *_refused_by_source(options),
             *_required_by_source(options),
         ]
-        self.definitions["Mapping"] = body
+        return body
+
+    def _listed(self) -> Schema:
+        """A mapping of AWS's list, which has a name of its own."""
+        return {"$ref": "#/$defs/Mapping", "required": [UUID]}
+
+    def _or_resource(self, name: str, kind: str, write: Callable[[], Schema]) -> Schema:
+        """What ``write`` writes, or a whole CloudFormation resource of it, where numbers and true and false may be in quotes."""
+        self.definitions[name] = write()
+        self._in_quotes = True
+        self.definitions[name + _IN_QUOTES] = write()
+        self._in_quotes = False
         resource = {
             "type": "object",
             "description": "a whole CloudFormation resource",
-            "properties": {"Type": {"const": RESOURCE_TYPE}, "Properties": {"$ref": "#/$defs/Mapping"}},
+            "properties": {"Type": {"const": kind}, "Properties": {"$ref": f"#/$defs/{name}{_IN_QUOTES}"}},
             "required": ["Type", "Properties"],
         }
-        return {"anyOf": [{"$ref": "#/$defs/Mapping"}, resource]}
+        return {"anyOf": [{"$ref": f"#/$defs/{name}"}, resource]}
 
     def _schedule(self) -> Schema:
         body: Schema = {"description": "a schedule"} | self._object(schedule_options(), pasted=True)
         body["properties"] |= {name: {"description": "nothing that Headrace uses"} for name in sorted(FOREIGN)}
-        self.definitions["Schedule"] = body
-        resource = {
-            "type": "object",
-            "description": "a whole CloudFormation resource",
-            "properties": {"Type": {"const": SCHEDULE_TYPE}, "Properties": {"$ref": "#/$defs/Schedule"}},
-            "required": ["Type", "Properties"],
-        }
-        return {"anyOf": [{"$ref": "#/$defs/Schedule"}, resource]}
+        return body
 
     def _section(self, model: type[Model], *, pasted: bool) -> Schema:
-        name = model.__name__
+        name = model.__name__ + (_IN_QUOTES if self._in_quotes else "")
         if name not in self.definitions:
             self.definitions[name] = {}
             description = (model.__doc__ or "").split("\n")[0].replace("``", "`")
@@ -137,6 +168,8 @@ class _Writer:
                 found["properties"] |= _each(
                     refused.names, _SECTION_OR_NOTHING if refused.section else _LIST_OR_NOTHING
                 )
+            for idle in model.idle:
+                found["properties"] |= _each(idle.names, {"description": idle.message})
             self.definitions[name] = found
         return {"$ref": f"#/$defs/{name}"}
 
@@ -182,10 +215,12 @@ class _Writer:
             case MapOf(item):
                 return [{"type": "object", "additionalProperties": _any_of(self._alternatives(item, pasted=pasted))}]
             case _:
-                return _simple(shape)
+                return _simple(shape, in_quotes=self._in_quotes)
 
 
-def _simple(shape: Shape) -> list[Schema]:
+def _simple(shape: Shape, *, in_quotes: bool) -> list[Schema]:
+    if in_quotes and (written := _in_quotes(shape)) is not None:
+        return [*_simple(shape, in_quotes=False), {"type": "string", "pattern": written}]
     match shape:
         case Text(kind, length):
             return _text(kind, length)
@@ -201,6 +236,16 @@ def _simple(shape: Shape) -> list[Schema]:
             return [{"type": ["string", "number"]}]
         case _:
             raise TypeError(f"no schema for {shape}")
+
+
+def _in_quotes(shape: Shape) -> str | None:
+    """What a text must look like to be read as another type; None where texts are not."""
+    if isinstance(shape, Number):
+        return r"^\s*-?[0-9]"
+    truth = isinstance(shape, Flag) or (
+        isinstance(shape, OneOf) and all(isinstance(each, bool) for each in shape.values)
+    )
+    return r"^\s*([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])\s*$" if truth else None
 
 
 def _text(kind: TextKind, length: Limits) -> list[Schema]:
@@ -247,12 +292,21 @@ def _each(names: Iterable[str], written: Schema) -> dict[str, Schema]:
     return {name: written for name in sorted(names)}  # noqa: C420 - a schema is a value here, shared on purpose
 
 
+def _not_everywhere(options: dict[str, Option]) -> set[str]:
+    """Settings that some family of sources does not have."""
+    return {
+        name
+        for kinds in registry.families().values()
+        for name in options.keys() - registry.settings_of(kinds[0]).keys()
+    }
+
+
 def _refused_by_source(options: dict[str, Option]) -> Iterator[Schema]:
     """What mappings of a family do not take, for each spelling of the source's ARN."""
     for kinds in registry.families().values():
         refused = options.keys() - registry.settings_of(kinds[0]).keys()
         names = [spelling for name in refused for spelling in options[name].names]
-        yield from _where_arn(options, kinds, {"properties": _each(names, _LIST_OR_NOTHING)})
+        yield from _where_arn(options, kinds, {"properties": _each(names, _UNSET)})
 
 
 def _required_by_source(options: dict[str, Option]) -> Iterator[Schema]:

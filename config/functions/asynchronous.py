@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
 from config.faults import Finding
-from config.options.model import Model, Pasted, Spellings
+from config.options.model import DESTINATION_TYPE, Idle, Model, Pasted, Spellings
 from config.text.targets import Target, target_problem
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ DEAD_LETTERS = (Target.QUEUE, Target.TOPIC)
 
 class RecordDestination(Model):
     """Where a record of an asynchronous invocation goes."""
+
+    idle: ClassVar[tuple[Idle, ...]] = (DESTINATION_TYPE,)
 
     destination: Annotated[str | None, Spellings(("destination_arn",))] = Field(
         default=None,

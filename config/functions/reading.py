@@ -9,7 +9,7 @@ from config.functions import registry
 from config.functions.function import RULES
 from config.options.shapes import options_of
 from config.options.spelling import suggestion
-from config.text.nodes import Node, Scalar, Table, describe, is_null, quoted
+from config.text.nodes import Node, Scalar, Table, describe, is_faulty, is_null, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,8 @@ def read_function(name: str, node: Node, reader: Reader, path: Path) -> Function
         report.fault(
             path, f"found the name {quoted(name)}, expected 1 to 64 letters, digits, '-' and '_', as on Lambda"
         )
+    if is_faulty(node):
+        return None
     if not isinstance(node, Table):
         report.fault(path, f"found {describe(node)}, expected a mapping with runtime, code and handler")
         return None

@@ -3,7 +3,7 @@
 May import :mod:`config.text` and :mod:`config.faults`.
 """
 
-from config.options.model import Existing, Model, Pasted, Refused, Spellings, TextKind
+from config.options.model import Existing, Idle, Model, Pasted, Refused, Spellings, TextKind
 from config.options.outcome import Faulty, Reading
 from config.options.reader import Reader, Wording
 from config.options.shapes import (
@@ -30,6 +30,7 @@ __all__ = [
     "Faulty",
     "FilePath",
     "Flag",
+    "Idle",
     "Instant",
     "Limits",
     "ListOf",

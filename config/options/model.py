@@ -21,10 +21,22 @@ class Refused:
     section: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """A key that a tool has in a section and Headrace does not need: taken where one may paste, with ``message`` as a note."""
+
+    names: tuple[str, ...]
+    message: str
+
+
 class Model(BaseModel):
-    """The base of every model: immutable, and strict about unknown keys. ``refused`` are keys of AWS's that it refuses."""
+    """The base of every model: immutable, and strict about unknown keys.
+
+    ``refused`` are keys of AWS's that it refuses, ``idle`` those of tools that it takes and does not need.
+    """
 
     refused: ClassVar[tuple[Refused, ...]] = ()
+    idle: ClassVar[tuple[Idle, ...]] = ()
 
     model_config = ConfigDict(
         extra="forbid",
@@ -63,6 +75,10 @@ class Spellings:
     """Other names of an option in CloudFormation, Terraform or AWS's API, where these do not follow from its own name."""
 
     names: tuple[str, ...]
+
+
+DESTINATION_TYPE = Idle(("Type",), "it has no effect: the destination's ARN says what it is")
+"""SAM has it beside a destination, for the policies that it makes."""
 
 
 class Pasted(Enum):

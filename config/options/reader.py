@@ -25,7 +25,7 @@ from config.options.shapes import (
     options_of,
 )
 from config.options.spelling import Named, recognise, suggestion
-from config.text.nodes import Node, Scalar, Sequence, Table, describe, is_null, is_unset, json_text, quoted
+from config.text.nodes import Node, Scalar, Sequence, Table, describe, is_faulty, is_null, is_unset, json_text, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,12 +52,14 @@ class Reader:
     """Reads one file's options.
 
     ``folder`` is what relative paths are relative to. With ``pasted``, CloudFormation's and Terraform's spellings are understood
-    as well, and so is a list of one where a mapping is expected, which is how Terraform's JSON writes a block.
+    as well, and so is a list of one where a mapping is expected, which is how Terraform's JSON writes a block. With ``in_quotes``,
+    numbers, times, true and false may be texts, as in a CloudFormation template.
     """
 
     report: Report
     folder: FolderPath
     pasted: bool = False
+    in_quotes: bool = False
     wording: Wording = field(default_factory=Wording)
 
     def section(
@@ -73,7 +75,8 @@ class Reader:
             node = Table(node.place)
         table = node.items[0] if self.pasted and isinstance(node, Sequence) and len(node.items) == 1 else node
         if not isinstance(table, Table):
-            self._fault(path, node, f"a mapping of {', '.join(options)}")
+            if not is_faulty(table):
+                self._fault(path, node, f"a mapping of {', '.join(options)}")
             return None
         names = {
             word: name for name, o in options.items() for word in (o.names if self.pasted or o.pasted else (name,))
@@ -158,13 +161,28 @@ class Reader:
 
     def _model(self, model: type[Model], node: Node, path: Path, shown: Path) -> Any:  # noqa: ANN401 - an instance of model
         options = options_of(model)
-        reading = self.section(options, node, path, shown, _refused(model))
+        reading = self.section(options, node, path, shown, self._unread(model, path))
         if reading is None:
             return Faulty()
         if reading.faulty:
             best = reading.values | {name: f.best for name, f in reading.faulty.items() if f.best is not None}
             return Faulty(model.model_construct(**best))
         return model(**reading.values)
+
+    def _unread(self, model: type[Model], path: Path) -> Callable[[str, Node], str | None]:
+        """Explain a key that is no option of a section."""
+
+        def explain(key: str, node: Node) -> str | None:
+            for refused in model.refused:
+                if key in refused.names:
+                    return "" if is_unset(node, section=refused.section) else refused.message
+            for idle in model.idle if self.pasted else ():
+                if key in idle.names:
+                    self.report.note((*path, key), idle.message, node.place)
+                    return ""
+            return None
+
+        return explain
 
     def _list(self, shape: ListOf, node: Node, path: Path, shown: Path) -> Any:  # noqa: ANN401 - a list
         items = node.items if isinstance(node, Sequence) else None
@@ -199,7 +217,7 @@ class Reader:
                     return self._model(part.model, node, path, shown)
         for part in shapes:
             if not isinstance(part, Section):
-                value = values.convert(part, node)
+                value = values.convert(part, node, in_quotes=self.in_quotes)
                 if value is not values.REFUSED:
                     return value
         return self._fault(path, node, expected(shape))
@@ -211,7 +229,7 @@ class Reader:
             return self._json(node, path)
         if isinstance(shape, FilePath):
             return self._path(shape, node, path)
-        value = values.convert(shape, node)
+        value = values.convert(shape, node, in_quotes=self.in_quotes)
         return self._fault(path, node, expected(shape), shape) if value is values.REFUSED else value
 
     def _path(self, shape: FilePath, node: Node, path: Path) -> Any:  # noqa: ANN401 - a Path
@@ -263,27 +281,17 @@ class Reader:
         return Faulty()
 
 
-def _refused(model: type[Model]) -> Callable[[str, Node], str | None]:
-    """Explain a key that is no option of a section."""
-
-    def explain(key: str, node: Node) -> str | None:
-        for refused in model.refused:
-            if key in refused.names:
-                return "" if is_unset(node, section=refused.section) else refused.message
-        return None
-
-    return explain
-
-
 def _emptied(node: Node) -> bool:
     """Whether the environment made a value empty, which counts as an option that is not given."""
     return isinstance(node, Scalar) and bool(node.variables) and node.value == ""
 
 
 def _is_absent(option: Option, node: Node) -> bool:
-    """Whether this is how Terraform's state writes what is not set: an empty list for a block, an empty text for a word."""
+    """Whether this is how Terraform's state writes what is not set: an empty list for a block, an empty text for others."""
     if isinstance(node, Scalar):
-        return isinstance(option.shape, OneOf) and not option.required and node.value == ""
+        text = isinstance(option.shape, Text) and option.shape.kind is TextKind.TEXT
+        nothing = isinstance(option.shape, OneOf | Instant) or (text and option.default is None)
+        return nothing and not option.required and node.value == ""
     return isinstance(option.shape, Section) and isinstance(node, Sequence) and not node.items
 
 

@@ -24,27 +24,29 @@ _REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
-def convert(shape: Shape, node: Node) -> Any:  # noqa: ANN401 - as the shape tells
+def convert(shape: Shape, node: Node, *, in_quotes: bool = False) -> Any:  # noqa: ANN401 - as the shape tells
     """A scalar as the option's value, or :data:`REFUSED`.
 
-    A text is not taken as a number, not even ``"10"``, unless it comes from the environment, where all values are texts.
+    A text is not taken as a number, not even ``"10"``, unless it comes from the environment, where all values are texts, or with
+    ``in_quotes``.
     """
     if not isinstance(node, Scalar):
         return REFUSED
+    textual = in_quotes or bool(node.variables)
     match shape:
         case Text(kind, length):
             text = _text(kind, node)
             return text if isinstance(text, str) and length.allow(len(text)) and _has_form(kind, text) else REFUSED
         case Number(whole, limits):
-            number = _number(node, whole=whole)
+            number = _number(node, whole=whole, textual=textual)
             return number if number is not None and limits.allow(number) else REFUSED
         case Flag():
-            return _flag(node)
+            return _flag(node, textual=textual)
         case OneOf(values):
-            value = _flag(node) if all(isinstance(v, bool) for v in values) else node.value
+            value = _flag(node, textual=textual) if all(isinstance(v, bool) for v in values) else node.value
             return next((v for v in values if v is value or (isinstance(v, str) and v == value)), REFUSED)
         case Instant():
-            moment = _instant(node)
+            moment = _instant(node, textual=textual)
             return REFUSED if moment is None else moment
         case _:
             return REFUSED
@@ -120,9 +122,9 @@ def _has_form(kind: TextKind, text: str) -> bool:
     return "\0" not in text
 
 
-def _number(node: Scalar, *, whole: bool) -> float | int | None:
+def _number(node: Scalar, *, whole: bool, textual: bool) -> float | int | None:
     value = node.value
-    if isinstance(value, str) and node.variables:
+    if isinstance(value, str) and textual:
         value = _number_from(value.strip())
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
@@ -137,14 +139,14 @@ def _number_from(text: str) -> float | int | None:
     return float(text) if JSON_NUMBER.fullmatch(text) else None
 
 
-def _flag(node: Scalar) -> Any:  # noqa: ANN401 - a bool or REFUSED
-    if isinstance(node.value, str) and node.variables:
+def _flag(node: Scalar, *, textual: bool) -> Any:  # noqa: ANN401 - a bool or REFUSED
+    if isinstance(node.value, str) and textual:
         return _TRUTH.get(node.value.strip().lower(), REFUSED)
     return node.value if isinstance(node.value, bool) else REFUSED
 
 
-def _instant(node: Scalar) -> datetime | None:
-    seconds = _number(node, whole=False)
+def _instant(node: Scalar, *, textual: bool) -> datetime | None:
+    seconds = _number(node, whole=False, textual=textual)
     try:
         if seconds is not None:
             return datetime.fromtimestamp(seconds, UTC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from config.text.nodes import Node, Scalar, Table, is_null, is_unset, quoted
+from config.text.nodes import Node, Scalar, Table, is_null, quoted, says_nothing
 
 if TYPE_CHECKING:
     from config.faults import Report
@@ -52,7 +52,7 @@ def remark(name: str, node: Table, path: Path, report: Report) -> None:
     if read_only:
         report.note(path, f"ignored what AWS reports and no schedule can be given: {', '.join(read_only)}")
     for key, entry in node.entries.items():
-        if key in WITHOUT_EFFECT and not is_unset(entry.node, section=True):
+        if key in WITHOUT_EFFECT and not says_nothing(entry.node):
             report.note((*path, key), f"{key} has no effect outside AWS", entry.place)
         if key in _NAMES and not (isinstance(entry.node, Scalar) and entry.node.value in (None, name)):
             report.note((*path, key), f"{key} is ignored: the schedule is called {quoted(name)}", entry.place)

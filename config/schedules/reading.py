@@ -14,7 +14,7 @@ from config.options.shapes import options_of
 from config.schedules import pasted
 from config.schedules.model import Schedule, WrittenSchedule
 from config.schedules.rules import RULES
-from config.text.nodes import Node, Table, describe, quoted
+from config.text.nodes import Node, Table, describe, is_faulty, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,11 +49,13 @@ class ScheduleReader:
         if not NAME.fullmatch(name):
             expected = "1 to 64 letters, digits, '.', '_' and '-', as EventBridge has them"
             report.fault(path, f"found the name {quoted(name)}, expected {expected}")
-        node, shown = unwrap(node, pasted.RESOURCE_TYPE, path, report, path)
+        whole, (node, shown) = node, unwrap(node, pasted.RESOURCE_TYPE, path, report, path)
+        if is_faulty(node):
+            return None
         if not isinstance(node, Table):
             report.fault(path, f"found {describe(node)}, expected a mapping with schedule_expression and function_name")
             return None
-        reader = replace(reader, wording=_WORDING)
+        reader = replace(reader, wording=_WORDING, in_quotes=node is not whole)
         reading = reader.section(schedule_options(), node, path, shown, pasted.foreign)
         if reading is None:
             return None

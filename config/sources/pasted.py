@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from config.options.reader import Wording
 from config.sources import registry
-from config.text.nodes import Node, Scalar, Table, is_null, is_unset
+from config.text.nodes import Node, Scalar, Table, is_null, says_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from config.text.places import Path
 
 RESOURCE_TYPE = "AWS::Lambda::EventSourceMapping"
-_FUNCTION_ARN = ("FunctionArn", "function_arn")
+FUNCTION_ARN = ("FunctionArn", "function_arn")
 
 READ_ONLY = frozenset(
     {
         *("uuid", "UUID", "id", "Id", "arn", "EventSourceMappingArn", "event_source_mapping_arn", "State", "state"),
         *("StateTransitionReason", "state_transition_reason", "LastModified", "last_modified", "tags_all"),
         *("FilterCriteriaError", "filter_criteria_error", "LastProcessingResult", "last_processing_result"),
-        *_FUNCTION_ARN,
+        *FUNCTION_ARN,
     }
 )
 """What AWS's replies and Terraform's state report of a mapping and nobody can set."""
@@ -45,14 +45,14 @@ def remark(node: Node, path: Path, report: Report) -> None:
     read_only = [
         k
         for k, e in node.entries.items()
-        if k in READ_ONLY and not is_null(e.node) and (named or k not in _FUNCTION_ARN)
+        if k in READ_ONLY and not says_nothing(e.node) and (named or k not in FUNCTION_ARN)
     ]
     if read_only:
         report.note(
             path, f"ignored what AWS reports and no mapping can be given: {', '.join(read_only)}{_disabled(node)}"
         )
     for key, entry in node.entries.items():
-        if key in WITHOUT_EFFECT and not is_unset(entry.node, section=True):
+        if key in WITHOUT_EFFECT and not says_nothing(entry.node):
             report.note((*path, key), f"{key} has no effect outside AWS", entry.place)
 
 
@@ -68,15 +68,15 @@ def foreign(source: EventSource | None, *, named: bool) -> Callable[[str, Node],
     """
 
     def explain(key: str, node: Node) -> str | None:
-        if key in _FUNCTION_ARN and not named:
+        if key in FUNCTION_ARN and not named:
             return None
         if key in READ_ONLY or key in WITHOUT_EFFECT:
             return ""
         setting = registry.takers_of(key)
         if setting is not None:
-            return "" if is_unset(node) or source is None else _misplaced(*setting, source)
+            return "" if says_nothing(node) or source is None else _misplaced(*setting, source)
         if key in unread_settings():
-            return "" if is_unset(node) else _unread(key)
+            return "" if says_nothing(node) else _unread(key)
         return None
 
     return explain

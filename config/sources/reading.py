@@ -15,7 +15,7 @@ from config.options.spelling import recognise
 from config.sources import pasted, registry
 from config.sources.mapping import Filter, FilterCriteria
 from config.sources.mapping import Mapping as MappingModel
-from config.text.nodes import Node, Scalar, Table, describe, quoted
+from config.text.nodes import Node, Scalar, Table, describe, is_faulty, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from config.sources.kind import EventSource
     from config.text.places import Path, Place
 
+LATEST = "$LATEST"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _UNREADABLE_PATTERN = '{"eventSource":[{"exists":true}]}'
 """Stands for a pattern that could not be read: no check finds anything in it."""
@@ -42,31 +43,33 @@ class MappingReader:
     functions: Mapping[str, object] | None
     checks: Iterable[Callable[[MappingModel], Iterable[tuple[Path, str, bool]]]]
     now: datetime
-    _taken: dict[tuple[str, str], tuple[str, Place]] = field(default_factory=dict)
+    _taken: dict[tuple[str, str], tuple[str, Place, str | None]] = field(default_factory=dict)
 
     def read(self, name: str, node: Node, reader: Reader, path: Path) -> MappingModel | None:
         """The mapping under ``name``, or None after a fault."""
         report = reader.report
         self._refuse_name(name, reader, path)
-        node, shown = unwrap(node, pasted.RESOURCE_TYPE, path, report, path)
+        whole, (node, shown) = node, unwrap(node, pasted.RESOURCE_TYPE, path, report, path)
+        if is_faulty(node):
+            return None
         if not isinstance(node, Table):
             report.fault(path, f"found {describe(node)}, expected a mapping with event_source_arn and function_name")
             return None
         # The source comes first: it says which settings there are.
         source = _source(node)
         options, named = _options(source, node)
-        reader = replace(reader, wording=pasted.wording(source))
+        reader = replace(reader, wording=pasted.wording(source), in_quotes=node is not whole)
         reading = reader.section(options, node, path, shown, pasted.foreign(source, named=named))
         if reading is None:
             return None
         pasted.remark(node, path, report)
         before = len(report.faults)
         self._refuse_arn(reading, reader, path)
-        self._resolve(reading, node, reader, path)
+        qualifier = self._resolve(reading, node, reader, path)
         if source is None:
             return None  # with the fault that its ARN is missing or wrong
         # Rules and checks run although something is wrong, so that all faults are found at once.
-        self._refuse_duplicate(name, source, reading, reader, path)
+        self._refuse_duplicate(name, source, reading, reader, path, qualifier)
         for rule in source.kind.rules:
             self._add(rule(source, reading, self.now), reader, path)
         self._check(name, source, reading, reader, path)
@@ -85,17 +88,17 @@ class MappingReader:
             except ValueError as error:
                 reader.report.fault((*path, "event_source_arn"), str(error))
 
-    def _resolve(self, reading: Reading, node: Table, reader: Reader, path: Path) -> None:
-        """Replace the function's name or ARN by its key under ``functions``."""
+    def _resolve(self, reading: Reading, node: Table, reader: Reader, path: Path) -> str | None:
+        """Replace the function's name or ARN by its key under ``functions``; returns the qualifier that was beside it."""
         text = reading.values.get("function_name")
         if text is None:
-            return
+            return None
         at = (*path, "function_name")
         found = refer(text)
         if found is None:
             reader.report.fault(at, f"found {quoted(text)}, expected the name or the ARN of a function under functions")
             reading.faulty["function_name"] = Faulty()
-            return
+            return None
         key, qualifier = found
         reading.values["function_name"] = key
         self._refuse_other_arn(key, node, reader, path)
@@ -103,6 +106,7 @@ class MappingReader:
             reader.report.fault(at, f"{undefined(key, self.functions)} (AWS: Function does not exist)")
         elif (idle := unqualified(key, qualifier)) is not None:
             reader.report.note(at, idle)
+        return qualifier
 
     def _refuse_other_arn(self, key: str, node: Table, reader: Reader, path: Path) -> None:
         if not pasted.is_named(node):
@@ -111,6 +115,8 @@ class MappingReader:
             entry = node.entries.get(spelling)
             if entry is None or not isinstance(entry.node, Scalar) or not isinstance(entry.node.value, str):
                 continue
+            if is_faulty(entry.node):
+                continue
             other = refer(entry.node.value)
             if other is None or other[0] != key:
                 message = (
@@ -118,19 +124,23 @@ class MappingReader:
                 )
                 reader.report.fault((*path, "function_name"), message, entry.place)
 
-    def _refuse_duplicate(self, name: str, source: EventSource, reading: Reading, reader: Reader, path: Path) -> None:
+    def _refuse_duplicate(
+        self, name: str, source: EventSource, reading: Reading, reader: Reader, path: Path, qualifier: str | None
+    ) -> None:
         arn, function = reading.values.get("event_source_arn"), reading.values.get("function_name")
         if arn is None or function is None:
             return
         place, _ = reader.report.locate((*path, "event_source_arn"))
-        other = self._taken.setdefault((arn, function), (name, place))
+        other = self._taken.setdefault((arn, function), (name, place, qualifier))
         if other[0] == name:
             return
-        aws = source.kind.words.duplicate.format(source=arn, function=function)
-        message = (
-            f"found the source and the function of the mapping {other[0]} ({other[1]}), expected one mapping for the two "
-            f"(AWS: {aws})"
-        )
+        if (other[2] or LATEST) == (qualifier or LATEST):
+            why = f"AWS: {source.kind.words.duplicate.format(source=arn, function=function)}"
+        else:
+            # What AWS does then is not recorded (docs/lambda 10.13).
+            why = "here it is one function, whatever its qualifier; AWS may take one mapping for each qualifier"
+        found = f"found the source and the function of the mapping {other[0]} ({other[1]})"
+        message = f"{found}, expected one mapping for the two ({why})"
         reader.report.fault((*path, "event_source_arn"), message)
 
     def _check(self, name: str, source: EventSource, reading: Reading, reader: Reader, path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from config.faults import Finding
-from config.options.model import Model, Refused, Spellings
+from config.options.model import DESTINATION_TYPE, Idle, Model, Refused, Spellings
 from config.sources.kind import EventSource, Family, Words
 from config.sources.mapping import Mapping
 from config.text.nodes import Node, Scalar, describe
@@ -31,6 +31,8 @@ _UNSUPPORTED_DESTINATION = "Unsupported DestinationConfig parameter for given ev
 
 class OnFailure(Model):
     """Where failure records go."""
+
+    idle: ClassVar[tuple[Idle, ...]] = (DESTINATION_TYPE,)
 
     destination: Annotated[str | None, Spellings(("destination_arn",))] = Field(
         default=None,

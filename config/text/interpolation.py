@@ -24,7 +24,7 @@ class _Refused(Exception):  # noqa: N818 - becomes the problem of its scalar
 def interpolate(root: Node, environ: Mapping[str, str]) -> None:
     """Fill in every text value of the tree in place; what cannot be filled in is kept as the scalar's ``problem``."""
     for _, node in walk(root):
-        if isinstance(node, Scalar) and isinstance(node.value, str) and "${" in node.value:
+        if isinstance(node, Scalar) and isinstance(node.value, str) and "${" in node.value and node.problem is None:
             try:
                 _fill(node, node.value, environ)
             except _Refused as refused:

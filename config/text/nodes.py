@@ -37,7 +37,7 @@ class Scalar:
     """A single value.
 
     ``text`` is how the file spells it. ``variables`` are the environment variables whose values went into it, and ``problem`` is
-    why their values could not.
+    why their values could not, or what else keeps it from being read.
     """
 
     place: Place
@@ -111,6 +111,24 @@ def is_unset(node: Node, *, section: bool = False) -> bool:
     return is_null(node) or (section and isinstance(node, Table) and not node.entries)
 
 
+def says_nothing(node: Node) -> bool:
+    """Whether this is how a tool writes a setting that is not set, of a source that does not have it: null, an empty text, 0,
+    false, an empty list or mapping, and whatever holds nothing else, as Terraform's state has it.
+
+    0 and false are values where a source does have the setting.
+    """
+    if isinstance(node, Sequence):
+        return all(map(says_nothing, node.items))
+    if isinstance(node, Table):
+        return all(says_nothing(entry.node) for entry in node.entries.values())
+    return node.problem is None and not node.value
+
+
+def is_faulty(node: Node) -> bool:
+    """Whether the value could not be read, which is a fault of its own and needs no second one."""
+    return isinstance(node, Scalar) and node.problem is not None
+
+
 def describe(node: Node, *, secret: bool = False) -> str:
     """What was found, for a fault: short, on one line, and without the value of a secret."""
     if isinstance(node, Sequence):
@@ -131,7 +149,7 @@ def _describe_table(node: Table) -> str:
     if len(node.entries) == 1:
         (key,) = node.entries
         if key == "Ref" or key.startswith("Fn::"):
-            return f"CloudFormation's {key}, which only CloudFormation can resolve"
+            return f"CloudFormation's {key}, which `headrace import` resolves in a whole template"
     return "a mapping" if node.entries else "an empty mapping"
 
 

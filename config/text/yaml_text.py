@@ -44,6 +44,7 @@ class _Open(NamedTuple):
     anchor: str | None
     keys: list[Scalar]
     merged: list[Node]
+    problem: str | None
 
 
 def parse_yaml(text: str, file: str, loader: type[yaml.SafeLoader | yaml.CSafeLoader] = LOADER) -> Node | None:
@@ -96,11 +97,9 @@ class _Builder:
             elif isinstance(event, yaml.ScalarEvent):
                 self._add(_scalar(event, place), event.anchor, place)
             elif isinstance(event, yaml.SequenceStartEvent):
-                _expect_tag(event.tag, ("seq",), place)
-                self._push(Sequence(place), event.anchor, place)
+                self._push(Sequence(place), event, _tag_problem(event.tag, ("seq",)))
             elif isinstance(event, yaml.MappingStartEvent):
-                _expect_tag(event.tag, ("map",), place)
-                self._push(Table(place), event.anchor, place)
+                self._push(Table(place), event, _tag_problem(event.tag, ("map",)))
             elif isinstance(event, yaml.CollectionEndEvent):
                 self._pop()
         return self._root
@@ -115,18 +114,22 @@ class _Builder:
             raise Unparsable(place, f"found the alias *{name}, expected one whose anchor &{name} is complete before it")
         return self._anchors[name]
 
-    def _push(self, node: Sequence | Table, anchor: str | None, place: Place) -> None:
+    def _push(self, node: Sequence | Table, event: yaml.CollectionStartEvent, problem: str | None) -> None:
+        place = node.place
         if len(self._open) >= MAXIMUM_DEPTH:
             raise Unparsable(place, _TOO_DEEP)
         if self._open and isinstance(self._open[-1].node, Table) and not self._open[-1].keys:
             raise Unparsable(place, "found a list or a mapping as a key, expected text")
-        self._open.append(_Open(node, anchor, [], []))
+        self._open.append(_Open(node, event.anchor, [], [], problem))
 
     def _pop(self) -> None:
         done = self._open.pop()
         for node in done.merged:
             self._merge(done.node, node)
-        self._add(done.node, done.anchor, done.node.place)
+        place = done.node.place
+        # What a tag stands for is not its text: a tagged list or mapping is one value that cannot be read.
+        found = done.node if done.problem is None else Scalar(place, "", "", problem=done.problem)
+        self._add(found, done.anchor, place)
 
     def _add(self, node: Node, anchor: str | None, place: Place) -> None:
         if anchor is not None:
@@ -149,6 +152,8 @@ class _Builder:
     def _key(self, node: Node, place: Place) -> Scalar:
         if not isinstance(node, Scalar):
             raise Unparsable(place, "found a list or a mapping as a key, expected text")
+        if node.problem is not None:
+            raise Unparsable(place, node.problem)
         return node
 
     def _merges(self, into: _Open, key: Scalar, node: Node) -> bool:
@@ -185,12 +190,16 @@ def _grow(into: Sequence | Table, node: Node, depth: int, place: Place) -> None:
         raise Unparsable(place, _TOO_DEEP)
 
 
-def _expect_tag(tag: str | None, names: tuple[str, ...], place: Place) -> None:
+def _tag_problem(tag: str | None, names: tuple[str, ...]) -> str | None:
+    """What is wrong with a tag. It is said of its value, so that all tags of a file are found at once."""
     if tag in (None, "!") or tag in [_TAG + name for name in names]:
-        return
-    shown = f"!!{tag.removeprefix(_TAG)}" if tag.startswith(_TAG) else tag
-    help_ = "" if tag.startswith(_TAG) else " (what CloudFormation would resolve must be written out)"
-    raise Unparsable(place, f"found the tag {shown}, expected a plain value{help_}")
+        return None
+    if tag.startswith(_TAG):
+        return f"found the tag !!{tag.removeprefix(_TAG)}, expected a plain value"
+    return (
+        f"found the tag {tag}, expected a plain value (`headrace import` makes a configuration of a whole template; of one "
+        "resource, write out what CloudFormation would resolve)"
+    )
 
 
 def _scalar(event: yaml.ScalarEvent, place: Place) -> Scalar:
@@ -200,7 +209,9 @@ def _scalar(event: yaml.ScalarEvent, place: Place) -> Scalar:
     if event.tag in (None, "!"):
         plain = event.tag is None and event.implicit[0]
         return Scalar(place, _resolve(text, place) if plain else text, text)
-    _expect_tag(event.tag, ("str", "int", "float", "bool", "null"), place)
+    problem = _tag_problem(event.tag, ("str", "int", "float", "bool", "null"))
+    if problem is not None:
+        return Scalar(place, text, text, problem=problem)
     value = text if event.tag == _TAG + "str" else _resolve(text, place)
     found = {str: "str", int: "int", float: "float", bool: "bool", type(None): "null"}[type(value)]
     if event.tag == _TAG + "float" and found == "int":

@@ -8,11 +8,22 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from config import ConfigError, Loaded
 from config.schema import json_schema
+from config.sources.pasted import unread_settings
+from config.sources.registry import all_settings
 from tests.unit.config.documents import configurations, load_text, stream_settings
-from tests.unit.config.sources.test_pasted import SQS_REPLY, STREAM_REPLY, TERRAFORM
+from tests.unit.config.sources.test_pasted import (
+    QUEUE_ARN,
+    QUOTED,
+    SOURCES,
+    SQS_REPLY,
+    STREAM_REPLY,
+    TERRAFORM,
+    UNSET_IN_A_STATE,
+)
 
 if TYPE_CHECKING:
     from tests.unit.config.conftest import Folder
@@ -35,6 +46,10 @@ def test_the_schema_is_a_schema() -> None:
         STREAM_REPLY,
         TERRAFORM,
         {"Type": "AWS::Lambda::EventSourceMapping", "Properties": SQS_REPLY},
+        {"Type": "AWS::Lambda::EventSourceMapping", "Properties": QUOTED},
+        UNSET_IN_A_STATE | {"event_source_arn": QUEUE_ARN, "function_name": "orders"},
+        SQS_REPLY | {"DestinationConfig": {"OnFailure": {}}, "Topics": []},
+        STREAM_REPLY | {"ScalingConfig": {}, "DestinationConfig": {"OnFailure": {"Type": "SQS"}}},
         SQS_REPLY | {"BatchSize": "${SIZE:-5}", "Tags": {"a": "b"}, "StartingPosition": None},
     ],
 )
@@ -47,6 +62,20 @@ def test_the_schema_takes_pasted_mappings(folder: Folder, mapping: dict[str, Any
 
     folder.load(json.dumps(document), "headrace.json")
     VALIDATOR.validate(document)
+
+
+def test_the_schema_takes_aws_s_list(folder: Folder) -> None:
+    """As the loader does, with its UUIDs and whole."""
+    document = {
+        "functions": {"orders": {"code": ".", "handler": "app.handler"}},
+        "EventSourceMappings": [SQS_REPLY],
+        "NextMarker": None,
+    }
+
+    folder.load(json.dumps(document), "headrace.json")
+    VALIDATOR.validate(document)
+    assert not VALIDATOR.is_valid(document | {"EventSourceMappings": [{"BatchSize": 1}]})
+    assert not VALIDATOR.is_valid(document | {"NextMarker": "x"})
 
 
 @pytest.mark.parametrize(
@@ -86,6 +115,34 @@ def test_the_schema_refuses_what_the_loader_refuses(folder: Folder, change: dict
 def test_the_schema_takes_whatever_the_loader_takes(document: dict[str, Any]) -> None:
     """An editor must not mark as wrong what works."""
     if isinstance(load_text(json.dumps(document), "headrace.json", {"A": "x"}), Loaded):
+        VALIDATOR.validate(document)
+
+
+_NOTHING: st.SearchStrategy[Any] = st.recursive(
+    st.sampled_from([None, "", 0, False, [], {}]),
+    lambda inside: (
+        st.lists(inside, max_size=2) | st.dictionaries(st.sampled_from(["a", "OnFailure"]), inside, max_size=2)
+    ),
+    max_leaves=4,
+)
+_SPELLINGS = sorted({spelling for option in all_settings().values() for spelling in option.names} | unread_settings())
+
+
+@settings(max_examples=100)
+@given(
+    st.sampled_from(sorted(SOURCES)),
+    st.dictionaries(st.sampled_from(_SPELLINGS), _NOTHING | st.sampled_from(["10", "True", " 1", "x"]), max_size=3),
+    st.booleans(),
+)
+def test_the_schema_takes_what_says_nothing_or_is_in_quotes(arn: str, given: dict[str, Any], whole: bool) -> None:
+    """Wherever the loader does: by the source, and in a whole resource."""
+    mapping = given | {"event_source_arn": arn, "function_name": "orders"} | SOURCES[arn]
+    written = {"Type": "AWS::Lambda::EventSourceMapping", "Properties": mapping} if whole else mapping
+    document = {
+        "functions": {"orders": {"code": ".", "handler": "app.handler"}},
+        "event_source_mappings": {"m": written},
+    }
+    if isinstance(load_text(json.dumps(document), "headrace.json"), Loaded):
         VALIDATOR.validate(document)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from config.models import KinesisMapping, SqsMapping
+from config.options.shapes import pascal
 
 if TYPE_CHECKING:
     from tests.unit.config.conftest import Folder
@@ -293,9 +295,61 @@ def test_a_function_arn_that_disagrees_with_the_name_is_refused(folder: Folder) 
 @pytest.mark.parametrize("value", ["!Ref Queue", "!GetAtt Queue.Arn", '!Sub "arn:${AWS::Region}"'])
 def test_cloudformations_functions_are_refused(folder: Folder, value: str) -> None:
     """Only CloudFormation can resolve them."""
-    (fault,) = folder.faults(f"event_source_mappings:\n  m:\n    EventSourceArn: {value}\n")
+    missing, fault = folder.faults(f"event_source_mappings:\n  m:\n    EventSourceArn: {value}\n")
 
-    assert fault.startswith(f"headrace.yaml:3: found the tag {value.split()[0]}, expected a plain value")
+    assert "function_name is missing" in missing
+    at = "headrace.yaml:3: event_source_mappings.m.EventSourceArn: "
+    assert fault.startswith(f"{at}found the tag {value.split()[0]}, expected a plain value (`headrace import` makes")
+
+
+def test_every_tag_is_found_with_all_other_faults(folder: Folder) -> None:
+    """In single values, lists and mappings; what is inside a tagged one is part of it."""
+    faults = folder.faults(
+        """\
+        functions: {orders: {code: ., handler: app.handler}}
+        event_source_mappings:
+          one:
+            EventSourceArn: !GetAtt Queue.Arn
+            FunctionName: !Ref Orders
+            BatchSize: 99999
+          two: !If [Yes, {BatchSize: !Ref Size}, !Ref "AWS::NoValue"]
+          three:
+            EventSourceArn: arn:aws:sqs:us-east-1:000000000000:jobs
+            FunctionName: !Sub
+              - ${Name}
+              - {Name: orders}
+            FilterCriteria: !FindInMap {a: b}
+        """
+    )
+
+    assert [fault.split(", expected")[0].removeprefix("headrace.yaml:") for fault in sorted(faults)] == [
+        "10: event_source_mappings.three.FunctionName: found the tag !Sub",
+        "13: event_source_mappings.three.FilterCriteria: found the tag !FindInMap",
+        "4: event_source_mappings.one.EventSourceArn: found the tag !GetAtt",
+        "5: event_source_mappings.one.FunctionName: found the tag !Ref",
+        "6: event_source_mappings.one.BatchSize: found 99999",
+        "7: event_source_mappings.two: found the tag !If",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["functions: !Include f.yaml", "event_source_mappings: !X []", "schedules: {s: !X {}}"]
+)
+def test_a_tagged_section_is_one_fault(folder: Folder, text: str) -> None:
+    """It is not said a second time for what it is not."""
+    (fault,) = folder.faults(text)
+
+    assert "found the tag !" in fault
+
+
+def test_a_tagged_function_or_document_is_one_fault(folder: Folder) -> None:
+    """As any other value; a tagged key cannot be read at all."""
+    (fault,) = folder.faults("functions: {orders: !Ref Orders}")
+    assert "functions.orders: found the tag !Ref" in fault
+    (fault,) = folder.faults("!Template {functions: {}}")
+    assert fault.startswith("headrace.yaml:1: found the tag !Template")
+    (fault,) = folder.faults("functions: {!Ref a: 1}")
+    assert fault.startswith("headrace.yaml:1: found the tag !Ref")
 
 
 def test_cloudformations_functions_in_json_are_refused(folder: Folder) -> None:
@@ -303,7 +357,7 @@ def test_cloudformations_functions_in_json_are_refused(folder: Folder) -> None:
     (fault,) = folder.faults(pasted(SQS_REPLY | {"EventSourceArn": {"Fn::GetAtt": ["Queue", "Arn"]}}), "headrace.json")
 
     assert fault.endswith(
-        "EventSourceArn: found CloudFormation's Fn::GetAtt, which only CloudFormation can resolve, expected text"
+        "EventSourceArn: found CloudFormation's Fn::GetAtt, which `headrace import` resolves in a whole template, expected text"
     )
 
 
@@ -313,3 +367,181 @@ def test_another_resource_is_refused(folder: Folder) -> None:
 
     assert faults[0].startswith("found a CloudFormation resource whose Type is 'AWS::SQS::Queue'")
     assert any("found Name beside Properties" in fault for fault in faults)
+
+
+UNSET_IN_A_STATE = {
+    "bisect_batch_on_function_error": False,
+    "maximum_record_age_in_seconds": 0,
+    "maximum_retry_attempts": 0,
+    "parallelization_factor": 0,
+    "tumbling_window_in_seconds": 0,
+    "starting_position": "",
+    "starting_position_timestamp": "",
+    "kms_key_arn": "",
+    "queues": None,
+    "topics": None,
+    "amazon_managed_kafka_event_source_config": [],
+    "destination_config": [{"on_failure": [{"destination_arn": ""}]}],
+    "filter_criteria": [],
+    "function_response_types": None,
+    "metrics_config": [],
+    "provisioned_poller_config": [],
+    "scaling_config": [],
+    "self_managed_event_source": [],
+    "source_access_configuration": [],
+    "state_transition_reason": "",
+    "tags": None,
+}
+"""What the provider writes of every mapping of a queue."""
+QUEUE_ARN = "arn:aws:sqs:us-east-1:000000000000:jobs"
+SOURCES = {
+    QUEUE_ARN: {},
+    "arn:aws:sqs:us-east-1:000000000000:jobs.fifo": {},
+    "arn:aws:kinesis:us-east-1:000000000000:stream/clicks": {"starting_position": "LATEST"},
+    "arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/2026-01-01T00:00:00.000": {"starting_position": "LATEST"},
+}
+OF_STREAMS = {
+    "bisect_batch_on_function_error": False,
+    "maximum_record_age_in_seconds": -1,
+    "maximum_retry_attempts": -1,
+    "parallelization_factor": 1,
+}
+
+
+@pytest.mark.parametrize("arn", SOURCES)
+def test_what_terraforms_state_leaves_empty_is_not_set(folder: Folder, arn: str) -> None:
+    """On each kind of source: the mapping is that of the two settings that it must have, without a note."""
+    needed = {"event_source_arn": arn, "function_name": "orders"} | SOURCES[arn]
+    state = UNSET_IN_A_STATE | (OF_STREAMS if SOURCES[arn] else {}) | needed
+
+    loaded = folder.load(pasted(state), "headrace.json")
+
+    assert loaded.config == folder.load(pasted(needed), "headrace.json").config
+    assert loaded.notes == []
+
+
+@pytest.mark.parametrize("name", UNSET_IN_A_STATE)
+def test_each_empty_value_of_a_state_alone_is_not_set(folder: Folder, name: str) -> None:
+    """In CloudFormation's spelling as well."""
+    for spelled in (name, pascal(name)):
+        mapping = {"event_source_arn": QUEUE_ARN, "function_name": "orders", spelled: UNSET_IN_A_STATE[name]}
+        if spelled in ("DestinationConfig", "SourceAccessConfiguration", "StateTransitionReason"):
+            continue  # nobody writes the value of a block so
+        folder.load(pasted(mapping), "headrace.json")
+
+
+@pytest.mark.parametrize("arn", SOURCES)
+def test_empty_sections_of_other_sources_say_nothing(folder: Folder, arn: str) -> None:
+    """As AWS's replies and SAM's outputs have them."""
+    empty: dict[str, object] = {
+        "ScalingConfig": {},
+        "DestinationConfig": {"OnFailure": {}},
+        "ProvisionedPollerConfig": None,
+    }
+    mapping = {"event_source_arn": arn, "function_name": "orders"} | SOURCES[arn] | empty
+
+    assert folder.load(pasted(mapping), "headrace.json").notes == []
+
+
+QUOTED = {
+    "EventSourceArn": "arn:aws:kinesis:us-east-1:000000000000:stream/clicks",
+    "FunctionName": "orders",
+    "BatchSize": "10",
+    "Enabled": "True",
+    "StartingPosition": "AT_TIMESTAMP",
+    "StartingPositionTimestamp": "1600000000",
+    "BisectBatchOnFunctionError": "false",
+    "MaximumRetryAttempts": " -1 ",
+}
+
+
+def test_a_whole_resource_may_have_values_in_quotes(folder: Folder) -> None:
+    """CloudFormation takes them; where there is no resource, a number in quotes is a mistake, as before."""
+    resource = {"Type": "AWS::Lambda::EventSourceMapping", "Properties": QUOTED}
+
+    mapping = folder.load(pasted(resource), "headrace.json").config.event_source_mappings["m"]
+
+    assert isinstance(mapping, KinesisMapping)
+    assert (mapping.batch_size, mapping.enabled, mapping.bisect_batch_on_function_error) == (10, True, False)
+    assert mapping.starting_position_timestamp == datetime(2020, 9, 13, 12, 26, 40, tzinfo=UTC)
+    faults = folder.faults(pasted(QUOTED), "headrace.json")
+    assert any("found '10', expected an integer from 1 to 10000 (without quotes)" in fault for fault in faults)
+    (fault,) = folder.faults(pasted(resource | {"Properties": QUOTED | {"BatchSize": "ten"}}), "headrace.json")
+    assert "BatchSize: found 'ten', expected an integer" in fault
+
+
+def test_a_whole_schedule_may_have_values_in_quotes(folder: Folder) -> None:
+    """It is a resource of CloudFormation's as well."""
+    target = {
+        "Arn": "orders",
+        "RoleArn": "arn:aws:iam::000000000000:role/r",
+        "RetryPolicy": {"MaximumRetryAttempts": "3"},
+    }
+    properties = {"ScheduleExpression": "rate(1 hour)", "FlexibleTimeWindow": {"Mode": "OFF"}, "Target": target}
+    document = {
+        "functions": {"orders": {"code": ".", "handler": "app.handler"}},
+        "schedules": {"s": {"Type": "AWS::Scheduler::Schedule", "Properties": properties}},
+    }
+
+    schedule = folder.load(json.dumps(document), "headrace.json").config.schedules["s"]
+
+    assert schedule.retry_policy.maximum_retry_attempts == 3
+
+
+def test_sams_type_of_a_destination_is_noted(folder: Folder) -> None:
+    """SAM makes a policy of it; of other keys it is not known what they would do."""
+    failure = {"Type": "SQS", "Destination": "arn:aws:sqs:us-east-1:000000000000:failed"}
+    loaded = folder.load(pasted(STREAM_REPLY | {"DestinationConfig": {"OnFailure": failure}}), "headrace.json")
+
+    notes = [note for note in loaded.notes if note.path.endswith("OnFailure.Type")]
+    assert [note.message for note in notes] == ["it has no effect: the destination's ARN says what it is"]
+    (fault,) = folder.faults(
+        pasted(STREAM_REPLY | {"DestinationConfig": {"OnFailure": failure | {"Kind": "x"}}}), "headrace.json"
+    )
+    assert "OnFailure.Kind: found an unknown key" in fault
+
+
+def listed(*mappings: object, **more: object) -> str:
+    """A configuration with AWS's list of mappings, as `aws lambda list-event-source-mappings` prints it."""
+    functions = {"orders": {"code": ".", "handler": "app.handler"}}
+    return json.dumps({"functions": functions, "EventSourceMappings": [*mappings], **more})
+
+
+def test_aws_s_list_of_mappings_is_read(folder: Folder) -> None:
+    """Each mapping is called by its UUID; in a file of its own, the reply can stand as it is, beside mappings by name."""
+    other = STREAM_REPLY | {"UUID": "22222222"}
+
+    folder.write(listed(SQS_REPLY, other), "a.json")
+    folder.write(f"event_source_mappings: {{m: {{event_source_arn: '{QUEUE_ARN}2', function_name: orders}}}}", "b.yaml")
+    found = folder.load().config.event_source_mappings
+
+    assert list(found) == [SQS_REPLY["UUID"], "22222222", "m"]
+    assert isinstance(found["22222222"], KinesisMapping)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (listed({}), "EventSourceMappings[0]: found an empty mapping, expected a mapping with its UUID, as AWS has it"),
+        (listed("x"), "EventSourceMappings[0]: found 'x', expected a mapping with its UUID, as AWS has it"),
+        (listed(SQS_REPLY, SQS_REPLY), f"found the UUID {SQS_REPLY['UUID']} a second time, expected it once"),
+        (listed(SQS_REPLY, NextMarker="abc"), "NextMarker: found more pages of the list, expected all mappings in one"),
+        ('{"EventSourceMappings": {}}', "EventSourceMappings: found an empty mapping, expected a list of mappings"),
+    ],
+)
+def test_a_list_that_is_not_whole_is_refused(folder: Folder, text: str, expected: str) -> None:
+    """Names and pages are what makes it one."""
+    (fault,) = folder.faults(text, "headrace.json")
+
+    assert expected in fault
+
+
+def test_faults_in_a_list_have_their_lines(folder: Folder) -> None:
+    """And are found all at once."""
+    text = json.dumps(
+        json.loads(listed(SQS_REPLY | {"BatchSize": 0}, STREAM_REPLY | {"UUID": "2", "BatchSize": 0})), indent=1
+    )
+    faults = folder.faults(text, "headrace.json")
+
+    lines = [number for number, line in enumerate(text.splitlines(), 1) if '"BatchSize": 0' in line]
+    assert [int(fault.split(":")[1]) for fault in faults if "BatchSize" in fault] == lines

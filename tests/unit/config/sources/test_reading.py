@@ -40,7 +40,12 @@ def test_another_source_is_refused(folder: Folder, arn: str, found: str) -> None
 
 @pytest.mark.parametrize(
     "line",
-    ["topics: [t]", "Queues: [q]", "SelfManagedEventSource: {Endpoints: {}}", "document_db_event_source_config: {}"],
+    [
+        "topics: [t]",
+        "Queues: [q]",
+        "SelfManagedEventSource: {Endpoints: {a: [b]}}",
+        "DocumentDBEventSourceConfig: {DatabaseName: d}",
+    ],
 )
 def test_settings_of_other_sources_are_refused(folder: Folder, line: str) -> None:
     """Kafka's, MQ's and DocumentDB's settings say that these are not read."""
@@ -84,6 +89,24 @@ def test_a_second_mapping_of_the_same_source_and_function_is_refused(folder: Fol
     )
     assert "headrace.yaml:4" in fault
     assert text.format(arn) in fault
+
+
+def test_qualifiers_do_not_make_two_functions_of_one(folder: Folder) -> None:
+    """What AWS says of it is not known, so it is not made up."""
+    (fault,) = folder.faults(
+        f"""\
+        functions:
+          orders: {{code: ., handler: app.handler}}
+        event_source_mappings:
+          one: {{event_source_arn: "{STANDARD}", function_name: "orders:live"}}
+          two: {{event_source_arn: "{STANDARD}", function_name: "orders:1"}}
+        """
+    )
+
+    assert (
+        "expected one mapping for the two (here it is one function, whatever its qualifier; AWS may take one" in fault
+    )
+    assert "already exists" not in fault
 
 
 def test_one_source_may_feed_many_functions_and_one_function_have_many_sources(folder: Folder) -> None:

@@ -178,15 +178,16 @@ STREAM_ONLY = [
     "parallelization_factor: 1",
     "maximum_record_age_in_seconds: -1",
     "maximum_retry_attempts: 3",
-    "bisect_batch_on_function_error: false",
-    "tumbling_window_in_seconds: 0",
+    "bisect_batch_on_function_error: true",
+    "tumbling_window_in_seconds: 30",
+    "destination_config: {on_failure: {destination: 'arn:aws:s3:::failed'}}",
 ]
 
 
 @pytest.mark.parametrize("line", STREAM_ONLY)
 @pytest.mark.parametrize("arn", QUEUES)
 def test_a_streams_setting_on_a_queue_is_refused(folder: Folder, arn: str, line: str) -> None:
-    """Even at its default, as on Lambda."""
+    """Even at a default that says something, as on Lambda."""
     (fault,) = folder.mapping_faults(f"event_source_arn: {arn}\nfunction_name: orders\n{line}")
 
     assert "found a setting of streams on an SQS" in fault

@@ -149,7 +149,11 @@ def test_a_stream_without_starting_position_is_refused(folder: Folder, arn: str)
     assert "Value null at 'startingPosition' failed to satisfy constraint: Member must not be null." in fault
 
 
-QUEUE_ONLY = ["scaling_config: {}", "provisioned_poller_config: {}", "visibility: {heartbeat: true}"]
+QUEUE_ONLY = [
+    "scaling_config: {maximum_concurrency: 2}",
+    "provisioned_poller_config: {minimum_pollers: 2}",
+    "visibility: {heartbeat: true}",
+]
 
 
 @pytest.mark.parametrize("line", QUEUE_ONLY)

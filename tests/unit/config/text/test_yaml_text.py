@@ -39,7 +39,10 @@ if TYPE_CHECKING:
         ("? [a, b]\n: 1", "headrace.yaml:1: found a list or a mapping as a key, expected text"),
         ("aws: {}\nx-a: &a [1]\n*a : 1", "headrace.yaml:3: found a list or a mapping as a key, expected text"),
         ("aws: \x07", "headrace.yaml:1: found the character U+0007, expected YAML, which does not allow it"),
-        ("aws:\n  region: !!python/object:os.system x", "headrace.yaml:2: found the tag !!python/object:os.system"),
+        (
+            "aws:\n  region: !!python/object:os.system x",
+            "headrace.yaml:2: aws.region: found the tag !!python/object:os.system",
+        ),
         ("aws:\n  region: !!int abc", "headrace.yaml:2: found 'abc' with the tag !!int, expected a value of that type"),
         ("aws: " + "[" * 101 + "]" * 101, "headrace.yaml:1: found more than 100 levels of nesting, expected fewer"),
         ("aws: " + "[" * 100_000, "headrace.yaml:1: found more than 100 levels of nesting, expected fewer"),
