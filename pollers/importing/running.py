@@ -63,7 +63,7 @@ def running(program: Program) -> Running:
         return _node(program)
     if runtime.startswith("provided") or runtime == "go1.x":
         return _provided(program)
-    what = f"{runtime} is not run here" if runtime else "its runtime is not known"
+    what = "its runtime is not run here" if runtime else "its runtime is not known"
     return _called(program, what)
 
 

@@ -221,21 +221,24 @@ class Evaluator:
     def _parameter(self, name: str) -> Value:
         entry = self.template.parameters[name]
         options = entry.node.entries if isinstance(entry.node, Table) else {}
-        kind = options["Type"].node.text if "Type" in options and isinstance(options["Type"].node, Scalar) else "String"
-        looked_up = kind.startswith("AWS::SSM::Parameter::Value")
-        text: str | None = self.given.get(name)
-        if text is None and not looked_up and "Default" in options and isinstance(options["Default"].node, Scalar):
-            text = options["Default"].node.text
-        if text is None:
-            why = (
-                "whose value is in the SSM parameter store"
-                if looked_up
-                else "which has no default (or use --parameter)"
-            )
+        told = {key: one.node for key, one in options.items() if isinstance(one.node, Scalar)}
+        kind = told["Type"].text if "Type" in told else "String"
+        text = self.given.get(name)
+        if text is None and (why := _why_unsaid(kind, told)) is not None:
             return Unknown(f"{self.scope}parameter {name}", variable(name), f"the parameter {name}, {why}", entry.place)
+        text = told["Default"].text if text is None else text
         if _LISTS.search(kind):
             return [resolved(item.strip(), entry.place) for item in text.split(",")]
         return int(text) if kind == "Number" and _INTEGER.fullmatch(text) else resolved(text, entry.place)
+
+
+def _why_unsaid(kind: str, told: Mapping[str, Scalar]) -> str | None:
+    """Why a parameter's default is not its value; None where it is."""
+    if kind.startswith("AWS::SSM::Parameter::Value"):
+        return "whose value is in the SSM parameter store"
+    if "NoEcho" in told and told["NoEcho"].text.lower() == "true":
+        return "which is a secret (NoEcho)"
+    return None if "Default" in told else "which has no default (or use --parameter)"
 
 
 def _refers(node: Node) -> tuple[str, str | None] | None:

@@ -60,7 +60,7 @@ def import_template(evaluator: Evaluator, request: Request, around: Surroundings
     context = Context(template, evaluator, imported, around.folder, _code(request, around), names)
     resources = [one for one in template.resources.values() if around.wanted(one) and context.made(one)]
     for name, place in template.loops:
-        imported.note(place, name, "left out: only CloudFormation can tell what a loop makes")
+        imported.note(place, name, f"left out: only CloudFormation can tell what {name} makes")
     for resource in resources:
         if resource.is_function:
             read_function(context, resource)

@@ -9,6 +9,7 @@ from config.text.places import Place
 from pollers.importing.account import ACCOUNT
 from pollers.importing.cdk import ASSEMBLY
 from pollers.importing.cloudformation import TEMPLATE
+from pollers.importing.forms.hints import hint
 from pollers.importing.serverless import SERVERLESS
 from pollers.importing.terraform import TERRAFORM
 
@@ -30,14 +31,14 @@ def form_of(source: Source) -> SourceForm:
     for form in FORMS:
         if form.recognises(source):
             return form
-    if source.is_file:
+    if source.is_file and not hint(source):
         _ = source.tree  # what cannot be parsed says so, with its line
-    raise Unrecognised(Place(source.text, 1), f"found {_found(source)}, expected {_expected()}")
+    raise Unrecognised(Place(source.text, 1), f"found {_found(source)}, expected {hint(source) or _expected()}")
 
 
 def _found(source: Source) -> str:
     if source.is_folder:
-        return "a folder that is none of these"
+        return "a folder that cannot be imported itself"
     if not source.is_file:
         return "no file and no folder of this name"
     shown = ", ".join(quoted(key) for key in sorted(source.keys)[:5])

@@ -29,6 +29,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "app.py").write_text("def handler(event, context): ...\n")
     (tmp_path / "template.yaml").write_text(TEMPLATE)
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "cdk.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -70,7 +72,7 @@ def test_a_file_that_is_there_is_written_over_only_when_asked(folder: Path) -> N
     assert file.read_text() == "mine\n"
     assert run("template.yaml", "-o", "headrace.yaml", "--force").exit_code == 0
     assert file.read_text() != "mine\n"
-    assert {path.name for path in folder.iterdir()} == {"src", "template.yaml", "headrace.yaml"}
+    assert {path.name for path in folder.iterdir()} == {"src", "app", "template.yaml", "headrace.yaml"}
 
 
 @pytest.mark.usefixtures("folder")
@@ -94,7 +96,9 @@ def test_parameters_and_code_folders_are_given_by_name() -> None:
     ("arguments", "message"),
     [
         (("nowhere.yaml",), "nowhere.yaml:1: found no file and no folder of this name, expected "),
-        (("src",), "src:1: found a folder that is none of these, expected "),
+        (("src",), "src:1: found a folder that cannot be imported itself, expected "),
+        ((".",), ".:1: found a folder that cannot be imported itself, expected a file in it, such as ./template.yaml"),
+        (("app",), "app:1: found a folder that cannot be imported itself, expected what it makes: run `cdk synth`"),
         (("template.yaml", "--parameter", "Secret"), "expected --parameter NAME=VALUE"),
         (("template.yaml", "--parameter", "Other=1"), "found --parameter Other, expected one of Secret"),
         (("template.yaml", "--stack", "nowhere.json"), "nowhere.json:1: found a file that cannot be read"),

@@ -115,6 +115,14 @@ def test_parameters_and_pseudo_parameters_may_be_given(tmp_path: Path) -> None:
     assert value(tmp_path, "!GetAtt Queue.Arn", **asked) == "arn:aws-cn:sqs:cn-north-1:1:prod-orders"
 
 
+def test_a_secret_parameter_is_a_variable_whatever_its_default(tmp_path: Path) -> None:
+    """What NoEcho hides is not written into a file, unless the user gives it."""
+    text = TEMPLATE.replace("NoEcho: true", "NoEcho: true, Default: hush")
+    outcome = imported(tmp_path, text.format(value="!Ref Secret"))
+    assert "hush" not in outcome.text
+    assert "template.yaml:4: set ${SECRET}: the parameter Secret, which is a secret (NoEcho)" in outcome.notes
+
+
 def test_a_parameter_that_the_template_has_not_is_a_slip(tmp_path: Path) -> None:
     """The fault names those that there are."""
     with pytest.raises(ConfigError, match="found --parameter Stege, expected one of Looked, Names, Secret, Stage"):
