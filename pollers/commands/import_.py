@@ -69,6 +69,7 @@ def command(
         {name: Path(path) for name, path in _pairs(folders, "--code-folder").items()},
     )
     imported = _read(request)
+    _note_unused(imported, request)
     written = write(imported, (output or Path()).absolute().parent if output else Path.cwd())
     _put(written, output, force=force)
     for note in written.notes:
@@ -93,6 +94,18 @@ def _read(request: Request) -> Imported:
     except SourceUnreachable as error:
         click.echo(f"{request.source.text}: {error}", err=True)
         sys.exit(EXIT_FAILED)
+
+
+def _note_unused(imported: Imported, request: Request) -> None:
+    """Say which folders of code no function runs from: most likely a name that was misspelled."""
+    from pollers.importing import LocalPath
+
+    used = {
+        str(value.path) for one in imported.functions for value in one.options.values() if isinstance(value, LocalPath)
+    }
+    for name, path in request.code_folders.items():
+        if str(path) not in used:
+            imported.note(None, "", f"--code-folder {name}={path}: no function runs here from it")
 
 
 def _exit_unusable(faults: Iterable[Fault]) -> NoReturn:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from config.faults import ConfigError, Fault
 from config.text.nodes import Node, Table, Unparsable
 from pollers.importing.trees import read_tree
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from config.text.places import Place
     from pollers.importing.model import Imported
 
 
@@ -85,3 +87,12 @@ class SourceForm:
     looks_like: str
     recognises: Callable[[Source], bool]
     read: Callable[[Request], Imported]
+
+
+def refuse_values(request: Request, place: Place) -> None:
+    """Refuse --parameter and --stack for a source that has neither. Raises :class:`ConfigError`."""
+    found = [f"--parameter {name}" for name in request.parameters] + [f"--stack {path}" for path in request.stacks]
+    if found:
+        raise ConfigError(
+            [Fault(*place, "", f"found {one}, expected none: this source has its values") for one in found]
+        )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from config.functions.references import refer
-from pollers.aws.errors import AwsError, NotFound, Refused
+from pollers.aws.errors import AccessDenied, AwsError, NotFound, Refused
 from pollers.importing.account.calls import paged
 from pollers.importing.deployed import Document
 from pollers.importing.model import Origin
@@ -47,6 +47,7 @@ class Collector:
     events: Calls
     progress: Callable[[str], None]
     found: Account = field(default_factory=Account)
+    untold: dict[str, list[str]] = field(default_factory=dict)
 
     async def collected(self) -> Account:
         """All of it. Raises :class:`pollers.aws.errors.AwsError` when mappings or functions cannot be read."""
@@ -54,6 +55,9 @@ class Collector:
         await self._optional("schedules of EventBridge Scheduler", self._schedules)
         await self._optional("rules of EventBridge", self._rules)
         await self._functions()
+        for why, arns in sorted(self.untold.items()):
+            names = ", ".join(sorted({_function_name(arn) for arn in arns}))
+            self.found.notes.append(f"not told of {names}: {why}")
         return self.found
 
     async def _mappings(self) -> None:
@@ -109,17 +113,25 @@ class Collector:
 
     async def _functions(self) -> None:
         wanted = sorted(self._named())
-        replies: dict[tuple[str, str], list[dict[str, Value]]] = {}
+        replies: dict[tuple[str, str], list[dict[str, Value] | None]] = {}
+        failures: list[AwsError] = []
         limiter = anyio.CapacityLimiter(AT_A_TIME)
 
         async def ask(one: tuple[str, str]) -> None:
             async with limiter:
-                replies[one] = await self._function(*one)
+                try:
+                    replies[one] = await self._function(*one)
+                except AwsError as error:
+                    # The first one that fails ends all; raised from here it would come in a group of exceptions.
+                    failures.append(error)
+                    tasks.cancel_scope.cancel()
                 self._tell(len(replies), len(wanted), "functions")
 
         async with anyio.create_task_group() as tasks:
             for one in wanted:
                 tasks.start_soon(ask, one)
+        if failures:
+            raise failures[0]
         for one in wanted:
             self._add(one, replies[one])
 
@@ -136,41 +148,39 @@ class Collector:
                 named |= {(arn, ""), (arn, "" if found[1] in (None, "$LATEST") else found[1] or "")}
         return named
 
-    async def _function(self, arn: str, qualifier: str) -> list[dict[str, Value]]:
-        """The function, its URL and its event invoke config, each empty where there is none."""
+    async def _function(self, arn: str, qualifier: str) -> list[dict[str, Value] | None]:
+        """The function, its URL and its event invoke config; empty where there is none, None where that is not told."""
         asked = {"FunctionName": arn} | ({"Qualifier": qualifier} if qualifier else {})
         return [await self._or_none(operation, asked) for operation in ("GetFunction", *_PARTS)]
 
-    async def _or_none(self, operation: str, asked: dict[str, str]) -> dict[str, Value]:
+    async def _or_none(self, operation: str, asked: dict[str, str]) -> dict[str, Value] | None:
         try:
             return await self.calls.reply(operation, asked)
         except NotFound:
             return {}
-        except Refused as error:
-            if operation == "GetFunction":
-                raise
-            self.found.notes.append(f"{operation} of {asked['FunctionName']} is not served: {error}")
-            return {}
+        except (Refused, AccessDenied) as error:
+            self.untold.setdefault(f"{operation}: {error.code}: {error.message}", []).append(asked["FunctionName"])
+            return None
 
-    def _add(self, one: tuple[str, str], replies: list[dict[str, Value]]) -> None:
+    def _add(self, one: tuple[str, str], replies: list[dict[str, Value] | None]) -> None:
         arn, qualifier = one
         function, url, invoke = replies
         name, origin = _function_name(arn), Origin(None, arn)
-        if not function and not qualifier:
+        if function is not None and not function and not qualifier:
             self.found.notes.append(f"the function {arn} is not there any more, although something calls it")
-        configuration = function.get("Configuration")
-        if isinstance(configuration, dict) and not qualifier:
+        configuration = function.get("Configuration") if function is not None else None
+        if isinstance(configuration, dict) and function is not None and not qualifier:
             concurrency = function.get("Concurrency")
             reserved = concurrency.get("ReservedConcurrentExecutions") if isinstance(concurrency, dict) else None
             values = {**configuration, "FunctionArn": arn, "ReservedConcurrentExecutions": reserved}
             self.found.functions.append(Document(name, values, origin))
         full = f"{arn}:{qualifier}" if qualifier else arn
-        for into, values, called in (
+        for into, members, called in (
             (self.found.urls, url, "function URL"),
             (self.found.invoke_configs, invoke, "event invoke config"),
         ):
-            if values:
-                named: dict[str, Value] = {**values, "FunctionName": full}
+            if members:
+                named: dict[str, Value] = {**members, "FunctionName": full}
                 into.append(Document(name, named, Origin(None, f"the {called} of {full}")))
 
     def _tell(self, done: int, of: int, what: str) -> None:

@@ -6,7 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from pollers.importing.form import Source, SourceForm, SourceUnreachable
+from config.text.places import Place
+from pollers.importing.form import Source, SourceForm, SourceUnreachable, refuse_values
 from pollers.importing.model import Imported
 from pollers.importing.running import Code
 
@@ -73,6 +74,7 @@ def _read(request: Request) -> Imported:
     from handlers.environment import read_profile
     from pollers.aws.errors import AwsError
 
+    refuse_values(request, Place(NAME, 1))
     environ = os.environ
     region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or read_profile().region
     if not region:

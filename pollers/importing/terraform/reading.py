@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from config.text.nodes import Table, Unparsable
 from config.text.places import Place
 from pollers.importing.deployed import Deployment, Document
-from pollers.importing.form import Source, SourceForm
+from pollers.importing.form import Source, SourceForm, refuse_values
 from pollers.importing.model import Imported, Origin
+from pollers.importing.terraform.callers import note_other_callers
 from pollers.importing.terraform.code import code_finder
 from pollers.importing.terraform.plan import plan_of
 from pollers.importing.terraform.resources import resources_of
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 STATE = "terraform.tfstate"
 _SHOWN = ({"format_version", "values"}, {"format_version", "planned_values"}, {"format_version", "terraform_version"})
 _STATE_KEYS = ({"version", "terraform_version"}, {"version", "lineage"}, {"version", "serial", "resources"})
-_NO_NAME = "function"
 
 
 def _recognises(source: Source) -> bool:
@@ -37,6 +37,7 @@ def _recognises(source: Source) -> bool:
 def _read(request: Request) -> Imported:
     source = _file(request.source)
     tree = source.tree
+    refuse_values(request, Place(source.text, 1))
     resources = resources_of(tree)
     sections = {key: entry.node for key, entry in tree.entries.items()} if isinstance(tree, Table) else {}
     plan = plan_of(sections, resources)
@@ -45,6 +46,7 @@ def _read(request: Request) -> Imported:
     folder = source.path.absolute().parent
     deployment = Deployment(imported, code_finder(resources, folder, request.code_folders))
     _add(deployment, resources, plan)
+    note_other_callers(imported, resources)
     if imported.mappings and not is_plan:
         message = "its mappings run in AWS: disable each there before it runs here, or both read the same records"
         imported.note(None, "", message)

@@ -110,3 +110,13 @@ def test_what_cannot_be_used_is_said_and_nothing_is_written(arguments: tuple[str
     assert done.exit_code == 2
     assert message in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_folder_of_code_that_no_function_runs_from_is_said() -> None:
+    """Most likely its name was misspelled; a name that fits is not mentioned."""
+    assert (
+        "note: --code-folder G=src: no function runs here from it\n"
+        in run("template.yaml", "--code-folder", "G=src").stderr
+    )
+    assert "no function runs here" not in run("template.yaml", "--code-folder", "F=src").stderr

@@ -214,7 +214,7 @@ async def test_what_one_may_not_read_is_said_and_the_rest_is_imported(tmp_path: 
     )
     found = await imported(tmp_path, service, denied, denied)
     assert any("schedules of EventBridge Scheduler are not imported" in note for note in found.notes)
-    assert any("GetFunctionUrlConfig" in note for note in found.notes)
+    assert any("not told of worker: GetFunctionUrlConfig: Unknown: what is that" in note for note in found.notes)
     assert "worker-jobs" in found.loaded().event_source_mappings
 
 
@@ -225,6 +225,25 @@ async def test_a_function_that_is_gone_is_said(tmp_path: Path) -> None:
     found = await imported(tmp_path, service)
     assert any("is not there any more" in note for note in found.notes)
     found.loaded()
+
+
+async def test_a_function_that_one_may_not_read_is_called_in_aws(tmp_path: Path) -> None:
+    """By the ARN that its mapping names."""
+    service = account(mapping())
+    service.replies["GetFunction", WORKER] = AccessDenied("AccessDeniedException", "no")
+    found = await imported(tmp_path, service)
+    assert any("not told of worker: GetFunction: AccessDeniedException: no" in note for note in found.notes)
+    assert not any("is not there any more" in note for note in found.notes)
+    assert options(found, "functions", "worker") == {"runtime": "lambda", "function_arn": WORKER}
+
+
+async def test_a_service_that_fails_among_many_functions_is_one_error(tmp_path: Path) -> None:
+    """And no group of exceptions."""
+    arns = [WORKER.replace("worker", f"f{number}") for number in range(9)]
+    service = account(*(mapping(UUID=arn, FunctionArn=arn) for arn in arns))
+    service.replies |= {("GetFunction", arn): Unavailable("503", "out of order") for arn in arns}
+    with pytest.raises(Unavailable, match="out of order"):
+        await imported(tmp_path, service)
 
 
 async def test_mappings_that_may_not_be_read_are_an_error(tmp_path: Path) -> None:

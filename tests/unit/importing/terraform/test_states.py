@@ -412,6 +412,26 @@ def test_an_empty_state_gives_an_empty_configuration(tmp_path: Path, text: str) 
     assert imported(tmp_path, text, "state.json").text.count("\n") == 1
 
 
+def test_what_else_calls_functions_is_told(tmp_path: Path) -> None:
+    """It is not imported."""
+    found = imported_state(
+        tmp_path,
+        resource("aws_sns_topic_subscription", "s", {"protocol": "lambda", "endpoint": WORKER}),
+        resource("aws_sns_topic_subscription", "q", {"protocol": "sqs", "endpoint": QUEUE}),
+        resource("aws_s3_bucket_notification", "b", {"lambda_function": [{"lambda_function_arn": WORKER}]}),
+        resource("aws_apigatewayv2_integration", "a", {"integration_uri": WORKER}),
+    )
+    told = " ".join(note for note in found.notes if "left out: it calls a function" in note)
+    assert all(name in told for name in ("subscription.s", "notification.b", "integration.a"))
+    assert "subscription.q" not in told
+
+
+def test_values_that_a_state_does_not_take_are_refused(tmp_path: Path) -> None:
+    """A state has its values."""
+    with pytest.raises(ConfigError, match="found --parameter stage, expected none"):
+        imported(tmp_path, state(FUNCTION), "terraform.tfstate", parameters={"stage": "x"})
+
+
 JUNK = st.recursive(
     st.sampled_from([None, True, False, 0, 1, -1, 1.5, "", "x", WORKER, QUEUE, STREAM, TABLE, "rate(1 day)", "${x}"]),
     lambda inner: (
