@@ -36,7 +36,7 @@ def show(snapshot: dict[str, Any]) -> None:
 
     from pollers.status.async_table import events
     from pollers.status.settings_table import settings_table, told
-    from pollers.status.table import explained, rows_of
+    from pollers.status.table import explained, rows_of, waiting_lines
 
     console = Console()
     if not console.is_terminal:
@@ -45,6 +45,8 @@ def show(snapshot: dict[str, Any]) -> None:
     console.print(f"[bold]{health}[/bold], {'ready' if snapshot['ready'] else 'not ready'}")
     if snapshot["mappings"]:
         console.print(explained(rows_of(snapshot)))
+    for line in waiting_lines(snapshot):
+        console.print(line)
     for part in events(snapshot):
         console.print(part)
     if functions := told(snapshot["functions"]):

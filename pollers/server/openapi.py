@@ -155,7 +155,10 @@ def _schemas() -> dict[str, Any]:
             live=flag,
             ready=flag,
             stopping=flag,
-            mappings={"type": "array", "items": _object(name=text, source=text, state=text, sentence=text)},
+            mappings={
+                "type": "array",
+                "items": _object(name=text, source=text, state=text, sentence=text, made_by_api=flag),
+            },
             functions={
                 "type": "array",
                 "items": _object(

@@ -159,6 +159,7 @@ class Status:
             "label": kind.names.label(model),
             "backlog": kind.shown.backlog.value,
             "function": runner.host.name,
+            "made_by_api": runner.name not in self._runtime.given.event_source_mappings,
             "state": runner.state.value,
             "sentence": self.sentence(runner),
             "problem": shortened(runner.problem) if runner.problem else None,

@@ -102,5 +102,21 @@ def _row(mapping: dict[str, Any]) -> Row:
         depth=mapping["depth"]["visible"] if mapping["depth"] else None,
         iterator_age=mapping["iterator_age_seconds"],
         shards=f"{len(shards) - ended} of {len(shards)}" if shards else None,
-        sentence=mapping["sentence"],
+        sentence=_named(mapping),
     )
+
+
+def _named(mapping: dict[str, Any]) -> str:
+    """Its sentence. The name of one that the API made is a UUID, which says nothing to a reader."""
+    sentence: str = mapping["sentence"]
+    return f"({mapping['source']} to {mapping['function']}) {sentence}" if mapping.get("made_by_api") else sentence
+
+
+def waiting_lines(snapshot: dict[str, Any]) -> list[Text]:
+    """A line for each mapping that the API made and that waits."""
+    return [
+        Text.assemble(
+            (one["name"], "bold"), f": ({one['source']} to {one['function']}) waits: ", (one["reason"], "yellow")
+        )
+        for one in snapshot.get("waiting_mappings", ())
+    ]

@@ -187,3 +187,24 @@ def test_event_invoke_configs_by_the_cli(aws: Commands) -> None:
     )
     assert aws("delete-function-event-invoke-config", *of).code == 0
     assert "(ResourceNotFoundException)" in aws("get-function-event-invoke-config", *of).err
+
+
+def test_the_cli_makes_changes_and_ends_a_mapping(aws: Commands, place: LambdaApiPlace) -> None:
+    """As a user types it; one that is disabled asks its source for nothing."""
+    arn = "arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/2026-01-01T00:00:00.000"
+    options = ["--starting-position", "TRIM_HORIZON", "--no-enabled", "--tags", "team=a"]
+    made = aws("create-event-source-mapping", "--function-name", ARN, "--event-source-arn", arn, *options).json
+    assert (made["State"], made["BatchSize"], made["LastProcessingResult"]) == ("Creating", 100, "No records processed")
+    uuid = ["--uuid", made["UUID"]]
+    place.until(lambda: aws("get-event-source-mapping", *uuid).json["State"] == "Disabled", "the mapping")
+    pattern = {"Filters": [{"Pattern": '{"eventName": ["INSERT"]}'}]}
+    changed = aws("update-event-source-mapping", *uuid, "--filter-criteria", json.dumps(pattern)).json
+    assert (changed["State"], changed["FilterCriteria"]) == ("Updating", pattern)
+    again = aws("create-event-source-mapping", "--function-name", ARN, "--event-source-arn", arn, *options)
+    assert "(ResourceConflictException)" in again.err
+    assert f"existing mapping with UUID {made['UUID']}" in again.err
+    assert aws("list-tags", "--resource", made["EventSourceMappingArn"]).json == {"Tags": {"team": "a"}}
+    place.until(lambda: aws("get-event-source-mapping", *uuid).json["State"] == "Disabled", "the change")
+    assert [one["UUID"] for one in aws("list-event-source-mappings").json["EventSourceMappings"]] == [made["UUID"]]
+    assert aws("delete-event-source-mapping", *uuid).json["State"] == "Deleting"
+    place.until(lambda: "(ResourceNotFoundException)" in aws("get-event-source-mapping", *uuid).err, "the end")

@@ -107,3 +107,25 @@ def test_javascript_is_told_how_a_stream_failed(place: LambdaApiPlace) -> None:
     _, whole, complete, _ = rest
     assert json.loads(whole["chunk"]) == {"echo": 7, "arn": ARN}
     assert complete["complete"].get("ErrorCode") is None
+
+
+def test_javascript_makes_and_ends_a_mapping(place: LambdaApiPlace) -> None:
+    """Its dates are dates, and errors have their names."""
+    arn = "arn:aws:sqs:us-east-1:000000000000:javascript"
+    made, refused = lines(
+        place,
+        ("CreateEventSourceMapping", {"EventSourceArn": arn, "FunctionName": "orders:live", "Enabled": False}),
+        ("CreateEventSourceMapping", {"EventSourceArn": arn, "FunctionName": "nobody"}),
+    )
+    assert (made["status"], made["State"], made["FunctionArn"]) == (202, "Creating", f"{ARN}:live")
+    assert made["LastModified"].endswith("Z")
+    assert (refused["error"], refused["message"]) == ("InvalidParameterValueException", "Function does not exist")
+    uuid = {"UUID": made["UUID"]}
+    place.until(lambda: place.client().get_event_source_mapping(**uuid)["State"] == "Disabled", "the mapping")
+    ended, unknown = lines(
+        place,
+        ("DeleteEventSourceMapping", uuid),
+        ("GetEventSourceMapping", {"UUID": "00000000-0000-4000-8000-000000000000"}),
+    )
+    assert (ended["status"], ended["State"]) == (202, "Deleting")
+    assert (unknown["error"], unknown["status"]) == ("ResourceNotFoundException", 404)

@@ -35,7 +35,7 @@ function draw(snapshot) {
   say($("total-in-flight"), brief(sum((mapping) => mapping.ledger.in_flight)));
   say($("loop-lag"), span(snapshot.loop_lag_seconds));
   say($("uptime"), span(snapshot.now - snapshot.started_at));
-  problems(snapshot.problems);
+  problems([...snapshot.problems, ...(snapshot.waiting_mappings || []).map((one) => ({ mapping: one.name, reason: `(${one.source} → ${one.function}) waits: ${one.reason}` }))]);
   snapshot.mappings.forEach((mapping) => show(mapping, toggle));
   forget(new Set(snapshot.mappings.map((mapping) => mapping.name)));
   hide($("nothing"), snapshot.mappings.length > 0);

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from pollers.status.table import Row, explained
+from pollers.status.table import Row, explained, rows_of, waiting_lines
 
 ROW = Row(
     "clicks-of-all-visitors",
@@ -42,3 +43,24 @@ def test_numbers_and_reasons_can_be_read_at_any_width(width: int) -> None:
     joined = " ".join(text.split())
     assert f"clicks-of-all-visitors: {ROW.sentence}" in joined
     assert "orders: waiting for messages" in joined
+
+
+def test_a_mapping_with_a_uuid_for_a_name_is_told_by_its_source_and_function() -> None:
+    """Whether it runs, or waits for its function."""
+    made = {"source": "arn:aws:sqs:us-east-1:000000000000:q", "function": "orders", "name": "3f1c"}
+    ledger = dict.fromkeys(("received", "deleted", "checkpointed", "discarded", "in_flight", "failed"), 0)
+    runs: dict[str, Any] = {
+        **made,
+        "made_by_api": True,
+        "state": "running",
+        "ledger": ledger,
+        "batches_per_second": 0.0,
+        "depth": None,
+        "iterator_age_seconds": None,
+        "shards": [],
+        "sentence": "waiting for messages",
+    }
+    [row] = rows_of({"mappings": [runs]})
+    assert row.sentence == f"({made['source']} to orders) waiting for messages"
+    [line] = waiting_lines({"waiting_mappings": [{**made, "reason": "function orders is not configured"}]})
+    assert str(line) == f"3f1c: ({made['source']} to orders) waits: function orders is not configured"
