@@ -192,4 +192,11 @@ def add_call(context: Context, member: Member, option: str, given: dict[str, Val
     if found.options:
         member.options[option] = found.options
     if option == "function_url":
-        context.imported.sections.setdefault("lambda_api", {})
+        context.imported.sections.setdefault("lambda_api", _where(context))
+
+
+def _where(context: Context) -> dict[str, Value]:
+    """Region and account as far as they are known, so that functions have the ARNs that they have in AWS."""
+    region, account = context.evaluator.given.get("AWS::Region"), context.evaluator.given.get("AWS::AccountId", "")
+    known: dict[str, Value] = {"region": region} if region else {}
+    return known | ({"account": account} if len(account) == 12 and account.isdecimal() else {})

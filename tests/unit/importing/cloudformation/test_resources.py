@@ -193,6 +193,14 @@ class TestFunctions:
         }
         assert sum("left out what cannot be known" in note for note in outcome.notes) == 4
 
+    def test_a_url_is_served_where_the_stack_is_if_that_is_known(self, folder: Path) -> None:
+        """So that functions have the ARNs that they have there."""
+        text = function(PYTHON + ", FunctionUrlConfig: {AuthType: NONE}")
+        where = {"AWS::Region": "eu-west-1", "AWS::AccountId": "012345678901"}
+        config = imported(folder, text, parameters=where).loaded()
+        assert config.lambda_api is not None
+        assert (config.lambda_api.region, config.lambda_api.account) == ("eu-west-1", "012345678901")
+
     def test_a_local_layer_comes_along_and_another_is_left_out(self, folder: Path) -> None:
         """With a note on how to have it."""
         layer = "  L: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: src}}\n"
