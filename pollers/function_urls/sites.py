@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar, TypeVarTuple, Unpack
 
 import structlog
@@ -204,10 +205,28 @@ async def _reply_of(invocation: Invocation) -> Reply:
 
 
 async def _aside(size_bytes: int, decide: Callable[[Unpack[Ts]], T], *arguments: *Ts) -> T:
-    """What ``decide`` makes of its arguments, in a thread if they are so large that the event loop would wait for it."""
+    """What ``decide`` makes of its arguments, in a thread if they are so large that the event loop would wait for it.
+
+    Raises what it raises of ApiError and InvalidReply.
+    """
     if size_bytes < LARGE_BYTES:
         return decide(*arguments)
-    return await to_thread.run_sync(decide, *arguments)
+    found = await to_thread.run_sync(_tried, partial(decide, *arguments))
+    if isinstance(found, ApiError | InvalidReply):
+        # A frame and an exception that know each other would be kept, with these arguments, until the garbage collector comes.
+        try:
+            raise found
+        finally:
+            del found, arguments
+    return found
+
+
+def _tried(decide: Callable[[], T]) -> T | ApiError | InvalidReply:
+    """What it makes, or what it raised, without the frames of the thread, which keep its arguments."""
+    try:
+        return decide()
+    except (ApiError, InvalidReply) as refused:
+        return refused.with_traceback(None)
 
 
 def _failed(visit: _Visit, request_id: str, problem: Exception) -> Reply:

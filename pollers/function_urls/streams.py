@@ -50,7 +50,7 @@ class StreamedReply:
         self._head: tuple[int, Headers] = (200, (OCTETS,))
         self._outgoing: Outgoing | None = None
         self._bodyless = client.method == "HEAD"
-        self._gone: ReaderGone | None = None
+        self._gone = False
         self.invalid: InvalidReply | None = None
 
     def begin(self, content_type: str) -> None:
@@ -81,8 +81,8 @@ class StreamedReply:
         await self._pass_on(chunk)
 
     async def _pass_on(self, body: bytes) -> None:
-        if self._gone is not None:
-            raise self._gone
+        if self._gone:
+            raise ReaderGone("the client has gone")
         try:
             outgoing = await self._begun()
             if self._bodyless:
@@ -90,9 +90,9 @@ class StreamedReply:
             whole = memoryview(body)
             for start in range(0, len(body), PIECE_BYTES):
                 await outgoing.write(whole[start : start + PIECE_BYTES])
-        except ReaderGone as gone:
-            # Not asked again: each time would wait for as long.
-            self._gone = gone
+        except ReaderGone:
+            # Not asked again: each time would wait for as long. The exception itself is not kept: its frames keep the reply.
+            self._gone = True
             raise
 
     async def finish(self, invocation: Invocation) -> Outgoing | None:
@@ -118,8 +118,8 @@ class StreamedReply:
         return await self._ended()
 
     async def _ended(self) -> Outgoing:
-        if self._gone is not None:
-            raise self._gone
+        if self._gone:
+            raise ReaderGone("the client has gone")
         outgoing = await self._begun()
         await outgoing.end()
         return outgoing

@@ -219,7 +219,8 @@ class Incoming:
         try:
             await response.prepare(self._request)
         except ConnectionError as gone:
-            raise ReaderGone("the client has gone") from gone
+            gone.__traceback__ = None  # see Outgoing
+            raise ReaderGone("the client has gone") from None
         return Outgoing(response)
 
 
@@ -244,6 +245,8 @@ class Outgoing:
             async with asyncio.timeout(READING_SECONDS):
                 await writing
         except ConnectionError as gone:
-            raise ReaderGone("the client has gone") from gone
+            # aiohttp keeps what it raised with its own frames, and those keep ours, where the answer is, until the collector comes.
+            gone.__traceback__ = None
+            raise ReaderGone("the client has gone") from None
         except TimeoutError:
             raise ReaderGone(f"the client has read nothing for {READING_SECONDS:.0f} s") from None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import json
+import weakref
 
+import anyio
 import pytest
 from aiohttp import hdrs
 from botocore.auth import SigV4Auth
@@ -14,7 +17,9 @@ from botocore.credentials import Credentials
 
 from handlers.errors import FunctionUnusable
 from handlers.function import PAYLOAD_LIMIT_BYTES, InfrastructureError, Throttle
+from pollers.function_urls import sites
 from pollers.function_urls.replies import FORBIDDEN
+from pollers.function_urls.reply_headers import InvalidReply
 from pollers.lambda_api import SignedAccess
 from tests.unit.function_urls.site import FAILURE, site
 
@@ -358,3 +363,26 @@ async def test_odd_hosts_are_no_reason_to_fail(host: str) -> None:
     async with site() as at:
         reply = await at.send(f"GET {PATH} HTTP/1.0\r\n{host}\r\n".encode())
         assert reply.split(b" ")[1] in (b"200", b"403")
+
+
+async def test_a_large_reply_that_is_invalid_is_not_kept() -> None:
+    """It is read in a thread, and what is raised there must not keep it until the garbage collector comes."""
+
+    class Body(bytearray):
+        pass
+
+    def decide(body: Body) -> bytes:
+        raise InvalidReply(f"found {len(body)} bytes")
+
+    gc.disable()
+    try:
+        body = Body(sites.LARGE_BYTES)
+        known = weakref.ref(body)
+        with pytest.raises(InvalidReply, match="found 262144 bytes"):
+            await sites._aside(len(body), decide, body)
+        del body
+        with anyio.fail_after(10):
+            while known() is not None:
+                await anyio.sleep(0.001)
+    finally:
+        gc.enable()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
-from typing import TYPE_CHECKING
+import weakref
+from typing import TYPE_CHECKING, cast
 
 import aiohttp
 import pytest
@@ -12,11 +14,15 @@ import pytest
 from handlers.errors import FunctionUnusable, ReaderGone
 from handlers.function import Invocation, Payload, Throttle
 from pollers.function_urls.preludes import DELIMITER, INTEGRATION, LIMIT_BYTES
+from pollers.function_urls.streams import StreamedReply
 from pollers.lambda_api import incoming
 from tests.unit.function_urls.site import FAILURE, site
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from handlers.function import Call
+    from pollers.lambda_api import Outgoing
 
 PATH = "/function-urls/hello"
 ASK = f"GET {PATH} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
@@ -246,3 +252,30 @@ async def test_a_client_of_http_1_0_gets_the_stream_without_chunks() -> None:
         raw = await at.send(f"GET {PATH} HTTP/1.0\r\n\r\n".encode())
         assert raw.endswith(b"\r\n\r\nab")
         assert b"chunked" not in raw
+
+
+async def test_a_reply_to_a_client_that_has_gone_is_not_kept() -> None:
+    """Neither the collector nor anybody else has to come before its memory is free again."""
+
+    class Gone:
+        method = "GET"
+
+        async def begin(self, status: int, headers: Mapping[str, str], content_type: str | None) -> Outgoing:
+            raise ReaderGone("the client has gone")
+
+    class Body(bytearray):
+        pass
+
+    gc.disable()
+    try:
+        body = Body(10)
+        known = weakref.ref(body)
+        stream = StreamedReply(Gone(), ())
+        with pytest.raises(ReaderGone):
+            await stream.buffered(cast("bytes", body))
+        with pytest.raises(ReaderGone):
+            await stream.write(b"more")
+        del body, stream
+        assert known() is None
+    finally:
+        gc.enable()

@@ -136,7 +136,7 @@ async def test_nothing_large_is_kept_of_clients_that_have_gone() -> None:
     """Neither of an answer that nobody reads nor of half a body: the collector comes seldom, and there may be many such clients."""
 
     async def answer(asked: Asked) -> Payload:
-        return Payload(bytes(LARGE))
+        return Payload(bytes(10 * LARGE))  # more than the system takes over: it waits for its client
 
     async def leave(at: Rig, request_bytes: bytes, *, read: bool) -> None:
         reader, writer = await asyncio.open_connection(*at.address, limit=1_000)
