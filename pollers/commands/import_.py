@@ -15,7 +15,7 @@ from pollers.commands.configuration import EXIT_UNUSABLE
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from config.faults import Fault
+    from config.faults import Fault, Note
     from pollers.importing import Imported, Request, Written
 
 EXIT_FAILED = 1
@@ -71,9 +71,12 @@ def command(
     imported = _read(request)
     _note_unused(imported, request)
     written = write(imported, (output or Path()).absolute().parent if output else Path.cwd())
+    if imported.is_empty:
+        _say(written.notes)
+        click.echo(f"{source}:1: found no function, no mapping and no schedule, expected at least one", err=True)
+        sys.exit(EXIT_UNUSABLE)
     _put(written, output, force=force)
-    for note in written.notes:
-        click.echo(f"note: {str(note).removeprefix(':0: ')}", err=True)
+    _say(written.notes)
     click.echo(_summary(imported, written, output), err=True)
 
 
@@ -106,6 +109,11 @@ def _note_unused(imported: Imported, request: Request) -> None:
     for name, path in request.code_folders.items():
         if str(path) not in used:
             imported.note(None, "", f"--code-folder {name}={path}: no function runs here from it")
+
+
+def _say(notes: Iterable[Note]) -> None:
+    for note in notes:
+        click.echo(f"note: {str(note).removeprefix(':0: ')}", err=True)
 
 
 def _exit_unusable(faults: Iterable[Fault]) -> NoReturn:

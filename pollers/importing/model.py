@@ -55,6 +55,11 @@ class Imported:
     advice: list[str] = field(default_factory=list)
     _told: set[Note] = field(default_factory=set, repr=False)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to run: what would be written is no configuration."""
+        return not (self.functions or self.mappings or self.schedules)
+
     def note(self, place: Place | None, about: str, message: str) -> None:
         """Tell the user something: what has no effect, what was left out, what must be done. The same is told once."""
         found = Note(*(place or Place("", 0)), about, message)

@@ -83,6 +83,17 @@ def test_a_folder_that_is_not_there_cannot_be_written_to() -> None:
     assert "nowhere/headrace.yaml:1: cannot be written (No such file or directory)" in done.stderr
 
 
+def test_a_source_without_anything_to_run_is_said_and_writes_nothing(folder: Path) -> None:
+    """After the notes, which say what was left out."""
+    nested = "Resources: {N: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: x}}}\n"
+    (folder / "parent.yaml").write_text(nested)
+    done = run("parent.yaml", "-o", "headrace.yaml")
+    assert done.exit_code == 2
+    assert "note: parent.yaml:1: N: left out: what is in a nested stack" in done.stderr
+    assert done.stderr.endswith("parent.yaml:1: found no function, no mapping and no schedule, expected at least one\n")
+    assert not (folder / "headrace.yaml").exists()
+
+
 @pytest.mark.usefixtures("folder")
 def test_parameters_and_code_folders_are_given_by_name() -> None:
     """A value may have an equals sign."""
