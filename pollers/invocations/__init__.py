@@ -9,6 +9,7 @@
     deciding  gate            deciders: retries, ages, who is told; what is down is probed
     books                     accepted = succeeded + failed + dropped + queued
     rows  tables  disk        the rows in the state
+    reserve                   room on the disk that no event is accepted into
 
 May import :mod:`pollers.state`, :mod:`pollers.destinations.ended`, :mod:`pollers.functions`, :mod:`pollers.engine`, the facts of
 :mod:`pollers.telemetry` and the service seam of :mod:`pollers.supervisor`. It knows nothing of Lambda's API, which accepts

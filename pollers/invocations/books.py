@@ -85,12 +85,17 @@ class TargetStanding:
 
 @dataclass(frozen=True, slots=True)
 class QueueSnapshot:
-    """The queue at one moment, with the functions that had events. ``problem``: why the disk takes nothing, if it does not."""
+    """The queue at one moment, with the functions that had events.
+
+    ``problem``: why the disk takes nothing, if it does not; ``cramped``: why it takes no more events, though those that are queued
+    go on.
+    """
 
     functions: dict[str, FunctionBooks]
     targets: dict[str, TargetStanding]
     limit_bytes: int
     problem: str | None = None
+    cramped: str | None = None
 
     @property
     def depth(self) -> int:
@@ -121,6 +126,7 @@ class Books:
     functions: dict[str, FunctionBooks] = field(default_factory=dict)
     targets: dict[str, TargetStanding] = field(default_factory=dict)
     problem: str | None = None
+    cramped: str | None = None
     opened: bool = False
     bytes: int = 0
     reporting_bytes: int = 0
@@ -207,4 +213,4 @@ class Books:
         """All of it, to be kept while the queue goes on."""
         functions = {name: replace(books) for name, books in self.functions.items()}
         targets = {name: replace(standing) for name, standing in self.targets.items()}
-        return QueueSnapshot(functions, targets, self.limit_bytes, self.problem)
+        return QueueSnapshot(functions, targets, self.limit_bytes, self.problem, self.cramped)

@@ -67,6 +67,14 @@ class Disk:
                 self.stuck -= 1
             wait = min(wait * 2, longest)
 
+    def cramped(self, why: str | None) -> None:
+        """The disk has no room for another event, in words; None when it has some again."""
+        if why is not None and self._books.cramped is None:
+            log.error(f"the asynchronous queue {why}")
+        elif why is None:
+            log.info("the asynchronous queue takes events again")
+        self._books.cramped = why
+
     def _refused(self, error: StoreUnwritable) -> None:
         if self._books.problem is None:
             log.error(

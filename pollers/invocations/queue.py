@@ -18,6 +18,7 @@ from pollers.invocations.event import OVERHEAD_BYTES, QueuedEvent
 from pollers.invocations.lane import Lane
 from pollers.invocations.parts import Parts
 from pollers.invocations.reporting import Reporter
+from pollers.invocations.reserve import disk_has_room
 from pollers.storage import StoreUnwritable
 from pollers.supervisor.service import Books as ServiceBooks
 from pollers.telemetry.async_facts import EventQueued, untold
@@ -45,6 +46,7 @@ little enough for the disks that containers are given."""
 
 PROBE_SECONDS = 10.0
 """How often a disk that has refused something is tried."""
+NO_ROOM = "takes no more events: the disk (runtime.state) has only the room left that those need which are queued"
 
 
 class AsyncQueue:
@@ -73,6 +75,7 @@ class AsyncQueue:
         self._clock = clock or SystemClock()
         self._books = Books(limit_bytes)
         self._disk = Disk(state, self._books)
+        self._folder = state.path.parent
         self.tell: AsyncSink = untold
         """Takes what happens to events; to be set before there are any."""
         self._being_written = 0
@@ -104,18 +107,19 @@ class AsyncQueue:
         size = len(event) + OVERHEAD_BYTES
         books = self._books
         if not beyond_limit and not books.room(self._being_written + size):
-            books.of(function).refused += 1
-            raise QueueFull(
-                f"the asynchronous queue holds {books.bytes} bytes and takes {books.limit_bytes} at most (runtime.state): an event "
-                f"of {len(event)} bytes for function {function} was not accepted"
-            )
+            why = f"holds {books.bytes} bytes and takes {books.limit_bytes} at most (runtime.state)"
+            raise self._full(function, len(event), why)
         now = self._clock.time()
         kept = QueuedEvent(0, function, request_id, now, size, payload=event)
         self._being_written += size
         try:
-            fresh = await self._disk.call(partial(_write, event=kept, also=also))
+            room = None if beyond_limit else partial(disk_has_room, folder=self._folder, more=self._being_written)
+            fresh = await self._disk.call(partial(_write, event=kept, also=also, room=room))
         finally:
             self._being_written -= size
+        if fresh is None:
+            self._disk.cramped(NO_ROOM)
+            raise self._full(function, len(event), NO_ROOM)
         if not fresh:
             books.of(function).duplicates += 1
             return False
@@ -123,6 +127,12 @@ class AsyncQueue:
         self.tell(function, EventQueued((request_id,), len(event)))
         self._due(function, now)
         return True
+
+    def _full(self, function: str, size: int, why: str) -> QueueFull:
+        self._books.of(function).refused += 1
+        return QueueFull(
+            f"the asynchronous queue {why}: an event of {size} bytes for function {function} was not accepted"
+        )
 
     # -- running -------------------------------------------------------------------------------------------------------
 
@@ -155,6 +165,11 @@ class AsyncQueue:
             if self._books.problem is not None:
                 with suppress(StoreUnwritable):
                     await self._disk.call(rows.probe)
+            if self._books.cramped is not None:
+                room = partial(disk_has_room, folder=self._folder, more=OVERHEAD_BYTES)
+                with suppress(StoreUnwritable):
+                    if await self._disk.call(room, writes=False):
+                        self._disk.cramped(None)
 
     def _go_on_from(self, kept: rows.Kept) -> None:
         differing = self._books.recounted(kept)
@@ -237,7 +252,15 @@ class AsyncQueue:
         return ServiceBooks(self._books.balanced, figures)
 
 
-def _write(connection: sqlite3.Connection, event: QueuedEvent, also: Operation[object] | None) -> bool:
+def _write(
+    connection: sqlite3.Connection,
+    event: QueuedEvent,
+    also: Operation[object] | None,
+    room: Operation[bool] | None,
+) -> bool | None:
+    """None: there is no ``room``, and nothing was written."""
+    if room is not None and not room(connection):
+        return None
     if also is not None:
         also(connection)
     return rows.insert(connection, event, event.accepted_at)

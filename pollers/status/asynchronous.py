@@ -47,6 +47,8 @@ def problems(queue: QueueSnapshot) -> Iterator[Problem]:
     """Why the queue takes no events. The process runs on: a restart would change nothing, so it is live, but not ready."""
     if queue.problem is not None:
         yield Problem(None, f"the asynchronous queue cannot write to the disk: {queue.problem}")
+    if queue.cramped is not None:
+        yield Problem(None, f"the asynchronous queue {queue.cramped}")
     if queue.limit_bytes - queue.bytes < EVENT_LIMIT_BYTES:
         yield Problem(
             None, f"the asynchronous queue is full: it holds {queue.bytes:,} bytes and takes {queue.limit_bytes:,}"

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,6 +16,7 @@ from handlers.errors import FunctionUnusable
 from handlers.function import FunctionError, Payload, Throttle
 from pollers.destinations.ended import Condition, Role
 from pollers.invocations import QueueFull
+from pollers.invocations.reserve import disk_has_room
 from pollers.storage import StoreUnwritable
 from tests.worlds import virtual_time
 from tests.worlds.async_world import FAILED, OK, RUN_SECONDS, Settings, world_of
@@ -257,6 +263,38 @@ async def test_the_queue_is_bounded_in_bytes() -> None:
         await eventually(lambda: not queue.snapshot().depth)
         assert await queue.accept("orders", b"1" * 2_000, request_id=ONE)
         assert world.runs
+
+
+@virtual_time.test
+async def test_events_do_not_take_the_last_room_of_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Running and forgetting those that are queued takes some, too. It is said, and passes by itself."""
+    free = 17 * 1024**2
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_blocks=1 << 30, f_frsize=1, f_bavail=free))
+    written: list[str] = []
+    async with world_of() as world, world.life() as queue:
+        assert await queue.accept("orders", b"1", request_id=ONE)
+        free = 16 * 1024**2
+        with pytest.raises(QueueFull, match="takes no more events: the disk"):
+            await queue.accept("orders", b"2", request_id="r2", also=lambda _: written.append("beside it"))
+        assert await queue.accept("orders", b"3", request_id="r3", beyond_limit=True)
+        assert "no more events" in str(queue.snapshot().cramped)
+        assert (queue.snapshot().functions["orders"].refused, written) == (1, [])
+        await eventually(lambda: not queue.snapshot().depth)
+        free = 17 * 1024**2
+        await eventually(lambda: queue.snapshot().cramped is None, within=11.0)
+        assert await queue.accept("orders", b"2", request_id="r2")
+
+
+def test_room_that_the_file_has_itself_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that was long once is filled again, also on a disk that has nothing else."""
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_blocks=400_000, f_frsize=1, f_bavail=0))
+    with closing(sqlite3.connect(":memory:")) as connection:
+        assert not disk_has_room(connection, Path("/"), 100)
+        connection.execute("CREATE TABLE things (thing)")
+        connection.execute("INSERT INTO things VALUES (zeroblob(200000))")
+        connection.execute("DELETE FROM things")
+        assert disk_has_room(connection, Path("/"), 100)
+        assert not disk_has_room(connection, Path("/"), 100_000)
 
 
 @virtual_time.test

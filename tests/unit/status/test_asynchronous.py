@@ -91,6 +91,12 @@ def test_a_disk_that_takes_nothing_is_a_problem() -> None:
     assert problem.reason == "the asynchronous queue cannot write to the disk: No space left on device"
 
 
+def test_a_disk_that_takes_no_more_events_is_a_problem() -> None:
+    """Also while those that are queued go on."""
+    [problem] = problems(replace(QUEUE, cramped="takes no more events"))
+    assert problem.reason == "the asynchronous queue takes no more events"
+
+
 def test_a_full_queue_is_a_problem() -> None:
     """As soon as it would refuse the largest event."""
     assert list(problems(replace(QUEUE, limit_bytes=900 + MIB))) == []
