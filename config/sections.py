@@ -137,13 +137,6 @@ def _proxies_are_networks(values: dict[str, Any], _folder: FilePath, report: Rep
     return sound
 
 
-def _functions_are_not_made(values: dict[str, Any], _folder: FilePath, report: Report) -> bool:
-    if not values.get("functions"):
-        return True
-    report.fault(("lambda_api", "functions"), "found true, expected false: functions cannot be created by the API yet")
-    return False
-
-
 _RULES: dict[str, tuple[Rule, ...]] = {
     "runtime": (_place_checkpoints, _place_state, _open_address_has_token),
     "lambda_api": (
@@ -151,7 +144,6 @@ _RULES: dict[str, tuple[Rule, ...]] = {
         _account_is_one,
         _keys_differ,
         _proxies_are_networks,
-        _functions_are_not_made,
     ),
 }
 """What a section's options are held to together; a rule may also place what is relative. Each returns False after a fault."""

@@ -79,7 +79,7 @@ class LambdaApi(Model):
         default="000000000000", min_length=12, max_length=12, description="account in the functions' ARNs"
     )
     functions: bool = Field(
-        default=False, description="whether functions may be created by the API, which brings code; not served yet"
+        default=False, description="whether functions may be made and changed by the API, which brings code"
     )
     queue_seconds: float = Field(
         default=0,

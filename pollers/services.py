@@ -20,6 +20,9 @@ from pollers.lambda_api import Callers, Here, LambdaApiService, OpenAccess, Sign
 from pollers.lambda_api.control import Control, control_operations
 from pollers.lambda_api.directory import Directory
 from pollers.lambda_api.invoke import Invoking
+from pollers.made_functions import TABLES as MADE_FUNCTIONS
+from pollers.made_functions import CodeFolders, MadeFunctions
+from pollers.made_functions import StateRows as FunctionRows
 from pollers.made_mappings import TABLES as MADE_MAPPINGS
 from pollers.made_mappings import MappingRegister
 from pollers.made_mappings import StateRows as MappingRows
@@ -46,7 +49,7 @@ log = structlog.stdlib.get_logger(__name__)
 _new_id = partial(new_request_id, random.SystemRandom())
 """Ids that nobody can guess, at half the cost of :func:`uuid.uuid4`."""
 
-TABLES = (RESOURCES, INVOCATIONS, SCHEDULES, MADE_MAPPINGS)
+TABLES = (RESOURCES, INVOCATIONS, SCHEDULES, MADE_FUNCTIONS, MADE_MAPPINGS)
 """Of every room that keeps rows, whether it is configured or not: a table that is not known makes the state a stranger's."""
 
 
@@ -78,17 +81,38 @@ async def serving_functions(config: Config, runtime: Runtime, around: Around) ->
             state = await stack.enter_async_context(State(config.runtime.state_folder, TABLES))
             resources = Resources(StateRows(state), runtime.functions)
             await resources.open()
-            resources.follow(config.functions)
+            functions = await _made_functions(config, state, runtime, resources)
+            base = functions.completed if functions is not None else _as_given
+            resources.follow(base(config).functions)
             queue = _queue(state, runtime, resources, around)
             schedules = Schedules(config, state, queue, Post(Ways(around.aws, config.aws.region or "")))
             runtime.services = (resources, queue, schedules)
             if config.lambda_api is not None:
-                made = MappingRegister(MappingRows(state), runtime, around.forget)
+                made = MappingRegister(MappingRows(state), runtime, around.forget, base=base)
                 await made.open()
                 runtime.complete = made.completed
-                listening = _Listening(config.lambda_api, runtime, resources, made, queue, around.board)
-                runtime.services = (*runtime.services, made, await listening.begin(stack))
+                listening = _Listening(config.lambda_api, runtime, resources, functions, made, queue, around.board)
+                own = (functions,) if functions is not None else ()
+                runtime.services = (*runtime.services, *own, made, await listening.begin(stack))
         yield queue
+
+
+async def _made_functions(config: Config, state: State, runtime: Runtime, resources: Resources) -> MadeFunctions | None:
+    """The functions that the API made; None where it makes none. What it made before does not run then, and is kept."""
+    rows = FunctionRows(state)
+    if config.lambda_api is None or not config.lambda_api.functions:
+        if names := sorted(await rows.load()):
+            log.warning(
+                "functions that were made through the API do not run: lambda_api.functions is false", functions=names
+            )
+        return None
+    made = MadeFunctions(rows, CodeFolders(state.path.parent / "functions"), runtime, resources.forget)
+    await made.open()
+    return made
+
+
+def _as_given(config: Config) -> Config:
+    return config
 
 
 def _queue(state: State, runtime: Runtime, resources: Resources, around: Around) -> AsyncQueue:
@@ -108,6 +132,7 @@ class _Listening:
     at: LambdaApi
     runtime: Runtime
     resources: Resources
+    functions: MadeFunctions | None
     mappings: MappingRegister
     queue: AsyncQueue
     board: Board
@@ -117,10 +142,15 @@ class _Listening:
         at, runtime, resources = self.at, self.runtime, self.resources
         callers = Callers()
         here = Here(str(runtime.config.api_region), at.account)
-        directory = Directory(runtime.functions, here)
+        directory = Directory(runtime.functions, here, self.functions)
         # The port may be chosen by the system, so it is asked for by whoever tells a URL; nobody does before requests are answered.
         control = Control(
-            resources, directory, self.mappings, lambda name: address_of(name, here.region, url), self._result_of
+            resources,
+            directory,
+            self.mappings,
+            lambda name: address_of(name, here.region, url),
+            self._result_of,
+            self.functions,
         )
         invoking = Invoking(directory, callers, at.queue_seconds, self.queue)
         operations = (*invoking.operations(), *control_operations(control))

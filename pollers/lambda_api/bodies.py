@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+
 HELD_LIMIT_BYTES = 128 * 1024 * 1024
 """Of requests that run or arrive, and of answers that are read slowly: twenty of the largest."""
 ARRIVING_LIMIT_BYTES = HELD_LIMIT_BYTES // 2
 """Of requests that arrive slowly: clients that never send the rest must not keep others out."""
 
 
-class Bodies:
-    """A count with a limit. An answer is counted whatever is held, since its function has run; requests are refused meanwhile."""
+ORDINARY_LIMIT_BYTES = 8 * 1024 * 1024
+"""Longer bodies, which bring code, come one after another and are not counted. Reading one takes three times its length."""
 
-    __slots__ = ("_limits_bytes", "arriving", "held_bytes")
+
+class Bodies:
+    """A count with a limit. An answer is counted whatever is held, since its function has run; requests are refused meanwhile.
+
+    ``large`` is held by the one request whose body is longer than an ordinary one.
+    """
+
+    __slots__ = ("_limits_bytes", "arriving", "held_bytes", "large")
 
     def __init__(self, limit_bytes: int = HELD_LIMIT_BYTES, arriving_limit_bytes: int = ARRIVING_LIMIT_BYTES) -> None:
         self._limits_bytes = (limit_bytes, arriving_limit_bytes)
         self.held_bytes = 0
+        self.large = asyncio.Lock()
         self.arriving = 0
         """Requests whose bodies did not come with their heads and are not whole yet."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pollers.lambda_api.errors import conflict
 from pollers.lambda_api.names import LATEST, Here, Named, named, not_there
 
 if TYPE_CHECKING:
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
 
     from pollers.functions import FunctionHost
     from pollers.lambda_api.operations import Call
+    from pollers.made_functions import MadeFunctions
+
+PENDING = "The operation cannot be performed at this time. The function is currently in the following state: Pending"
+"""Of a function that is being made (docs/lambda 16.9)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +30,21 @@ class Found:
 
 
 class Directory:
-    """Looks functions up for each call, so that a reload needs nothing of it."""
+    """Looks functions up for each call, so that a reload needs nothing of it. ``made``: functions that the API made."""
 
-    def __init__(self, functions: Mapping[str, FunctionHost], here: Here) -> None:
+    def __init__(self, functions: Mapping[str, FunctionHost], here: Here, made: MadeFunctions | None = None) -> None:
         self._functions = functions
+        self._made = made
         self.here = here
 
     @property
     def functions(self) -> Mapping[str, FunctionHost]:
-        """All of them, by name."""
+        """All that run, by name, those that are hidden too."""
         return self._functions
+
+    def hides(self, name: str) -> bool:
+        """Whether what runs under a name is a function that has been deleted."""
+        return self._made is not None and self._made.hides(name)
 
     def of(self, call: Call) -> Found:
         """The function in the path's ``FunctionName``, with the query's ``Qualifier``. Raises ApiError, see :meth:`find`."""
@@ -44,6 +54,10 @@ class Directory:
         """The function of a name, ARN or part of one. Raises ApiError in Lambda's order and words (docs/lambda 11.3)."""
         what = named(given, qualifier, self.here)
         host = self._functions.get(what.name)
-        if host is None or what.account != self.here.account or what.qualifier not in (None, LATEST):
+        if what.account != self.here.account or what.qualifier not in (None, LATEST):
+            raise not_there(what, self.here)
+        if host is None or self.hides(what.name):
+            if self._made is not None and self._made.find(what.name) is not None:
+                raise conflict(PENDING)
             raise not_there(what, self.here)
         return Found(what, host, self.here.arn(what.name))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from anyio import to_thread
+
 from pollers.lambda_api.browsers import from_page
 from pollers.lambda_api.errors import denied, request_too_large
 from pollers.lambda_api.incoming import BodyTooLong
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from pollers.lambda_api.incoming import Incoming, Outgoing
     from pollers.lambda_api.operations import Reply
     from pollers.lambda_api.routes import Routes
+
+CHECKED_IN_THREAD_BYTES = 8 * 1024 * 1024
+"""Longer bodies are hashed in a thread: on the event loop that would take tens of milliseconds."""
 
 
 class Sites(Protocol):
@@ -53,13 +58,18 @@ class Front:
         admitted = self._access.admit(incoming)
         operation, parameters = self.routes.find(incoming.method, incoming.raw_path)
         incoming.operation = operation.name
+        if operation.refusal is not None:
+            raise denied(operation.refusal)
         try:
             body = await incoming.read(operation.body_limit_bytes)
         except BodyTooLong:
             limit = operation.body_limit_bytes
             name = _TOLD.get(operation.name, operation.name)
             raise request_too_large(f"Request must be smaller than {limit} bytes for the {name} operation") from None
-        admitted.check(body)
+        if len(body) > CHECKED_IN_THREAD_BYTES:
+            await to_thread.run_sync(admitted.check, body)
+        else:
+            admitted.check(body)
         return await operation.handler(Call(operation, parameters, body, incoming))
 
 

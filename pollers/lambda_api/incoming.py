@@ -12,6 +12,7 @@ from aiohttp.web_protocol import RequestPayloadError
 from multidict import CIMultiDict
 
 from handlers.errors import ReaderGone
+from pollers.lambda_api.bodies import ORDINARY_LIMIT_BYTES
 from pollers.lambda_api.errors import CALLER_REASON, ApiError, malformed, throttled
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 BODY_SECONDS = 60.0
 """How long a body may take to arrive: 6 MB in that time are 100 KB a second."""
+LARGE_BODY_SECONDS = 300.0
+"""The same of a body that is longer than ordinary ones: 70 MB in that time are 240 KB a second."""
+TURN_SECONDS = 60.0
+"""How long a request with such a body waits for its turn."""
 READING_SECONDS = 60.0
 """How long a client may take to make room for a piece of an answer."""
 SLOWEST_BYTES_A_SECOND = 100_000
@@ -55,6 +60,7 @@ class Incoming:
         self._connection = connection
         self._bodies = bodies
         self._held_bytes = 0
+        self._has_turn = False
         self.begun = False
         self.operation = ""
         self.request_id = request_id
@@ -112,6 +118,8 @@ class Incoming:
         length = self._request.content_length
         if length is not None and length > limit_bytes:
             raise BodyTooLong(limit_bytes, length)
+        if limit_bytes > ORDINARY_LIMIT_BYTES and (length is None or length > ORDINARY_LIMIT_BYTES):
+            await self._take_turn()
         await self._invite()
         if content.is_eof():
             # The usual case: it came with the head.
@@ -120,14 +128,13 @@ class Incoming:
             if len(body) > limit_bytes:
                 raise BodyTooLong(limit_bytes, None)
             return body
+        seconds = LARGE_BODY_SECONDS if self._has_turn else BODY_SECONDS
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                with self._arriving():
+            async with asyncio.timeout(seconds):
+                with self._arriving(seconds):
                     return await self._read_slowly(limit_bytes)
         except TimeoutError:
-            raise ApiError(
-                408, "RequestTimeoutException", f"the body did not arrive within {BODY_SECONDS:.0f} s"
-            ) from None
+            raise ApiError(408, "RequestTimeoutException", f"the body did not arrive within {seconds:.0f} s") from None
         except (RequestPayloadError, ConnectionError) as broken:
             # The body's reader keeps the exception, whose frames keep the reader and all that it holds. The collector comes seldom
             # (pollers/aws/wire/collector.py), so a hundred kilobytes for each client that goes away would add up.
@@ -145,11 +152,11 @@ class Incoming:
         return bytes(kept)
 
     @contextmanager
-    def _arriving(self) -> Iterator[None]:
+    def _arriving(self, seconds: float) -> Iterator[None]:
         """While the body arrives, the connection is none of those that work."""
         self._bodies.arriving += 1
         if self._connection is not None:
-            self._connection.arriving(2 * BODY_SECONDS)  # the timeout comes first, and is answered
+            self._connection.arriving(2 * seconds)  # the timeout comes first, and is answered
         try:
             yield
         finally:
@@ -157,7 +164,18 @@ class Incoming:
             if self._connection is not None:
                 self._connection.begun()
 
+    async def _take_turn(self) -> None:
+        """Wait until no other request has such a body. Nothing of this one is read meanwhile. Raises ApiError."""
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await self._bodies.large.acquire()
+        except TimeoutError:
+            raise throttled(CALLER_REASON, 1) from None
+        self._has_turn = True
+
     def _hold(self, count: int, *, arriving: bool = False) -> None:
+        if self._has_turn:
+            return
         if not self._bodies.take(count, arriving=arriving):
             raise throttled(CALLER_REASON, 1)
         self._held_bytes += count
@@ -178,6 +196,9 @@ class Incoming:
         """What was held of its body is held no longer."""
         self._bodies.give(self._held_bytes)
         self._held_bytes = 0
+        if self._has_turn:
+            self._has_turn = False
+            self._bodies.large.release()
 
     async def begin(self, status: int, headers: Mapping[str, str], content_type: str | None) -> Outgoing:
         """Send the head of an answer whose body comes piece by piece. Raises ReaderGone."""
@@ -206,6 +227,7 @@ class Incoming:
         """
         seconds = READING_SECONDS + count / SLOWEST_BYTES_A_SECOND
         self._bodies.add(count)
+        seconds = LARGE_BODY_SECONDS if self._has_turn else BODY_SECONDS
         try:
             async with asyncio.timeout(seconds):
                 yield

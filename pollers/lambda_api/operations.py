@@ -98,3 +98,5 @@ class Operation:
     headers: tuple[str, ...] = ()
     content_type: str = JSON
     """Of the reply, where it has a body."""
+    refusal: str | None = None
+    """Why nobody is served: whoever calls is told so, and the body is not read."""

@@ -46,6 +46,7 @@ class MappingRegister:
     :meth:`open` comes first, and :meth:`completed` completes every configuration that ``runtime`` is to run. A change is durable
     when its method returns, and is applied in the background: by :meth:`run`, which the supervisor runs as one of its services.
     Changes are made one at a time; what they end or wait for holds up nobody else. ``forget`` drops the checkpoints of a mapping.
+    ``base`` completes a configuration by what else was made: functions.
     """
 
     name = "made_mappings"
@@ -56,10 +57,12 @@ class MappingRegister:
         runtime: Runtime,
         forget: Callable[[str], Awaitable[None]],
         *,
+        base: Callable[[Config], Config] = lambda config: config,
         clock: Clock | None = None,
     ) -> None:
         self._rows = rows
         self._runtime = runtime
+        self._base = base
         self._clock = clock or SystemClock()
         self._entries: dict[str, Entry] = {}
         self._settling = Settling(self._entries, runtime, self.completed, rows, forget)
@@ -103,7 +106,8 @@ class MappingRegister:
         return self._completed(self._runtime.given).waiting
 
     def _completed(self, config: Config) -> Completed:
-        return completed(config, [entry.running for entry in self._entries.values() if entry.running is not None])
+        running = [entry.running for entry in self._entries.values() if entry.running is not None]
+        return completed(self._base(config), running)
 
     # -- reading ---------------------------------------------------------------------------------------------------------
 
@@ -233,7 +237,7 @@ class MappingRegister:
         return entry
 
     def _check_place(self, model: MappingModel) -> None:
-        if model.function_name not in self._runtime.given.functions:
+        if model.function_name not in self._base(self._runtime.given).functions:
             raise NoFunction(model.function_name)
         others = {name: entry.model for name, entry in self._entries.items() if name != model.name}
         for name, other in {**self._given(), **others}.items():

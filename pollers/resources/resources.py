@@ -122,6 +122,15 @@ class Resources:
             self._reserve([name])
             return answer
 
+    async def forget(self, name: str) -> None:
+        """Drop all that was made of a function that has been deleted. Raises as :meth:`change` does."""
+        async with self._changing:
+            with anyio.fail_after(WRITE_SECONDS, shield=True):
+                await self._rows.remove(name)
+                self._made.pop(name, None)
+                self.unwritten.discard(name)
+            self._reserve([name])
+
     # -- following the configuration -------------------------------------------------------------------------------------
 
     def follow(self, models: Mapping[str, FunctionModel]) -> None:

@@ -26,6 +26,9 @@ class ResourceRows(Protocol):
         Raises a StoreError when nothing was written.
         """
 
+    async def remove(self, function: str) -> None:
+        """Remove the document of a function, if there is one. Durable on return; raises as :meth:`save` does."""
+
 
 class MemoryRows:
     """Documents in memory, for tests, and for whoever asks nothing of a restart."""
@@ -41,6 +44,10 @@ class MemoryRows:
         """See ``ResourceRows.save``."""
         self._documents.update(documents)
 
+    async def remove(self, function: str) -> None:
+        """See ``ResourceRows.remove``."""
+        self._documents.pop(function, None)
+
 
 class StateRows:
     """Documents in the state; implements ``ResourceRows``. The state is open for as long as they are used."""
@@ -55,6 +62,12 @@ class StateRows:
     async def save(self, documents: Mapping[str, str]) -> None:
         """See ``ResourceRows.save``."""
         await self._state.call(lambda connection: _save(connection, documents))
+
+    async def remove(self, function: str) -> None:
+        """See ``ResourceRows.remove``."""
+        await self._state.call(
+            lambda connection: connection.execute("DELETE FROM resources WHERE function = ?", (function,))
+        )
 
 
 def _load(connection: sqlite3.Connection) -> dict[str, str]:

@@ -6,18 +6,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from pollers.lambda_api import errors
+from pollers.lambda_api.control.function_document import revision_id
+from pollers.lambda_api.control.made_document import made_revision_id
 from pollers.lambda_api.names import LATEST, Named, named
 from pollers.resources.errors import GivenByConfiguration
 from pollers.storage import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from config.models import FunctionModel
-    from pollers.functions import FunctionHost
     from pollers.lambda_api.directory import Directory
     from pollers.lambda_api.names import Here
     from pollers.lambda_api.operations import Call
+    from pollers.made_functions import Entry, MadeFunctions
     from pollers.made_mappings import MappingRegister
     from pollers.resources import Resources
     from pollers.resources.changes import Change
@@ -30,7 +32,8 @@ T = TypeVar("T")
 class Control:
     """``directory``: the functions that there are. ``url_of``: where the URL of a function is reached, if it has one.
 
-    ``result_of``: how a mapping's last batch went, by the mapping's name; None when there was none yet.
+    ``result_of``: how a mapping's last batch went, by the mapping's name; None when there was none yet. ``functions``: those that
+    the API made; None where it makes none.
     """
 
     resources: Resources
@@ -38,16 +41,28 @@ class Control:
     mappings: MappingRegister
     url_of: Callable[[str], str]
     result_of: Callable[[str], Outcome | None]
+    functions: MadeFunctions | None = None
 
     @property
     def here(self) -> Here:
         """Region and account."""
         return self.directory.here
 
-    @property
-    def hosts(self) -> Mapping[str, FunctionHost]:
-        """The functions that there are now."""
-        return self.directory.functions
+    def models(self) -> dict[str, FunctionModel]:
+        """The functions that there are now, by name."""
+        hosts = {name: host.model for name, host in self.directory.functions.items() if not self.directory.hides(name)}
+        made = self.functions.names() if self.functions is not None else ()
+        return {**hosts, **{name: entry.model for name in made if (entry := self.made_function(name)) is not None}}
+
+    def made_function(self, name: str) -> Entry | None:
+        """The function of this name that the API made, if it is one."""
+        return self.functions.find(name) if self.functions is not None else None
+
+    def has(self, name: str) -> bool:
+        """Whether there is a function of this name."""
+        if self.made_function(name) is not None:
+            return True
+        return name in self.directory.functions and not self.directory.hides(name)
 
     def named(self, call: Call) -> Named:
         """The function that a call names. Raises ApiError; whether it exists is not asked."""
@@ -55,12 +70,18 @@ class Control:
 
     def exists(self, name: Named) -> bool:
         """Whether there is such a function, and the version or alias that is named: there is none but ``$LATEST``."""
-        ours = name.name in self.hosts and name.account == self.here.account
+        ours = name.account == self.here.account and self.has(name.name)
         return ours and name.qualifier in (None, LATEST)
 
     def model(self, name: str) -> FunctionModel:
         """The configuration of a function that exists."""
-        return self.hosts[name].model
+        entry = self.made_function(name)
+        return entry.model if entry is not None else self.directory.functions[name].model
+
+    def revision_id(self, name: str) -> str:
+        """The revision of a function that exists, and of its policy: another one after each change (docs/lambda 11.12)."""
+        made, entry = self.resources.made_of(name), self.made_function(name)
+        return revision_id(made) if entry is None else made_revision_id(entry, made)
 
     def function(self, call: Call) -> str:
         """The name of the function that a call names. Raises ApiError, 404 in the words of most operations.

@@ -151,7 +151,7 @@ class EventInvokeConfigs:
             self._control.here.account,
         ):
             target, _, qualifier = arn.resource.removeprefix("function:").partition(":")
-            if target not in self._control.hosts or qualifier not in ("", LATEST):
+            if not self._control.has(target) or qualifier not in ("", LATEST):
                 raise errors.invalid_parameter(f"The destination ARN {text} is invalid.")
             if target == name.name:
                 raise errors.invalid_parameter("You can't specify the function as a destination for itself.")

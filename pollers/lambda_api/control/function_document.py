@@ -30,6 +30,7 @@ _NOT_SHOWN = {
     "Message": "Headrace does not show the values of environment variables through the API.",
 }
 _UNSEEN = Seen("00" * 32, 0.0, 0.0)
+STATES = ("State", "LastUpdateStatus")
 _RUNTIME_VERSION = "0cdcfbdefbc5e7d3343f73c2e2dd3cba17d61dea0686b404502a0c9ce83931b9"
 """Of the form that AWS's have: 64 hexadecimal digits."""
 
@@ -48,7 +49,7 @@ def configuration(
         "Description": "",
         "Timeout": math.ceil(model.timeout),
         "MemorySize": _memory(model),
-        "LastModified": _time(seen.modified_at),
+        "LastModified": time_text(seen.modified_at),
         "CodeSha256": base64.b64encode(bytes.fromhex(seen.digest)).decode(),
         "Version": LATEST,
         "TracingConfig": {"Mode": "PassThrough"},
@@ -77,7 +78,7 @@ def revision_id(made: Made) -> str:
 
 
 def _states(model: FunctionModel, here: Here) -> dict[str, Any]:
-    states: dict[str, Any] = {"State": "Active", "LastUpdateStatus": "Successful"}
+    states: dict[str, Any] = dict(zip(STATES, ("Active", "Successful"), strict=True))
     if not _is_remote(model):
         arn = f"arn:{partition_of(here.region)}:lambda:{here.region}::runtime:{_RUNTIME_VERSION}"
         states["RuntimeVersionConfig"] = {"RuntimeVersionArn": arn}
@@ -114,6 +115,6 @@ def _logging(name: str, config: LoggingConfig | None) -> dict[str, str]:
     return {"LogFormat": config.log_format, **levels, "LogGroup": config.log_group or f"/aws/lambda/{name}"}
 
 
-def _time(seconds: float) -> str:
+def time_text(seconds: float) -> str:
     """As functions have it, unlike mappings and URLs: ``2018-11-20T20:41:16.647+0000``."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{int(seconds * 1000) % 1000:03}+0000"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pollers.lambda_api.control.function_document import code, configuration
+from pollers.lambda_api.control.made_document import made_configuration
 from pollers.lambda_api.control.paging import page
 from pollers.lambda_api.control.requests import only_given, query_members
 from pollers.lambda_api.operations import Operation, Reply, json_reply
@@ -60,11 +61,11 @@ class Functions:
         return json_reply(self._configuration(name, qualified=call.qualifier is not None))
 
     async def list(self, call: Call) -> Reply:
-        """All functions that are configured, by name."""
+        """All functions, by name."""
         members = query_members(call.query)
         versions = members.choice("FunctionVersion", ("ALL",))
         members.check()
-        shown, more = page(self._control.hosts, call.query, ITEMS_AT_MOST)
+        shown, more = page(self._control.models(), call.query, ITEMS_AT_MOST)
         found = [self._configuration(name, listed=True, qualified=versions is not None) for name in shown]
         return json_reply({"Functions": found, **more})
 
@@ -87,17 +88,20 @@ class Functions:
 
     async def get_account(self, call: Call) -> Reply:
         """What the functions may run together."""
-        models = {name: host.model for name, host in self._control.hosts.items()}
+        models = self._control.models()
         free = [name for name in models if self._control.resources.made_of(name).reserved is None]
         limits = {
             **ACCOUNT_LIMITS,
             "ConcurrentExecutions": sum(model.concurrency for model in models.values()),
             "UnreservedConcurrentExecutions": sum(models[name].concurrency for name in free),
         }
-        usage = {"TotalCodeSize": 0, "FunctionCount": len(models)}
+        sizes = (entry.made.code.size for name in models if (entry := self._control.made_function(name)) is not None)
+        usage = {"TotalCodeSize": sum(sizes), "FunctionCount": len(models)}
         return json_reply({"AccountLimit": limits, "AccountUsage": usage})
 
     def _configuration(self, name: str, *, listed: bool = False, qualified: bool = False) -> dict[str, Any]:
         control = self._control
-        made = control.resources.made_of(name)
+        made, entry = control.resources.made_of(name), control.made_function(name)
+        if entry is not None:
+            return made_configuration(entry, made, control.here, listed=listed, qualified=qualified)
         return configuration(name, control.model(name), made, control.here, listed=listed, qualified=qualified)

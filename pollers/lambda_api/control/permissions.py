@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from pollers.lambda_api import errors
-from pollers.lambda_api.control.function_document import revision_id
 from pollers.lambda_api.control.requests import Members, members_of
 from pollers.lambda_api.control.url_configs import AUTH_TYPES
 from pollers.lambda_api.names import LATEST
@@ -100,7 +99,7 @@ class Permissions:
     async def remove(self, call: Call) -> Reply:
         """Removes a statement, and with the last one the policy."""
         named = self._control.named(call)
-        if named.name not in self._control.hosts:
+        if not self._control.has(named.name):
             raise errors.not_found(f"No policy found for: {self._control.here.arn(named.name)}")
         name, sid = self._control.function(call), call.parameters["StatementId"]
         statements = self._control.resources.made_of(name).statements
@@ -115,7 +114,7 @@ class Permissions:
         return empty_reply()
 
     def _revision(self, name: str) -> str:
-        return revision_id(self._control.resources.made_of(name))
+        return self._control.revision_id(name)
 
     def _check_revision(self, name: str, given: str | None) -> None:
         if given and given != self._revision(name):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pollers.lambda_api.control.concurrency import Concurrency
 from pollers.lambda_api.control.event_invoke import EventInvokeConfigs
+from pollers.lambda_api.control.function_changes import FunctionChanges
 from pollers.lambda_api.control.functions import Functions
 from pollers.lambda_api.control.mappings import Mappings
 from pollers.lambda_api.control.permissions import Permissions
@@ -19,5 +20,5 @@ if TYPE_CHECKING:
 
 def control_operations(control: Control) -> tuple[Operation, ...]:
     """Their declarations, to be served beside those that invoke."""
-    kinds = (Functions, Concurrency, EventInvokeConfigs, UrlConfigs, Permissions, Mappings, Tagging)
+    kinds = (Functions, FunctionChanges, Concurrency, EventInvokeConfigs, UrlConfigs, Permissions, Mappings, Tagging)
     return tuple(operation for kind in kinds for operation in kind(control).operations())

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pollers.lambda_api.control.control import Control
+    from pollers.lambda_api.control.requests import Members
     from pollers.lambda_api.operations import Call, Reply
 
 PATH = "/2017-03-31/tags/{Resource}"
@@ -104,7 +105,12 @@ class Tagging:
 
 def read_tags(body: bytes, *, required: bool) -> dict[str, str]:
     """The tags that a document gives. Raises ApiError; where they are ``required``, also for none."""
-    sent: Any = members_of(body).sent("Tags")
+    return tags_of(members_of(body), required=required)
+
+
+def tags_of(members: Members, *, required: bool) -> dict[str, str]:
+    """The tags among a document's members. Raises as :func:`read_tags` does."""
+    sent: Any = members.sent("Tags")
     if sent is None and required:
         raise errors.invalid("Value null at 'tags' failed to satisfy constraint: Member must not be null")
     if sent is not None and not isinstance(sent, dict):

@@ -66,9 +66,7 @@ def test_paths_that_could_lead_elsewhere_are_refused(name: str, because: str) ->
         read_package(package((name, b"x")))
 
 
-@pytest.mark.parametrize(
-    "kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFDIR]
-)
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFDIR])
 def test_what_is_no_file_is_refused(kind: int) -> None:
     """Links above all: a later file could be written through one."""
     with pytest.raises(ArchiveRefused, match="which is"):
