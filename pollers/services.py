@@ -21,7 +21,7 @@ from pollers.lambda_api.control import Control, control_operations
 from pollers.lambda_api.directory import Directory
 from pollers.lambda_api.invoke import Invoking
 from pollers.made_functions import TABLES as MADE_FUNCTIONS
-from pollers.made_functions import CodeFolders, MadeFunctions
+from pollers.made_functions import CodeFolders, FunctionRegister
 from pollers.made_functions import StateRows as FunctionRows
 from pollers.made_mappings import TABLES as MADE_MAPPINGS
 from pollers.made_mappings import MappingRegister
@@ -97,7 +97,9 @@ async def serving_functions(config: Config, runtime: Runtime, around: Around) ->
         yield queue
 
 
-async def _made_functions(config: Config, state: State, runtime: Runtime, resources: Resources) -> MadeFunctions | None:
+async def _made_functions(
+    config: Config, state: State, runtime: Runtime, resources: Resources
+) -> FunctionRegister | None:
     """The functions that the API made; None where it makes none. What it made before does not run then, and is kept."""
     rows = FunctionRows(state)
     if config.lambda_api is None or not config.lambda_api.functions:
@@ -106,7 +108,7 @@ async def _made_functions(config: Config, state: State, runtime: Runtime, resour
                 "functions that were made through the API do not run: lambda_api.functions is false", functions=names
             )
         return None
-    made = MadeFunctions(rows, CodeFolders(state.path.parent / "functions"), runtime, resources.forget)
+    made = FunctionRegister(rows, CodeFolders(state.path.parent / "functions"), runtime, resources.forget)
     await made.open()
     return made
 
@@ -132,7 +134,7 @@ class _Listening:
     at: LambdaApi
     runtime: Runtime
     resources: Resources
-    functions: MadeFunctions | None
+    functions: FunctionRegister | None
     mappings: MappingRegister
     queue: AsyncQueue
     board: Board

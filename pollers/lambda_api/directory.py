@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pollers.functions import FunctionHost
     from pollers.lambda_api.operations import Call
-    from pollers.made_functions import MadeFunctions
+    from pollers.made_functions import FunctionRegister
 
 PENDING = "The operation cannot be performed at this time. The function is currently in the following state: Pending"
 """Of a function that is being made (docs/lambda 16.9)."""
@@ -32,7 +32,7 @@ class Found:
 class Directory:
     """Looks functions up for each call, so that a reload needs nothing of it. ``made``: functions that the API made."""
 
-    def __init__(self, functions: Mapping[str, FunctionHost], here: Here, made: MadeFunctions | None = None) -> None:
+    def __init__(self, functions: Mapping[str, FunctionHost], here: Here, made: FunctionRegister | None = None) -> None:
         self._functions = functions
         self._made = made
         self.here = here

@@ -1,7 +1,7 @@
 """Functions that Lambda's API made of packages: kept in the state, and run beside those that the configuration gives.
 
 May import :mod:`pollers.supervisor`, which runs them: the configuration that runs is the file's, completed by what was made, and a
-change is applied as a reload applies one. :class:`MadeFunctions` holds them. :mod:`made` are the values, :mod:`archive` judges
+change is applied as a reload applies one. :class:`FunctionRegister` holds them. :mod:`made` are the values, :mod:`archive` judges
 packages, :mod:`folders` unpacks them, :mod:`runtimes` and :mod:`reading` make models of settings, :mod:`completing` decides which
 functions run. :mod:`documents` writes and reads them as text, :mod:`store` is the seam to the disk, :mod:`tables` its table.
 """
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
         NotThere,
     )
     from pollers.made_functions.folders import CodeFolders
-    from pollers.made_functions.functions import MadeFunctions
     from pollers.made_functions.made import Code, MadeFunction
+    from pollers.made_functions.register import FunctionRegister
     from pollers.made_functions.runtimes import RUNTIMES
     from pollers.made_functions.store import FunctionRows, MemoryRows, StateRows
     from pollers.made_functions.tables import TABLES
@@ -42,11 +42,11 @@ __all__ = [
     "Code",
     "CodeFolders",
     "Entry",
+    "FunctionRegister",
     "FunctionRows",
     "GivenByFile",
     "MadeFunction",
     "MadeFunctionError",
-    "MadeFunctions",
     "MemoryRows",
     "Misfit",
     "NotKept",
@@ -59,7 +59,7 @@ __getattr__ = lazily(
         "entry": "Entry",
         "errors": "AlreadyThere ArchiveRefused ArchiveTooLarge Changing GivenByFile MadeFunctionError Misfit NotKept NotThere",
         "folders": "CodeFolders",
-        "functions": "MadeFunctions",
+        "register": "FunctionRegister",
         "made": "Code MadeFunction",
         "runtimes": "RUNTIMES",
         "store": "FunctionRows MemoryRows StateRows",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pollers.lambda_api.directory import Directory
     from pollers.lambda_api.names import Here
     from pollers.lambda_api.operations import Call
-    from pollers.made_functions import Entry, MadeFunctions
+    from pollers.made_functions import Entry, FunctionRegister
     from pollers.made_mappings import MappingRegister
     from pollers.resources import Resources
     from pollers.resources.changes import Change
@@ -41,7 +41,7 @@ class Control:
     mappings: MappingRegister
     url_of: Callable[[str], str]
     result_of: Callable[[str], Outcome | None]
-    functions: MadeFunctions | None = None
+    functions: FunctionRegister | None = None
 
     @property
     def here(self) -> Here:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from pollers.lambda_api.control.control import Control
     from pollers.lambda_api.control.function_requests import Asked
     from pollers.lambda_api.operations import Call, Reply
-    from pollers.made_functions import Entry, MadeFunctions
+    from pollers.made_functions import Entry, FunctionRegister
 
     T = TypeVar("T")
 
@@ -104,7 +104,7 @@ class FunctionChanges:
         )
 
     @property
-    def _functions(self) -> MadeFunctions:
+    def _functions(self) -> FunctionRegister:
         assert self._control.functions is not None  # noqa: S101 - the operations are refused otherwise
         return self._control.functions
 

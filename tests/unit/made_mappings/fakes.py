@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 
 from config.models import Config
+from pollers.functions import FunctionHost
 from pollers.made_mappings import MappingRegister, MemoryRows
 from pollers.supervisor.mapping import MappingState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from config.models import Mapping
+    from config.models import FunctionModel
+    from config.models import Mapping as MappingModel
+    from handlers.function import Function
     from pollers.clocks.clock import Clock
     from pollers.made_mappings import MappingRows
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 class FakeRunner:
     """Does what a test says. It ends at once, unless it is ``slow``."""
 
-    def __init__(self, model: Mapping, *, slow: bool = False) -> None:
+    def __init__(self, model: MappingModel, *, slow: bool = False) -> None:
         self.model = model
         self.state = MappingState.RUNNING if model.enabled else MappingState.DISABLED
         self.problem: str | None = None
@@ -42,12 +45,39 @@ class FakeRunner:
             self.finished.set()
 
 
+class FakeHosts(dict[str, FunctionHost]):
+    """Hosts that run nothing. With ``slow``, one that is replaced or gone has callers until a test clears ``leaving``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.leaving: list[FunctionHost] = []
+        self.slow = False
+
+    @property
+    def unfinished(self) -> list[FunctionHost]:
+        """See ``Functions.unfinished``."""
+        return [*self.values(), *self.leaving]
+
+    def follow(self, models: Mapping[str, FunctionModel]) -> None:
+        """See ``Functions.apply``."""
+        for name in [name for name, host in self.items() if models.get(name) != host.model]:
+            host = self.pop(name)
+            if self.slow:
+                self.leaving.append(host)
+        self.update({name: FunctionHost(name, model, _never) for name, model in models.items() if name not in self})
+
+
+def _never(name: str, model: FunctionModel) -> Function:
+    raise AssertionError(f"{name} is not run")
+
+
 class FakeRuntime:
     """Reloads as the real one does: what is unchanged keeps its runner."""
 
     def __init__(self) -> None:
         self.given = self.config = Config()
         self.mappings: dict[str, FakeRunner] = {}
+        self.functions = FakeHosts()
         self.reading = anyio.Lock()
         self.reloads = 0
         self.slow = False
@@ -79,6 +109,7 @@ class FakeRuntime:
 
     def _run(self, config: Config) -> None:
         old, self.config = self.config, config
+        self.functions.follow(config.functions)
         for name in old.event_source_mappings:
             if name not in config.event_source_mappings:
                 del self.mappings[name]
@@ -92,6 +123,7 @@ def made_mappings(
     rows: MappingRows | None = None,
     forgotten: list[str] | None = None,
     *,
+    base: Callable[[Config], Config] = lambda config: config,
     clock: Clock | None = None,
 ) -> MappingRegister:
     """Made mappings over ``runtime``; the names of those whose checkpoints are dropped go to ``forgotten``."""
@@ -100,6 +132,6 @@ def made_mappings(
         if forgotten is not None:
             forgotten.append(name)
 
-    made = MappingRegister(rows or MemoryRows(), cast("Any", runtime), forget, clock=clock)
+    made = MappingRegister(rows or MemoryRows(), cast("Any", runtime), forget, base=base, clock=clock)
     runtime.complete = made.completed
     return made

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from config.models import Config, PythonFunction
-from pollers.functions import FunctionHost
 from pollers.lambda_api.control import Control, control_operations
 from pollers.lambda_api.directory import Directory
-from pollers.lambda_api.errors import ApiError
+from pollers.lambda_api.errors import ApiError, denied
 from pollers.lambda_api.names import Here
 from pollers.lambda_api.operations import Call, Reply
 from pollers.lambda_api.routes import Routes
 from pollers.resources import MemoryRows, Resources
+from tests.unit.made_functions.fakes import made_functions
 from tests.unit.made_mappings.fakes import FakeRuntime, made_mappings
 
 if TYPE_CHECKING:
-    from config.models import FunctionModel
-    from handlers.function import Function
+    from pathlib import Path
+
     from pollers.lambda_api.incoming import Incoming
     from pollers.telemetry.facts import Outcome
 
@@ -60,18 +60,32 @@ class Answer:
 
 
 class Rig:
-    """Functions ``orders`` and ``audit``, with ``options`` in the configuration of ``orders``."""
+    """Functions ``orders`` and ``audit``, with ``options`` in the configuration of ``orders``.
 
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - whatever options the configuration takes
+    With a ``code_folder`` functions are made through the API, too.
+    """
+
+    def __init__(self, code_folder: Path | None = None, **options: Any) -> None:  # noqa: ANN401 - whatever options the configuration takes
         self.clock = StoppedClock()
-        self.hosts: dict[str, FunctionHost] = {}
-        self.resources = Resources(MemoryRows(), self.hosts, clock=self.clock)
         self.runtime = FakeRuntime()
+        self.hosts = self.runtime.functions
+        self.resources = Resources(MemoryRows(), self.hosts, clock=self.clock)
         self.results: dict[str, Outcome] = {}
-        self.mappings = made_mappings(self.runtime, clock=self.clock)
-        directory = Directory(self.hosts, HERE)
+        self.functions = (
+            made_functions(self.runtime, code_folder, forget=self.resources.forget, clock=self.clock)
+            if code_folder is not None
+            else None
+        )
+        base = self.functions.completed if self.functions is not None else _as_given
+        self.mappings = made_mappings(self.runtime, base=base, clock=self.clock)
+        directory = Directory(self.hosts, HERE, self.functions)
         control = Control(
-            self.resources, directory, self.mappings, lambda name: f"http://{name}.example/", self.results.get
+            self.resources,
+            directory,
+            self.mappings,
+            lambda name: f"http://{name}.example/",
+            self.results.get,
+            self.functions,
         )
         self.operations = control_operations(control)
         self._routes = Routes(self.operations)
@@ -83,10 +97,8 @@ class Rig:
             name: PythonFunction.model_validate({"code": "/", "handler": "app.handler", **options})
             for name, options in functions.items()
         }
-        self.hosts.clear()
-        self.hosts.update({name: FunctionHost(name, model, _never) for name, model in models.items()})
-        self.resources.follow(models)
         self.runtime.follow(Config(functions={**models}))
+        self.resources.follow(models)
 
     @staticmethod
     def encoded(segment: str) -> str:
@@ -99,6 +111,8 @@ class Rig:
         pairs = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
         try:
             operation, parameters = self._routes.find(method, path)
+            if operation.refusal is not None:
+                raise denied(operation.refusal)
             reply = await operation.handler(Call(operation, parameters, sent, cast("Incoming", Sent(pairs))))
         except ApiError as error:
             document = json.loads(error.body())
@@ -108,5 +122,5 @@ class Rig:
         return Answer(reply.status, json.loads(reply.body) if reply.body else None)
 
 
-def _never(name: str, model: FunctionModel) -> Function:
-    raise AssertionError(f"{name} is not run")
+def _as_given(config: Config) -> Config:
+    return config

@@ -40,7 +40,7 @@ WRITE_SECONDS = 30.0
 """How long a change may wait for the disk; cancelling it meanwhile would leave open whether it counts."""
 
 
-class MadeFunctions:
+class FunctionRegister:
     """The functions that Lambda's API made.
 
     :meth:`open` comes first, and :meth:`completed` completes every configuration that ``runtime`` is to run. A change is durable
