@@ -34,7 +34,7 @@ class ScheduleRetryPolicy(Model):
         default=185, ge=0, le=185, description="retries of a hand-over to the function's asynchronous queue"
     )
     maximum_event_age_in_seconds: int = Field(
-        default=86_400, ge=60, le=86_400, description="seconds after the due time for which a hand-over is tried"
+        default=86_400, ge=60, le=86_400, description="seconds from its first attempt for which a hand-over is tried"
     )
 
 

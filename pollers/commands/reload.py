@@ -23,8 +23,8 @@ from pollers.commands.remote import Refused, Remote, ask, remote_options
 def command(url: str, token: str | None, timeout: float) -> None:
     """Apply the configuration that a running Headrace was started from, as it is on disk now.
 
-    Only added, removed and changed mappings stop or start, and what they have in flight is finished first. Functions that were
-    added, removed or changed are named too. A faulty configuration is refused whole (exit 2) and the old one runs on.
+    Only added, removed and changed mappings stop or start, and what they have in flight is finished first. Functions and schedules
+    that were added, removed or changed are named too. A faulty configuration is refused whole (exit 2) and the old one runs on.
     """
     answer = ask(lambda: _reload(Remote(url, token, timeout_seconds=timeout)), url)
     if answer["faults"]:
@@ -34,10 +34,11 @@ def command(url: str, token: str | None, timeout: float) -> None:
     for what in ("added", "removed", "changed"):
         for name in answer[what]:
             click.echo(f"{what}: {name}")
-    functions = answer.get("functions", [])  # a Headrace of before does not say it
-    for name in functions:
-        click.echo(f"function: {name}")
-    if not any([*(answer[what] for what in ("added", "removed", "changed")), functions]):
+    others = ("functions", "schedules")
+    for what in others:
+        for name in answer.get(what, []):  # a Headrace of before does not say it
+            click.echo(f"{what.removesuffix('s')}: {name}")
+    if not any(answer.get(what) for what in ("added", "removed", "changed", *others)):
         click.echo("nothing changed")
 
 

@@ -40,11 +40,12 @@ async def examine_destination(arn: str, aws: Aws, *, mapping: str, event_source_
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """Whom ``owner``, a function or a schedule, tells of what it did."""
+    """Whom ``owner``, a function or a schedule, tells of what it did, and for how long a delivery is tried."""
 
     owner: str
     arn: str
     purpose: Purpose[Any]
+    tried: str = "six hours"
 
 
 def _targets(config: Config) -> Iterator[_Target]:
@@ -59,7 +60,8 @@ def _targets(config: Config) -> Iterator[_Target]:
                 yield _Target(f"function {name}", arn, purpose)
     for name, schedule in config.schedules.items():
         if schedule.dead_letter_config.arn:
-            yield _Target(f"schedule {name}", schedule.dead_letter_config.arn, SCHEDULE_DEAD_LETTER)
+            tried = f"{schedule.retry_policy.maximum_event_age_in_seconds} s"
+            yield _Target(f"schedule {name}", schedule.dead_letter_config.arn, SCHEDULE_DEAD_LETTER, tried)
 
 
 async def examine_targets(config: Config, aws: Aws, arn_of: Callable[[str], str]) -> list[Finding]:
@@ -93,7 +95,7 @@ async def _examined(target: _Target, ways: Ways) -> Finding:
         with anyio.fail_after(ANSWER_SECONDS):
             warning = await (await make(target.arn, target.purpose, ways)).check()
     except DestinationUnusable as unusable:
-        fix = f"create {target.arn}, or allow its use: what cannot be delivered is tried for six hours, and then lost"
+        fix = f"what cannot be delivered to it is tried for {target.tried}, and then lost"
         return Finding(target.owner, Level.NOTE, str(unusable), fix)
     except AwsError as error:
         return fault_of(target.owner, parse_arn(target.arn), error)

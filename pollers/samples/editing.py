@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ def edited(document: Document, changes: Iterable[str]) -> Document:
     """A copy of ``document`` with each ``PATH=VALUE`` carried out.
 
     PATH names a member that is there, level by level with dots between; places in lists are numbers from 0. Where a text stands,
-    VALUE is a text as it is; elsewhere it is JSON. Raises :class:`ChangeRefused`.
+    VALUE is a text as it is; elsewhere it is JSON. What says something of a body (its MD5, its length) follows it. Raises
+    :class:`ChangeRefused`.
     """
     changed = copy.deepcopy(document)
     for change in changes:
@@ -57,8 +59,20 @@ def _replace(holder: object, parts: list[str], text: str) -> None:
             raise ChangeRefused(f"{'.'.join(parts)}: found {text!r}; expected JSON, as no text stands there") from error
     if isinstance(holder, dict):
         holder[last] = value
+        if last == "body" and isinstance(value, str):
+            _follow_body(holder, value.encode("utf-8", "surrogatepass"))
     elif isinstance(holder, list):
         holder[int(last)] = value
+
+
+def _follow_body(holder: Document, body: bytes) -> None:
+    """Adapters of web frameworks read as many bytes as the header says."""
+    if "md5OfBody" in holder:
+        holder["md5OfBody"] = hashlib.md5(body, usedforsecurity=False).hexdigest()
+    for headers in (holder.get("headers"), holder.get("multiValueHeaders")):
+        if isinstance(headers, dict):
+            for name in [name for name in headers if name.lower() == "content-length"]:
+                headers[name] = [str(len(body))] if isinstance(headers[name], list) else str(len(body))
 
 
 def _holds(holder: object) -> str:

@@ -42,13 +42,16 @@ class Plan:
 class Decision:
     """Due times, in order: those that ``run`` now, and those that are ``missed`` and do not run.
 
-    ``missed_since`` is the first that was missed, of which only the last are in ``missed``. ``look_at`` is when something follows
+    ``missed_since`` and ``missed_until`` are the first and the last that were missed, of which only the last are in ``missed``;
+    ``made_up`` is the one of them that runs now. ``look_at`` is when something follows
     next; None: never. ``next_due`` is the next due time, which may begin later.
     """
 
     run: tuple[int, ...] = ()
     missed: tuple[int, ...] = ()
     missed_since: int | None = None
+    missed_until: int | None = None
+    made_up: int | None = None
     look_at: int | None = None
     next_due: int | None = None
 
@@ -69,6 +72,8 @@ def decide(plan: Plan, memory: Memory, now: float, under_way: Collection[int] = 
         run=tuple(made_up + on_time),
         missed=tuple(late[: len(late) - len(made_up)]),
         missed_since=_first_missed(plan, memory, late[0]) if late else None,
+        missed_until=late[-1] if late else None,
+        made_up=made_up[0] if made_up else None,
         look_at=min([*begins, *([] if following is None else [following])], default=None),
         next_due=min([*waiting, *([] if following is None else [following])], default=None),
     )

@@ -229,9 +229,9 @@ class Schedules:
             "schedule: runs were missed",
             schedule=name,
             since=scheduled_time(decision.missed_since or now),
-            until=scheduled_time(max([*decision.missed, *decision.run[:1]])),
+            until=scheduled_time(decision.missed_until or now),
             policy=one.schedule.missed,
-            runs_now=scheduled_time(decision.run[0]) if decision.run else None,
+            runs_now=scheduled_time(decision.made_up) if decision.made_up is not None else None,
         )
 
     async def _sleep(self, stop: Stop) -> None:

@@ -184,7 +184,7 @@ def _schemas() -> dict[str, Any]:
         ),
         "Change": _object(mapping=text, paused=flag),
         "Draining": _object(draining=names, held={"type": "integer"}),
-        "Reloaded": _object(added=names, removed=names, changed=names, functions=names, faults=names),
+        "Reloaded": _object(added=names, removed=names, changed=names, functions=names, schedules=names, faults=names),
     }
 
 

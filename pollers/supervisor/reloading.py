@@ -23,7 +23,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """What a reload did: to mappings, and which ``functions`` were added, removed or changed.
+    """What a reload did: to mappings, and which ``functions`` and ``schedules`` were added, removed or changed.
 
     With ``faults``, nothing: the old configuration runs on.
     """
@@ -32,6 +32,7 @@ class Reloaded:
     removed: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     functions: list[str] = field(default_factory=list)
+    schedules: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
 

@@ -24,6 +24,7 @@ from pollers.telemetry.sinks import Facts, Sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from collections.abc import Mapping as MappingType
 
     from anyio.abc import TaskGroup
 
@@ -226,7 +227,13 @@ class Runtime:
         await self.functions.apply(config.functions, functions)
         if self.stopping:
             raise ReloadRefused("shutting down")
-        did = {"added": added, "removed": removed, "changed": changed, "functions": self._differing_functions(config)}
+        did = {
+            "added": added,
+            "removed": removed,
+            "changed": changed,
+            "functions": _differing(self.config.functions, config.functions),
+            "schedules": _differing(self.config.schedules, config.schedules),
+        }
         said = not renew or config != self.config
         self.config = config
         for name in removed:
@@ -243,11 +250,6 @@ class Runtime:
         runner = self.mappings.pop(name)
         runner.forget()
         self._log_books("mapping removed: ledger", runner)
-
-    def _differing_functions(self, config: Config) -> list[str]:
-        """Those that were added, removed or changed, with or without a mapping."""
-        old, new = self.config.functions, config.functions
-        return sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
 
     def _changed_functions(self, config: Config) -> set[str]:
         """Those to be renewed. One that its last mapping has left is among them, since it has no region of a source any more: its
@@ -311,3 +313,8 @@ class Runtime:
             self.exit_code = 1
         log_it = log.info if balanced else log.error
         log_it(event, mapping=runner.name, balanced=balanced, **runner.ledger.as_dict())
+
+
+def _differing(old: MappingType[str, object], new: MappingType[str, object]) -> list[str]:
+    """The names of what was added, removed or changed."""
+    return sorted(name for name in {*old, *new} if old.get(name) != new.get(name))

@@ -69,7 +69,7 @@ async def test_a_due_time_runs_once_whatever_ends_the_process(workplace: Workpla
             schedules={**schedules, "added": schedule("rate(1 day)", input='"added"')},
             runtime={"http": operator.http},
         )
-        process.send_signal(signal.SIGHUP)
+        assert (await operator.run("reload")).out == "schedule: added\n"
         await until(lambda: workplace.count()["added"], running=process)
         shown = await operator.run("status")
         async with page(workplace.folder) as seen:

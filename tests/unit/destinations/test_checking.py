@@ -80,6 +80,15 @@ async def test_a_missing_target_is_a_warning(config: Config, error: AwsError) ->
     assert all(one.fix for one in found[1:])
 
 
+async def test_of_a_missing_target_is_said_what_becomes_of_what_it_should_have(config: Config) -> None:
+    """A schedule tries for as long as its retry policy says."""
+    found = await examine_targets(config, cast("Aws", Cloud(error=NotFound("NoSuch", "none"))), arn_of)
+    assert [one.fix for one in found[1:]] == [
+        f"what cannot be delivered to it is tried for {tried}, and then lost"
+        for tried in ("six hours", "six hours", "86400 s")
+    ]
+
+
 async def test_what_keeps_aws_from_answering_is_a_fault(config: Config) -> None:
     """As for mappings."""
     found = await examine_targets(config, cast("Aws", Cloud(error=CredentialsExpired("ExpiredToken"))), arn_of)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -57,3 +57,20 @@ def test_what_cannot_be_changed_is_refused_with_what_could(change: str, problem:
     with pytest.raises(ChangeRefused) as refused:
         edited(DOCUMENT, [change])
     assert str(refused.value) == problem
+
+
+def test_what_is_said_of_a_body_follows_it() -> None:
+    """The MD5 of a message, and the length in a request's headers, by which adapters of frameworks read."""
+    [record] = cast("Any", edited({"Records": [{"body": "a", "md5OfBody": "b"}]}, ["Records.0.body=x"]))["Records"]
+    assert record == {"body": "x", "md5OfBody": "9dd4e461268c8034f5c8564e155c67a6"}
+
+    request: dict[str, object] = {
+        "headers": {"Content-Length": "9", "host": "h"},
+        "multiValueHeaders": {"Content-Length": ["9"]},
+        "body": "{}",
+    }
+    assert edited(request, ["body=caf\u00e9"]) == {
+        "headers": {"Content-Length": "5", "host": "h"},
+        "multiValueHeaders": {"Content-Length": ["5"]},
+        "body": "caf\u00e9",
+    }

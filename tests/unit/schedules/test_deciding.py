@@ -75,6 +75,7 @@ def test_the_last_of_what_was_missed_runs_once() -> None:
 
     assert decision.run == (NOON + 10 * HOUR,)
     assert (decision.missed, decision.missed_since) == ((), NOON + HOUR)
+    assert (decision.missed_until, decision.made_up) == (NOON + 10 * HOUR, NOON + 10 * HOUR)
 
 
 def test_what_was_missed_can_be_skipped() -> None:
@@ -91,8 +92,9 @@ def test_what_was_missed_can_be_skipped() -> None:
 
 
 def test_a_run_that_is_on_time_makes_up_for_what_was_missed() -> None:
-    """Never two runs at once."""
+    """Never two runs at once. It was not missed itself, and is not said to have been."""
     decision = decide(plan(), ran(seen(), NOON), NOON + 5 * HOUR + 3)
+    assert (decision.missed_until, decision.made_up) == (NOON + 4 * HOUR, None)
 
     assert (decision.run, decision.missed) == ((NOON + 5 * HOUR,), (NOON + 4 * HOUR,))
 

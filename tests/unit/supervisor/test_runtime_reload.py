@@ -33,7 +33,13 @@ async def test_reload_touches_only_what_changed(tmp_path: Path) -> None:
     async with running(runtime):
         did = await runtime.reload(after)
         await virtual_time.settle()
-        assert did == {"added": ["new"], "removed": ["gone"], "changed": ["changed"], "functions": ["other", "third"]}
+        assert did == {
+            "added": ["new"],
+            "removed": ["gone"],
+            "changed": ["changed"],
+            "functions": ["other", "third"],
+            "schedules": [],
+        }
         assert {name: len(pollers) for name, pollers in bench.pollers.items()} == {
             "same": 1,
             "changed": 2,
@@ -202,7 +208,13 @@ async def test_a_reload_names_the_functions_that_it_changed_also_without_a_mappi
     runtime = make_runtime(config(tmp_path, mapping("a"), mapping("b", "idle"), idle={}, spare={}, gone={}), Bench())
     async with running(runtime):
         did = await runtime.reload(config(tmp_path, mapping("a"), idle={}, spare={"timeout": 9}, new={}))
-        assert did == {"added": [], "removed": ["b"], "changed": [], "functions": ["gone", "new", "spare"]}
+        assert did == {
+            "added": [],
+            "removed": ["b"],
+            "changed": [],
+            "functions": ["gone", "new", "spare"],
+            "schedules": [],
+        }
         assert [host.model.timeout for host in runtime.functions.values()] == [3, 3, 9, 3]
         runtime.stop()
 
