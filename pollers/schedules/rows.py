@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 FORGOTTEN_SECONDS = 400 * 86_400
 """A schedule that no configuration has had for this long is forgotten."""
 
+AHEAD_SECONDS = 60
+"""Clocks are set back by a little every now and then: that is no other sight."""
+
 _FOUND = "SELECT rule, enabled, first_seen, decided FROM schedules WHERE name = ?"
 _RUNS = "SELECT due, at, outcome FROM schedules_runs WHERE schedule = ?"
+_LAST = "SELECT max(due) FROM schedules_runs WHERE schedule = ?"
 _SEEN = "INSERT OR REPLACE INTO schedules (name, rule, enabled, first_seen, decided, seen) VALUES (?, ?, ?, ?, ?, ?)"
 _DECIDED = (
     "SELECT 1 FROM schedules_runs WHERE schedule = ? AND due = ? "
@@ -47,6 +51,8 @@ def _see(connection: sqlite3.Connection, name: str, schedule: Schedule, now: int
     first_seen, decided = now, now - 1  # a rate's first run is at once
     if found is not None:
         known_rule, was_enabled, known_first, known_decided = found
+        if _seen_ahead(connection, name, known_decided, now):
+            known_first, known_decided = now, now - 1
         if known_rule == rule:
             first_seen = known_first
             decided = known_decided if was_enabled or not schedule.enabled else max(known_decided, now)
@@ -55,6 +61,17 @@ def _see(connection: sqlite3.Connection, name: str, schedule: Schedule, now: int
     connection.execute(_SEEN, (name, rule, schedule.enabled, first_seen, decided, now))
     runs = (Run(due, at, Outcome(outcome)) for due, at, outcome in connection.execute(_RUNS, (name,)))
     return Memory(first_seen, decided, {run.due: run for run in runs})
+
+
+def _seen_ahead(connection: sqlite3.Connection, name: str, decided: int, now: int) -> bool:
+    """Whether a clock that was ahead saw the schedule: what lies before that sight was not decided, and counts anew.
+
+    Where due times were let go that far ahead, the last run lies further ahead still.
+    """
+    if decided <= now + AHEAD_SECONDS:
+        return False
+    [(last,)] = connection.execute(_LAST, (name,)).fetchall()
+    return last is None or last <= decided + KEPT_SECONDS
 
 
 def _forget(connection: sqlite3.Connection, schedules: Mapping[str, Schedule], now: int) -> None:

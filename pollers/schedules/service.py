@@ -179,7 +179,10 @@ class Schedules:
 
     async def _look(self, group: TaskGroup, stop: Stop) -> None:
         now = self._clock.time()
-        set_back, self._last_look = now < self._last_look, now
+        set_back = now < self._last_look
+        if set_back and any(one.memory.decided > now + rows.AHEAD_SECONDS for one in self._schedules.values()):
+            await self._see()
+        self._last_look = now
         looked_at = [one for one in self._schedules.values() if one.to_be_looked_at(now, set_back=set_back)]
         home = home_of(self._config)
         for one in looked_at:

@@ -41,6 +41,31 @@ def test_a_first_sight_is_kept(connection: sqlite3.Connection) -> None:
     assert see(connection, NOW + HOUR, schedule())["s"] == Memory(NOW, NOW - 1)
 
 
+@pytest.mark.parametrize("changed", [schedule(), schedule("rate(6 minutes)")])
+def test_a_sight_by_a_clock_that_was_ahead_counts_anew(connection: sqlite3.Connection, changed: Schedule) -> None:
+    """Also when it was enabled then. What ran is known all the same; a little ahead is no reason."""
+    see(connection, NOW + 10 * HOUR, schedule())
+    run = Run(NOW + 11 * HOUR, NOW + 11 * HOUR, Outcome.ACCEPTED)
+    assert rows.decide(connection, "s", run)
+    assert see(connection, NOW + 10 * HOUR - 60, schedule())["s"].first_seen == NOW + 10 * HOUR
+
+    assert see(connection, NOW, changed)["s"] == Memory(NOW, NOW - 1, {run.due: run})
+    assert see(connection, NOW + HOUR, changed)["s"].first_seen == NOW
+
+
+@pytest.mark.parametrize("changed", [schedule(), schedule("rate(6 minutes)")])
+def test_what_a_clock_that_was_ahead_has_let_go_stays_decided(
+    connection: sqlite3.Connection, changed: Schedule
+) -> None:
+    """Nobody knows any more which due times ran."""
+    see(connection, NOW, schedule())
+    ahead = NOW + 10 * KEPT_SECONDS
+    for due in (ahead, ahead + 2 * KEPT_SECONDS):
+        assert rows.decide(connection, "s", Run(due, due, Outcome.ACCEPTED))
+
+    assert see(connection, NOW + HOUR, changed)["s"].decided == ahead
+
+
 @pytest.mark.parametrize(
     "changed",
     [

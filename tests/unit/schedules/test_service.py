@@ -387,3 +387,22 @@ async def test_thousands_that_are_due_in_one_second_are_begun_a_few_at_a_time(tm
     async with there.process():
         await anyio.sleep(1)
     assert len(set(await there.accepted())) == len(await there.accepted()) == 200
+
+
+@virtual_time.test
+async def test_what_was_first_seen_by_a_clock_that_was_ahead_is_seen_again(tmp_path: Path) -> None:
+    """It would wait until the clock has caught up: for a day, or for years."""
+    there = world(tmp_path, schedule(EACH_MINUTE), schedule("rate(1 hour)", "r", input='"r"'))
+    there.clock.skew = 24 * HOUR
+    async with there.process() as process:
+        await anyio.sleep(MINUTE)
+        process.state.problem = DISK_FULL
+        there.clock.skew = 0
+        await anyio.sleep(20)
+        process.state.problem = None
+        await anyio.sleep(2 * MINUTE)
+    accepted = await there.accepted()
+    assert accepted.count('"r"') == 2
+    assert [event for event in accepted if event != '"r"'] == due(
+        24 * HOUR + TO_MINUTE, TO_MINUTE + MINUTE, TO_MINUTE + 2 * MINUTE
+    )
