@@ -26,6 +26,7 @@ from pollers.made_functions import StateRows as FunctionRows
 from pollers.made_mappings import TABLES as MADE_MAPPINGS
 from pollers.made_mappings import MappingRegister
 from pollers.made_mappings import StateRows as MappingRows
+from pollers.made_mappings.probing import is_missing
 from pollers.resources import TABLES as RESOURCES
 from pollers.resources import Resources, StateRows
 from pollers.schedules import TABLES as SCHEDULES
@@ -88,7 +89,13 @@ async def serving_functions(config: Config, runtime: Runtime, around: Around) ->
             schedules = Schedules(config, state, queue, Post(Ways(around.aws, config.aws.region or "")))
             runtime.services = (resources, queue, schedules)
             if config.lambda_api is not None:
-                made = MappingRegister(MappingRows(state), runtime, around.forget, base=base)
+                made = MappingRegister(
+                    MappingRows(state),
+                    runtime,
+                    around.forget,
+                    lambda mapping: is_missing(mapping, around.aws),
+                    base=base,
+                )
                 await made.open()
                 runtime.complete = made.completed
                 listening = _Listening(config.lambda_api, runtime, resources, functions, made, queue, around.board)

@@ -102,6 +102,8 @@ class Reported(Generic[M]):
     """The ``StateTransitionReason`` of what a client asked for."""
     has_result: bool
     """Whether there is a ``LastProcessingResult``."""
+    missing: Callable[[M], str]
+    """What is said of a mapping whose source does not exist (docs/lambda 1.3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,9 @@
 
 May import :mod:`pollers.supervisor`, which runs them: the configuration that runs is the file's, completed by what was made, and a
 change is applied as a reload applies one. :class:`MappingRegister` (:mod:`register`) holds them as :mod:`entry` has each, and
-:mod:`settling` applies them. :mod:`made` are the values, :mod:`reading` makes models of them, :mod:`completing` decides which of
-them run, :mod:`states` what they are called. :mod:`documents` writes and reads them as text, :mod:`store` is the seam to the disk,
-:mod:`tables` its table, :mod:`views` what is shown of them.
+:mod:`settling` applies them. :mod:`made` are the values, :mod:`reading` makes models of them, :mod:`probing` asks whether a source
+exists, :mod:`completing` decides which of them run, :mod:`states` what they are called. :mod:`documents` writes and reads them as
+text, :mod:`store` is the seam to the disk, :mod:`tables` its table, :mod:`views` what is shown of them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         MadeMappingError,
         Misfit,
         NoFunction,
+        NoSource,
         NotThere,
     )
     from pollers.made_mappings.made import MadeMapping
@@ -41,6 +42,7 @@ __all__ = [
     "MemoryRows",
     "Misfit",
     "NoFunction",
+    "NoSource",
     "NotThere",
     "Registered",
     "StateRows",
@@ -48,7 +50,7 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
-        "errors": "AlreadyMapped GivenByFile InUse MadeMappingError Misfit NoFunction NotThere",
+        "errors": "AlreadyMapped GivenByFile InUse MadeMappingError Misfit NoFunction NoSource NotThere",
         "made": "MadeMapping",
         "register": "MappingRegister",
         "registered": "Registered",

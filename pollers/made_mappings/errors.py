@@ -24,6 +24,10 @@ class NoFunction(MadeMappingError):  # noqa: N818 - named for what the reader mu
     """Its function is not configured."""
 
 
+class NoSource(MadeMappingError):  # noqa: N818 - named for what the reader must do next: make it
+    """Its source does not exist."""
+
+
 class InUse(MadeMappingError):  # noqa: N818 - named for what the reader must do next: wait
     """An earlier change has not come to its end."""
 

@@ -14,13 +14,14 @@ from pollers.clocks.clock import Clock, SystemClock
 from pollers.made_mappings.completing import Completed, completed
 from pollers.made_mappings.documents import read, written
 from pollers.made_mappings.entry import Entry
-from pollers.made_mappings.errors import AlreadyMapped, GivenByFile, InUse, Misfit, NoFunction, NotThere
+from pollers.made_mappings.errors import AlreadyMapped, GivenByFile, InUse, Misfit, NoFunction, NoSource, NotThere
 from pollers.made_mappings.made import MadeMapping
 from pollers.made_mappings.reading import model_of
 from pollers.made_mappings.registered import Registered, uuid_of
 from pollers.made_mappings.settling import Settling
 from pollers.made_mappings.states import ApiState, state_of, transition
 from pollers.made_mappings.store import damage
+from pollers.sources.registry import kind_of
 from pollers.storage import StoreDamaged
 from pollers.supervisor.mapping import MappingState
 
@@ -45,8 +46,9 @@ class MappingRegister:
 
     :meth:`open` comes first, and :meth:`completed` completes every configuration that ``runtime`` is to run. A change is durable
     when its method returns, and is applied in the background: by :meth:`run`, which the supervisor runs as one of its services.
-    Changes are made one at a time; what they end or wait for holds up nobody else. ``forget`` drops the checkpoints of a mapping.
-    ``base`` completes a configuration by what else was made: functions.
+    Changes are made one at a time; what they end or wait for holds up nobody else. ``forget`` drops the checkpoints of a mapping,
+    ``is_missing`` asks a service whether a mapping's source does not exist. ``base`` completes a configuration by what else was
+    made: functions.
     """
 
     name = "made_mappings"
@@ -56,6 +58,7 @@ class MappingRegister:
         rows: MappingRows,
         runtime: Runtime,
         forget: Callable[[str], Awaitable[None]],
+        is_missing: Callable[[MappingModel], Awaitable[bool]],
         *,
         base: Callable[[Config], Config] = lambda config: config,
         clock: Clock | None = None,
@@ -63,6 +66,7 @@ class MappingRegister:
         self._rows = rows
         self._runtime = runtime
         self._base = base
+        self._is_missing = is_missing
         self._clock = clock or SystemClock()
         self._entries: dict[str, Entry] = {}
         self._settling = Settling(self._entries, runtime, self.completed, rows, forget)
@@ -155,13 +159,18 @@ class MappingRegister:
     async def create(self, settings: Mapping[str, Any], function_arn: str, tags: Mapping[str, str]) -> Registered:
         """Make a mapping. ``settings`` are in AWS's spelling, with the bare name of the function.
 
-        Raises Misfit, NoFunction and AlreadyMapped, and what :meth:`_write` raises.
+        Raises Misfit, NoFunction, NoSource and AlreadyMapped, and what :meth:`_write` raises.
         """
+        now = self._clock.time()
+        made = MadeMapping(str(uuid.uuid4()), dict(settings), function_arn, now, now, dict(tags))
+        model = model_of(made, now)
+        self._check_function(model)
+        # Before its turn: a service that answers late holds up nobody else.
+        if await self._is_missing(model):
+            raise NoSource(kind_of(model).shown.reported.missing(model))
         async with self._changing:
-            now = self._clock.time()
-            made = MadeMapping(str(uuid.uuid4()), dict(settings), function_arn, now, now, dict(tags))
-            model = model_of(made, now)
-            self._check_place(model)
+            self._check_function(model)
+            self._check_twins(model)
             await self._write(made)
             entry = self._entries[made.uuid] = Entry(made, model, transition=ApiState.CREATING)
         log.info(
@@ -185,7 +194,8 @@ class MappingRegister:
             made = replace(entry.made, settings=merged, function_arn=arn, modified_at=now)
             model = model_of(made, now)
             if function_arn is not None:
-                self._check_place(model)
+                self._check_function(model)
+                self._check_twins(model)
             await self._write(made)
             entry.change(made, model, transition(entry.model, model))
         runner = self._runtime.mappings.get(name)
@@ -236,9 +246,11 @@ class MappingRegister:
             raise InUse(name)
         return entry
 
-    def _check_place(self, model: MappingModel) -> None:
+    def _check_function(self, model: MappingModel) -> None:
         if model.function_name not in self._base(self._runtime.given).functions:
             raise NoFunction(model.function_name)
+
+    def _check_twins(self, model: MappingModel) -> None:
         others = {name: entry.model for name, entry in self._entries.items() if name != model.name}
         for name, other in {**self._given(), **others}.items():
             if (other.event_source_arn, other.function_name) == (model.event_source_arn, model.function_name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
@@ -31,6 +32,14 @@ def handler(event, context):
 """
 
 
+@cache
+def emulated(url: str, service: str) -> Any:  # noqa: ANN401 - botocore makes its clients at run time
+    """A client of an emulator: making one takes longer than most calls."""
+    session = botocore.session.Session()
+    session.set_credentials("test", "test")
+    return session.create_client(service, region_name="us-east-1", endpoint_url=url)
+
+
 class Place(LambdaApiPlace):
     """The place, with functions that note what they get, and clients of an emulator."""
 
@@ -46,9 +55,7 @@ class Place(LambdaApiPlace):
 
     def aws(self, service: str) -> Any:  # noqa: ANN401 - botocore makes its clients at run time
         """A client of the emulator."""
-        session = botocore.session.Session()
-        session.set_credentials("test", "test")
-        return session.create_client(service, region_name="us-east-1", endpoint_url=self.emulator.endpoint_url)
+        return emulated(self.emulator.endpoint_url, service)
 
     def queue(self) -> tuple[str, str]:
         """A new queue: URL and ARN."""
@@ -138,6 +145,23 @@ def test_the_first_stream_opens_the_checkpoint_store(place: Place) -> None:
     place.until(lambda: '{"id": {"S": "two"}}' in place.noted("audit"), "the record after the kill")
     end(place, made["UUID"])
     assert made["UUID"].encode() not in (place.folder / ".headrace" / "checkpoints.db").read_bytes()
+
+
+def test_a_source_that_does_not_exist_is_refused(place: Place) -> None:
+    """In AWS's words, and nothing is made."""
+    client = place.client()
+    for source, message in (
+        ("sqs:us-east-1:000000000000:none", "The specified queue does not exist."),
+        ("kinesis:us-east-1:000000000000:stream/none", "Stream not found: arn:aws:kinesis"),
+        (
+            "dynamodb:us-east-1:000000000000:table/none/stream/2026-01-01T00:00:00.000",
+            "Stream not found: arn:aws:dynamodb",
+        ),
+    ):
+        position = {} if source.startswith("sqs") else {"StartingPosition": "LATEST"}
+        with pytest.raises(client.exceptions.InvalidParameterValueException, match=message):
+            client.create_event_source_mapping(EventSourceArn=f"arn:aws:{source}", FunctionName="orders", **position)
+    assert client.list_event_source_mappings()["EventSourceMappings"] == []
 
 
 def test_a_mapping_runs_from_its_making_to_its_end(place: Place) -> None:

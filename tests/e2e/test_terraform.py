@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import botocore.session
 import pytest
 
 from tests.e2e.lambda_api import LambdaApiPlace
@@ -41,7 +42,7 @@ pytestmark = [
 ]
 
 
-def more() -> dict[str, Any]:
+def more(stream: str) -> dict[str, Any]:
     """What the example does not have of the resources that are served, and what Terraform reads of functions."""
     cors = {"allow_origins": ["https://example.com"], "allow_methods": ["GET"], "max_age": 300}
     permission = {"action": "lambda:InvokeFunction", "function_name": "orders"}
@@ -75,7 +76,7 @@ def more() -> dict[str, Any]:
             "aws_lambda_function_recursion_config": {"orders": {"function_name": "orders", "recursive_loop": "Allow"}},
             "aws_lambda_event_source_mapping": {
                 "stream": {
-                    "event_source_arn": "arn:aws:kinesis:us-east-1:000000000000:stream/none",
+                    "event_source_arn": f"arn:aws:kinesis:us-east-1:000000000000:stream/{stream}",
                     "function_name": "arn:aws:lambda:us-east-1:000000000000:function:audit_log:live",
                     "starting_position": "AT_TIMESTAMP",
                     "starting_position_timestamp": "2026-01-01T00:00:00Z",
@@ -100,9 +101,13 @@ def place(tmp_path: Path, ministack: Emulator) -> Iterator[LambdaApiPlace]:
     place = LambdaApiPlace(tmp_path)
     aws = {"region": "us-east-1", "endpoint_url": ministack.endpoint_url}
     place.configure({"orders": {}, "audit_log": {}}, aws=aws)
+    session = botocore.session.Session()
+    session.set_credentials("test", "test")
+    kinesis = session.create_client("kinesis", region_name="us-east-1", endpoint_url=ministack.endpoint_url)
+    kinesis.create_stream(StreamName=(stream := unique("stream")), ShardCount=1)
     (tmp_path / "terraform").mkdir()
     shutil.copy(EXAMPLE / "main.tf", tmp_path / "terraform")
-    (tmp_path / "terraform" / "more.tf.json").write_text(json.dumps(more()))
+    (tmp_path / "terraform" / "more.tf.json").write_text(json.dumps(more(stream)))
     values = {"headrace": place.url, "emulator": ministack.endpoint_url, "queue": unique("orders")}
     (tmp_path / "terraform" / "terraform.tfvars.json").write_text(json.dumps(values))
     place.start()

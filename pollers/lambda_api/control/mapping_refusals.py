@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pollers.lambda_api import errors
-from pollers.made_mappings import AlreadyMapped, GivenByFile, InUse, Misfit, NoFunction, NotThere
+from pollers.made_mappings import AlreadyMapped, GivenByFile, InUse, Misfit, NoFunction, NoSource, NotThere
 from pollers.storage import StoreError
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ def refusals(doing: str) -> Iterator[None]:
         raise refused(misfit.faults) from None
     except NoFunction:
         raise errors.invalid_parameter(NO_FUNCTION) from None
+    except NoSource as missing:
+        raise errors.invalid_parameter(str(missing)) from None
     except NotThere:
         raise errors.not_found(NOT_THERE) from None
     except InUse:

@@ -76,6 +76,14 @@ def reported(mapping: SqsMapping) -> dict[str, Any]:
     return settings
 
 
+def missing(_mapping: SqsMapping) -> str:
+    """See ``Reported.missing``."""
+    return (
+        "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue. SQS Error Message: The "
+        "specified queue does not exist."
+    )
+
+
 SQS = SourceKind(
     model=SqsMapping,
     services=(services.SQS,),
@@ -91,7 +99,7 @@ SQS = SourceKind(
         backlog=Backlog.DEPTH,
         depth=depth_sampler,
         first_payload=text_member("body"),
-        reported=Reported(settings=reported, reason="USER_INITIATED", has_result=False),
+        reported=Reported(settings=reported, reason="USER_INITIATED", has_result=False, missing=missing),
     ),
     examine=examine,
 )

@@ -56,7 +56,7 @@ def stream_kind(
             backlog=Backlog.ITERATOR_AGE,
             depth=None,
             first_payload=first_payload,
-            reported=Reported(settings=reported, reason="User action", has_result=True),
+            reported=Reported(settings=reported, reason="User action", has_result=True, missing=missing),
         ),
         examine=examine_all,
     )
@@ -79,6 +79,11 @@ def reported(mapping: StreamMapping) -> dict[str, Any]:
     if mapping.starting_position_timestamp is not None:
         settings["StartingPositionTimestamp"] = mapping.starting_position_timestamp.timestamp()
     return settings
+
+
+def missing(mapping: StreamMapping) -> str:
+    """See ``Reported.missing``."""
+    return f"Stream not found: {mapping.event_source_arn}"
 
 
 async def _make_poller(mapping: StreamMapping, source: StreamSource, resources: Resources) -> Poller:

@@ -82,6 +82,8 @@ class FakeRuntime:
         self.reloads = 0
         self.slow = False
         self.stopping = False
+        self.missing: set[str] = set()
+        """ARNs of sources that do not exist."""
         self.complete: Callable[[Config], Config] = lambda config: config
         self.problem: Exception | None = None
 
@@ -132,6 +134,9 @@ def made_mappings(
         if forgotten is not None:
             forgotten.append(name)
 
-    made = MappingRegister(rows or MemoryRows(), cast("Any", runtime), forget, base=base, clock=clock)
+    async def is_missing(mapping: MappingModel) -> bool:
+        return mapping.event_source_arn in runtime.missing
+
+    made = MappingRegister(rows or MemoryRows(), cast("Any", runtime), forget, is_missing, base=base, clock=clock)
     runtime.complete = made.completed
     return made

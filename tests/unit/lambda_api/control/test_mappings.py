@@ -264,6 +264,28 @@ async def test_what_is_refused(settings: dict[str, Any], type_: str, message: st
     assert (await rig.ask("GET", PATH)).body == {"EventSourceMappings": []}
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            TO_QUEUE,
+            "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue. SQS Error Message: The "
+            "specified queue does not exist.",
+        ),
+        (TO_STREAM, f"Stream not found: {STREAM}"),
+    ],
+)
+@virtual_time.test
+async def test_a_source_that_does_not_exist_is_refused(settings: dict[str, Any], message: str) -> None:
+    """After the function was found."""
+    rig = Rig()
+    rig.runtime.missing.add(settings["EventSourceArn"])
+    answer = await rig.ask("POST", PATH, settings)
+    assert (answer.status, answer.type, answer.message) == (400, "InvalidParameterValueException", message)
+    answer = await rig.ask("POST", PATH, {**settings, "FunctionName": "nobody"})
+    assert answer.message == "Function does not exist"
+
+
 @virtual_time.test
 async def test_an_update_is_validated_with_what_stays() -> None:
     """What was refused at the making is refused then, too; and nothing has changed."""
