@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from config.faults import ConfigError, Fault
 from config.text.nodes import Node, Table, Unparsable
+from pollers.importing.local import is_file, is_folder
 from pollers.importing.trees import read_tree
 
 if TYPE_CHECKING:
@@ -32,12 +33,15 @@ class Source:
     @property
     def is_folder(self) -> bool:
         """Whether it is a folder that can be looked into."""
-        return self.path.is_dir()
+        return is_folder(self.path)
 
     @property
     def is_file(self) -> bool:
         """Whether there is something of this name that is no folder."""
-        return self.path.exists() and not self.path.is_dir()
+        try:
+            return self.path.exists() and not self.is_folder
+        except (OSError, ValueError):
+            return False
 
     @cached_property
     def tree(self) -> Node:
@@ -57,7 +61,7 @@ class Source:
 
     def has(self, name: str) -> bool:
         """Whether this is a folder with a file of that name."""
-        return self.is_folder and (self.path / name).is_file()
+        return self.is_folder and is_file(self.path / name)
 
 
 @dataclass(frozen=True, slots=True)

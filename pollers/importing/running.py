@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pollers.importing.local import is_file, is_folder
 from pollers.importing.placeholders import variable
 from pollers.importing.values import LocalPath, Unknown, Value
 
@@ -85,7 +86,7 @@ def _node(program: Program) -> Running:
     }
     notes = []
     folder = program.code.path
-    if folder is None or not (folder / "node_modules" / "aws-lambda-ric").is_dir():
+    if folder is None or not is_folder(folder / "node_modules" / "aws-lambda-ric"):
         notes.append("the package aws-lambda-ric must be in node_modules of its code: npm install aws-lambda-ric")
     return Running(options, notes)
 
@@ -93,7 +94,7 @@ def _node(program: Program) -> Running:
 def _provided(program: Program) -> Running:
     options: dict[str, Value] = {"runtime": "provided", "command": ["./bootstrap"]}
     folder = program.code.path
-    if folder is not None and folder.is_dir() and not _runnable(folder / "bootstrap"):
+    if folder is not None and is_folder(folder) and not _runnable(folder / "bootstrap"):
         options["code"] = _unknown_code(program, "the folder with its program bootstrap, which has to be built")
     else:
         options["code"] = _code(program)
@@ -113,7 +114,7 @@ def _code(program: Program, *, archive: bool = False) -> Value:
     path = program.code.path
     if path is None:
         return _unknown_code(program, f"the folder of its code: {program.code.missing}")
-    if not archive and not path.is_dir():
+    if not archive and not is_folder(path):
         return _unknown_code(
             program, f"a folder with what is in {path.name}, which this runtime cannot run from an archive"
         )
@@ -126,7 +127,7 @@ def _unknown_code(program: Program, reason: str) -> Unknown:
 
 
 def _runnable(file: Path) -> bool:
-    return file.is_file() and os.access(file, os.X_OK)
+    return is_file(file) and os.access(file, os.X_OK)
 
 
 def environment_of(variables: Value) -> dict[str, Value]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from config.text.places import Place
 from pollers.importing.form import Source, SourceForm, SourceUnreachable, refuse_values
+from pollers.importing.local import is_code
 from pollers.importing.model import Imported
 from pollers.importing.running import Code
 
@@ -59,7 +60,7 @@ def _code_finder(folders: Mapping[str, Path]) -> Callable[[Document], Code]:
         if name not in folders:
             return Code(missing=f"its code is in AWS (or use --code-folder {name}=PATH)")
         path = folders[name]
-        return Code(path) if path.exists() else Code(missing=f"{path} is not there", expected=True)
+        return Code(path) if is_code(path) else Code(missing=f"{path} is not there", expected=True)
 
     return code_of
 

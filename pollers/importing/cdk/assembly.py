@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from config.text.nodes import Node, Scalar, Sequence, Table, Unparsable, describe
+from pollers.importing.local import is_file, is_inside
 from pollers.importing.trees import read_tree
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _stack(name: str, artifact: Node, properties: Table, folder: Path, shown: st
 def _assets(folder: Path, name: str, shown: str) -> dict[str, str]:
     """Sources of assets by hash, from the stack's own manifest of assets; none where there is no such file."""
     path = folder / f"{name}.assets.json"
-    if not path.is_file():
+    if not is_file(path):
         return {}
     files = _table(read_tree(path, f"{shown}/{path.name}"), "files")
     found = {}
@@ -93,7 +94,7 @@ def _paths(artifact: Node, folder: Path, shown: str) -> dict[str, str]:
     if metadata is None and isinstance(artifact, Table) and "additionalMetadataFile" in artifact.entries:
         name = _required(artifact, "additionalMetadataFile")
         path = _inside(folder, name)
-        tree = read_tree(path, f"{shown}/{name.text}") if path.is_file() else None
+        tree = read_tree(path, f"{shown}/{name.text}") if is_file(path) else None
         metadata = tree if isinstance(tree, Table) else None
     found = {}
     for path_text, entry in metadata.entries.items() if metadata is not None else ():
@@ -107,7 +108,7 @@ def _paths(artifact: Node, folder: Path, shown: str) -> dict[str, str]:
 def _inside(folder: Path, name: Scalar) -> Path:
     """A file or folder of the assembly: nothing outside of it is read because a manifest names it."""
     path = folder / name.text
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if not is_inside(path, folder):
         raise Unparsable(
             name.place, f"found {name.text!r}, which is outside of the assembly, expected a name inside it"
         )

@@ -19,6 +19,7 @@ from pollers.importing.cloudformation import (
     refuse_unknown_parameters,
 )
 from pollers.importing.form import SourceForm
+from pollers.importing.local import is_code
 from pollers.importing.model import Imported
 from pollers.importing.running import Code
 
@@ -119,7 +120,7 @@ def _code(context: Context, resource: Resource, stack: Stack, request: Request) 
     entry = resource.properties.entries.get("Code")
     for digest in _hashes(entry.node) if entry is not None else ():
         for path in (stack.assets.get(digest), f"asset.{digest}"):
-            if path is not None and (stack.folder / path).exists():
+            if path is not None and is_code(stack.folder / path):
                 return Code((stack.folder / path).absolute())
     return found
 

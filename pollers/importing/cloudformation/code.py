@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config.text.nodes import Scalar
+from pollers.importing.local import is_code
 from pollers.importing.running import Code
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def local_code(context: Context, resource: Resource, folders: Mapping[str, Path]
         return chosen
     asset = resource.metadata("aws:asset:path")
     for there in (context.folder / BUILT / resource.logical_id, context.folder / asset if asset else None):
-        if there is not None and _is_there(there):
+        if there is not None and is_code(there):
             return Code(there)
     uri = _uri(context, resource)
     if not isinstance(uri, str) or uri.startswith(("s3://", "http://", "https://")):
@@ -35,7 +36,7 @@ def local_code(context: Context, resource: Resource, folders: Mapping[str, Path]
     if resource.metadata("BuildMethod") is not None:
         message = f"its code must be built first ({resource.metadata('BuildMethod')}): run sam build, then import again"
         context.note(resource.place, resource.logical_id, message)
-    if _is_there(path):
+    if is_code(path):
         return Code(path)
     return Code(missing=f"{uri} is not there (or use --code-folder {resource.logical_id}=PATH)", expected=True)
 
@@ -45,7 +46,7 @@ def chosen_folder(context: Context, resource: Resource, folders: Mapping[str, Pa
     for name in (resource.logical_id, context.name_of(resource)):
         if name in folders:
             path = folders[name]
-            return Code(path) if _is_there(path) else Code(missing=f"{path} is not there", expected=True)
+            return Code(path) if is_code(path) else Code(missing=f"{path} is not there", expected=True)
     return None
 
 
@@ -68,10 +69,3 @@ def _elsewhere(context: Context, resource: Resource, uri: Value) -> str:
     if isinstance(uri, str) or (isinstance(uri, dict) and ({"S3Bucket", "Bucket"} & uri.keys())):
         return f"its code is in S3 {use}"
     return f"where its code is cannot be known {use}"
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.is_dir() or (path.is_file() and path.suffix == ".zip")
-    except (OSError, ValueError):
-        return False

@@ -10,6 +10,7 @@ from config.functions.logging_config import LoggingConfig
 from config.options.shapes import options_of
 from pollers.importing.cloudformation.code import BUILT
 from pollers.importing.fitting import fit
+from pollers.importing.local import is_folder
 from pollers.importing.model import Member
 from pollers.importing.running import Program, environment_of, running
 from pollers.importing.values import LocalPath, Unknown, Value, text_of
@@ -130,8 +131,8 @@ def _layer_folder(context: Context, layer: Value) -> Value:
         return None
     built = context.folder / BUILT / resource.logical_id
     uri = context.evaluator.property(resource, "ContentUri" if "Serverless" in resource.type else "Content")
-    path = built if built.is_dir() else context.folder / uri if isinstance(uri, str) else None
-    return LocalPath(path) if path is not None and path.is_dir() else None
+    path = built if is_folder(built) else context.folder / uri if isinstance(uri, str) else None
+    return LocalPath(path) if path is not None and is_folder(path) else None
 
 
 def _calls(context: Context, resource: Resource, member: Member) -> None:

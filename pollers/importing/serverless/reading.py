@@ -17,6 +17,7 @@ from pollers.importing.cloudformation import (
     refuse_unknown_parameters,
 )
 from pollers.importing.form import Source, SourceForm
+from pollers.importing.local import is_code
 from pollers.importing.model import Imported
 from pollers.importing.running import Code
 from pollers.importing.serverless.service import service_of
@@ -117,7 +118,7 @@ def _code(context: Context, resource: Resource, request: Request, service: Servi
     chosen = chosen_folder(context, resource, request.code_folders)
     if chosen is None and key in request.code_folders:
         path = request.code_folders[key]
-        chosen = Code(path) if path.exists() else Code(missing=f"{path} is not there", expected=True)
+        chosen = Code(path) if is_code(path) else Code(missing=f"{path} is not there", expected=True)
     if chosen is not None:
         return chosen
     if context.evaluator.property(resource, "PackageType") == "Image" or _is_image(resource):
@@ -126,7 +127,7 @@ def _code(context: Context, resource: Resource, request: Request, service: Servi
     if artifact is None:
         return Code(context.folder)
     path = context.folder / Path(artifact)
-    return Code(path) if path.exists() else Code(missing=f"{artifact} is not there", expected=True)
+    return Code(path) if is_code(path) else Code(missing=f"{artifact} is not there", expected=True)
 
 
 def _is_image(resource: Resource) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from config.text.nodes import Entry, Node, Scalar, Sequence, Table, Unparsable
+from pollers.importing.local import is_file
 from pollers.importing.serverless.references import Asked, Literal, Reference, candidates, split
 from pollers.importing.trees import read_tree
 
@@ -193,7 +194,7 @@ class Variables:
         if name not in self._files:
             full = self.folder / path.expanduser()
             shown = str(Path(self.shown).parent / path)
-            self._files[name] = read_tree(full, shown) if full.is_file() else None
+            self._files[name] = read_tree(full, shown) if is_file(full) else None
             if self._files[name] is None:
                 self.notes.append((place, f"found no file {name}"))
         return self._files[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pollers.importing.local import is_code
 from pollers.importing.running import Code
 
 if TYPE_CHECKING:
@@ -26,14 +27,14 @@ def code_finder(resources: Iterable[Resource], folder: Path, chosen: Mapping[str
         address = document.origin.called
         for name in (document.text("function_name"), document.name, address):
             if name in chosen:
-                there = chosen[name].exists()
+                there = is_code(chosen[name])
                 return Code(chosen[name]) if there else Code(missing=f"{chosen[name]} is not there", expected=True)
         use = f"(or use --code-folder {document.text('function_name') or document.name}=PATH)"
         if document.text("package_type") == "Image":
             return Code(missing="it is an image")
         for path in _paths(document, archives):
             found = folder / path
-            if found.is_dir() or (found.is_file() and found.suffix == ".zip"):
+            if is_code(found):
                 return Code(found)
         return Code(missing=f"where its code is on this machine is not told {use}", expected=_is_planned(document))
 

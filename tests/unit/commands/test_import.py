@@ -107,6 +107,7 @@ def test_parameters_and_code_folders_are_given_by_name() -> None:
     ("arguments", "message"),
     [
         (("nowhere.yaml",), "nowhere.yaml:1: found no file and no folder of this name, expected "),
+        (("x" * 300,), ":1: found no file and no folder of this name, expected "),
         (("src",), "src:1: found a folder that cannot be imported itself, expected "),
         ((".",), ".:1: found a folder that cannot be imported itself, expected a file in it, such as ./template.yaml"),
         (("app",), "app:1: found a folder that cannot be imported itself, expected what it makes: run `cdk synth`"),

@@ -185,6 +185,10 @@ def test_an_assembly_within_an_assembly_is_read(tmp_path: Path) -> None:
             "more assemblies within one another",
         ),
         ({"A": stack("nowhere.json")}, "cannot be read"),
+        ({"A": stack("x" * 300)}, "cannot be read"),
+        ({"A": stack("\0")}, "outside of the assembly"),
+        ({"A": stack("Shop.json") | {"additionalMetadataFile": "\0"}}, "outside of the assembly"),
+        ({"x" * 300: stack("x" * 300)}, "cannot be read"),
         ({"A": {"type": "aws:cloudformation:stack"}}, "expected a name of a file"),
     ],
 )

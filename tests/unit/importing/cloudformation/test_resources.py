@@ -109,6 +109,17 @@ class TestFunctions:
         (built / "app.py").write_text("def handler(event, context): ...\n")
         assert options(imported(folder, function(PYTHON)), "functions", "F")["code"] == "./.aws-sam/build/F"
 
+    @pytest.mark.parametrize("name", ["x" * 300, '"a\\0b"', "../" * 50 + "x" * 300])
+    def test_a_name_that_no_folder_can_have_is_a_folder_that_is_not_there(self, folder: Path, name: str) -> None:
+        """In code, in layers, as a logical id."""
+        properties = f"Runtime: python3.12, Handler: app.handler, CodeUri: {name}, Layers: [!Ref L]"
+        layer = f"  L: {{Type: AWS::Serverless::LayerVersion, Properties: {{ContentUri: {name}}}}}\n"
+        other = (
+            f"  {'G' * 300}: {{Type: AWS::Serverless::Function, Properties: {{CodeUri: src, Runtime: python3.12}}}}\n"
+        )
+        outcome = imported(folder, function(properties, layer + other))
+        assert options(outcome, "functions", "F") == {"code": "${F_CODE}", "handler": "app.handler"}
+
     def test_the_user_may_say_where_code_is(self, folder: Path) -> None:
         """By the logical id, also for code that is in S3."""
         text = function("Runtime: python3.12, Handler: app.handler, CodeUri: 's3://b/k'")
