@@ -27,6 +27,8 @@ log = structlog.stdlib.get_logger(__name__)
 
 STANDSTILL_SECONDS = 30.0
 """After this long without a turn of the event loop, the process is taken to stand still."""
+WATCHED_POLL_SECONDS = 1
+"""How long a receive from an empty queue may wait with ``--watch``."""
 
 
 @click.command("run")
@@ -114,7 +116,9 @@ async def _run_and_leave(path: Path, loaded: Loaded, until_idle: float | None, *
     # Around everything that is opened, so that signals are handled until all of it is closed.
     async with anyio.create_task_group() as group:
         try:
-            async with assembled(loaded.config, path=path, long_poll_seconds=_long_poll(until_idle)) as runtime:
+            async with assembled(
+                loaded.config, path=path, long_poll_seconds=_long_poll(until_idle, watch=watch)
+            ) as runtime:
                 if watch:
                     _watch(runtime, path)
                 ending = Ending(_leave, partial(_exit_code, runtime))
@@ -171,10 +175,16 @@ async def _dump_stacks_on_standstill() -> None:
         faulthandler.cancel_dump_traceback_later()
 
 
-def _long_poll(until_idle: float | None) -> int:
-    """A run that ends by itself must not wait for a long poll of 20 seconds: no poll is longer than the quiet time."""
+def _long_poll(until_idle: float | None, *, watch: bool) -> int:
+    """A run that ends by itself must not wait for a long poll of 20 seconds: no poll is longer than the quiet time.
+
+    Watched, no poll is longer than a second: an emulator goes on with one whose client has left, and hides from the renewed mapping
+    what comes meanwhile.
+    """
     from pollers.sources.registry import LONG_POLL_SECONDS
 
+    if watch:
+        return WATCHED_POLL_SECONDS
     return LONG_POLL_SECONDS if until_idle is None else max(1, min(LONG_POLL_SECONDS, int(until_idle)))
 
 
