@@ -44,7 +44,9 @@ def read_function(context: Context, resource: Resource) -> None:
         resource.place,
     )
     found = running(program)
-    member = Member(name, found.options, context.origin(resource))
+    description = evaluator.property(resource, "Description")
+    remarks = [description] if isinstance(description, str) and description.strip() else []
+    member = Member(name, found.options, context.origin(resource), remarks)
     for note in found.notes:
         context.note(resource.place, resource.logical_id, note)
     context.functions[resource.logical_id] = member

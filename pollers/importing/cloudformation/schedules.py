@@ -104,7 +104,9 @@ def add_schedule(
     if unknown:
         context.note(origin.place, name, f"left out {', '.join(unknown)}, which schedules do not have here")
     context.note_unsaid(origin.place, name, found.unsaid)
-    context.imported.schedules.append(Member(name, found.options, origin))
+    description = given.get("Description")
+    remarks = [description] if isinstance(description, str) and description.strip() else []
+    context.imported.schedules.append(Member(name, found.options, origin, remarks))
 
 
 def _function(context: Context, node: Node | None, resource: Resource) -> Member | None:

@@ -175,7 +175,7 @@ TEMPLATES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(TEMPLATES)
 def test_any_template_is_read_or_refused(template: dict[str, object]) -> None:
     """Functions of CloudFormation in any place, with any arguments, in circles."""

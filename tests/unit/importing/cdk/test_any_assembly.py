@@ -54,7 +54,7 @@ TABLES = st.dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(MANIFESTS, ANY)
 def test_any_assembly_is_read_or_refused(manifest: object, assets: object) -> None:
     """Names that lead out of it, that are no names, and assemblies that hold themselves."""
@@ -68,7 +68,7 @@ def test_any_assembly_is_read_or_refused(manifest: object, assets: object) -> No
             imported_from(out, Path(folder))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     TABLES
     | st.lists(TABLES, max_size=3)

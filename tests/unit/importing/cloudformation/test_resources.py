@@ -212,6 +212,11 @@ class TestFunctions:
         assert config.lambda_api is not None
         assert (config.lambda_api.region, config.lambda_api.account) == ("eu-west-1", "012345678901")
 
+    def test_what_a_function_is_for_is_told_above_it(self, folder: Path) -> None:
+        """On one line, whatever the description is like."""
+        text = imported(folder, function(PYTHON + ', Description: "Takes orders\\n  x: 1", Timeout: 3')).text
+        assert "  # F (AWS::Serverless::Function), template.yaml:3\n  # Takes orders   x: 1\n  F:\n" in text
+
     def test_a_local_layer_comes_along_and_another_is_left_out(self, folder: Path) -> None:
         """With a note on how to have it."""
         layer = "  L: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: src}}\n"
