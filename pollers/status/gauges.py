@@ -56,6 +56,12 @@ SHARD_LAG = _of_mapping("shard_lag_seconds", "how far the shard furthest behind 
 SHARDS = _of_mapping("shards", "shards known and not ended (streams)")
 RESTARTS = Family("restarts", "counter", ("mapping",), "failures after which the mapping was started again")
 STATE = Family("mapping_state", "gauge", ("mapping", "state"), "1 for the state that the mapping is in")
+MAPPING_INFO = Family(
+    "mapping_info",
+    "gauge",
+    ("mapping", "source", "function"),
+    "1, with the mapping's source and function: what a mapping made by the API, whose name is a UUID, is about",
+)
 WORKERS = _of_function("workers", "started workers; for functions without workers, 0")
 WORKERS_BUSY = _of_function("workers_busy", "invocations that run")
 LOG_LINES_DROPPED = Family(
@@ -86,6 +92,7 @@ READ = (
     LEDGER_BALANCE,
     UP,
     STATE,
+    MAPPING_INFO,
     RESTARTS,
     WAITING,
     WAITING_FOR_WRITE,
@@ -147,6 +154,7 @@ class Gauges(Collector):
         yield drawn(LEDGER_BALANCE, lambda runner, _: float(runner.balanced))
         yield drawn(UP, lambda runner, _: float(runner.state is MappingState.RUNNING))
         yield _states(runners)
+        yield _infos(runners)
         yield _counter(RESTARTS, {name: runner.restarts for name, runner in runners.items()})
         yield drawn(WAITING, lambda _, board: _count(board, State.WAITING_FOR_PERMIT))
         yield drawn(WAITING_FOR_WRITE, lambda _, board: _count(board, State.WAITING_FOR_WRITE))
@@ -187,4 +195,11 @@ def _states(runners: dict[str, MappingRunner]) -> GaugeMetricFamily:
     for name, runner in runners.items():
         for state in MappingState:
             drawn.add_metric([name, state.value], float(runner.state is state))
+    return drawn
+
+
+def _infos(runners: dict[str, MappingRunner]) -> GaugeMetricFamily:
+    drawn = GaugeMetricFamily(PREFIX + MAPPING_INFO.name, MAPPING_INFO.meaning, labels=MAPPING_INFO.labels)
+    for name, runner in runners.items():
+        drawn.add_metric([name, runner.model.event_source_arn, runner.host.name], 1.0)
     return drawn

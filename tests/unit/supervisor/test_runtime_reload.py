@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from config.models import FunctionModel
+    from config.models import Config, FunctionModel
 
 
 @virtual_time.test
@@ -291,4 +291,25 @@ async def test_reloads_that_are_asked_for_together_take_turns(tmp_path: Path) ->
         assert runtime.functions["orders"].model == runtime.config.functions["orders"]
         assert runtime.functions["orders"].model.timeout == 10
         runtime.stop()
+        runtime.stop()
+
+
+@virtual_time.test
+async def test_what_was_made_elsewhere_completes_every_configuration(tmp_path: Path) -> None:
+    """At the start and at each reload; what was given is remembered as it was given."""
+    made = mapping("made")
+
+    def complete(config: Config) -> Config:
+        return config.model_copy(update={"event_source_mappings": {**config.event_source_mappings, "made": made}})
+
+    runtime = make_runtime(config(tmp_path, mapping("a")), Bench())
+    runtime.complete = complete
+    async with running(runtime):
+        assert set(runtime.mappings) == {"a", "made"}
+        runner = runtime.mappings["made"]
+        changed = config(tmp_path, mapping("b"))
+        did = await runtime.reload(changed)
+        assert (did["added"], did["removed"]) == (["b"], ["a"])
+        assert runtime.given is changed
+        assert runtime.mappings["made"] is runner
         runtime.stop()
