@@ -14,6 +14,7 @@ from handlers.function import FunctionError, InfrastructureError, Payload, Throt
 from pollers.destinations.ended import Condition
 from pollers.invocations import rows
 from pollers.invocations.deciding import Again, after, owed
+from pollers.invocations.reserve import OF_ANSWERS
 from pollers.storage import StoreUnwritable
 from pollers.telemetry.async_facts import EventAttempted, EventBegun, EventEnded
 from pollers.telemetry.facts import Outcome
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from pollers.invocations.parts import Parts
     from pollers.invocations.seat import Seat
     from pollers.telemetry.async_facts import AsyncFact
+
+LARGE_BYTES = 4096
+"""Answers beyond this are kept only where the disk has room for them beside its reserve."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -140,7 +144,11 @@ class Attempts:
             # Records that are events of other functions here come back into the queue, each with an answer in it.
             log.warning("an answer is left out of its report, since the queue is full", **self._named(events[0]))
             events[0].forget_answer()
-        write = partial(rows.end, events=events, condition=condition, reports=reports, now=parts.clock.time())
+        answers = sum(len(event.response or b"") for event in events) if reports else 0
+        room = parts.disk.room_for(answers, OF_ANSWERS) if answers > LARGE_BYTES else None
+        write = partial(
+            rows.end, events=events, condition=condition, reports=reports, now=parts.clock.time(), room=room
+        )
         await parts.disk.surely(write, parts.stop)
         for event in events:
             before = event.size if size is None else size

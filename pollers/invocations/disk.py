@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import structlog
 
+from pollers.invocations.reserve import disk_has_room
 from pollers.storage import StoreUnwritable
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ class Disk:
     def __init__(self, state: State, books: Books) -> None:
         self._state = state
         self._books = books
+        self._folder = state.path.parent
         self._writes = anyio.Event()
         self.stuck = 0
         """Writes that were refused, wait to be tried again, and keep what they are to write in memory until then."""
@@ -66,6 +69,10 @@ class Disk:
             finally:
                 self.stuck -= 1
             wait = min(wait * 2, longest)
+
+    def room_for(self, more: int, share: float = 1.0) -> Operation[bool]:
+        """Asks in the thread of the state: see :func:`~pollers.invocations.reserve.disk_has_room`."""
+        return partial(disk_has_room, folder=self._folder, more=more, share=share)
 
     def cramped(self, why: str | None) -> None:
         """The disk has no room for another event, in words; None when it has some again."""

@@ -18,6 +18,7 @@ from pollers.invocations import rows
 from pollers.invocations.attempt import Attempts
 from pollers.invocations.deciding import too_old_before
 from pollers.invocations.gate import Gate
+from pollers.invocations.reserve import OF_ATTEMPTS
 from pollers.invocations.rows import Look, Sought
 from pollers.invocations.seat import Seat
 from pollers.storage import StoreUnwritable
@@ -136,14 +137,17 @@ class Lane:
         """
         if self._parts.disk.stuck:
             return True
+        return self._parts.books.overfull and self._owes()
+
+    def _owes(self) -> bool:
         settings = self._parts.settings(self._function)
-        owes = settings.on_success or settings.on_failure or settings.dead_letters
-        return bool(owes) and self._parts.books.overfull
+        return bool(settings.on_success or settings.on_failure or settings.dead_letters)
 
     async def _look(self, permits: int, *, refused: bool) -> Look:
         now = self._looked_at = self._parts.clock.time()
         old = too_old_before(self._parts.settings(self._function), now)
-        sought = Sought(self._function, now, permits, old, refused)
+        room = self._parts.disk.room_for(0, OF_ATTEMPTS) if permits and self._owes() else None
+        sought = Sought(self._function, now, permits, old, refused, room=room)
         found = await self._parts.disk.call(partial(rows.look, sought=sought), writes=permits > 0)
         self._next_due = math.inf if found.next_due is None else found.next_due
         self._books.oldest_at = found.oldest
@@ -215,6 +219,8 @@ class Lane:
             return closed
         if self._function not in self._parts.functions:
             return LOOK_SECONDS
+        if found.cramped:
+            return LOOK_AGAIN_SECONDS
         if found.begun and len(found.begun) == permits:
             return 0.0
         if self._next_due <= now:

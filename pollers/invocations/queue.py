@@ -18,7 +18,6 @@ from pollers.invocations.event import OVERHEAD_BYTES, QueuedEvent
 from pollers.invocations.lane import Lane
 from pollers.invocations.parts import Parts
 from pollers.invocations.reporting import Reporter
-from pollers.invocations.reserve import disk_has_room
 from pollers.storage import StoreUnwritable
 from pollers.supervisor.service import Books as ServiceBooks
 from pollers.telemetry.async_facts import EventQueued, untold
@@ -75,7 +74,6 @@ class AsyncQueue:
         self._clock = clock or SystemClock()
         self._books = Books(limit_bytes)
         self._disk = Disk(state, self._books)
-        self._folder = state.path.parent
         self.tell: AsyncSink = untold
         """Takes what happens to events; to be set before there are any."""
         self._being_written = 0
@@ -113,7 +111,7 @@ class AsyncQueue:
         kept = QueuedEvent(0, function, request_id, now, size, payload=event)
         self._being_written += size
         try:
-            room = None if beyond_limit else partial(disk_has_room, folder=self._folder, more=self._being_written)
+            room = None if beyond_limit else self._disk.room_for(self._being_written)
             fresh = await self._disk.call(partial(_write, event=kept, also=also, room=room))
         finally:
             self._being_written -= size
@@ -166,9 +164,8 @@ class AsyncQueue:
                 with suppress(StoreUnwritable):
                     await self._disk.call(rows.probe)
             if self._books.cramped is not None:
-                room = partial(disk_has_room, folder=self._folder, more=OVERHEAD_BYTES)
                 with suppress(StoreUnwritable):
-                    if await self._disk.call(room, writes=False):
+                    if await self._disk.call(self._disk.room_for(OVERHEAD_BYTES), writes=False):
                         self._disk.cramped(None)
 
     def _go_on_from(self, kept: rows.Kept) -> None:

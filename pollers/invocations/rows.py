@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from pollers.destinations.ended import Condition
 from pollers.invocations.deciding import LONGEST_SECONDS, back_off
 from pollers.invocations.event import QueuedEvent
+from pollers.storage import StoreUnwritable
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
 
     from pollers.invocations.event import Owed
+    from pollers.storage.writer import Operation
 
 _INSERT = (
     "INSERT INTO invocations (function, request_id, accepted_at, due_at, size, payload) VALUES (?, ?, ?, ?, ?, ?) "
@@ -71,13 +73,14 @@ def insert(connection: sqlite3.Connection, event: QueuedEvent, due_at: float) ->
 @dataclass(slots=True)
 class Look:
     """One look at a function's events: those that were ``begun``, some that are over unless they run (``over``), when the next one
-    is due, and when the oldest one was accepted.
+    is due, and when the oldest one was accepted. ``cramped``: none was begun, for want of room on the disk.
     """
 
     begun: list[QueuedEvent] = field(default_factory=list)
     over: list[QueuedEvent] = field(default_factory=list)
     next_due: float | None = None
     oldest: float | None = None
+    cramped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,7 @@ class Sought:
     """What a look looks for: events that are due at ``now``, at most ``begin`` of them to be begun.
 
     Events accepted before ``too_old_before`` are over, with ``refused`` all that are due are; at most ``most_over`` at a time.
+    ``room`` is asked before any is begun, if it is given.
     """
 
     function: str
@@ -93,6 +97,7 @@ class Sought:
     too_old_before: float
     refused: bool = False
     most_over: int = 100
+    room: Operation[bool] | None = None
 
 
 def look(connection: sqlite3.Connection, sought: Sought) -> Look:
@@ -106,7 +111,8 @@ def look(connection: sqlite3.Connection, sought: Sought) -> Look:
         found.over = _events(connection.execute(_TOO_OLD, (function, old, sought.most_over)))
     if sought.refused and not found.over:
         found.over = _events(connection.execute(_ALL_DUE, (function, now, sought.most_over)))
-    if sought.begin and not sought.refused:
+    found.cramped = bool(sought.begin) and sought.room is not None and not sought.room(connection)
+    if sought.begin and not sought.refused and not found.cramped:
         for (one,) in connection.execute(_DUE, (function, now, old, sought.begin)).fetchall():
             [row] = connection.execute(_BEGIN, (one,)).fetchall()
             found.begun.append(_event(row[:-1], row[-1]))
@@ -126,8 +132,14 @@ def end(
     condition: Condition,
     reports: Sequence[Owed],
     now: float,
+    room: Operation[bool] | None = None,
 ) -> None:
-    """End invocations. What nobody is told of is forgotten at once; else the end and what it owes are one write."""
+    """End invocations. What nobody is told of is forgotten at once; else the end and what it owes are one write.
+
+    Raises StoreUnwritable where there is no ``room`` for their answers; then nothing was written.
+    """
+    if room is not None and not room(connection):
+        raise StoreUnwritable("the disk has no room for an answer beside what those need that are queued")
     for event in events:
         if not reports:
             connection.execute("DELETE FROM invocations WHERE id = ?", (event.id,))

@@ -285,6 +285,36 @@ async def test_events_do_not_take_the_last_room_of_a_disk(monkeypatch: pytest.Mo
         assert await queue.accept("orders", b"2", request_id="r2")
 
 
+@virtual_time.test
+async def test_answers_that_nobody_takes_leave_the_disk_room_to_work_off_the_queue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No function that owes reports is begun, what has a large answer waits, and the events of other functions run."""
+    free = 17 * 1024**2
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_blocks=1 << 30, f_frsize=1, f_bavail=free))
+    settings = {"orders": Settings(on_success="arn:q")}
+    async with world_of(functions_of={"orders": 1, "audit": 1}, settings=settings) as world, world.life() as queue:
+        world.answer = lambda function, _: Payload(b"1" * 5_000) if function == "orders" else OK
+        world.run_seconds = 30.0
+        await queue.accept("orders", b"1", request_id=ONE)
+        await eventually(lambda: bool(world.runs))
+        for number in range(3):
+            await queue.accept("orders", b"1", request_id=f"r{number}")
+        free = 5 * 1024**2
+        await eventually(lambda: not world.busy["orders"])
+        await anyio.sleep(60)
+        assert (len(world.runs), world.delivered, queue.held()) == (1, [], 1)
+        free = 7 * 1024**2
+        await eventually(lambda: len(world.delivered) == 1, within=31.0)
+        calls = world.state.calls
+        await queue.accept("audit", b"1", request_id=ONE, beyond_limit=True)
+        await eventually(lambda: queue.snapshot().functions["audit"].succeeded == 1)
+        assert len(world.runs) == 2
+        assert world.state.calls - calls < 150, "the disk is left alone"
+        free = 17 * 1024**2
+        await eventually(lambda: len(world.delivered) == 4, within=200.0)
+
+
 def test_room_that_the_file_has_itself_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that was long once is filled again, also on a disk that has nothing else."""
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_blocks=400_000, f_frsize=1, f_bavail=0))
