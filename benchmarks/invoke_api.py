@@ -23,6 +23,7 @@ import time
 import zipfile
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,7 @@ functions:
 ADDED_MS = 0.5
 ACCEPTED_A_CPU_SECOND = 2_000
 URL_TO_INVOKE = 1.5
+TURNS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,17 +138,30 @@ class Row:
     per_second: float | None
 
 
-def measure(served: Served, way: str, sent: bytes, expected: int, seconds: float) -> Row:
-    """Its median with one caller, and its CPU time with many."""
-    # As many callers as there will be, so that every worker has been started.
-    load(served.port, lambda: sent, expected, INVOKERS, seconds / 4)
-    alone = statistics.median(latencies(served.port, sent, expected, seconds))
-    cpu = served.cpu_seconds()
-    busy = load(served.port, lambda: sent, expected, INVOKERS, seconds)
-    spent = served.cpu_seconds() - cpu
-    if busy.wrong:
-        raise SystemExit(f"{way}: {busy.wrong} of {busy.replies} replies were not as expected")
-    return Row(way, alone, spent / busy.replies * 1e6, busy.replies / busy.seconds)
+def measure(served: Served, ways: dict[str, bytes], expected: int, seconds: float) -> list[Row]:
+    """Of each way its median with one caller, and its CPU time with many.
+
+    They take turns, so that whatever else the machine does slows all of them alike.
+    """
+    alone: dict[str, list[float]] = {way: [] for way in ways}
+    spent, replies, took = (dict.fromkeys(ways, 0.0) for _ in range(3))
+    for sent in ways.values():
+        # As many callers as there will be, so that every worker has been started.
+        load(served.port, partial(bytes, sent), expected, INVOKERS, seconds / 4)
+    for _ in range(TURNS):
+        for way, sent in ways.items():
+            alone[way] += latencies(served.port, sent, expected, seconds / TURNS)
+            cpu = served.cpu_seconds()
+            busy = load(served.port, partial(bytes, sent), expected, INVOKERS, seconds / TURNS)
+            spent[way] += served.cpu_seconds() - cpu
+            replies[way] += busy.replies
+            took[way] += busy.seconds
+            if busy.wrong:
+                raise SystemExit(f"{way}: {busy.wrong} of {busy.replies} replies were not as expected")
+    return [
+        Row(way, statistics.median(alone[way]), spent[way] / replies[way] * 1e6, replies[way] / took[way])
+        for way in ways
+    ]
 
 
 def accepted(served: Served, seconds: float) -> Row:
@@ -224,9 +239,11 @@ def compare(seconds: float, console: Console) -> bool:
         medians = uvloop.run(own(seconds))
     with tempfile.TemporaryDirectory() as folder, headrace(Path(folder)) as served:
         rows = [
-            measure(served, f"{kind} {name}", sent, 200, seconds)
+            row
             for name in medians
-            for kind, sent in (("Invoke", invoke_request(name)), ("URL", url_request(name)))
+            for row in measure(
+                served, {f"Invoke {name}": invoke_request(name), f"URL {name}": url_request(name)}, 200, seconds
+            )
         ]
         rows += [queued(served, name, seconds) for name in medians]
         rows.append(accepted(served, seconds))

@@ -105,7 +105,9 @@ def is_text(content_type: str | None) -> bool:
 def spelled_time(now: float) -> str:
     """``05/Aug/2022:08:14:39 +0000``, with English months whatever the locale."""
     time = datetime.fromtimestamp(now, UTC)
-    return f"{time:%d}/{_MONTHS[time.month - 1]}/{time:%Y:%H:%M:%S} +0000"
+    # Number by number: formats of dates would take a sixth of the time that a request takes here.
+    clock = f"{time.hour:02}:{time.minute:02}:{time.second:02}"
+    return f"{time.day:02}/{_MONTHS[time.month - 1]}/{time.year:04}:{clock} +0000"
 
 
 def trace_header(now: float, bits: int) -> str:

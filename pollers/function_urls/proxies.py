@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -49,7 +50,7 @@ class Proxies:
         that is no trusted proxy itself: what stands left of it, the client may have made up. From anybody else these headers say
         what the connection says.
         """
-        peer = _address(head.peer)
+        peer = _peer(head.peer)
         if peer is None or not self._trusts(peer):
             return self._seen(head)
         fields = head.fields
@@ -65,8 +66,7 @@ class Proxies:
         return Client(str(self._source(peer, fields.get("x-forwarded-for", ""))), hosts, forwarded, trusted=True)
 
     def _seen(self, head: Head) -> Client:
-        peer = _address(head.peer)
-        source = head.peer if peer is None else str(peer)
+        source = _spelled(head.peer)
         forwarded = {
             "x-forwarded-for": source,
             "x-forwarded-proto": _scheme(head),
@@ -88,6 +88,19 @@ class Proxies:
 
     def _trusts(self, address: Address) -> bool:
         return any(address in network for network in self._networks)
+
+
+@lru_cache(maxsize=1_024)
+def _spelled(peer: str) -> str:
+    """An address as functions see it; what is none as it is."""
+    address = _peer(peer)
+    return peer if address is None else str(address)
+
+
+@lru_cache(maxsize=1_024)
+def _peer(text: str) -> Address | None:
+    """The address that a connection is from, which has few forms; of what clients write themselves nothing is remembered."""
+    return _address(text)
 
 
 def _address(text: str) -> Address | None:
