@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from config.faults import Finding
 from config.options.spelling import suggestion
-from config.schedules.expressions import Rate, read_expression
+from config.schedules.expressions import At, Rate, read_expression
 from config.schedules.model import Schedule
 from config.schedules.wrong import WrongExpression
-from config.schedules.zones import UnknownZone, find_zone, known_zones
+from config.schedules.zones import UnknownZone, find_zone, instant_of, known_zones
 from config.text.json_text import parse_json
 from config.text.nodes import Unparsable, quoted, shortened
 from config.text.targets import Target, target_problem
@@ -147,15 +147,24 @@ def dead_letters(reading: Reading, _now: datetime) -> Iterator[Finding]:
 
 
 def never(reading: Reading, now: datetime) -> Iterator[Finding]:
-    """A note on a schedule that is not due any more; AWS takes it as well (docs/lambda 14.5)."""
+    """A note on a schedule that will not be due; AWS takes it as well (docs/lambda 14.5)."""
     if reading.faulty or "schedule_expression" not in reading.values:
         return
     try:
         schedule = Schedule.model_construct(name="", **reading.values)
         if schedule.due_times(now).after(now.astimezone(UTC)) is None and not _at_once(schedule, now):
-            yield Finding(("schedule_expression",), f"not due any more after {now:%Y-%m-%dT%H:%M:%SZ}", is_note=True)
+            said = _left_out(schedule) or f"not due at any time after {now:%Y-%m-%dT%H:%M:%SZ}"
+            yield Finding(("schedule_expression",), said, is_note=True)
     except (WrongExpression, UnknownZone):
         return
+
+
+def _left_out(schedule: Schedule) -> str | None:
+    """What to say of an ``at`` that clocks leave out in spring."""
+    expression, name = schedule.expression, schedule.schedule_expression_timezone
+    if not isinstance(expression, At) or instant_of(expression.local, find_zone(name)) is not None:
+        return None
+    return f"never due: clocks in {name} leave out {expression.local:%Y-%m-%dT%H:%M:%S}, since they are set forward over it"
 
 
 def _at_once(schedule: Schedule, now: datetime) -> bool:

@@ -277,7 +277,16 @@ def test_a_schedule_that_is_not_due_any_more_is_noted(folder: Folder, text: str)
         json.dumps(document({"schedule_expression": text, "function_name": "orders"})), "headrace.json"
     )
 
-    assert "not due any more after 2026-01-01T00:00:00Z" in [note.message for note in loaded.notes]
+    assert "not due at any time after 2026-01-01T00:00:00Z" in [note.message for note in loaded.notes]
+
+
+def test_a_local_time_that_does_not_exist_is_noted_as_that(folder: Folder) -> None:
+    """It is no time that has passed: it lies ahead, and clocks leave it out."""
+    settings = {"schedule_expression": "at(2027-03-28T02:30:00)", "schedule_expression_timezone": "Europe/Berlin"}
+    loaded = folder.load(json.dumps(document({**settings, "function_name": "orders"})), "headrace.json")
+
+    said = "never due: clocks in Europe/Berlin leave out 2027-03-28T02:30:00, since they are set forward over it"
+    assert said in [note.message for note in loaded.notes]
 
 
 def test_a_rate_is_never_noted_as_over(folder: Folder) -> None:
