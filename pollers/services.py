@@ -115,6 +115,11 @@ async def _made_functions(
                 "functions that were made through the API do not run: lambda_api.functions is false", functions=names
             )
         return None
+    if not config.lambda_api.credentials:
+        log.warning(
+            "functions can be made through the API without a signature: whoever reaches it on this machine runs code as this user; "
+            "give lambda_api.credentials where others use the machine"
+        )
     made = FunctionRegister(rows, CodeFolders(state.path.parent / "functions"), runtime, resources.forget)
     await made.open()
     return made

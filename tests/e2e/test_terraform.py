@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.lambda_api import LambdaApiPlace
 from tests.emulators import unique
+from tests.unit.made_functions.packages import APP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,8 +48,21 @@ def more(stream: str) -> dict[str, Any]:
     cors = {"allow_origins": ["https://example.com"], "allow_methods": ["GET"], "max_age": 300}
     permission = {"action": "lambda:InvokeFunction", "function_name": "orders"}
     return {
-        "data": {"aws_lambda_functions": {"all": {}}},
+        "data": {"aws_lambda_functions": {"all": {"depends_on": ["aws_lambda_function.made"]}}},
         "resource": {
+            "aws_lambda_function": {
+                "made": {
+                    "function_name": "made",
+                    "filename": "made.zip",
+                    "source_code_hash": '${filebase64sha256("made.zip")}',
+                    "runtime": "python3.11",
+                    "handler": "app.handler",
+                    "role": "arn:aws:iam::000000000000:role/made",
+                    "description": "with batches of ${var.batch_size}",
+                    "environment": {"variables": {"TABLE": "orders"}},
+                    "tags": {"team": "shop"},
+                }
+            },
             "aws_lambda_invocation": {"once": {"function_name": "orders", "input": '{"a": 1}'}},
             "aws_lambda_function_event_invoke_config": {
                 "audit": {
@@ -100,12 +114,14 @@ def place(tmp_path: Path, ministack: Emulator) -> Iterator[LambdaApiPlace]:
     """Two functions behind the API, beside a folder with the example and more."""
     place = LambdaApiPlace(tmp_path)
     aws = {"region": "us-east-1", "endpoint_url": ministack.endpoint_url}
-    place.configure({"orders": {}, "audit_log": {}}, aws=aws)
+    api = {"port": place.port, "functions": True}
+    place.configure({"orders": {}, "audit_log": {}}, aws=aws, lambda_api=api)
     session = botocore.session.Session()
     session.set_credentials("test", "test")
     kinesis = session.create_client("kinesis", region_name="us-east-1", endpoint_url=ministack.endpoint_url)
     kinesis.create_stream(StreamName=(stream := unique("stream")), ShardCount=1)
     (tmp_path / "terraform").mkdir()
+    (tmp_path / "terraform" / "made.zip").write_bytes(APP)
     shutil.copy(EXAMPLE / "main.tf", tmp_path / "terraform")
     (tmp_path / "terraform" / "more.tf.json").write_text(json.dumps(more(stream)))
     values = {"headrace": place.url, "emulator": ministack.endpoint_url, "queue": unique("orders")}
@@ -139,18 +155,20 @@ def test_resources_are_made_once_changed_and_destroyed(place: LambdaApiPlace) ->
     assert applied.returncode == 0, applied.stdout + applied.stderr
     outputs = json.loads((place.folder / "terraform" / "terraform.tfstate").read_text())["outputs"]
     assert json.loads(outputs["result"]["value"])["echo"] == {"a": 1}
-    assert outputs["functions"]["value"] == ["audit_log", "orders"]
+    assert outputs["functions"]["value"] == ["audit_log", "made", "orders"]
     assert outputs["url"]["value"] == f"http://orders.lambda-url.us-east-1.localhost:{place.port}/"
     planned = terraform(place, "plan", "-detailed-exitcode")
     assert planned.returncode == NO_CHANGES, planned.stdout + planned.stderr
     client, uuid = place.client(), outputs["mapping"]["value"]
     changed = terraform(place, "apply", "-auto-approve", "-var=batch_size=7", "-var=enabled=false", "-refresh=false")
-    assert "1 changed" in changed.stdout, changed.stdout + changed.stderr
+    assert "2 changed" in changed.stdout, changed.stdout + changed.stderr
     mapping = client.get_event_source_mapping(UUID=uuid)
     assert (mapping["BatchSize"], mapping["State"]) == (7, "Disabled")
+    assert client.get_function_configuration(FunctionName="made")["Description"] == "with batches of 7"
     destroyed = terraform(place, "destroy", "-auto-approve", "-refresh=false")
     assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
     assert client.list_event_source_mappings()["EventSourceMappings"] == []
+    assert [one["FunctionName"] for one in client.list_functions()["Functions"]] == ["audit_log", "orders"]
     # The provider adds this statement to open URLs, and leaves it when they are destroyed.
     [left] = json.loads(client.get_policy(FunctionName="orders")["Policy"])["Statement"]
     assert left["Sid"] == "FunctionURLAllowPublicAccess"

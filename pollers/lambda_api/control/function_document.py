@@ -30,7 +30,6 @@ _NOT_SHOWN = {
     "Message": "Headrace does not show the values of environment variables through the API.",
 }
 _UNSEEN = Seen("00" * 32, 0.0, 0.0)
-STATES = ("State", "LastUpdateStatus")
 _RUNTIME_VERSION = "0cdcfbdefbc5e7d3343f73c2e2dd3cba17d61dea0686b404502a0c9ce83931b9"
 """Of the form that AWS's have: 64 hexadecimal digits."""
 
@@ -78,7 +77,7 @@ def revision_id(made: Made) -> str:
 
 
 def _states(model: FunctionModel, here: Here) -> dict[str, Any]:
-    states: dict[str, Any] = dict(zip(STATES, ("Active", "Successful"), strict=True))
+    states: dict[str, Any] = {"State": "Active", "LastUpdateStatus": "Successful"}
     if not _is_remote(model):
         arn = f"arn:{partition_of(here.region)}:lambda:{here.region}::runtime:{_RUNTIME_VERSION}"
         states["RuntimeVersionConfig"] = {"RuntimeVersionArn": arn}

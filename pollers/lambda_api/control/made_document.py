@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from pollers.lambda_api.control.function_document import STATES, configuration, time_text
+from pollers.lambda_api.control.function_document import configuration, time_text
 
 if TYPE_CHECKING:
     from pollers.lambda_api.names import Here
@@ -49,7 +49,9 @@ def made_configuration(
         document["SnapStart"] = {"ApplyOn": settings["SnapStart"]["ApplyOn"], "OptimizationStatus": "Off"}
     if "VpcConfig" in settings:
         document["VpcConfig"] = {"SubnetIds": [], "SecurityGroupIds": [], **settings["VpcConfig"], "VpcId": ""}
-    return document if listed else {**document, **_states(entry, document)}
+    if not listed:
+        _change_states(entry, document)
+    return document
 
 
 def made_revision_id(entry: Entry, beside: Made) -> str:
@@ -57,15 +59,15 @@ def made_revision_id(entry: Entry, beside: Made) -> str:
     return str(uuid.uuid5(_NAMES, f"{entry.made.revision_id} {entry.applied} {beside.policy_changes}"))
 
 
-def _states(entry: Entry, document: dict[str, Any]) -> dict[str, Any]:
-    """While a function is made there is no status of its last update, and the key must not be there."""
+def _change_states(entry: Entry, document: dict[str, Any]) -> None:
+    """While a function is made there is no status of its last update."""
     if entry.applied:
-        return {}
-    if not entry.entered:
-        del document[STATES[1]]
-        return {"State": "Pending", "StateReason": _CREATING, "StateReasonCode": "Creating"}
-    return {
-        "LastUpdateStatus": "InProgress",
-        "LastUpdateStatusReason": _CREATING,
-        "LastUpdateStatusReasonCode": "Creating",
-    }
+        return
+    changing = {"Reason": _CREATING, "ReasonCode": "Creating"}
+    if entry.entered:
+        document["LastUpdateStatus"] = "InProgress"
+        document.update({f"LastUpdateStatus{name}": text for name, text in changing.items()})
+    else:
+        del document["LastUpdateStatus"]
+        document["State"] = "Pending"
+        document.update({f"State{name}": text for name, text in changing.items()})
