@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -13,7 +14,7 @@ from pollers.supervisor.loading import load_changed, load_runnable
 from pollers.supervisor.runtime import ReloadRefused, Runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
     from config.faults import Note
@@ -36,14 +37,6 @@ class Reloaded:
     faults: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Renewed:
-    """The functions that began anew, and all those whose code needs nothing more: ``settled``."""
-
-    functions: list[str] = field(default_factory=list)
-    settled: list[str] = field(default_factory=list)
-
-
 async def reload_from(runtime: Runtime, path: Path) -> Reloaded:
     """Read the configuration again and apply what changed. Never raises for what is in the files."""
     try:
@@ -62,29 +55,34 @@ async def reload_from(runtime: Runtime, path: Path) -> Reloaded:
     return Reloaded(faults=faults)
 
 
-async def renew_from(runtime: Runtime, path: Path, names: Collection[str]) -> Renewed:
+async def renew_from(runtime: Runtime, path: Path, names: Collection[str], renewed: Callable[[str], None]) -> list[str]:
     """Read the configuration again and apply what changed; begin the functions ``names`` anew, since their code has changed.
 
     A function whose new code is faulty is left as it is, and so is everything while the configuration is. Never raises for what is
-    in the files.
+    in the files. Returns those whose code needs nothing more; ``renewed`` is told of each that begins anew, when it does, which is
+    after its running invocations.
     """
-    done = Renewed()
     try:
         async with runtime.reading:
             changed = await to_thread.run_sync(load_changed, path, runtime.given, names)
             for name, wrong in changed.faults.items():
                 log.error("code refused, the old one runs on", function=name, faults=[str(fault) for fault in wrong])
-            if changed.sound or changed.config != runtime.given:
+            if changed.config != runtime.given:
                 await runtime.reload(changed.config, changed.sound)
+                for name in changed.sound:
+                    renewed(name)
+            else:
+                for name in changed.sound:
+                    runtime.renew_soon(name, partial(renewed, name))
             runtime.where = changed.where
         log_notes(changed.notes)
-        return Renewed(changed.sound, sorted({*names} - changed.faults.keys()))
+        return sorted({*names} - changed.faults.keys())
     except ConfigError as error:
         faults = [str(fault) for fault in error.faults]
     except ReloadRefused as error:
         faults = [str(error)]
     log.error("configuration refused, the old one runs on", faults=faults)
-    return done
+    return []
 
 
 def log_notes(notes: Iterable[Note]) -> None:

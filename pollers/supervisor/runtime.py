@@ -17,6 +17,7 @@ from pollers.supervisor.idleness import Idleness
 from pollers.supervisor.mapping import MappingRunner
 from pollers.supervisor.service import ServiceRunner
 from pollers.supervisor.shutdown import Runner, Shutdown
+from pollers.supervisor.turns import Turns
 from pollers.supervisor.unreachable import Unreachable
 from pollers.supervisor.until_idle import UntilIdle
 from pollers.telemetry.ledger import Ledger
@@ -91,6 +92,7 @@ class Runtime:
         self._stop = Stop()
         self.reading = anyio.Lock()
         self._reloading = anyio.Lock()
+        self._turns = Turns()
 
     async def run(self, *, until_idle: float | None = None) -> int:
         """Run until :meth:`stop`; returns the exit code (see docs/operations.md)."""
@@ -184,7 +186,7 @@ class Runtime:
         Says what it did. Raises ReloadRefused, with everything running on as before, for changes that need a restart. One at a
         time.
         """
-        async with self._reloading:
+        async with self._reloading, self._turns.alone():
             if self.stopping:
                 raise ReloadRefused("shutting down")
             completed = self.complete(config)
@@ -192,6 +194,24 @@ class Runtime:
             did = await self._apply(completed, renew)
             self.given = config
             return did
+
+    def renew_soon(self, name: str, renewed: Callable[[], None]) -> None:
+        """Begin a function anew, since its code has changed, once its mappings' running invocations have finished.
+
+        Beside the renewals of other functions: only reloads wait for it, and it for them. ``renewed`` is called when it is done; it
+        is not when the process stops before, or the function has gone.
+        """
+        self._running_group.start_soon(self._renew, name, renewed)
+
+    async def _renew(self, name: str, renewed: Callable[[], None]) -> None:
+        async with self._turns.beside(name):
+            if self.stopping or name not in self.config.functions:
+                return
+            try:
+                await self._apply(self.config, [name])
+            except ReloadRefused:
+                return
+        renewed()
 
     def _check_reloadable(self, config: Config) -> None:
         changed = [

@@ -86,14 +86,15 @@ class Watching:
 
     async def _apply(self, found: Changes) -> None:
         began = anyio.current_time()
+
+        def renewed(name: str) -> None:
+            seconds = round(anyio.current_time() - began, 2)
+            log.info("changed code is applied", function=name, files=shown(found.code.get(name, [])), seconds=seconds)
+
         self._behind.update(found.code)
         await to_thread.run_sync(forget_compiled, [path for files in found.code.values() for path in files])
-        renewed = await renew_from(self._runtime, self._path, sorted(self._behind))
-        self._behind.difference_update(renewed.settled)
-        if renewed.functions:
-            files = sorted({path for name in renewed.functions for path in found.code.get(name, ())})
-            seconds = round(anyio.current_time() - began, 2)
-            log.info("changed code is applied", functions=renewed.functions, files=shown(files), seconds=seconds)
+        settled = await renew_from(self._runtime, self._path, sorted(self._behind), renewed)
+        self._behind.difference_update(settled)
 
     def running(self) -> int:
         """It invokes nothing."""

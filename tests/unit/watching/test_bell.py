@@ -59,8 +59,14 @@ async def test_a_folder_that_has_gone_is_said_by_its_error(tmp_path: Path) -> No
     [
         (OSError(errno.ENOSPC, "No space left on device"), "fs.inotify.max_user_watches"),
         (OSError(errno.EMFILE, "Too many open files"), "fs.inotify.max_user_instances"),
-        (WatchfilesRustInternalError("error in underlying watcher: OS file watch limit reached."), "max_user_watches"),
-        (WatchfilesRustInternalError("Too many open files (os error 24)"), "fs.inotify.max_user_instances"),
+        (
+            OSError('OS file watch limit reached. about ["/a"] (Error { kind: MaxFilesWatch, paths: ["/a"] })'),
+            "max_user_watches",
+        ),
+        (
+            WatchfilesRustInternalError("Error creating watcher: Too many open files (os error 24)"),
+            "fs.inotify.max_user_instances",
+        ),
     ],
 )
 async def test_the_system_s_limits_are_named(monkeypatch: pytest.MonkeyPatch, error: Exception, setting: str) -> None:

@@ -91,9 +91,27 @@ async def test_changed_code_renews_its_function_alone(place: Place) -> None:
         assert place.runtime.mappings["a"] is runner
         await place.until(lambda: orders.finished.is_set())
     [line] = place.logged("changed code is applied")
-    assert line["functions"] == ["orders"]
+    assert line["function"] == "orders"
     assert [path.endswith("orders/app.py") for path in line["files"]] == [True]
     assert not place.logged("configuration reloaded")
+
+
+async def test_a_function_that_is_busy_keeps_no_other_one_back(place: Place) -> None:
+    """It stands at a breakpoint, say. Its own change waits for its invocation, and so does a changed configuration."""
+    async with place.watched():
+        orders, audit = place.runtime.functions["orders"], place.runtime.functions["audit"]
+        await place.until(lambda: "o" in place.bench.pollers)
+        [poller] = place.bench.pollers["o"]
+        poller.stubborn = True
+        (place.folder / "orders" / "app.py").write_text(CODE * 2)
+        await place.until(lambda: poller.surroundings.stop.requested)
+        (place.folder / "audit" / "app.py").write_text(CODE * 2)
+        await place.until(lambda: place.runtime.functions["audit"] is not audit)
+        assert place.runtime.functions["orders"] is orders
+        place.path.write_text(CONFIG.replace("orders: {", "orders: {timeout: 9, "))
+        poller.surroundings.stop.hurry()
+        await place.until(lambda: place.logged("configuration reloaded"))
+    assert [line["function"] for line in place.logged("changed code is applied")] == ["audit", "orders"]
 
 
 async def test_a_function_in_process_is_renewed_too(place: Place) -> None:
@@ -160,9 +178,9 @@ async def test_a_burst_is_applied_once(place: Place) -> None:
         await place.until(lambda: place.logged("changed code is applied"))
         # Another change afterwards is another line, so nothing of the first came in between.
         (place.folder / "audit" / "app.py").write_text(CODE * 2)
-        await place.until(lambda: place.logged("changed code is applied")[-1]["functions"] == ["audit"])
+        await place.until(lambda: place.logged("changed code is applied")[-1]["function"] == "audit")
     lines = place.logged("changed code is applied")
-    assert [line["functions"] for line in lines] == [["orders"], ["audit"]]
+    assert [line["function"] for line in lines] == ["orders", "audit"]
     assert lines[0]["files"][-1] == "and 1997 more"
 
 
@@ -213,3 +231,17 @@ async def test_the_stop_does_not_wait_for_anything_to_change(place: Place) -> No
     async with place.watched():
         began = anyio.current_time()
     assert anyio.current_time() - began < 3
+
+
+async def test_a_stop_ends_a_renewal_that_waits(place: Place) -> None:
+    """The shutdown stops what runs; nothing is started after it, and nothing is said to be applied."""
+    async with place.watched():
+        await place.until(lambda: "o" in place.bench.pollers)
+        [poller] = place.bench.pollers["o"]
+        poller.stubborn = True
+        (place.folder / "orders" / "app.py").write_text(CODE * 2)
+        await place.until(lambda: poller.surroundings.stop.requested)
+        place.runtime.stop()  # and a second time at the end, which hurries it
+    assert place.bench.pollers["o"] == [poller]
+    assert not place.logged("changed code is applied")
+    assert place.runtime.exit_code == 0
