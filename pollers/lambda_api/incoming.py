@@ -168,7 +168,8 @@ class Incoming:
         """Wait until no other request has such a body. Nothing of this one is read meanwhile. Raises ApiError."""
         try:
             async with asyncio.timeout(TURN_SECONDS):
-                await self._bodies.large.acquire()
+                with self._arriving(TURN_SECONDS):
+                    await self._bodies.large.acquire()
         except TimeoutError:
             raise throttled(CALLER_REASON, 1) from None
         self._has_turn = True

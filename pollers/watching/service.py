@@ -70,7 +70,8 @@ class Watching:
             await anyio.sleep(GONE_SECONDS)
 
     async def _look(self) -> Tree:
-        config = self._runtime.config
+        # Not the code of functions that the API made: nobody edits it, and workers may write there.
+        config = self._runtime.given
         roots = {name: code_of(model) for name, model in config.functions.items()}
         own = own_files(str(config.runtime.sqlite_path), str(config.runtime.state_folder))
         return await to_thread.run_sync(look, roots, self._path, own)

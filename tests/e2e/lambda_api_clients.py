@@ -40,7 +40,8 @@ def place_for_clients(folder: Path) -> Iterator[LambdaApiPlace]:
     script.chmod(0o755)
     more = {name: {"handler": f"more.{name}"} for name in ("broken", "chatty", "notes")}
     stream = {"runtime": "provided", "code": "./stream", "command": ["./bootstrap"], "handler": "any"}
-    place.configure({"orders": {"concurrency": 2}, "stream": stream, **more})
+    api = {"port": place.port, "functions": True}
+    place.configure({"orders": {"concurrency": 2}, "stream": stream, **more}, lambda_api=api)
     (place.folder / "code" / "more.py").write_text(MORE)
     place.start()
     try:

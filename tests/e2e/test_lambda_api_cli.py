@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.lambda_api_clients import ARN, place_for_clients
 from tests.lambda_clients import Commands
+from tests.unit.made_functions.packages import APP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -208,3 +209,30 @@ def test_the_cli_makes_changes_and_ends_a_mapping(aws: Commands, place: LambdaAp
     assert [one["UUID"] for one in aws("list-event-source-mappings").json["EventSourceMappings"]] == [made["UUID"]]
     assert aws("delete-event-source-mapping", *uuid).json["State"] == "Deleting"
     place.until(lambda: "(ResourceNotFoundException)" in aws("get-event-source-mapping", *uuid).err, "the end")
+
+
+def test_the_cli_makes_a_function_of_a_package(aws: Commands, tmp_path: Path) -> None:
+    """Waits for it, calls it, changes and deletes it."""
+    (tmp_path / "made.zip").write_bytes(APP)
+    zipped, role = f"fileb://{tmp_path / 'made.zip'}", "arn:aws:iam::000000000000:role/any"
+    options = ["--runtime", "python3.11", "--handler", "app.handler", "--zip-file", zipped, "--role", role]
+    assert aws("create-function", "--function-name", "made", *options).json["State"] == "Pending"
+    assert aws("wait", "function-active-v2", "--function-name", "made").code == 0
+    assert aws("invoke", "--function-name", "made", "--payload", "[1]", str(tmp_path / "out")).json["StatusCode"] == 200
+    assert json.loads((tmp_path / "out").read_text()) == {"echo": [1]}
+    changed = aws(
+        "update-function-configuration",
+        "--function-name",
+        "made",
+        "--timeout",
+        "9",
+        "--environment",
+        "Variables={TABLE=x}",
+    )
+    assert (changed.json["Timeout"], changed.json["Environment"]) == (9, {"Variables": {"TABLE": "x"}})
+    assert aws("wait", "function-updated-v2", "--function-name", "made").code == 0
+    assert aws("update-function-code", "--function-name", "made", "--zip-file", zipped).json["CodeSize"] == len(APP)
+    assert aws("delete-function", "--function-name", "made").code == 0
+    assert "(ResourceNotFoundException)" in aws("get-function", "--function-name", "made").err
+    refused = aws("create-function", "--function-name", "made", *options, "--runtime", "java21")
+    assert "Value java21 at 'runtime' failed to satisfy constraint" in refused.err

@@ -271,6 +271,43 @@ async def test_too_many_bytes_at_once_are_throttled() -> None:
         await until(lambda: held.held_bytes == 0)
 
 
+def _long(count: int) -> str:
+    return f"{INVOKE}Content-Length: {count}\r\n\r\n"
+
+
+async def test_bodies_that_bring_code_come_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one waits unread until the one before has been answered or its client has gone; ordinary ones wait for nobody."""
+    monkeypatch.setattr(incoming, "ORDINARY_LIMIT_BYTES", 100)
+    async with rig() as at:
+        first, second, third = [await connect(at) for _ in range(3)]
+        first.send(_long(202) + '"' + "x" * 100)
+        await until(lambda: at.service.server.bodies.large.locked())
+        second.send(_long(202) + '"' + "y" * 200 + '"')
+        third.send(_long(4) + '"zz"')
+        assert await third.answer() == (200, b'"zz"')
+        assert [asked.event for asked in at.told["orders"].asked] == [b'"zz"']
+        first.writer.close()
+        assert await second.answer() == (200, b'"' + b"y" * 200 + b'"')
+        await until(lambda: not at.service.server.bodies.large.locked())
+        assert at.service.server.bodies.held_bytes == 0
+
+
+async def test_whoever_waits_too_long_for_a_turn_is_throttled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the one that has it goes on."""
+    monkeypatch.setattr(incoming, "ORDINARY_LIMIT_BYTES", 100)
+    monkeypatch.setattr(incoming, "TURN_SECONDS", 0.05)
+    async with rig() as at:
+        first, second = await connect(at), await connect(at)
+        first.send(_long(202) + '"' + "x" * 100)
+        await until(lambda: at.service.server.bodies.large.locked())
+        second.send(_long(202) + '"' + "y" * 200 + '"')
+        status, body = await second.answer()
+        assert (status, b"CallerRateLimitExceeded" in body) == (429, True)
+        first.send("x" * 100 + '"')
+        assert (await first.answer())[0] == 200
+        await until(lambda: not at.service.server.bodies.large.locked())
+
+
 async def test_an_answer_that_is_not_read_counts_until_it_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that takes nothing holds its answer for a while, and no longer."""
     async with rig() as at:
