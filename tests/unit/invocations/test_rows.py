@@ -76,6 +76,21 @@ def test_a_clock_that_was_set_back_makes_nothing_wait_for_years(connection: sqli
     assert rows.look(connection, rows.Sought("orders", now=1_000.0, begin=9, too_old_before=0.0)).next_due == 1_200.0
 
 
+def test_an_event_that_ends_the_process_each_time_is_begun_after_growing_waits(connection: sqlite3.Connection) -> None:
+    """And costs no retry: nobody knows how the attempt ended."""
+    rows.insert(connection, event(1), due_at=1.0)
+    now, waits = 100.0, []
+    for _ in range(4):
+        [begun] = rows.look(connection, rows.Sought("orders", now=now, begin=1, too_old_before=0.0)).begun
+        assert begun.failures == 0
+        assert rows.recover(connection, now).interrupted == 1
+        due = rows.look(connection, rows.Sought("orders", now=now, begin=0, too_old_before=0.0)).next_due
+        assert due is not None
+        waits.append(due - now)
+        now = due
+    assert waits == [1.0, 2.0, 4.0, 8.0]
+
+
 def test_a_probe_leaves_nothing(connection: sqlite3.Connection) -> None:
     """But it did write."""
     before = connection.total_changes

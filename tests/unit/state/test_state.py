@@ -232,3 +232,18 @@ async def test_a_disk_that_is_full_at_the_start_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreUnwritable, match=r"cannot be written .*runtime\.state"):
         await found(tmp_path / "file")
+
+
+def test_what_a_call_wrote_outlives_a_power_loss(tmp_path: Path) -> None:
+    """Each commit is an fsync of the log. A kill cannot show that, so the setting itself is looked at."""
+
+    async def settings() -> list[object]:
+        async with State(tmp_path, [NOTES]) as state:
+            return await state.call(
+                lambda connection: [
+                    connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
+                ]
+            )
+
+    full = 2
+    assert anyio.run(settings) == ["wal", full]
