@@ -37,7 +37,7 @@ def add_call(imported: Imported, functions: Functions, option: str, document: Do
     options = options_of(_MODELS[option])
     found = settled(fit(given, options).options, options)
     if option == "function_url":
-        imported.sections.setdefault("lambda_api", {})
+        imported.sections.setdefault("lambda_api", functions.home())
     if found:
         member.options[option] = found
         member.origins[option] = document.origin

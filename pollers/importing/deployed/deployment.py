@@ -25,6 +25,10 @@ class Deployment:
         self._imported = imported
         self._functions = Functions(imported, code_of)
 
+    def told_of(self, arn: str) -> None:
+        """Remember a function's ARN, for resources that name it only."""
+        self._functions.told_of(arn)
+
     def function(self, document: Document) -> None:
         """Add a function."""
         self._functions.add(document)

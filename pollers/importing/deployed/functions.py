@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pollers.importing.running import Code
 
 _LATEST = "$LATEST"
+_ACCOUNT_LENGTH = 12
 _DEFAULTS = {"timeout": 3, "memory_size": 128}
 """Lambda's, which every function tells. Here the first is the same, and the second would be a limit that nobody asked for."""
 
@@ -36,6 +37,7 @@ class Functions:
         self._code_of = code_of
         self._by_arn: dict[str, Member] = {}
         self._by_name: dict[str, Member] = {}
+        self._told: dict[str, str] = {}
         self._shut: set[int] = set()
 
     def add(self, document: Document) -> None:
@@ -58,6 +60,20 @@ class Functions:
         self._by_arn[_key(arn)] = member
         self._by_name.setdefault(name, member)
 
+    def told_of(self, arn: str) -> None:
+        """Remember a function's ARN, for those who name it only."""
+        found = refer(arn)
+        if found is not None and arn.startswith("arn:"):
+            self._told.setdefault(found[0], arn.removesuffix(f":{found[1]}") if found[1] else arn)
+
+    def home(self) -> dict[str, Value]:
+        """The region and the account of the functions, as Lambda's API has to be told them; nothing where no ARN is known."""
+        for arn in self._by_arn:
+            parts = arn.split(":")
+            if len(parts) > 5 and parts[0] == "arn" and len(parts[4]) == _ACCOUNT_LENGTH:
+                return {"region": parts[3], "account": parts[4]}
+        return {}
+
     def is_shut(self, member: Member) -> bool:
         """Whether its reserved concurrency is 0: nothing may call it."""
         return id(member) in self._shut
@@ -77,10 +93,11 @@ class Functions:
         arn = text.removesuffix(f":{qualifier}") if qualifier else text
         member = self._by_arn.get(arn)
         if member is None and not text.startswith("arn:"):
-            member = self._by_name.get(name)
+            arn = self._told.get(name, arn)
+            member = self._by_name.get(name) or self._by_arn.get(arn)
         if member is None:
             given: Value = arn
-            if not text.startswith("arn:"):
+            if not arn.startswith("arn:"):
                 wanted, reason = variable(name, "Function", "Arn"), f"the ARN of the function {name}, which is not told"
                 given = Unknown(f"function {name}", wanted, reason, place)
             member = self._outside(name, given, place)

@@ -66,6 +66,9 @@ def _file(source: Source) -> Source:
 def _add(deployment: Deployment, resources: list[Resource], plan: Plan) -> None:
     by_type: dict[str, list[Document]] = {}
     for resource in resources:
+        arn = resource.values.get("arn" if resource.type == "aws_lambda_function" else "function_arn")
+        if isinstance(arn, str):
+            deployment.told_of(arn)
         if resource.type.startswith("aws_") and not resource.address.rpartition("module.")[2].startswith("data."):
             by_type.setdefault(resource.type, []).append(_document(resource, plan))
     for document in by_type.get("aws_lambda_function", []):

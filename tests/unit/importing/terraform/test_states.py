@@ -271,7 +271,9 @@ def test_how_a_function_is_called_stands_with_it(tmp_path: Path) -> None:
         "destination_config": {"on_failure": {"destination": QUEUE}},
     }
     assert written["function_url"] == {"auth_type": "NONE", "cors": {"allow_methods": ["GET"], "allow_origins": ["*"]}}
-    assert found.loaded().lambda_api is not None
+    api = found.loaded().lambda_api
+    assert api is not None
+    assert (api.region, api.account) == ("eu-west-1", "123456789012")
 
 
 def test_schedules_of_both_kinds_that_call_a_function(tmp_path: Path) -> None:
@@ -348,6 +350,17 @@ def test_a_function_that_is_not_in_the_state_is_called_in_aws(tmp_path: Path) ->
     assert options(found, "functions", "worker")["function_arn"] == WORKER
     assert options(found, "functions", "other")["function_arn"] == "${OTHER_FUNCTION_ARN}"
     assert set(found.loaded().event_source_mappings) == {"m-a", "m-b"}
+
+
+def test_a_function_that_some_name_and_some_give_the_arn_of_is_one(tmp_path: Path) -> None:
+    """As where Terraform only looks it up."""
+    config = {"function_name": "worker", "maximum_retry_attempts": 0, "qualifier": ""}
+    data = resource("aws_lambda_function", "w", {"arn": WORKER, "function_name": "worker"}, mode="data")
+    for parts in ([resource(MAPPING, "m", mapping())], [data]):
+        text = state(resource("aws_lambda_function_event_invoke_config", "c", config), *parts)
+        found = imported(tmp_path, text, "terraform.tfstate")
+        assert list(found.loaded().functions) == ["worker"]
+        assert found.variables == ()
 
 
 def test_a_function_that_is_shut_calls_nothing(tmp_path: Path) -> None:
