@@ -228,6 +228,62 @@ async def test_what_was_made_is_there_after_a_restart(tmp_path: Path) -> None:
     assert revisions(tmp_path) == {kept.made.code.revision}
 
 
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class KilledRows(MemoryRows):
+    """Rows of a process that is killed before or after its next write is on the disk."""
+
+    kill: str = ""
+
+    async def save(self, name: str, document: str) -> None:
+        """See ``FunctionRows.save``."""
+        if self.kill == "before":
+            raise Killed
+        await super().save(name, document)
+        if self.kill == "after":
+            raise Killed
+
+
+async def _make(made: FunctionRegister, change: str) -> None:
+    match change:
+        case "create":
+            await made.create("orders", SETTINGS, APP)
+        case "update":
+            await made.update_code("orders", OTHER, {})
+        case _:
+            await made.delete("orders")
+
+
+@pytest.mark.parametrize("kill", ["before", "after"])
+@pytest.mark.parametrize("change", ["create", "update", "delete"])
+async def test_a_kill_leaves_a_change_whole_or_undone(tmp_path: Path, change: str, kill: str) -> None:
+    """The next start has the one or the other, its code with it, and nothing beside."""
+    rows = KilledRows()
+    made = made_functions(FakeRuntime(), tmp_path, rows)
+    if change != "create":
+        async with settling(made):
+            await made.create("orders", SETTINGS, APP)
+            await applied(made)
+    before = dict(rows.documents)
+    rows.kill = kill
+    with pytest.raises(Killed):
+        await _make(made, change)
+    assert (rows.documents == before) == (kill == "before")
+    rows.kill = ""
+    second = made_functions(FakeRuntime(), tmp_path, rows)
+    await second.open()
+    entry = second.find("orders")
+    there = (change != "delete") if kill == "after" else (change != "create")
+    assert (entry is not None, set(rows.documents)) == (there, {"orders"} if there else set())
+    assert revisions(tmp_path) == ({entry.made.code.revision} if entry is not None else set())
+    if entry is not None:
+        expected = OTHER if (change, kill) == ("update", "after") else APP
+        assert entry.made.code.size == len(expected)
+        assert (tmp_path / "orders" / entry.made.code.revision / "app.py").is_file()
+
+
 async def test_a_row_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     """With the function's name."""
     rows = MemoryRows()
