@@ -7,32 +7,26 @@ settings at once).
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from config.functions.reading import NAME as FUNCTION_NAME
 from config.functions.registry import RUNTIMES
 from config.models import Config
-from config.options.model import TextKind
 from config.options.shapes import (
     Either,
-    FilePath,
-    Flag,
-    Instant,
-    Limits,
     ListOf,
     MapOf,
-    Number,
     OneOf,
     Option,
     Section,
     Shape,
-    Text,
     options_of,
 )
 from config.schedules.pasted import FOREIGN
 from config.schedules.pasted import RESOURCE_TYPE as SCHEDULE_TYPE
 from config.schedules.reading import NAME as SCHEDULE_NAME
 from config.schedules.reading import schedule_options
+from config.schema_values import Schema, bounds, simple
 from config.sections import SINGLE
 from config.sources import registry
 from config.sources.listed import LIST, TOKENS, UUID
@@ -45,10 +39,7 @@ if TYPE_CHECKING:
     from config.options.model import Model
     from config.sources.kind import SourceConfig
 
-Schema: TypeAlias = dict[str, Any]
-
 _NOTHING: Schema = {"type": "null"}
-_VARIABLE: Schema = {"$ref": "#/$defs/Variable"}
 _LIST_OR_NOTHING: Schema = {"enum": [None, []]}
 _UNSET: Schema = {"$ref": "#/$defs/Unset"}
 _IN_QUOTES = "InQuotes"
@@ -211,67 +202,11 @@ class _Writer:
             case ListOf(item, length):
                 items: Schema = {"type": "array", "items": _any_of(self._alternatives(item, pasted=pasted))}
                 alone = self._alternatives(item, pasted=pasted) if pasted and isinstance(item, Section) else []
-                return [items | _bounds(length, "minItems", "maxItems"), *alone[:1]]
+                return [items | bounds(length, "minItems", "maxItems"), *alone[:1]]
             case MapOf(item):
                 return [{"type": "object", "additionalProperties": _any_of(self._alternatives(item, pasted=pasted))}]
             case _:
-                return _simple(shape, in_quotes=self._in_quotes)
-
-
-def _simple(shape: Shape, *, in_quotes: bool) -> list[Schema]:
-    if in_quotes and (written := _in_quotes(shape)) is not None:
-        return [*_simple(shape, in_quotes=False), {"type": "string", "pattern": written}]
-    match shape:
-        case Text(kind, length):
-            return _text(kind, length)
-        case Number(whole, limits):
-            return [{"type": "integer" if whole else "number"} | _bounds(limits, "minimum", "maximum"), _VARIABLE]
-        case Flag():
-            return [{"type": "boolean"}, _VARIABLE]
-        case OneOf(values):
-            return [{"enum": list(values)}, _VARIABLE]
-        case FilePath():
-            return [{"type": "string", "minLength": 1}]
-        case Instant():
-            return [{"type": ["string", "number"]}]
-        case _:
-            raise TypeError(f"no schema for {shape}")
-
-
-def _in_quotes(shape: Shape) -> str | None:
-    """What a text must look like to be read as another type; None where texts are not."""
-    if isinstance(shape, Number):
-        return r"^\s*-?[0-9]"
-    truth = isinstance(shape, Flag) or (
-        isinstance(shape, OneOf) and all(isinstance(each, bool) for each in shape.values)
-    )
-    return r"^\s*([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])\s*$" if truth else None
-
-
-def _text(kind: TextKind, length: Limits) -> list[Schema]:
-    if kind is TextKind.PATTERN:
-        return [{"type": "string"}, {"type": "object"}]
-    if kind is TextKind.JSON:
-        return [{"type": ["string", "number", "boolean", "object", "array"]}]
-    if kind is TextKind.SCALAR:
-        return [{"type": ["string", "number", "boolean"]}]
-    if kind is TextKind.URL:
-        return [{"type": "string", "pattern": "^https?://"}, _VARIABLE]
-    if kind is TextKind.REGION:
-        return [{"type": "string", "pattern": "^[a-z0-9-]+$"}, _VARIABLE]
-    bounds = _bounds(length, "minLength", "maxLength")
-    return [{"type": "string"} | bounds, _VARIABLE] if bounds else [{"type": "string"}]
-
-
-def _bounds(limits: Limits, lower: str, upper: str) -> Schema:
-    found: Schema = {}
-    if limits.at_least is not None:
-        found[lower] = limits.at_least
-    if limits.more_than is not None:
-        found["exclusiveMinimum"] = limits.more_than
-    if limits.at_most is not None:
-        found[upper] = limits.at_most
-    return found
+                return simple(shape, in_quotes=self._in_quotes)
 
 
 def _any_of(alternatives: list[Schema]) -> Schema:
