@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.lambda_api import LambdaApiPlace
 from tests.emulators import unique
+from tests.unit.importing.templates import imported_from
 from tests.unit.made_functions.packages import APP
 
 if TYPE_CHECKING:
@@ -148,6 +149,16 @@ def terraform(place: LambdaApiPlace, *arguments: str) -> subprocess.CompletedPro
     )
 
 
+def expect_import(place: LambdaApiPlace) -> None:
+    """``headrace import`` makes a configuration of the state that Terraform wrote, with every mapping that the API has."""
+    folder = place.folder / "terraform"
+    found = imported_from(folder / "terraform.tfstate", folder).loaded()
+    listed = place.client().list_event_source_mappings()["EventSourceMappings"]
+    made = {(one["EventSourceArn"], one["BatchSize"]) for one in listed}
+    assert {(one.event_source_arn, one.batch_size) for one in found.event_source_mappings.values()} == made
+    assert found.functions.keys() >= {"audit_log", "audit_log-live", "orders"}
+
+
 def test_resources_are_made_once_changed_and_destroyed(place: LambdaApiPlace) -> None:
     """A second plan is empty, so every reply says what was asked for; afterwards nothing is left but what AWS leaves too."""
     assert terraform(place, "init", f"-plugin-dir={MIRROR}").returncode == 0
@@ -157,6 +168,7 @@ def test_resources_are_made_once_changed_and_destroyed(place: LambdaApiPlace) ->
     assert json.loads(outputs["result"]["value"])["echo"] == {"a": 1}
     assert outputs["functions"]["value"] == ["audit_log", "made", "orders"]
     assert outputs["url"]["value"] == f"http://orders.lambda-url.us-east-1.localhost:{place.port}/"
+    expect_import(place)
     planned = terraform(place, "plan", "-detailed-exitcode")
     assert planned.returncode == NO_CHANGES, planned.stdout + planned.stderr
     client, uuid = place.client(), outputs["mapping"]["value"]
