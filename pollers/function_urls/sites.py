@@ -7,11 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar, TypeVarTuple, Unpack
 
 import structlog
-from anyio import to_thread
 from multidict import CIMultiDict
 
 from handlers.errors import FunctionUnusable
 from handlers.function import PAYLOAD_LIMIT_BYTES, PLAIN, Call, FunctionError, InfrastructureError, Payload, Throttle
+from pollers.aside import aside
 from pollers.function_urls import cors, replies
 from pollers.function_urls.events import Circumstances, Signer, encode_event, trace_header
 from pollers.function_urls.head import BadTarget, Head
@@ -211,22 +211,7 @@ async def _aside(size_bytes: int, decide: Callable[[Unpack[Ts]], T], *arguments:
     """
     if size_bytes < LARGE_BYTES:
         return decide(*arguments)
-    found = await to_thread.run_sync(_tried, partial(decide, *arguments))
-    if isinstance(found, ApiError | InvalidReply):
-        # A frame and an exception that know each other would be kept, with these arguments, until the garbage collector comes.
-        try:
-            raise found
-        finally:
-            del found, arguments
-    return found
-
-
-def _tried(decide: Callable[[], T]) -> T | ApiError | InvalidReply:
-    """What it makes, or what it raised, without the frames of the thread, which keep its arguments."""
-    try:
-        return decide()
-    except (ApiError, InvalidReply) as refused:
-        return refused.with_traceback(None)
+    return await aside(partial(decide, *arguments))
 
 
 def _failed(visit: _Visit, request_id: str, problem: Exception) -> Reply:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from anyio import to_thread
-
+from pollers.aside import aside
 from pollers.lambda_api.browsers import from_page
 from pollers.lambda_api.errors import denied, request_too_large
 from pollers.lambda_api.incoming import BodyTooLong
@@ -67,7 +67,7 @@ class Front:
             name = _TOLD.get(operation.name, operation.name)
             raise request_too_large(f"Request must be smaller than {limit} bytes for the {name} operation") from None
         if len(body) > CHECKED_IN_THREAD_BYTES:
-            await to_thread.run_sync(admitted.check, body)
+            await aside(partial(admitted.check, body))
         else:
             admitted.check(body)
         return await operation.handler(Call(operation, parameters, body, incoming))

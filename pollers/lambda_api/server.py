@@ -165,7 +165,9 @@ class ApiServer:
                 raise throttled(CALLER_REASON, 1)
             return await self._answer(incoming)
         except ApiError as error:
-            return error
+            # Its frames, and those of what it comes of, hold the body, which is not counted any more while this is sent.
+            error.__context__ = error.__cause__ = None
+            return error.with_traceback(None)
         except ReaderGone:
             raise
         except Exception as fault:

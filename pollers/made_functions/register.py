@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import structlog
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter
 
+from pollers.aside import aside
 from pollers.clocks.clock import Clock, SystemClock
 from pollers.made_functions import archive
 from pollers.made_functions.completing import completed
@@ -225,7 +226,7 @@ class FunctionRegister:
         await self._in_thread(partial(self._folders.remove, name, revision))
 
     async def _in_thread(self, work: Callable[[], object]) -> None:
-        await to_thread.run_sync(work, limiter=self._disk)
+        await aside(work, limiter=self._disk)
 
     async def _write(self, made: MadeFunction, then: Callable[[], None]) -> None:
         """Keep it, ``then`` have it in memory too.
@@ -296,4 +297,4 @@ class FunctionRegister:
 
 
 async def _code(zipped: bytes) -> Code:
-    return Code(uuid.uuid4().hex, await to_thread.run_sync(archive.digest, zipped), len(zipped))
+    return Code(uuid.uuid4().hex, await aside(partial(archive.digest, zipped)), len(zipped))

@@ -18,7 +18,8 @@ class Entry:
     """``made`` as it is on the disk, ``model`` its settings.
 
     ``running``: the model that the configuration that runs is completed with; None for none. ``applied``: whether the runtime has
-    been told of what is wanted. ``transition``: what a client's last change is called until it counts.
+    been told of what is wanted. ``transition``: what a client's last change is called until it counts, which is when ``runner``
+    has come to the end of it: the one that has run what was wanted, None where nothing can run.
     """
 
     made: MadeMapping
@@ -26,6 +27,7 @@ class Entry:
     running: Mapping | None = None
     applied: bool = False
     transition: ApiState | None = None
+    runner: MappingRunner | None = None
 
     @property
     def target(self) -> Mapping | None:
@@ -41,9 +43,17 @@ class Entry:
         if self.made.deleting:
             return ApiState.DELETING
         if self.transition is not None:
-            if not self.applied or (runner is not None and runner.state not in SETTLED):
+            if not self.applied or not self._counts(runner):
                 return self.transition
-            self.transition = None
+            self.transition = self.runner = None
         if runner is None:
             return state_of(self.model, None)
         return state_of(runner.model, runner.state, restarts=runner.restarts)
+
+    def _counts(self, runner: MappingRunner | None) -> bool:
+        """Whether what was wanted has run. Nobody may have asked meanwhile: what a runner does later, or another one that a reload
+        has put in its place, belongs to no change of a client.
+        """
+        if runner is None or runner is not self.runner or runner.state in SETTLED:
+            return True
+        return runner.started_at is not None or runner.restarts > 0

@@ -75,7 +75,7 @@ class Settling:
         await self._apply()
         if wanted is None:
             await self._leave(name, entry)
-        entry.applied = entry.target is wanted
+        entry.applied, entry.runner = entry.target is wanted, self._runtime.mappings.get(name)
         self._busy.discard(name)
         self.wake()
 

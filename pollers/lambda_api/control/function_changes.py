@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
-from anyio import to_thread
 
+from pollers.aside import aside
 from pollers.lambda_api import errors
 from pollers.lambda_api.control.function_requests import (
     BODY_LIMIT_BYTES,
@@ -189,7 +190,7 @@ class FunctionChanges:
 
 
 async def _read(read: Callable[[bytes], T], body: bytes) -> T:
-    return read(body) if len(body) <= IN_THREAD_BYTES else await to_thread.run_sync(read, body)
+    return read(body) if len(body) <= IN_THREAD_BYTES else await aside(partial(read, body))
 
 
 @contextmanager

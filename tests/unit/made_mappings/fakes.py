@@ -29,6 +29,7 @@ class FakeRunner:
         self.state = MappingState.RUNNING if model.enabled else MappingState.DISABLED
         self.problem: str | None = None
         self.restarts = 0
+        self.started_at: float | None = None
         self.finished = anyio.Event()
         self.ending = False
         self.paused = False

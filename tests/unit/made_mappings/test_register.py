@@ -17,7 +17,7 @@ from pollers.made_mappings.made import MadeMapping
 from pollers.storage import StoreDamaged, StoreUnwritable
 from pollers.supervisor.mapping import MappingState
 from pollers.supervisor.runtime import ReloadRefused
-from tests.unit.made_mappings.fakes import FakeRuntime, made_mappings
+from tests.unit.made_mappings.fakes import FakeRunner, FakeRuntime, made_mappings
 from tests.worlds import virtual_time
 
 if TYPE_CHECKING:
@@ -150,6 +150,25 @@ async def test_a_slow_end_holds_up_nobody_else() -> None:
         await virtual_time.settle()
         assert (bench.runs[uuid].batch_size, register.one(uuid).state) == (2, "Enabled")
         assert register.left() == ""
+
+
+@virtual_time.test
+async def test_a_change_that_counts_is_over_though_nobody_has_asked() -> None:
+    """What its runner does later is not taken for the change, nor what one does that a reload has put in its place."""
+    bench = Bench()
+    async with bench.running() as register:
+        uuid = await bench.made()
+        runner = bench.runtime.mappings[uuid]
+        runner.state = MappingState.STARTING
+        assert register.one(uuid).state == "Creating"
+        runner.started_at, runner.state = 1.0, MappingState.STOPPING
+        assert register.one(uuid).state == "Disabling"
+        await register.update(uuid, {"BatchSize": 2}, None)
+        await virtual_time.settle()
+        again = bench.runtime.mappings[uuid] = FakeRunner(runner.model)
+        again.state = MappingState.STARTING
+        assert register.one(uuid).state == "Enabling"
+        await register.update(uuid, {"BatchSize": 3}, None)
 
 
 @virtual_time.test
