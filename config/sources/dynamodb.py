@@ -24,6 +24,7 @@ class DynamoDBMapping(StreamMapping):
     """A DynamoDB table's stream to a function."""
 
     kind: ClassVar[str] = "dynamodb"
+    taken_over_from: ClassVar[str | None] = "TRIM_HORIZON"
 
 
 def _expected(arn: Arn) -> str:

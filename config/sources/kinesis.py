@@ -17,6 +17,7 @@ class KinesisMapping(StreamMapping):
     """A Kinesis stream (or an enhanced fan-out consumer of one) to a function."""
 
     kind: ClassVar[str] = "kinesis"
+    taken_over_from: ClassVar[str | None] = "AT_TIMESTAMP"
 
 
 def _expected(_arn: Arn) -> str:

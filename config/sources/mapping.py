@@ -36,6 +36,9 @@ class Mapping(Model):
     """
 
     kind: ClassVar[str]
+    taken_over_from: ClassVar[str | None] = None
+    """The starting position of a mapping that goes on here where another system stopped, whose checkpoint nobody knows:
+    AT_TIMESTAMP where sources have it; None where there are no positions."""
 
     name: str = Field(description="the mapping's key: its identity in checkpoints, logs and metrics")
     event_source_arn: str = Field(description="ARN of the queue, the stream or the stream's consumer")

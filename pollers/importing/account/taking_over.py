@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from config.sources.registry import source_of
 from pollers.importing.deployed import Document
 from pollers.importing.values import Unknown
 
 if TYPE_CHECKING:
     from pollers.importing.values import Value
 
+AT_TIMESTAMP = "AT_TIMESTAMP"
 DISABLED = ("Disabled", "Disabling")
 ADVICE = (
     "To take a mapping over, disable it in AWS first (aws lambda update-event-source-mapping --uuid UUID --no-enabled),",
@@ -34,13 +36,20 @@ def is_running(mapping: Document) -> bool:
 
 def taken_over(mapping: Document) -> Document:
     """A mapping that starts here where it stopped there, as near as can be known. One that is disabled stays as it is."""
-    service = mapping.text("event_source_arn").split(":")[2:3]
-    if not is_running(mapping) or service not in (["kinesis"], ["dynamodb"]):
+    position = _position(mapping.text("event_source_arn"))
+    if not is_running(mapping) or position is None:
         return mapping
-    start: dict[str, Value] = {"StartingPosition": "TRIM_HORIZON", "StartingPositionTimestamp": None}
-    if service == ["kinesis"]:
-        start = {"StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": _TIME}
+    moment = _TIME if position == AT_TIMESTAMP else None
+    start: dict[str, Value] = {"StartingPosition": position, "StartingPositionTimestamp": moment}
     return Document(mapping.name, {**mapping.values, **start}, mapping.origin)
+
+
+def _position(arn: str) -> str | None:
+    """What the source's kind declares; None also for a source that is not read here."""
+    try:
+        return source_of(arn).kind.model.taken_over_from
+    except ValueError:
+        return None
 
 
 def advice(mappings: list[Document]) -> list[str]:
