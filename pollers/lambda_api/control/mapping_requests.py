@@ -21,6 +21,7 @@ PATTERN_LIMIT = 4_096
 RESPONSE_TYPES = ("ReportBatchItemFailures",)
 POSITIONS = ("LATEST", "AT_TIMESTAMP", "TRIM_HORIZON")
 """In the order of the recorded text."""
+LOG_LEVELS = ("DEBUG", "INFO", "WARN")
 METRICS = ("EventCount", "ErrorCount", "KafkaMetrics")
 
 _NUMBERS = {
@@ -46,7 +47,7 @@ _SECTIONS = {
     "ScalingConfig": "MaximumConcurrency",
     "ProvisionedPollerConfig": "",
     "MetricsConfig": "Metrics",
-    "LoggingConfig": "",
+    "LoggingConfig": "SystemLogLevel",
 }
 """Settings that are objects, and the member without which they say nothing; any, where there is none."""
 
@@ -120,7 +121,9 @@ def _check_sections(members: Members) -> None:
     metrics = members.section("MetricsConfig")
     if metrics is not None:
         metrics.words("Metrics", METRICS)
-    members.section("LoggingConfig")
+    logging = members.section("LoggingConfig")
+    if logging is not None:
+        logging.choice("SystemLogLevel", LOG_LEVELS)
     destinations = members.section("DestinationConfig")
     if destinations is not None:
         for target in (destinations.section("OnSuccess"), destinations.section("OnFailure")):

@@ -110,6 +110,7 @@ async def test_a_stream_is_echoed_with_its_defaults(source: str) -> None:
         ("FilterCriteria", {"Filters": [{"Pattern": '{"body": {"a": ["${x}"]}}'}]}),
         ("KMSKeyArn", "arn:aws:kms:us-east-1:000000000000:key/k"),
         ("MetricsConfig", {"Metrics": ["EventCount"]}),
+        ("LoggingConfig", {"SystemLogLevel": "DEBUG"}),
         ("FunctionResponseTypes", ["ReportBatchItemFailures"]),
     ],
 )
@@ -242,6 +243,12 @@ async def test_what_is_being_changed_is_in_use() -> None:
             "ValidationException",
             "1 validation error detected: Value '10001' at 'batchSize' failed to satisfy constraint: Member must have value less "
             "than or equal to 10000",
+        ),
+        (
+            {**TO_QUEUE, "LoggingConfig": {"SystemLogLevel": "LOUD"}},
+            "ValidationException",
+            "1 validation error detected: Value 'LOUD' at 'loggingConfig.systemLogLevel' failed to satisfy constraint: Member must "
+            "satisfy enum value set: [DEBUG, INFO, WARN]",
         ),
         (
             {"EventSourceArn": QUEUE},
