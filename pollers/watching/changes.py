@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from pollers.watching.tree import Mark, Tree
 
@@ -30,6 +30,19 @@ def changes(before: Tree, now: Tree) -> Changes:
         if before.roots.get(name) == now.roots[name] and (found := _differing(before.code[name], files)):
             code[name] = found
     return Changes(code, _differing(before.config, now.config))
+
+
+def with_new_roots(seen: Tree, now: Tree, names: Collection[str], since_ns: int) -> Tree:
+    """What was ``seen``, and ``now``'s code of the functions ``names``, which a configuration read at ``since_ns`` brought.
+
+    Files written since then are not seen yet: the function may have been loaded before, so that they are changes.
+    """
+    code = {
+        name: {path: mark for path, mark in now.code[name].items() if mark[0] < since_ns}
+        for name in names
+        if name in now.code
+    }
+    return replace(seen, code=seen.code | code, roots=seen.roots | {name: now.roots[name] for name in code})
 
 
 def _differing(before: Mapping[str, Mark], now: Mapping[str, Mark]) -> list[str]:

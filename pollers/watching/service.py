@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 import anyio
@@ -12,7 +13,7 @@ from anyio import to_thread
 from config.models import InProcessFunction, ProvidedFunction, PythonFunction
 from pollers.supervisor import renew_from
 from pollers.watching.bell import QUIET_MS, hung
-from pollers.watching.changes import changes
+from pollers.watching.changes import changes, with_new_roots
 from pollers.watching.compiled import forget_compiled
 from pollers.watching.ignored import own_files
 from pollers.watching.tree import look
@@ -64,19 +65,23 @@ class Watching:
                     # Folders were made, whose files nobody told of: whoever makes them may be at it still.
                     await bell.rung(tree.matters, QUIET_MS)
                 while (now := await self._look()).folders == tree.folders:
-                    await self._follow(now)
-                    await bell.rung(now.matters, LOOK_MS)
+                    if not await self._follow(now):
+                        await bell.rung(now.matters, LOOK_MS)
         except FileNotFoundError:
             await anyio.sleep(GONE_SECONDS)
 
     async def _look(self) -> Tree:
-        # Not the code of functions that the API made: nobody edits it, and workers may write there.
         config = self._runtime.given
-        roots = {name: code_of(model) for name, model in config.functions.items()}
         own = own_files(str(config.runtime.sqlite_path), str(config.runtime.state_folder))
-        return await to_thread.run_sync(look, roots, self._path, own)
+        return await to_thread.run_sync(look, self._roots(), self._path, own)
 
-    async def _follow(self, now: Tree) -> None:
+    def _roots(self) -> dict[str, tuple[Path, ...]]:
+        # Not the code of functions that the API made: nobody edits it, and workers may write there.
+        return {name: code_of(model) for name, model in self._runtime.given.functions.items()}
+
+    async def _follow(self, now: Tree) -> bool:
+        """Apply what has changed. Returns whether the code of some function is now looked for elsewhere."""
+        began = time.time_ns()
         if self._seen is None:
             files = sum(len(found) for found in now.code.values())
             log.info("watching code and configuration", folders=len(now.folders), files=files + len(now.config))
@@ -84,6 +89,11 @@ class Watching:
             await self._apply(found)
         # Only now: what failed to be applied for a fault of ours is found again when the watching has been restarted.
         self._seen = now
+        elsewhere = [name for name, roots in self._roots().items() if now.roots.get(name) != roots]
+        if elsewhere:
+            # At once: what is saved there before the folders are listened to is a change, too.
+            self._seen = with_new_roots(now, await self._look(), elsewhere, began)
+        return bool(elsewhere)
 
     async def _apply(self, found: Changes) -> None:
         began = anyio.current_time()

@@ -135,6 +135,26 @@ async def test_a_changed_configuration_is_applied(place: Place) -> None:
     assert not place.logged("changed code is applied")
 
 
+async def test_a_function_that_the_configuration_adds_is_watched_at_once(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And one whose code is elsewhere from now on: what is saved there right afterwards is a change. No look comes by itself."""
+    monkeypatch.setattr("pollers.watching.service.LOOK_MS", 3_600_000)
+    for name in ("more", "elsewhere"):
+        (place.folder / name).mkdir()
+        (place.folder / name / "app.py").write_text(CODE)
+    async with place.watched():
+        added = "functions:\n  more: {runtime: in_process, code: more, handler: app.handler}"
+        moved = CONFIG.replace("code: audit", "code: elsewhere")
+        place.path.write_text(moved.replace("functions:", added))
+        await place.until(lambda: place.logged("configuration reloaded"))
+        for name in ("more", "elsewhere"):
+            (place.folder / name / "app.py").write_text(CODE * 2)
+        await place.until(
+            lambda: {line["function"] for line in place.logged("changed code is applied")} == {"more", "audit"}
+        )
+
+
 async def test_faulty_code_is_refused_with_its_place_and_the_old_one_runs_on(place: Place) -> None:
     """The other function's change is applied; repaired, it is taken."""
     async with place.watched():
