@@ -133,24 +133,34 @@ def _pairs(texts: Iterable[str], option: str) -> dict[str, str]:
 
 
 def _put(written: Written, output: Path | None, *, force: bool) -> None:
-    if output is None:
-        click.echo(written.text, nl=False)
-        return
     try:
-        _write(output, written.text, force=force)
+        if output is None:
+            click.echo(written.text, nl=False)
+        else:
+            _write(output, written.text, force=force)
     except FileExistsError:
         click.echo(f"{output}:1: found a file of this name, expected none, or --force to write over it", err=True)
         sys.exit(EXIT_UNUSABLE)
+    except BrokenPipeError:
+        raise  # Whoever reads stdout has enough of it: that ends every command in the same way.
     except OSError as error:
-        click.echo(f"{output}:1: cannot be written ({error.strerror or error})", err=True)
+        where = f"{output}:1" if output else "stdout"
+        click.echo(f"{where}: cannot be written ({error.strerror or error})", err=True)
         sys.exit(EXIT_FAILED)
 
 
 def _write(output: Path, text: str, *, force: bool) -> None:
-    """The whole file or none: it appears under its name when it is complete. Without ``force`` no other file gives way."""
+    """The whole file or none: it appears under its name when it is complete. Without ``force`` no other file gives way.
+
+    A link stays one: the file that it leads to is replaced. What is no file (``/dev/stdout``, a pipe) takes the text as it comes.
+    """
     if not force and os.path.lexists(output):
         raise FileExistsError(output)
-    handle, name = tempfile.mkstemp(prefix=".headrace-", dir=output.absolute().parent)
+    output = Path(os.path.realpath(output))
+    if output.exists() and not output.is_file():
+        output.write_text(text, encoding="utf-8", newline="\n")
+        return
+    handle, name = tempfile.mkstemp(prefix=".headrace-", dir=output.parent)
     temporary = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:

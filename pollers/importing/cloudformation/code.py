@@ -30,6 +30,8 @@ def local_code(context: Context, resource: Resource, folders: Mapping[str, Path]
         if there is not None and is_code(there):
             return Code(there)
     uri = _uri(context, resource)
+    if context.evaluator.property(resource, "PackageType") == "Image":
+        return Code(missing="it is an image")  # Whatever code the template's Globals name for the others.
     if not isinstance(uri, str) or uri.startswith(("s3://", "http://", "https://")):
         return Code(missing=_elsewhere(context, resource, uri))
     path = context.folder / uri
@@ -64,7 +66,7 @@ def _elsewhere(context: Context, resource: Resource, uri: Value) -> str:
     use = f"(or use --code-folder {resource.logical_id}=PATH)"
     if "InlineCode" in resource.properties.entries or (isinstance(uri, dict) and "ZipFile" in uri):
         return f"its code is in the template itself; put it into a folder as a file {use}"
-    if context.evaluator.property(resource, "PackageType") == "Image" or (isinstance(uri, dict) and "ImageUri" in uri):
+    if isinstance(uri, dict) and "ImageUri" in uri:
         return "it is an image"
     if isinstance(uri, str) or (isinstance(uri, dict) and ({"S3Bucket", "Bucket"} & uri.keys())):
         return f"its code is in S3 {use}"

@@ -110,18 +110,24 @@ def _layers(context: Context, resource: Resource, member: Member) -> None:
     for layer in layers:
         folder = _layer_folder(context, layer)
         if folder is None or "command" in member.options:
-            shown = text_of(layer)
-            which = shown if isinstance(shown, str) else "one that cannot be known"
-            where = (
-                "put what is in it into the code's folder"
-                if "command" in member.options
-                else "name its folder in layers"
-            )
-            context.note(entry.place, resource.logical_id, f"left out the layer {which}: fetch it, and {where}")
+            context.note(entry.place, resource.logical_id, _layer_left_out(layer, folder, member))
         else:
             folders.append(folder)
     if folders:
         member.options["layers"] = folders
+
+
+def _layer_left_out(layer: Value, folder: Value, member: Member) -> str:
+    """What is said of a layer that the function does not get: its runtime has none, or what is in it is not here."""
+    if isinstance(folder, LocalPath):
+        return f"left out the layer {folder.path.name}: put what is in it into the code's folder"
+    shown = text_of(layer)
+    if isinstance(shown, Unknown):
+        which = f"{shown.about}, whose folder is not here" if shown.about else f"that is {shown.reason}"
+    else:
+        which = shown if isinstance(shown, str) else "that cannot be known"
+    where = "put what is in it into the code's folder" if "command" in member.options else "name its folder in layers"
+    return f"left out the layer {which}: fetch it, and {where}"
 
 
 def _layer_folder(context: Context, layer: Value) -> Value:

@@ -90,6 +90,9 @@ def add_schedule(
         )
     found = fit({key: value for key, value in given.items() if key not in changed}, schedule_options())
     found.options["function_name"] = NameOf(member)
+    window = found.options.get("flexible_time_window")
+    if isinstance(window, dict) and window.get("mode") is False:
+        window["mode"] = "OFF"  # `Mode: OFF` without quotes is false in YAML 1.1, and is often written so.
     if event == "rule":
         found.options["event"] = "rule"
     if found.options.get("state") == "ENABLED":

@@ -31,6 +31,11 @@ class Stack:
     stack_id: str | None = None
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing of any stack was said. A stack without outputs still tells its parameters, region and account."""
+        return self == Stack()
+
+    @property
     def pseudo(self) -> dict[str, str]:
         """The pseudo parameters that the stack's ARN tells."""
         try:
@@ -49,7 +54,7 @@ def read_stacks(paths: Iterable[Path]) -> Stack:
         tree = read_tree(path, str(path))
         found = Stack()
         _collect(tree, found)
-        if not (found.physical_ids or found.outputs or found.exports):
+        if found.is_empty:
             expected = "the JSON of `aws cloudformation describe-stack-resources`, `describe-stacks` or `list-exports`"
             raise Unparsable(tree.place, f"found {describe(tree)} without anything of a stack, expected {expected}")
         stack = Stack(

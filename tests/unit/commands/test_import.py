@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,8 +14,6 @@ from click.testing import CliRunner
 from pollers.cli import main
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from click.testing import Result
 
 TEMPLATE = """\
@@ -73,6 +75,42 @@ def test_a_file_that_is_there_is_written_over_only_when_asked(folder: Path) -> N
     assert run("template.yaml", "-o", "headrace.yaml", "--force").exit_code == 0
     assert file.read_text() != "mine\n"
     assert {path.name for path in folder.iterdir()} == {"src", "app", "template.yaml", "headrace.yaml"}
+
+
+def test_a_link_stays_a_link_and_the_file_behind_it_is_replaced(folder: Path) -> None:
+    """Configurations are often linked to from where they are used."""
+    (folder / "conf").mkdir()
+    (folder / "conf" / "real.yaml").write_text("old\n")
+    (folder / "headrace.yaml").symlink_to("conf/real.yaml")
+    assert run("template.yaml", "-o", "headrace.yaml", "--force").exit_code == 0
+    assert (folder / "headrace.yaml").is_symlink()
+    assert "functions:" in (folder / "conf" / "real.yaml").read_text()
+
+
+def test_what_is_no_file_takes_the_text_and_stays_what_it_is(folder: Path) -> None:
+    """A device or a pipe must not be replaced by a file, which root could do even to /dev/stdout."""
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert run("template.yaml", "-o", "pipe", "--force").exit_code == 0
+        assert b"functions:" in os.read(reader, 65536)
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("arguments", [(), ("-o", "/dev/full", "--force")])
+def test_output_that_has_no_room_is_a_failure_in_one_line(arguments: tuple[str, ...]) -> None:
+    """As when the disk is full to which stdout is redirected."""
+    command = [sys.executable, "-m", "pollers", "import", "template.yaml", *arguments]
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=environ)
+    assert done.returncode == 1
+    assert "cannot be written (No space left on device)" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.usefixtures("folder")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -200,6 +201,16 @@ def test_a_stack_gives_the_real_names(tmp_path: Path) -> None:
     stack.write_text(outputs)
     text = TEMPLATE.format(value="!GetAtt Table.StreamArn") + "Outputs: {S: {Value: !GetAtt Table.StreamArn}}\n"
     assert options(imported(tmp_path, text, stacks=[stack]), "functions", "F")["environment"] == {"IT": "arn:real"}
+
+
+def test_a_stack_without_outputs_still_tells_its_parameters_and_where_it_is(tmp_path: Path) -> None:
+    """``describe-stacks`` has no outputs for many stacks."""
+    stack = tmp_path / "stack.json"
+    arn = "arn:aws:cloudformation:eu-west-1:123456789012:stack/shop/5f"
+    one = {"StackId": arn, "StackName": "shop", "Parameters": [{"ParameterKey": "Stage", "ParameterValue": "prod"}]}
+    stack.write_text(json.dumps({"Stacks": [one]}))
+    assert value(tmp_path, "!Ref Stage", stacks=[stack]) == "prod"
+    assert value(tmp_path, "!Ref AWS::Region", stacks=[stack]) == "eu-west-1"
 
 
 def test_exports_of_other_stacks_and_several_files_are_taken_together(tmp_path: Path) -> None:

@@ -225,6 +225,28 @@ class TestFunctions:
         assert options(outcome, "functions", "F")["layers"] == ["./src"]
         assert told(outcome, f"left out the layer {arn}")
 
+    @pytest.mark.parametrize(
+        ("properties", "content", "words"),
+        [
+            ("Runtime: nodejs22.x, Handler: app.handler, CodeUri: src", "src", "layer src: put what is in it into"),
+            (PYTHON, "gone", "layer L, whose folder is not here: fetch it"),
+            (PYTHON, "s3://b/k", "layer L, whose folder is not here: fetch it"),
+        ],
+    )
+    def test_a_layer_that_is_left_out_is_named(self, folder: Path, properties: str, content: str, words: str) -> None:
+        """By its folder, if that is here and the runtime has no layers; else by its logical id."""
+        layer = f"  L: {{Type: AWS::Serverless::LayerVersion, Properties: {{ContentUri: '{content}'}}}}\n"
+        outcome = imported(folder, function(f"{properties}, Layers: [!Ref L]", layer))
+        assert "layers" not in options(outcome, "functions", "F")
+        assert told(outcome, f"left out the {words}")
+
+    def test_an_image_stays_one_whatever_code_globals_name(self, folder: Path) -> None:
+        """CodeUri in Globals is for the other functions of the template."""
+        globals_ = "Globals: {Function: {CodeUri: src}}\n"
+        outcome = imported(folder, globals_ + function("PackageType: Image, ImageUri: x"))
+        assert options(outcome, "functions", "F") == {"runtime": "lambda", "function_arn": "${F_ARN}"}
+        assert told(outcome, "it is an image")
+
 
 class TestMappings:
     """Sources and their settings."""
@@ -382,6 +404,14 @@ class TestSchedules:
         assert found["F-A"].input == '{"a":1}'
         assert found["C"].retry_policy.maximum_retry_attempts == 3
         assert told(outcome, "left out a target of the schedule")
+
+
+def test_off_without_quotes_is_the_mode_off(folder: Path) -> None:
+    """YAML 1.1 takes it for false; templates have it in both ways."""
+    text = "S: {Type: ScheduleV2, Properties: {ScheduleExpression: rate(1 day), FlexibleTimeWindow: {Mode: OFF}}}"
+    outcome = imported(folder, function(f"{PYTHON}, Events: {{{text}}}"))
+    assert outcome.loaded().schedules["F-S"].window_seconds == 0
+    assert "flexible_time_window" not in outcome.text
 
 
 def test_a_nested_stack_is_left_out_with_a_note(folder: Path) -> None:
