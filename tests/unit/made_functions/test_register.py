@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from config.models import Config, ProvidedFunction, PythonFunction
+from config.models import Config, ProvidedFunction, PythonFunction, SqsMapping
 from pollers.made_functions import (
     AlreadyThere,
     ArchiveRefused,
@@ -25,7 +25,7 @@ from pollers.made_functions.documents import read
 from pollers.storage import StoreDamaged, StoreUnwritable
 from tests.unit.made_functions.fakes import made_functions, settling, until
 from tests.unit.made_functions.packages import APP, package
-from tests.unit.made_mappings.fakes import FakeRuntime
+from tests.unit.made_mappings.fakes import FakeRunner, FakeRuntime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -185,6 +185,32 @@ async def test_a_deleted_function_is_gone_for_clients_at_once(tmp_path: Path) ->
     assert not made.hides("orders")
 
 
+async def test_a_name_is_used_again_without_what_was_made_of_the_first_one(tmp_path: Path) -> None:
+    """Also where the disk had refused to forget it: nobody is to call the second one by the first one's URL."""
+    runtime, rows, forgotten = FakeRuntime(), MemoryRows(), list[str]()
+    full = False
+
+    async def forget(name: str) -> None:
+        if full:
+            raise StoreUnwritable("no room")
+        assert read(name, rows.documents[name]).deleting
+        forgotten.append(name)
+
+    made = made_functions(runtime, tmp_path, rows, forget=forget)
+    async with settling(made):
+        await made.create("orders", SETTINGS, APP)
+        await applied(made)
+        full = True
+        with pytest.raises(StoreUnwritable):
+            await made.delete("orders")
+        with pytest.raises(StoreUnwritable):
+            await made.create("orders", SETTINGS, OTHER)
+        full = False
+        await made.create("orders", SETTINGS, OTHER)
+        await applied(made)
+    assert forgotten == ["orders"]
+
+
 async def test_a_name_can_be_used_again_at_once(tmp_path: Path) -> None:
     """Whatever of the first one still runs."""
     runtime, rows = FakeRuntime(), MemoryRows()
@@ -201,6 +227,24 @@ async def test_a_name_can_be_used_again_at_once(tmp_path: Path) -> None:
     model = running(runtime)
     assert model is not None
     assert model.timeout == 9
+    assert read("orders", rows.documents["orders"]).code == second.made.code
+
+
+async def test_the_end_of_the_first_one_of_a_name_takes_nothing_of_the_second(tmp_path: Path) -> None:
+    """It may come late: a mapping finishes what it holds."""
+    runtime, rows = FakeRuntime(), MemoryRows()
+    made = made_functions(runtime, tmp_path, rows)
+    async with settling(made):
+        await made.create("orders", SETTINGS, APP)
+        await applied(made)
+        mapping = SqsMapping(name="m", event_source_arn="arn:aws:sqs:us-east-1:000000000000:q", function_name="orders")
+        runner = runtime.mappings["m"] = FakeRunner(mapping, slow=True)
+        await made.delete("orders")
+        await until(lambda: runner.ending)
+        second = await made.create("orders", SETTINGS, OTHER)
+        runner.finished.set()
+        assert await applied(made) is second
+        await until(lambda: revisions(tmp_path) == {second.made.code.revision})
     assert read("orders", rows.documents["orders"]).code == second.made.code
 
 
