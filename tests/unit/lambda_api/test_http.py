@@ -15,12 +15,15 @@ import pytest
 
 from handlers.function import Payload
 from pollers.lambda_api import CutShort
+from pollers.lambda_api.errors import ApiError, service_error
+from pollers.lambda_api.server import ApiServer
 from tests.unit.lambda_api.rig import PATH, Asked, Rig, rig
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from pollers.lambda_api import Incoming, Outgoing
+    from pollers.lambda_api.operations import Reply
 
 WITHIN = 30
 INVOKE = f"POST {PATH.format('orders')} HTTP/1.1\r\nHost: localhost\r\n".encode()
@@ -174,3 +177,26 @@ async def test_nothing_large_is_kept_of_clients_that_have_gone() -> None:
         finally:
             tracemalloc.stop()
             gc.enable()
+
+
+async def test_a_refusal_is_sent_without_what_it_was_refused_for() -> None:
+    """The frames that it went through hold the body, which is not counted any more while a slow client reads the answer."""
+    refusals = list[ApiError]()
+
+    async def refuse(incoming: Incoming) -> Reply:
+        try:
+            raise ValueError("what it comes of")
+        except ValueError as cause:
+            refusals.append(refused := service_error("no"))
+            raise refused from cause
+
+    server = ApiServer(refuse, lambda: "id", lambda operation, status: None, "127.0.0.1", 0)
+    async with server.listening() as url:
+        server.accept()
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        writer.write(INVOKE + b"Content-Length: 2\r\n\r\n{}")
+        with anyio.fail_after(WITHIN):
+            assert b" 500 " in await reader.readline()
+        writer.close()
+    [sent] = refusals
+    assert (sent.__traceback__, sent.__context__, sent.__cause__) == (None, None, None)

@@ -248,6 +248,23 @@ async def test_the_end_of_the_first_one_of_a_name_takes_nothing_of_the_second(tm
     assert read("orders", rows.documents["orders"]).code == second.made.code
 
 
+async def test_a_deletion_that_comes_while_a_change_is_applied_is_applied_too(tmp_path: Path) -> None:
+    """Clients may delete what is still being updated."""
+    runtime, rows = FakeRuntime(), MemoryRows()
+    made = made_functions(runtime, tmp_path, rows)
+    async with settling(made):
+        await made.create("orders", SETTINGS, APP)
+        await applied(made)
+        mapping = SqsMapping(name="m", event_source_arn="arn:aws:sqs:us-east-1:000000000000:q", function_name="orders")
+        runner = runtime.mappings["m"] = FakeRunner(mapping, slow=True)
+        await made.update_code("orders", OTHER, {})
+        await until(lambda: runner.ending)
+        await made.delete("orders")
+        runner.finished.set()
+        await until(lambda: not rows.documents and not revisions(tmp_path))
+    assert running(runtime) is None
+
+
 async def test_what_was_made_is_there_after_a_restart(tmp_path: Path) -> None:
     """Without a change being applied again; a deletion is finished, and code that nobody refers to removed."""
     rows, forgotten = MemoryRows(), list[str]()
