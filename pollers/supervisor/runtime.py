@@ -93,6 +93,8 @@ class Runtime:
         self.reading = anyio.Lock()
         self._reloading = anyio.Lock()
         self._turns = Turns()
+        self._to_renew: set[str] = set()
+        """Functions for which a renewal waits that has not begun."""
 
     async def run(self, *, until_idle: float | None = None) -> int:
         """Run until :meth:`stop`; returns the exit code (see docs/operations.md)."""
@@ -199,12 +201,16 @@ class Runtime:
         """Begin a function anew, since its code has changed, once its mappings' running invocations have finished.
 
         Beside the renewals of other functions: only reloads wait for it, and it for them. ``renewed`` is called when it is done; it
-        is not when the process stops before, or the function has gone.
+        is not when the process stops before, or the function has gone, or another one waits already, which will find the same code.
         """
+        if name in self._to_renew:
+            return
+        self._to_renew.add(name)
         self._running_group.start_soon(self._renew, name, renewed)
 
     async def _renew(self, name: str, renewed: Callable[[], None]) -> None:
         async with self._turns.beside(name):
+            self._to_renew.discard(name)
             if self.stopping or name not in self.config.functions:
                 return
             try:

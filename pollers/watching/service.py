@@ -49,6 +49,8 @@ class Watching:
         self._seen: Tree | None = None
         self._behind: set[str] = set()
         """Functions whose code has changed and has not been taken yet, because something is at fault."""
+        self._untold: dict[str, tuple[float, set[str]]] = {}
+        """When each function that is still to be renewed was first changed (monotonic seconds), and its changed files."""
 
     async def run(self, stop: Stop) -> None:
         """Watch until the stop. Raises WatchingUnusable where the system does not let it."""
@@ -96,16 +98,19 @@ class Watching:
         return bool(elsewhere)
 
     async def _apply(self, found: Changes) -> None:
-        began = anyio.current_time()
-
-        def renewed(name: str) -> None:
-            seconds = round(anyio.current_time() - began, 2)
-            log.info("changed code is applied", function=name, files=shown(found.code.get(name, [])), seconds=seconds)
-
+        for name, files in found.code.items():
+            self._untold.setdefault(name, (anyio.current_time(), set()))[1].update(files)
         self._behind.update(found.code)
         await to_thread.run_sync(forget_compiled, [path for files in found.code.values() for path in files])
-        settled = await renew_from(self._runtime, self._path, sorted(self._behind), renewed)
+        settled = await renew_from(self._runtime, self._path, sorted(self._behind), self._renewed)
         self._behind.difference_update(settled)
+
+    def _renewed(self, name: str) -> None:
+        """Say in one line what has changed of a function since the last one, however often it was saved while it was busy."""
+        began, files = self._untold.pop(name, (0.0, set()))
+        if files:
+            seconds = round(anyio.current_time() - began, 2)
+            log.info("changed code is applied", function=name, files=shown(sorted(files)), seconds=seconds)
 
     def running(self) -> int:
         """It invokes nothing."""

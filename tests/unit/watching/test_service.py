@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -251,6 +252,34 @@ async def test_the_stop_does_not_wait_for_anything_to_change(place: Place) -> No
     async with place.watched():
         began = anyio.current_time()
     assert anyio.current_time() - began < 3
+
+
+async def test_saves_while_a_function_is_busy_are_told_in_one_line(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And renew it twice at most: once for the save that was first, and once for all that came while that waited."""
+    async with place.watched():
+        await place.until(lambda: "o" in place.bench.pollers)
+        [poller] = place.bench.pollers["o"]
+        poller.stubborn = True
+        asked: list[str] = []
+        soon = place.runtime.renew_soon
+
+        def counted(name: str, renewed: Callable[[], None]) -> None:
+            asked.append(name)
+            soon(name, renewed)
+
+        monkeypatch.setattr(place.runtime, "renew_soon", counted)
+        for number in range(1, 6):
+            (place.folder / "orders" / f"m{number}.py").write_text("")
+            await place.until(partial(lambda saves: len(asked) == saves, number))
+        poller.surroundings.stop.hurry()
+        await place.until(lambda: place.logged("changed code is applied"))
+        (place.folder / "audit" / "app.py").write_text(CODE * 2)
+        await place.until(lambda: place.logged("changed code is applied")[-1]["function"] == "audit")
+    assert [line["function"] for line in place.logged("changed code is applied")] == ["orders", "audit"]
+    assert place.logged("changed code is applied")[0]["files"][-1] == "and 2 more"
+    assert len(place.bench.pollers["o"]) <= 3
 
 
 async def test_a_stop_ends_a_renewal_that_waits(place: Place) -> None:
