@@ -65,6 +65,7 @@ async def renew_from(runtime: Runtime, path: Path, names: Collection[str], renew
     try:
         async with runtime.reading:
             changed = await to_thread.run_sync(load_changed, path, runtime.given, names)
+            runtime.refused = set(changed.faults)
             for name, wrong in changed.faults.items():
                 log.error("code refused, the old one runs on", function=name, faults=[str(fault) for fault in wrong])
             if changed.config != runtime.given:

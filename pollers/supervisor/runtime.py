@@ -93,6 +93,8 @@ class Runtime:
         self.reading = anyio.Lock()
         self._reloading = anyio.Lock()
         self._turns = Turns()
+        self.refused: set[str] = set()
+        """Functions whose code on the disk is faulty: a renewal that waits for their invocations leaves them as they are."""
         self._to_renew: set[str] = set()
         """Functions for which a renewal waits that has not begun."""
 
@@ -201,7 +203,8 @@ class Runtime:
         """Begin a function anew, since its code has changed, once its mappings' running invocations have finished.
 
         Beside the renewals of other functions: only reloads wait for it, and it for them. ``renewed`` is called when it is done; it
-        is not when the process stops before, or the function has gone, or another one waits already, which will find the same code.
+        is not when the process stops before, the function has gone, its code has become faulty, or another renewal waits already,
+        which will find the same code.
         """
         if name in self._to_renew:
             return
@@ -217,7 +220,8 @@ class Runtime:
                 await self._apply(self.config, [name])
             except ReloadRefused:
                 return
-        renewed()
+        if name not in self.refused:
+            renewed()
 
     def _check_reloadable(self, config: Config) -> None:
         changed = [
@@ -250,6 +254,9 @@ class Runtime:
         if self.stopping:
             # The shutdown may have closed the functions already: a host that came after that would be waited for in vain.
             raise ReloadRefused("shutting down")
+        functions -= (self.refused & set(renew)) - self._changed_functions(
+            config
+        )  # refused while it was waited for them
         await self.functions.apply(config.functions, functions)
         if self.stopping:
             raise ReloadRefused("shutting down")

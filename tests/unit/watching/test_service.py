@@ -282,6 +282,27 @@ async def test_saves_while_a_function_is_busy_are_told_in_one_line(
     assert len(place.bench.pollers["o"]) <= 3
 
 
+async def test_code_that_becomes_faulty_while_its_function_is_busy_is_not_taken(place: Place) -> None:
+    """A sound save waits for the invocation; a faulty one after it is refused, and must not come in by the first one's turn."""
+    async with place.watched():
+        orders = place.runtime.functions["orders"]
+        await place.until(lambda: "o" in place.bench.pollers)
+        [poller] = place.bench.pollers["o"]
+        poller.stubborn = True
+        code = place.folder / "orders" / "app.py"
+        code.write_text(CODE * 2)
+        await place.until(lambda: poller.surroundings.stop.requested)
+        code.write_text("def handler(event, context:\n")
+        await place.until(lambda: place.logged("code refused, the old one runs on"))
+        poller.surroundings.stop.hurry()
+        await place.until(lambda: len(place.bench.pollers["o"]) == 2)
+        assert place.runtime.functions["orders"] is orders
+        assert not place.logged("changed code is applied")
+        code.write_text(CODE * 3)
+        await place.until(lambda: place.logged("changed code is applied"))
+        assert place.runtime.functions["orders"] is not orders
+
+
 async def test_a_stop_ends_a_renewal_that_waits(place: Place) -> None:
     """The shutdown stops what runs; nothing is started after it, and nothing is said to be applied."""
     async with place.watched():
