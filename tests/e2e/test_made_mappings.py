@@ -112,6 +112,13 @@ def place(tmp_path_factory: pytest.TempPathFactory, ministack: Emulator) -> Iter
             place.kill()
 
 
+def restart(place: Place, **parts: Any) -> None:  # noqa: ANN401 - YAML
+    """End the process, and start it with another configuration."""
+    assert place.end() == 0
+    place.write("orders", "audit", **parts)
+    place.start()
+
+
 def end(place: Place, *uuids: str) -> None:
     """Delete mappings, until they are gone."""
     client = place.client()
@@ -127,7 +134,10 @@ def end(place: Place, *uuids: str) -> None:
 def test_the_first_stream_opens_the_checkpoint_store(place: Place) -> None:
     """It reads on after a kill where it was; a deleted one leaves no checkpoint behind."""
     table, arn = place.table()
-    assert not (place.folder / ".headrace" / "checkpoints.db").exists()
+    # A store of its own, since another test may have opened the usual one.
+    store = place.folder / "first.db"
+    restart(place, runtime={"http": False, "checkpoints": f"sqlite:{store}"})
+    assert not store.exists()
     client = place.client()
     made = client.create_event_source_mapping(EventSourceArn=arn, FunctionName="audit", StartingPosition="TRIM_HORIZON")
     assert made["LastProcessingResult"] == "No records processed"
@@ -144,7 +154,8 @@ def test_the_first_stream_opens_the_checkpoint_store(place: Place) -> None:
     place.start()
     place.until(lambda: '{"id": {"S": "two"}}' in place.noted("audit"), "the record after the kill")
     end(place, made["UUID"])
-    assert made["UUID"].encode() not in (place.folder / ".headrace" / "checkpoints.db").read_bytes()
+    assert made["UUID"].encode() not in store.read_bytes()
+    restart(place)
 
 
 def test_a_source_that_does_not_exist_is_refused(place: Place) -> None:
