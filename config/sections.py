@@ -33,7 +33,9 @@ def read_section(name: str, entry: Entry, reader: Reader) -> Any:  # noqa: ANN40
     reading = reader.section(options_of(model), entry.node, (name,), (name,), _misplaced(name))
     if reading is None or reading.faulty:
         return None
-    if not all(rule(reading.values, reader.folder, report) for rule in _RULES.get(name, ())):
+    # Every rule, also after one that found something: all faults are told at once.
+    sound = [rule(reading.values, reader.folder, report) for rule in _RULES.get(name, ())]
+    if not all(sound):
         return None
     return model(**reading.values)
 

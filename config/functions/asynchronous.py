@@ -79,7 +79,7 @@ DeadLetterOption = Annotated[DeadLetterConfig, Pasted.ALSO]
 
 def asynchronous_targets(reading: Reading) -> Iterator[Finding]:
     """Destinations and the dead-letter queue are of kinds that records can be delivered to."""
-    invoke, dead = reading.values.get("event_invoke_config"), reading.values.get("dead_letter_config")
+    invoke, dead = reading.best("event_invoke_config"), reading.best("dead_letter_config")
     if invoke is not None:
         at = ("event_invoke_config", "destination_config")
         yield from _wrong(invoke.on_success, ON_SUCCESS, "destinations", (*at, "on_success", "destination"))

@@ -57,9 +57,9 @@ FunctionUrlOption = Annotated[FunctionUrl | None, Pasted.ALSO]
 
 def cors_methods(reading: Reading) -> Iterator[Finding]:
     """Methods are those that AWS allows."""
-    url = reading.values.get("function_url")
+    url = reading.best("function_url")
     for number, method in enumerate(url.cors.allow_methods if url is not None and url.cors is not None else ()):
-        if method not in METHODS:
+        if isinstance(method, str) and method not in METHODS:
             implied = " (OPTIONS is implied)" if method == "OPTIONS" else ""
             message = f"found {method}, expected one of {', '.join(METHODS)}{implied}"
             yield Finding(("function_url", "cors", "allow_methods", number), message)

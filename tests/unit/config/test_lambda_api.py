@@ -58,6 +58,16 @@ def test_what_cannot_be_meant_is_refused(folder: Folder, settings: str, fault: s
     assert faults(folder, settings) == [fault]
 
 
+def test_one_fault_of_the_section_does_not_hide_another(folder: Folder) -> None:
+    """All are told at once."""
+    found = faults(folder, "host: 0.0.0.0, account: '12345678901x', trusted_proxies: [nowhere]")
+    assert [fault.split(":")[0] for fault in found] == [
+        "lambda_api.account",
+        "lambda_api.host",
+        "lambda_api.trusted_proxies[0]",
+    ]
+
+
 def test_state_lies_where_checkpoints_lie(folder: Folder) -> None:
     """In CONFIG's folder unless it is given; then relative to the file that gives it."""
     assert folder.load("functions: {}\n").config.runtime.state_folder == folder.path / ".headrace"

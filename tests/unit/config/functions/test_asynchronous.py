@@ -114,3 +114,17 @@ def test_a_function_of_the_same_name_elsewhere_is_another(folder: Folder) -> Non
     """In another region, or where no function has an ARN of Lambda's API."""
     assert folder.load(SELF.replace("REGION", "eu-west-1")).config.functions
     assert folder.load(SELF.replace("REGION", "us-east-1").replace("lambda_api: {}", "")).config.functions
+
+
+def test_one_wrong_option_does_not_hide_another(folder: Folder) -> None:
+    """What is wrong beside it in the same section is told at once."""
+    found = folder.function_faults(
+        f"{CODE}, function_url: {{auth_type: MAYBE, cors: {{allow_methods: [OPTIONS]}}}}, event_invoke_config: "
+        "{maximum_retry_attempts: 7, destination_config: {on_success: {destination: 'arn:aws:s3:::b'}}}"
+    )
+    assert sorted(fault.split(":")[0] for fault in found) == [
+        "event_invoke_config.destination_config.on_success.destination",
+        "event_invoke_config.maximum_retry_attempts",
+        "function_url.auth_type",
+        "function_url.cors.allow_methods[0]",
+    ]
