@@ -18,6 +18,8 @@ _CAPITAL = frozenset(
     {"ResourceNotFoundException", "RecursiveInvocationException", "ResourceInUseException", "ServiceException"}
 )
 """The types whose text is the member ``Message``; in all others it is ``message`` (docs/lambda 11.7)."""
+VALIDATION = "ValidationException"
+"""The type that the front end answers, which is in no model. Its body has no ``Type`` (docs/lambda 16.2)."""
 
 
 class ApiError(Exception):
@@ -40,17 +42,17 @@ class ApiError(Exception):
         self.headers = headers or {}
 
     def body(self) -> bytes:
-        """Its JSON: the fault of whoever calls below 500, of the service from there on."""
+        """Its JSON: the fault of whoever calls below 500, of the service from there on; the front end names neither."""
         member = "Message" if self.error_type in _CAPITAL else "message"
-        fault = "User" if self.status < 500 else "Service"
-        return orjson.dumps({"Type": fault, member: self.message, **self.more})
+        fault = {} if self.error_type == VALIDATION else {"Type": "User" if self.status < 500 else "Service"}
+        return orjson.dumps({**fault, member: self.message, **self.more})
 
 
 def invalid(*violations: str) -> ApiError:
     """Members of a request that break their constraints, in the words of :func:`pattern_broken` and the like."""
     count = len(violations)
     word = "error" if count == 1 else "errors"
-    return ApiError(400, "ValidationException", f"{count} validation {word} detected: {'; '.join(violations)}")
+    return ApiError(400, VALIDATION, f"{count} validation {word} detected: {'; '.join(violations)}")
 
 
 def constraint(value: str, member: str, rule: str) -> str:

@@ -28,7 +28,6 @@ ERRORS = {
 """What every operation may answer in place of its reply."""
 ERROR = {
     "type": "object",
-    "required": ["Type"],
     "properties": {
         "Type": {"enum": ["User", "Service"]},
         "Message": {"type": "string"},

@@ -60,7 +60,7 @@ def refused(faults: Sequence[Fault]) -> ApiError:
     fault = min(faults, key=_rank)
     text = _text(fault)
     if text.startswith("1 validation error detected: Value '"):
-        return errors.ApiError(400, "ValidationException", text)
+        return errors.ApiError(400, errors.VALIDATION, text)
     return errors.invalid_parameter(text)
 
 

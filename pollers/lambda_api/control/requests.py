@@ -106,15 +106,18 @@ class Members:
         return None
 
     def words(self, name: str, allowed: Sequence[str]) -> None:
-        """A list of words, each of which is ``allowed``."""
+        """A list of words, each of which is ``allowed`` and there once: so a list has at most as many as there are."""
         value: list[Any] | None = self._of_type(name, list, "a List")
         if value is None:
             return
         if not all(isinstance(item, str) for item in value):
             raise wrong_type(self._at(name), "a List of Strings")
+        shown, at = f"[{', '.join(value)}]", self._at(name)
         if not set(value) <= set(allowed):
-            shown, rule = f"[{', '.join(value)}]", f"[Member must satisfy enum value set: [{', '.join(allowed)}]]"
-            self._violations.append(errors.constraint(shown, self._at(name), f"satisfy constraint: {rule}"))
+            rule = f"[Member must satisfy enum value set: [{', '.join(allowed)}]]"
+            self._violations.append(errors.constraint(shown, at, f"satisfy constraint: {rule}"))
+        elif len(value) > len(allowed):
+            self._violations.append(errors.constraint(shown, at, f"have length less than or equal to {len(allowed)}"))
 
     def sent(self, name: str) -> Any:  # noqa: ANN401 - JSON
         """The value as it was sent, whatever it is."""

@@ -31,6 +31,8 @@ RESOURCE_PATTERN = (
 """As the model has it."""
 TAGS_AT_MOST = 50
 KEY_LIMIT, VALUE_LIMIT = 128, 256
+RESERVED = "aws:"
+"""How no tag's key may begin, in letters of any case: such tags are AWS's own (docs/lambda 16.7)."""
 BODY = {"type": "object", "properties": {"Tags": {"type": "object", "additionalProperties": {"type": "string"}}}}
 _MAPPING = ":event-source-mapping:"
 _QUALIFIED = "Tags on function aliases and versions are not supported. Please specify a function ARN."
@@ -121,6 +123,10 @@ def tags_of(members: Members, *, required: bool) -> dict[str, str]:
     for key, value in tags.items():
         if not isinstance(value, str):
             raise wrong_type(f"tags.{key}", "a String")
+        if key.lower().startswith(RESERVED):
+            raise errors.invalid_parameter(
+                f"The tag key {key} begins with {RESERVED}, which is reserved for AWS's own."
+            )
         for text, least, most in ((key, 1, KEY_LIMIT), (value, 0, VALUE_LIMIT)):
             if not least <= len(text) <= most:
                 rule = f"satisfy constraint: [Member must have length between {least} and {most}]"

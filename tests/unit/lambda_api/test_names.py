@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pollers.lambda_api.errors import ApiError
+from pollers.lambda_api.errors import ApiError, invalid_parameter
 from pollers.lambda_api.names import NAME_PATTERN, QUALIFIER_PATTERN, Here, named, not_there
 
 HERE = Here("us-east-1", "000000000000")
@@ -118,11 +118,12 @@ def test_what_is_not_there_is_named_with_its_qualifier(name: str, qualifier: str
 
 
 def test_an_error_tells_whose_fault_it_is_and_its_text_is_where_lambda_has_it() -> None:
-    """``Message`` for what is not found, ``message`` for what is wrong (docs/lambda 11.7)."""
+    """``Message`` for what is not found, ``message`` for what is wrong; the front end does not tell (docs/lambda 11.7, 16.2)."""
     assert not_there(named("nobody", None, HERE), HERE).body() == (
         b'{"Type":"User","Message":"Function not found: arn:aws:lambda:us-east-1:000000000000:function:nobody:$LATEST"}'
     )
-    assert refused("*").body().startswith(b'{"Type":"User","message":"1 validation error detected')
+    assert invalid_parameter("no").body() == b'{"Type":"User","message":"no"}'
+    assert refused("*").body().startswith(b'{"message":"1 validation error detected')
 
 
 @given(st.text(), st.none() | st.text())

@@ -251,6 +251,12 @@ async def test_what_is_being_changed_is_in_use() -> None:
             "satisfy enum value set: [DEBUG, INFO, WARN]",
         ),
         (
+            {**TO_QUEUE, "FunctionResponseTypes": ["ReportBatchItemFailures", "ReportBatchItemFailures"]},
+            "ValidationException",
+            "1 validation error detected: Value '[ReportBatchItemFailures, ReportBatchItemFailures]' at 'functionResponseTypes' "
+            "failed to satisfy constraint: Member must have length less than or equal to 1",
+        ),
+        (
             {"EventSourceArn": QUEUE},
             "ValidationException",
             "1 validation error detected: Value null at 'functionName' failed to satisfy constraint: Member must not be null",

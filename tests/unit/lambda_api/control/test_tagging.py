@@ -48,6 +48,13 @@ async def test_tags_come_and_go() -> None:
         ("POST", ARN, {"Tags": {}}, 400, "An error occurred and the request cannot be processed."),
         ("POST", ARN, {"Tags": {str(n): "" for n in range(51)}}, 400, "Number of tags exceeds resource tag limit."),
         (
+            "POST",
+            ARN,
+            {"Tags": {"aws:x": ""}},
+            400,
+            "The tag key aws:x begins with aws:, which is reserved for AWS's own.",
+        ),
+        (
             "DELETE",
             ARN,
             None,
@@ -84,6 +91,6 @@ async def test_only_functions_and_mappings_have_tags(arn: str) -> None:
 async def test_tags_at_the_making_are_looked_at_too() -> None:
     """And nothing is made."""
     rig = Rig()
-    for tags in ({str(n): "" for n in range(51)}, {"k" * 129: ""}, {"": "x"}, {"a": 1}, ["a"]):
+    for tags in ({str(n): "" for n in range(51)}, {"k" * 129: ""}, {"": "x"}, {"a": 1}, ["a"], {"AWS:a": ""}):
         assert (await rig.ask("POST", PATH, {**TO_QUEUE, "Tags": tags})).status == 400, json.dumps(tags)
     assert (await rig.ask("GET", PATH)).body == {"EventSourceMappings": []}
