@@ -16,6 +16,7 @@ from pollers.checkpoints.sqlite import SqliteStore
 from pollers.checkpoints.store import (
     TRIM_HORIZON,
     CheckpointStore,
+    CountedLease,
     ForgettingStore,
     LanesDone,
     Lease,
@@ -23,6 +24,7 @@ from pollers.checkpoints.store import (
     Opened,
     OpenWindow,
     ShardCheckpoint,
+    SoleOwner,
 )
 from pollers.checkpoints.when_needed import StoreWhenNeeded
 from pollers.storage.errors import StoreBusy, StoreDamaged, StoreError, StoreUnreadable, StoreUnwritable
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "TRIM_HORIZON",
     "CheckpointStore",
+    "CountedLease",
     "ForgettingStore",
     "LanesDone",
     "Lease",
@@ -42,6 +45,7 @@ __all__ = [
     "OpenWindow",
     "Opened",
     "ShardCheckpoint",
+    "SoleOwner",
     "SqliteStore",
     "StoreBusy",
     "StoreDamaged",

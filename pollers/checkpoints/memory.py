@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pollers.checkpoints.errors import LeaseLost
-from pollers.checkpoints.store import Lease, Opened, ShardCheckpoint
+from pollers.checkpoints.store import CountedLease, Lease, Opened, ShardCheckpoint, SoleOwner
 from pollers.storage.errors import StoreBusy
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class _Mapping:
     openings: int = 0
 
 
-class MemoryCheckpoints:
+class MemoryCheckpoints(SoleOwner):
     """A mapping's checkpoints in memory; implements ``MappingCheckpoints``."""
 
     def __init__(self, mapping: _Mapping, stream: _Stream, owner: str) -> None:
@@ -64,7 +64,9 @@ class MemoryCheckpoints:
             if shard_id in stream.shards:
                 _revoke(stream, shard_id)
                 stream.counters[shard_id] = stream.counters.get(shard_id, 0) + 1
-                taken[shard_id] = stream.leases[shard_id] = Lease(shard_id, self._owner, stream.counters[shard_id])
+                taken[shard_id] = stream.leases[shard_id] = CountedLease(
+                    shard_id, self._owner, stream.counters[shard_id]
+                )
         return taken
 
     async def save(self, lease: Lease, checkpoint: ShardCheckpoint) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pollers.checkpoints import openings, rows
 from pollers.checkpoints.errors import LeaseLost
 from pollers.checkpoints.session import SqliteSession
-from pollers.checkpoints.store import Lease, Opened, ShardCheckpoint
+from pollers.checkpoints.store import CountedLease, Lease, Opened, ShardCheckpoint, SoleOwner, counter_of
 from pollers.clocks.clock import Clock, SystemClock
 from pollers.storage.errors import StoreError
 from pollers.storage.writer import Writer
@@ -47,7 +47,7 @@ class _Leases:
             self.revoke(stream)
 
 
-class SqliteCheckpoints:
+class SqliteCheckpoints(SoleOwner):
     """One mapping's checkpoints on one stream; implements ``MappingCheckpoints``."""
 
     def __init__(self, writer: Writer, leases: _Leases, clock: Clock, stream: int, owner: str) -> None:
@@ -70,7 +70,7 @@ class SqliteCheckpoints:
         take = partial(rows.take_leases, stream=self._stream, shard_ids=tuple(shard_ids), owner=self._owner)
         counters = await self._writer.call(take)
         return {
-            shard_id: self._leases.grant(self._stream, Lease(shard_id, self._owner, counter))
+            shard_id: self._leases.grant(self._stream, CountedLease(shard_id, self._owner, counter))
             for shard_id, counter in counters.items()
         }
 
@@ -84,7 +84,7 @@ class SqliteCheckpoints:
 
     async def release(self, leases: Collection[Lease]) -> None:
         """See ``MappingCheckpoints.release``."""
-        counters = {lease.shard_id: lease.counter for lease in leases if not lease.lost.is_set()}
+        counters = {lease.shard_id: counter_of(lease) for lease in leases if not lease.lost.is_set()}
         await self._writer.call(partial(rows.release, stream=self._stream, counters=counters))
         self._leases.revoke(self._stream, counters)
 
@@ -101,7 +101,7 @@ class SqliteCheckpoints:
             rows.save_and_add,
             stream=self._stream,
             shard_id=lease.shard_id,
-            counter=lease.counter,
+            counter=counter_of(lease),
             checkpoint=checkpoint,
             children=children,
             now=self._clock.time(),

@@ -1,13 +1,13 @@
 """The seam between a stream's engine and where its checkpoints live (docs/design, decision 4).
 
 Leases are fenced, so that a table shared by replicas fits behind this seam as well as a file of one process: every write shows
-a :class:`Lease`, and the store refuses a lease whose counter is not the current one. A mapping's checkpoints belong to its name
+a :class:`Lease`, and the store refuses one that another has taken. A mapping's checkpoints belong to its name
 and to the stream's identity: a stream that was deleted and created again has none.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
@@ -15,7 +15,7 @@ import anyio
 from pollers.aws.api import StartAt
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping
     from types import TracebackType
 
 TRIM_HORIZON = StartAt("TRIM_HORIZON")
@@ -51,6 +51,11 @@ class ShardCheckpoint:
     reading began, fixed at the first start; it is used as long as nothing is done. ``ended``: every record of the shard is
     done. ``window`` belongs to exactly this sequence number. ``parents`` as the stream listed them. ``ahead``: what is done
     above the sequence number; one entry for each number of lanes that there was.
+
+    ``user_record``: only with a sequence number whose record is an aggregate (of the Kinesis Producer Library), for stores that
+    are shared with its Client Library. On the way to the store: the number, from 0, of the aggregate's last user record; all of
+    it is done. As it was loaded: the user record up to which another consumer was done, who may have stopped inside of the
+    aggregate, so that the record itself must be looked at again. None: the record is done, whatever it is.
     """
 
     sequence_number: str | None = None
@@ -59,16 +64,28 @@ class ShardCheckpoint:
     window: OpenWindow | None = None
     parents: tuple[str, ...] = ()
     ahead: tuple[LanesDone, ...] = ()
+    user_record: int | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Lease:
-    """The right to write one shard's checkpoint until another takes it; ``lost`` is set when the store learns so."""
+    """The right to read one shard and to write its checkpoint, until another takes it: a token, the same one until the release.
 
-    shard_id: str
-    owner: str
-    counter: int
-    lost: anyio.Event = field(default_factory=anyio.Event, repr=False)
+    ``lost`` is set when the store learns that another has it. ``wanted`` is set when another owner asks for the shard: whoever
+    reads it finishes the batches that run, writes the checkpoint and releases the lease.
+    """
+
+    def __init__(self, shard_id: str) -> None:
+        self.shard_id = shard_id
+        self.lost = anyio.Event()
+        self.wanted = anyio.Event()
+
+    @property
+    def in_time(self) -> bool:
+        """Whether something may be started under it now: it was renewed so lately that nobody else may have taken it."""
+        return not self.lost.is_set()
+
+    async def until_in_time(self) -> None:
+        """Return when something may be started again, or when the lease is lost. At once for stores that one process owns."""
 
 
 class MappingCheckpoints(Protocol):
@@ -103,7 +120,23 @@ class MappingCheckpoints(Protocol):
         """
 
     async def release(self, leases: Collection[Lease]) -> None:
-        """Give up leases, so that other owners need not wait until they expire. Leases that are lost already are skipped."""
+        """Give up leases, so that other owners need not wait until they expire. Leases that are lost already are skipped.
+
+        A lease that was ``wanted`` goes to whoever asked for it, and is not taken again here meanwhile.
+        """
+
+    async def keep(self, changed: Callable[[], Awaitable[None]]) -> None:
+        """Keep the leases that are held, and look what other owners do; runs until it is cancelled, or returns when there are none.
+
+        ``changed`` is awaited when there may be something to take, or when other owners have moved the stream on (a shard ended).
+        Renewals wait for nothing, also not for ``changed``. Raises StoreError for what waiting does not cure.
+        """
+
+    def leave(self) -> None:
+        """Take nothing any more: the poller stops. Other owners learn that they need not leave anything for this one."""
+
+    def elsewhere(self, shard_ids: Collection[str]) -> frozenset[str]:
+        """Those of these shards that another live owner reads, as far as is known."""
 
     async def forget(self, shard_ids: Collection[str]) -> None:
         """Drop the checkpoints of shards that the stream no longer lists and whose children need not wait for them."""
@@ -149,6 +182,36 @@ class CheckpointStore(Protocol):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None: ...
+
+
+class SoleOwner:
+    """What ``MappingCheckpoints`` of stores that one process owns have in common: nobody else takes leases."""
+
+    async def keep(self, changed: Callable[[], Awaitable[None]]) -> None:
+        """See ``MappingCheckpoints.keep``: there is nothing to keep."""
+
+    def leave(self) -> None:
+        """See ``MappingCheckpoints.leave``: nobody needs to know."""
+
+    def elsewhere(self, shard_ids: Collection[str]) -> frozenset[str]:
+        """See ``MappingCheckpoints.elsewhere``."""
+        return frozenset()
+
+
+class CountedLease(Lease):
+    """A lease whose counter is fixed when it is taken: every write must find it unchanged. ``owner`` is for people."""
+
+    def __init__(self, shard_id: str, owner: str, counter: int) -> None:
+        super().__init__(shard_id)
+        self.owner = owner
+        self.counter = counter
+
+
+def counter_of(lease: Lease) -> int:
+    """The counter of a lease from a store that one process owns. Raises TypeError for another store's."""
+    if not isinstance(lease, CountedLease):
+        raise TypeError(f"{lease!r} is another store's")
+    return lease.counter
 
 
 class ForgettingStore(CheckpointStore, Protocol):

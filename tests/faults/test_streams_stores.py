@@ -9,6 +9,7 @@ import pytest
 
 from handlers.function import Payload, Result
 from pollers.checkpoints import StoreUnwritable
+from pollers.checkpoints.store import counter_of
 from pollers.telemetry.facts import Checkpointed, Doing, Returned, ShardEnded, State, WriteRefused
 from tests.worlds import virtual_time
 from tests.worlds.counting_store import CountingStore
@@ -180,7 +181,7 @@ async def test_an_owner_that_lost_its_lease_stops_and_writes_nothing() -> None:
         taken = await opened.checkpoints.take_leases([rig.only_shard.shard_id])
         await eventually(lambda: rig.function.busy == 0, within=1)
         assert [list(fact.ids) for fact in rig.of(Returned)] == [["2"]]
-        assert taken[rig.only_shard.shard_id].counter == 2
+        assert counter_of(taken[rig.only_shard.shard_id]) == 2
         tasks.cancel_scope.cancel()
     assert rig.accepted == []
 

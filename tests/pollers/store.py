@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from tests.worlds.passing_checkpoints import PassingCheckpoints
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
     from types import TracebackType
 
     from pollers.checkpoints.store import CheckpointStore, Lease, MappingCheckpoints, Opened, ShardCheckpoint
@@ -42,39 +44,19 @@ class WitnessedStore:
         await self._inner.__aexit__(kind, error, traceback)
 
 
-class _Checkpoints:
+class _Checkpoints(PassingCheckpoints):
     """One mapping's checkpoints."""
 
     def __init__(self, inner: MappingCheckpoints, witness: Witness) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._witness = witness
-
-    async def load(self) -> dict[str, ShardCheckpoint]:
-        """See ``MappingCheckpoints.load``."""
-        return await self._inner.load()
-
-    async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> None:
-        """See ``MappingCheckpoints.pin``."""
-        await self._inner.pin(shards)
-
-    async def take_leases(self, shard_ids: Collection[str]) -> dict[str, Lease]:
-        """See ``MappingCheckpoints.take``."""
-        return await self._inner.take_leases(shard_ids)
 
     async def save(self, lease: Lease, checkpoint: ShardCheckpoint) -> None:
         """See ``MappingCheckpoints.save``."""
-        await self._inner.save(lease, checkpoint)
+        await self.inner.save(lease, checkpoint)
         self._witness(lease.shard_id, checkpoint, ended=False)
 
     async def end(self, lease: Lease, checkpoint: ShardCheckpoint, children: Mapping[str, ShardCheckpoint]) -> None:
         """See ``MappingCheckpoints.end``."""
-        await self._inner.end(lease, checkpoint, children)
+        await self.inner.end(lease, checkpoint, children)
         self._witness(lease.shard_id, checkpoint, ended=True)
-
-    async def release(self, leases: Collection[Lease]) -> None:
-        """See ``MappingCheckpoints.release``."""
-        await self._inner.release(leases)
-
-    async def forget(self, shard_ids: Collection[str]) -> None:
-        """See ``MappingCheckpoints.forget``."""
-        await self._inner.forget(shard_ids)

@@ -10,6 +10,7 @@ import anyio
 from pollers.aws.errors import CredentialsExpired, IteratorExpired, Throttled, Unavailable
 from pollers.checkpoints import MemoryStore, StoreUnwritable
 from pollers.checkpoints.store import Opened
+from tests.worlds.passing_checkpoints import PassingCheckpoints
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -152,34 +153,30 @@ class WatchedStore:
         await self.inner.__aexit__(kind, error, traceback)
 
 
-class WatchedCheckpoints:
+class WatchedCheckpoints(PassingCheckpoints):
     """One mapping's checkpoints in a :class:`WatchedStore`."""
 
     def __init__(self, inner: MappingCheckpoints, watch: Watch, disk: Disk) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._watch = watch
         self._disk = disk
-
-    async def load(self) -> dict[str, ShardCheckpoint]:
-        """See ``MappingCheckpoints.load``."""
-        return await self._inner.load()
 
     async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> None:
         """See ``MappingCheckpoints.pin``."""
         await anyio.sleep(0.001)
         self._watch.pin()
-        await self._inner.pin(shards)
+        await self.inner.pin(shards)
 
     async def take_leases(self, shard_ids: Collection[str]) -> dict[str, Lease]:
         """See ``MappingCheckpoints.take``."""
         await self._disk.before()
-        return await self._inner.take_leases(shard_ids)
+        return await self.inner.take_leases(shard_ids)
 
     async def save(self, lease: Lease, checkpoint: ShardCheckpoint) -> None:
         """See ``MappingCheckpoints.save``."""
         await self._disk.before()
         self._watch.check_checkpoint(lease.shard_id, checkpoint, ended=False)
-        await self._inner.save(lease, checkpoint)
+        await self.inner.save(lease, checkpoint)
         self._watch.wrote(lease.shard_id, checkpoint, ended=False)
         await self._disk.after()
 
@@ -187,15 +184,11 @@ class WatchedCheckpoints:
         """See ``MappingCheckpoints.end``."""
         await self._disk.before()
         self._watch.check_checkpoint(lease.shard_id, checkpoint, ended=True)
-        await self._inner.end(lease, checkpoint, children)
+        await self.inner.end(lease, checkpoint, children)
         self._watch.wrote(lease.shard_id, checkpoint, ended=True)
         await self._disk.after()
-
-    async def release(self, leases: Collection[Lease]) -> None:
-        """See ``MappingCheckpoints.release``."""
-        await self._inner.release(leases)
 
     async def forget(self, shard_ids: Collection[str]) -> None:
         """See ``MappingCheckpoints.forget``."""
         await self._disk.before()
-        await self._inner.forget(shard_ids)
+        await self.inner.forget(shard_ids)

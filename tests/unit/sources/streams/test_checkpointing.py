@@ -15,6 +15,7 @@ from pollers.sources.streams.checkpointing import CheckpointWriter
 from pollers.sources.streams.progress import Step
 from pollers.sources.streams.shard_states import ShardLife, ShardState
 from tests.worlds import virtual_time
+from tests.worlds.passing_checkpoints import PassingCheckpoints
 
 if TYPE_CHECKING:
     from pollers.checkpoints.store import Lease, MappingCheckpoints
@@ -47,26 +48,19 @@ class Moving:
         self.life.to(ShardState.LOST)
 
 
-class Refusing:
+class Refusing(PassingCheckpoints):
     """Checkpoints whose store refuses so many saves."""
 
     def __init__(self, checkpoints: MappingCheckpoints, times: int) -> None:
-        self._checkpoints = checkpoints
+        super().__init__(checkpoints)
         self._times = times
-        self.load, self.pin, self.take_leases, self.end = (
-            checkpoints.load,
-            checkpoints.pin,
-            checkpoints.take_leases,
-            checkpoints.end,
-        )
-        self.release, self.forget = checkpoints.release, checkpoints.forget
 
     async def save(self, lease: Lease, checkpoint: ShardCheckpoint) -> None:
         """See ``MappingCheckpoints.save``."""
         if self._times:
             self._times -= 1
             raise StoreUnwritable("the disk is full")
-        await self._checkpoints.save(lease, checkpoint)
+        await self.inner.save(lease, checkpoint)
 
 
 async def opened() -> MappingCheckpoints:

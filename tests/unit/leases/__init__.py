@@ -1,0 +1,1 @@
+"""Leases of replicas: the decider, the table, and the store on it."""
