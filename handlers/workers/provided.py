@@ -39,7 +39,9 @@ def _check_command(model: ProvidedFunction, code: Path, site: Site) -> None:
             raise FunctionUnusable(f"{what}: {program!r} is not in PATH; expected an executable")
         return
     found = code / program
+    # Where the code lies is not said: it may be nobody's folder, but that of a package that the API was sent.
     if not found.is_file():
-        raise FunctionUnusable(f"{what}: {found} does not exist; expected an executable, relative to code")
+        raise FunctionUnusable(f"{what}: {program} does not exist in its code; expected an executable, relative to code")
     if not os.access(found, os.X_OK):
-        raise FunctionUnusable(f"{what}: {found} is not executable; chmod +x it")
+        how = "chmod +x it, before it is zipped if the code comes as a .zip package (zips made on Windows keep no such right)"
+        raise FunctionUnusable(f"{what}: {program} is not executable in its code; {how}")

@@ -124,6 +124,16 @@ def test_a_bootstrap_is_run(place: Place) -> None:
     place.client().delete_function(FunctionName="shell")
 
 
+def test_a_package_without_an_executable_bootstrap_is_made_and_says_what_to_mend(place: Place) -> None:
+    """As on AWS, where placeholders are common; the text names no folder of Headrace's own."""
+    place.create("plain", package(("bootstrap", BOOTSTRAP.encode())), Runtime="provided.al2023", Handler="x")
+    place.active("plain")
+    with pytest.raises(ClientError, match="bootstrap is not executable in its code; chmod [+]x it, before it is zipped") as it:
+        place.client().invoke(FunctionName="plain")
+    assert str(place.folder) not in str(it.value)
+    place.client().delete_function(FunctionName="plain")
+
+
 def test_an_update_leaves_running_invocations_alone(place: Place) -> None:
     """They end with the code that they began with, whose files stay until then."""
     place.create("busy", code("one"))

@@ -96,8 +96,8 @@ async def test_a_missing_shell_handler_is_an_init_error() -> None:
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (["./missing"], "does not exist; expected an executable, relative to code"),
-        (["./text"], "is not executable; chmod"),
+        (["./missing"], "./missing does not exist in its code; expected an executable, relative to code"),
+        (["./text"], "./text is not executable in its code; chmod"),
         (["no-such-program-anywhere"], "is not in PATH"),
     ],
 )
