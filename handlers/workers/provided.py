@@ -41,7 +41,9 @@ def _check_command(model: ProvidedFunction, code: Path, site: Site) -> None:
     found = code / program
     # Where the code lies is not said: it may be nobody's folder, but that of a package that the API was sent.
     if not found.is_file():
-        raise FunctionUnusable(f"{what}: {program} does not exist in its code; expected an executable, relative to code")
+        raise FunctionUnusable(
+            f"{what}: {program} does not exist in its code; expected an executable, relative to code"
+        )
     if not os.access(found, os.X_OK):
         how = "chmod +x it, before it is zipped if the code comes as a .zip package (zips made on Windows keep no such right)"
         raise FunctionUnusable(f"{what}: {program} is not executable in its code; {how}")

@@ -62,6 +62,8 @@ def command(
     """
     from pollers.importing import Request, Source, write
 
+    if not source:
+        raise click.BadParameter("found an empty text, expected a file, a folder or `account`", param_hint="SOURCE")
     request = Request(
         Source(source, Path(source)),
         _pairs(parameters, "--parameter"),

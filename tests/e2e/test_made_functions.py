@@ -128,7 +128,9 @@ def test_a_package_without_an_executable_bootstrap_is_made_and_says_what_to_mend
     """As on AWS, where placeholders are common; the text names no folder of Headrace's own."""
     place.create("plain", package(("bootstrap", BOOTSTRAP.encode())), Runtime="provided.al2023", Handler="x")
     place.active("plain")
-    with pytest.raises(ClientError, match="bootstrap is not executable in its code; chmod [+]x it, before it is zipped") as it:
+    with pytest.raises(
+        ClientError, match=r"bootstrap is not executable in its code; chmod [+]x it, before it is zipped"
+    ) as it:
         place.client().invoke(FunctionName="plain")
     assert str(place.folder) not in str(it.value)
     place.client().delete_function(FunctionName="plain")

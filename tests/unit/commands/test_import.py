@@ -162,6 +162,13 @@ def test_what_cannot_be_used_is_said_and_nothing_is_written(arguments: tuple[str
     assert done.stdout == ""
 
 
+def test_a_source_without_a_name_is_said_by_what_it_is_called() -> None:
+    """A variable of a script that is not set."""
+    done = run("")
+    assert done.exit_code == 2
+    assert "for SOURCE: found an empty text, expected a file, a folder or `account`" in done.stderr
+
+
 @pytest.mark.usefixtures("folder")
 def test_a_folder_of_code_that_no_function_runs_from_is_said() -> None:
     """Most likely its name was misspelled; a name that fits is not mentioned."""
