@@ -62,6 +62,7 @@ class Routes:
             web.get("/readyz", self.readyz),
             web.get("/metrics", self.metrics),
             web.get("/api/status", self.status),
+            web.get("/api/scaling", self.scaling),
             web.get("/api/events", self.stream.serve, allow_head=False),
             web.get("/api/explain/{identifier}", self.explain),
             web.post("/api/mappings/{name}/pause", self.pause),
@@ -90,6 +91,12 @@ class Routes:
     async def status(self, request: web.Request) -> web.Response:
         """The snapshot."""
         return _json(await self.snapshot(series="series" in request.query))
+
+    async def scaling(self, request: web.Request) -> web.Response:
+        """The numbers for an autoscaler."""
+        sizings = dict(await in_turns(self._parts.status.sizings()))
+        total = self._parts.status.overall(sizings.values())
+        return _json({**total.as_dict(), "mappings": {name: one.as_dict() for name, one in sizings.items()}})
 
     async def snapshot(self, *, series: bool = False) -> dict[str, Any]:
         """``Status.snapshot``, in turns."""

@@ -46,6 +46,13 @@ def _paths() -> dict[str, Any]:
         "/api/status": {
             "get": _operation("status", "What every mapping is doing", {"200": _answer("The snapshot", "Status")})
         },
+        "/api/scaling": {
+            "get": _operation(
+                "scaling",
+                "The numbers for an autoscaler, of this replica",
+                {"200": _answer("Always numbers", "Scaling")},
+            )
+        },
         "/api/events": {
             "get": _operation(
                 "events", "The snapshot, each second", {"200": _text("Server-sent events", "text/event-stream")}
@@ -177,6 +184,9 @@ def _schemas() -> dict[str, Any]:
             schedules={"type": "array", "items": _object(name=text, function=text, state=text, expression=text)},
             asynchronous={"type": ["object", "null"]},
         ),
+        "Scaling": _object(
+            **_SIZING, mappings={"type": "object", "additionalProperties": _object(**_SIZING), "propertyNames": text}
+        ),
         "Explanation": _object(
             id=text,
             moments={"type": "array", "items": _object(at=number, mapping=text, what=text, detail=text)},
@@ -186,6 +196,28 @@ def _schemas() -> dict[str, Any]:
         "Draining": _object(draining=names, held={"type": "integer"}),
         "Reloaded": _object(added=names, removed=names, changed=names, functions=names, schedules=names, faults=names),
     }
+
+
+_SIZING: dict[str, Any] = {
+    "backlog_seconds": {
+        "type": "number",
+        "minimum": 0,
+        "description": "How far behind, in seconds. Streams: the greatest iterator age of the shards that this replica reads. "
+        "Queues: how long this replica alone would need for the messages that are ready",
+    },
+    "utilisation": {
+        "type": "number",
+        "minimum": 0,
+        "maximum": 1,
+        "description": "Running invocations, of those that are permitted; at the top: of the busiest function",
+    },
+    "open_shards": {
+        "type": "integer",
+        "minimum": 0,
+        "description": "Shards that can be read now, whoever reads them; 0 for queues",
+    },
+    "owned_shards": {"type": "integer", "minimum": 0, "description": "Shards that this replica reads; 0 for queues"},
+}
 
 
 def _object(**members: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON Schema

@@ -62,6 +62,27 @@ MAPPING_INFO = Family(
     ("mapping", "source", "function"),
     "1, with the mapping's source and function: what a mapping made by the API, whose name is a UUID, is about",
 )
+MAPPING_BACKLOG = _of_mapping(
+    "mapping_backlog_seconds",
+    "how far behind: greatest iterator age of the shards read here (streams), or how long this replica alone would need for the "
+    "messages that are ready (SQS)",
+)
+MAPPING_UTILISATION = _of_mapping("mapping_utilisation", "running invocations, of those that are permitted: 0 to 1")
+MAPPING_OPEN_SHARDS = _of_mapping("mapping_open_shards", "shards that can be read now, whoever reads them (streams)")
+MAPPING_OWNED_SHARDS = _of_mapping("mapping_owned_shards", "shards that this replica reads (streams)")
+BACKLOG = Family("backlog_seconds", "gauge", (), "the longest backlog of all mappings")
+UTILISATION = Family(
+    "utilisation", "gauge", (), "running invocations of the busiest function, of its concurrency: 0 to 1"
+)
+OPEN_SHARDS = Family("open_shards", "gauge", (), "shards of all mappings that can be read now, whoever reads them")
+OWNED_SHARDS = Family("owned_shards", "gauge", (), "shards of all mappings that this replica reads")
+SIZING = (
+    (MAPPING_BACKLOG, BACKLOG, "backlog_seconds"),
+    (MAPPING_UTILISATION, UTILISATION, "utilisation"),
+    (MAPPING_OPEN_SHARDS, OPEN_SHARDS, "open_shards"),
+    (MAPPING_OWNED_SHARDS, OWNED_SHARDS, "owned_shards"),
+)
+"""What an autoscaler asks for: of each mapping, of all, and its name in ``/api/scaling``."""
 WORKERS = _of_function("workers", "started workers; for functions without workers, 0")
 WORKERS_BUSY = _of_function("workers_busy", "invocations that run")
 LOG_LINES_DROPPED = Family(
@@ -101,6 +122,7 @@ READ = (
     QUEUE_DELAYED,
     SHARD_LAG,
     SHARDS,
+    *(family for pair in SIZING for family in pair[:2]),
     WORKERS,
     WORKERS_BUSY,
     LOG_LINES_DROPPED,
@@ -130,6 +152,7 @@ class Gauges(Collector):
     def collect(self) -> Iterable[Metric]:
         """The families, as prometheus-client asks for them."""
         yield from self._mappings()
+        yield from self._sizes()
         yield from self._functions()
         yield gauge(LIVE, {"": float(not self._status.problems())})
         yield gauge(READY, {"": float(not self._status.unready())})
@@ -163,6 +186,13 @@ class Gauges(Collector):
         yield drawn(QUEUE_DELAYED, lambda _, board: _depth(board, "delayed"))
         yield drawn(SHARD_LAG, lambda _, board: board.iterator_age(now))
         yield drawn(SHARDS, lambda _, board: sum(not s.ended for s in board.shards.values()) if board.shards else None)
+
+    def _sizes(self) -> Iterable[Metric]:
+        sizings = dict(self._status.sizings())
+        total = self._status.overall(sizings.values())
+        for of_mapping, of_all, name in SIZING:
+            yield gauge(of_mapping, {mapping: getattr(one, name) for mapping, one in sizings.items()})
+            yield gauge(of_all, {"": getattr(total, name)})
 
     def _functions(self) -> Iterable[Metric]:
         hosts = self._runtime.functions

@@ -13,16 +13,17 @@ from pollers.made_mappings.views import waiting_documents
 from pollers.resources.views import settings_document
 from pollers.schedules.views import problems as schedule_problems
 from pollers.schedules.views import views
-from pollers.sources.registry import kind_of
+from pollers.sources.registry import concurrency_limit, kind_of
 from pollers.status import asynchronous
 from pollers.status.health import Problem, Vitals, stalls, unready
+from pollers.status.scaling import Sizing, overall, sizing
 from pollers.status.sentences import Surrounding, sentence
 from pollers.supervisor.mapping import MappingRunner, MappingState
 from pollers.telemetry.mapping_board import shortened
 from pollers.telemetry.series import BUCKET_SECONDS, BUCKETS, quantile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from pollers.functions.host import FunctionHost
     from pollers.invocations import QueueSnapshot
@@ -141,6 +142,26 @@ class Status:
         for name in list(self._runtime.mappings):
             if (runner := self._runtime.mappings.get(name)) is not None:
                 yield self._mapping(runner, series=series)
+
+    def sizings(self) -> Iterator[tuple[str, Sizing]]:
+        """What an autoscaler asks of each mapping, one after the other; zeros for those that do not run."""
+        for name in list(self._runtime.mappings):
+            if (runner := self._runtime.mappings.get(name)) is not None:
+                yield name, self._sizing(runner)
+
+    def _sizing(self, runner: MappingRunner) -> Sizing:
+        if runner.state is not MappingState.RUNNING:
+            return Sizing()
+        concurrency, limit = runner.host.permits.concurrency, concurrency_limit(runner.model)
+        permitted = concurrency if limit is None else min(concurrency, limit)
+        backlog = kind_of(runner.model).shown.backlog
+        return sizing(self._board.of(runner.name), backlog, permitted, anyio.current_time())
+
+    def overall(self, sizings: Iterable[Sizing]) -> Sizing:
+        """The same of the process as a whole, from what :meth:`sizings` gave."""
+        hosts = self._runtime.functions.values()
+        busy = [(host.function.status().busy, host.permits.concurrency) for host in hosts if host.function is not None]
+        return overall(sizings, busy)
 
     def history(self) -> Iterator[dict[str, Any]]:
         """Each mapping's last fifteen minutes, one after the other."""

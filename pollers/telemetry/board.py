@@ -19,6 +19,7 @@ from pollers.telemetry.facts import (
     EndDoubted,
     EndRevoked,
     Expired,
+    Filtered,
     Invoked,
     Invoking,
     Listed,
@@ -90,7 +91,7 @@ class Board:
         if shard is None and fact.behind_seconds is not None:
             shard = board.shards[fact.source] = Shard()
         if shard is not None:
-            shard.behind, shard.idle = fact.behind_seconds, not fact.count
+            shard.behind, shard.read_at, shard.idle = fact.behind_seconds, now, not fact.count
             if shard.idle and not shard.behind:
                 shard.revoked = None
 
@@ -112,11 +113,15 @@ class Board:
         board.flights[fact.request_id] = Flight(fact.source, len(fact.ids), fact.attempt, now)
         if fact.iterator_age_seconds is not None:
             board.batch_age, board.batch_age_at = fact.iterator_age_seconds, now
+            shard = board.shards.get(fact.source)
+            if shard is not None:
+                shard.batch_age, shard.batch_at = fact.iterator_age_seconds, now
 
     def _invoked(self, board: MappingBoard, fact: Invoked) -> None:
         board.flights.pop(fact.request_id, None)
-        bucket = board.series.current(self._now())
-        bucket.add_duration(fact.duration_seconds)
+        now = self._now()
+        board.series.current(now).add_duration(fact.duration_seconds)
+        board.pace.add(now, _accepted(fact), fact.duration_seconds)
         if fact.outcome is not Outcome.THROTTLE:
             board.result = fact.outcome
         if fact.outcome not in (Outcome.SUCCESS, Outcome.THROTTLE):
@@ -137,6 +142,9 @@ class Board:
             )
         )
 
+    def _filtered(self, board: MappingBoard, fact: Filtered) -> None:
+        board.pace.add(self._now(), len(fact.ids), 0.0)
+
     def _done(self, board: MappingBoard, fact: Deleted | Discarded) -> None:
         count = len(fact.ids)
         board.series.current(self._now()).done += count
@@ -155,6 +163,10 @@ class Board:
 
     def _depth(self, board: MappingBoard, fact: Depth) -> None:
         board.depth = fact
+        if fact.visible <= 0:
+            board.ready_since = None
+        elif board.ready_since is None:
+            board.ready_since = self._now()
 
     def _shard_seen(self, board: MappingBoard, fact: ShardSeen) -> None:
         shard = board.shards.setdefault(fact.source, Shard())
@@ -192,6 +204,10 @@ class Board:
             board.reported = now
         if fact.state is State.ENDED:
             board.tasks.pop(fact.task, None)
+            shard = board.shards.get(fact.task)
+            if shard is not None:
+                # Its reader is done, or somebody else reads it now: how far behind it is, this process does not know any more.
+                shard.behind = None
             return
         before = board.tasks.get(fact.task)
         since = before.since if before is not None and before.doing.state is fact.state else now
@@ -200,11 +216,23 @@ class Board:
         board.tasks[fact.task] = Task(fact, since)
 
 
+def _accepted(fact: Invoked) -> int:
+    """How many of the batch's events are done by this invocation."""
+    match fact.outcome:
+        case Outcome.SUCCESS:
+            return len(fact.ids)
+        case Outcome.PARTIAL:
+            return len(fact.ids) - len(fact.failed_ids)
+        case _:
+            return 0
+
+
 _ENTRIES: dict[type, Callable[..., None]] = {
     Polled: Board._polled,
     PollFailed: Board._poll_failed,
     Listed: Board._listed,
     Received: Board._received,
+    Filtered: Board._filtered,
     Invoking: Board._invoking,
     Invoked: Board._invoked,
     Deleted: Board._done,

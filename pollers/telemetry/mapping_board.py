@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pollers.telemetry.pace import Pace
 from pollers.telemetry.series import Sample, Series
 
 if TYPE_CHECKING:
@@ -57,11 +58,16 @@ class Shard:
 
     ``doubted``: since when replies have said that it has ended while nothing confirms it; ``revoked``: since when it is read
     again, because its checkpoint called it ended and the stream lists it as open (until it has been read to its tip).
+    ``behind`` is as of ``read_at``; None, too, for a shard that is not read here. ``batch_age``: how old the last record of its
+    newest batch was when it was invoked, at ``batch_at``.
     """
 
     parents: Sequence[str] = ()
     ended: bool = False
     behind: float | None = None
+    read_at: float = -math.inf
+    batch_age: float = 0.0
+    batch_at: float = -math.inf
     idle: bool = False
     doubted: float | None = None
     revoked: float | None = None
@@ -74,7 +80,8 @@ class MappingBoard:
     ``polls``: when each source was last polled, also without success. ``polled``: whether any poll has succeeded since the
     poller started. ``listed``: when the stream's shards were last listed, or that was last tried. ``reported``: when the poller
     last reported what it does. ``result``: how the last batch went that was not throttled.
-    ``refused``: since when the checkpoint store does not write, and why.
+    ``refused``: since when the checkpoint store does not write, and why. ``ready_since``: since when the queue's samples have had
+    messages that are ready; None when the last one had none.
     """
 
     tasks: dict[str, Task] = field(default_factory=dict)
@@ -87,6 +94,8 @@ class MappingBoard:
     shards: dict[str, Shard] = field(default_factory=dict)
     failures: deque[Failure] = field(default_factory=lambda: deque(maxlen=FAILURES_KEPT))
     depth: Depth | None = None
+    ready_since: float | None = None
+    pace: Pace = field(default_factory=Pace)
     result: Outcome | None = None
     held: int = 0
     batch_age: float = 0.0

@@ -16,7 +16,7 @@ from handlers.runtime_api.peers import is_headraces_own
 from pollers.server.app import ASSETS
 from pollers.server.openapi import document
 from pollers.supervisor.mapping import MappingState
-from pollers.telemetry.facts import Deleted, Invoked, Invoking, Outcome, Polled, Received, Returned
+from pollers.telemetry.facts import Deleted, Depth, Invoked, Invoking, Outcome, Polled, Received, Returned
 from tests.unit.server.rig import MADE, rig
 
 if TYPE_CHECKING:
@@ -325,3 +325,24 @@ async def test_unknown_paths_and_methods_are_json_errors(tmp_path: Path) -> None
         assert (reply.status, list(await reply.json())) == (404, ["error"])
         reply = await at.session.get("/api/drain")
         assert (reply.status, reply.headers["Allow"]) == (405, "POST")
+
+
+async def test_scaling_answers_with_numbers_only(tmp_path: Path) -> None:
+    """Of each mapping by its name, and of all: an autoscaler reads them at a path; a mapping that does not run counts as 0."""
+    async with rig(tmp_path) as at:
+        at.facts("a").emit(Invoking("", ["1"], "r", 1))
+        at.board.of("a").depth = Depth(8, 1, 0)
+        at.board.of("a").ready_since = anyio.current_time() - 60
+        reply = await (await at.session.get("/api/scaling")).json()
+        assert reply.keys() == {"backlog_seconds", "utilisation", "open_shards", "owned_shards", "mappings"}
+        assert reply["mappings"].keys() == {"a", "b"}
+        assert 60 <= reply["mappings"]["a"]["backlog_seconds"] == reply["backlog_seconds"] < 120
+        assert reply["mappings"]["b"] == {"backlog_seconds": 0, "utilisation": 0, "open_shards": 0, "owned_shards": 0}
+        assert 0 < reply["mappings"]["a"]["utilisation"] <= reply["utilisation"] <= 1
+        text = await (await at.session.get("/metrics")).text()
+        assert 'headrace_mapping_owned_shards{mapping="a"} 0.0' in text
+        assert f"headrace_utilisation {reply['utilisation']}" in text
+        at.runtime.mappings["a"].pause()
+        await at.until("a", MappingState.PAUSED)
+        reply = await (await at.session.get("/api/scaling")).json()
+        assert reply["mappings"]["a"] == reply["mappings"]["b"]
