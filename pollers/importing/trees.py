@@ -65,7 +65,7 @@ def _text(path: Path, shown: str) -> str:
             Place(shown, 1), f"found a file of more than {SIZE_LIMIT_BYTES >> 20} MiB, expected a smaller one"
         )
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8-sig")
-    if data[2:4] == b"\0\0" or (encoding == "utf-8-sig" and b"\0" in data[:4]):
+    if b"\0" in data[2:4] and (b"\0" in data[:2] or data[2:4] == b"\0\0"):
         raise Unparsable(Place(shown, 1), f"found text in another encoding, expected UTF-8 ({_SAVE})")
     try:
         return data.decode(encoding)

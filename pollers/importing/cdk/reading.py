@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -12,19 +13,21 @@ from config.text.nodes import Entry, Node, Scalar, Table, Unparsable
 from config.text.places import Place
 from pollers.importing.cdk.assembly import MANIFEST, Stack, stacks_in
 from pollers.importing.cloudformation import (
+    Part,
     Surroundings,
     evaluator_for,
-    import_template,
+    import_together,
     local_code,
     refuse_unknown_parameters,
 )
 from pollers.importing.form import SourceForm
-from pollers.importing.local import is_code
+from pollers.importing.local import is_code, is_file, is_inside
 from pollers.importing.model import Imported
 from pollers.importing.running import Code
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
+    from pathlib import Path
 
     from pollers.importing.cloudformation import Context, Evaluator, Resource
     from pollers.importing.form import Request, Source
@@ -63,14 +66,21 @@ def _read(request: Request) -> Imported:
     imported = Imported(f"the CDK's assembly {shown}")
     for part in parts:
         part.evaluator.readable = partial(_readable, stack=part.stack, shared=shared)
-        around = Surroundings(
-            part.stack.folder.absolute(),
-            partial(_code, stack=part.stack, request=request),
-            part.evaluator.readable,
-            partial(_is_users, stack=part.stack),
-        )
-        import_template(part.evaluator, request, around, imported)
+    import_together([_template_of(part, request) for part in parts], request, imported)
     return imported
+
+
+def _template_of(part: _Part, request: Request) -> Part:
+    stack = part.stack
+    around = Surroundings(
+        stack.folder.absolute(),
+        partial(_code, stack=stack, request=request),
+        part.evaluator.readable,
+        partial(_is_users, stack=stack),
+        os.path.dirname(stack.shown),
+        template_of=partial(_nested_template, stack=stack),
+    )
+    return Part(part.evaluator, around)
 
 
 def _evaluator(stack: Stack, request: Request, *, several: bool) -> Evaluator:
@@ -123,6 +133,16 @@ def _code(context: Context, resource: Resource, stack: Stack, request: Request) 
             if path is not None and is_code(stack.folder / path):
                 return Code((stack.folder / path).absolute())
     return found
+
+
+def _nested_template(resource: Resource, stack: Stack) -> Path | None:
+    """The template of a nested stack, which is an asset; none outside of the assembly."""
+    entry = resource.properties.entries.get("TemplateURL")
+    names = [stack.assets.get(digest) for digest in (_hashes(entry.node) if entry is not None else ())]
+    for name in (resource.metadata("aws:asset:path"), *names):
+        if name and is_inside(stack.folder / name, stack.folder) and is_file(stack.folder / name):
+            return (stack.folder / name).absolute()
+    return None
 
 
 def _hashes(node: Node) -> list[str]:

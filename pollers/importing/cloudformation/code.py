@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config.text.nodes import Scalar
@@ -11,13 +10,11 @@ from pollers.importing.running import Code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from pollers.importing.cloudformation.context import Context
     from pollers.importing.cloudformation.template import Resource
     from pollers.importing.values import Value
-
-BUILT = Path(".aws-sam") / "build"
-"""Where ``sam build`` puts the code that can be run, a folder for each function (docs/lambda 17.2)."""
 
 
 def local_code(context: Context, resource: Resource, folders: Mapping[str, Path]) -> Code:
@@ -26,7 +23,7 @@ def local_code(context: Context, resource: Resource, folders: Mapping[str, Path]
     if chosen is not None:
         return chosen
     asset = resource.metadata("aws:asset:path")
-    for there in (context.folder / BUILT / resource.logical_id, context.folder / asset if asset else None):
+    for there in (context.built / resource.logical_id, context.folder / asset if asset else None):
         if there is not None and is_code(there):
             return Code(there)
     uri = _uri(context, resource)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from config.functions.references import refer
 from config.text.nodes import Node, Scalar, Sequence, Table
+from pollers.importing.cloudformation.evaluator import LONGEST_CHAIN
 from pollers.importing.cloudformation.intrinsics import PLACEHOLDER
 from pollers.importing.cloudformation.template import made_by_sam
 from pollers.importing.model import Imported, Member, Origin
@@ -31,7 +32,8 @@ class Context:
     readable name of any resource.
 
     ``functions`` are those read so far, by logical id, ``outside`` those that are not in the template, ``shut`` those that nothing
-    may call. ``pairs`` are sources and functions that have a mapping.
+    may call. ``pairs`` are sources and functions that have a mapping. ``built`` is where ``sam build`` puts what it makes.
+    ``family`` are the readings of all templates that are imported together, by the id of their evaluators.
     """
 
     template: Template
@@ -40,10 +42,12 @@ class Context:
     folder: Path
     code_of: Callable[[Context, Resource], Code]
     name_of: Callable[[Resource], str]
+    built: Path
     functions: dict[str, Member] = field(default_factory=dict)
     outside: dict[str, Member] = field(default_factory=dict)
     shut: set[str] = field(default_factory=set)
     pairs: set[tuple[str, int]] = field(default_factory=set)
+    family: dict[int, Context] = field(default_factory=dict)
 
     def origin(self, resource: Resource, event: str = "", place: Place | None = None) -> Origin:
         """Where a resource, or an event of a function, stands."""
@@ -58,6 +62,10 @@ class Context:
         """Tell the user of blocks that were left out since they cannot be known."""
         if unsaid:
             self.note(place, about, f"left out what cannot be known: {', '.join(unsaid)}")
+
+    def is_shut(self, function: Member) -> bool:
+        """Whether nothing may call this function, of whichever template."""
+        return any(one.functions[logical_id] is function for one in self.family.values() for logical_id in one.shut)
 
     def made(self, resource: Resource) -> bool:
         """Whether a resource is made; one whose condition cannot be known is, with a note."""
@@ -76,10 +84,24 @@ class Context:
     def target(self, node: Node | None, place: Place) -> Member | None:
         """The function that a setting names, by its name, its ARN, an alias or a version; None where it names none.
 
-        A function that is not of the template is added as one in AWS.
+        It may be one of a stack within this one, or around it. A function that is of none is added as one in AWS.
         """
         if node is None:
             return None
+        context, named = self._followed(node)
+        return context._target(named, place)
+
+    def _followed(self, node: Node) -> tuple[Context, Node]:
+        """Where a value comes from, through the stacks that hand it on, and whose it is."""
+        context = self
+        for _ in range(LONGEST_CHAIN):
+            found = context.evaluator.followed(node)
+            if found is None or id(found[0]) not in self.family:
+                break
+            context, node = self.family[id(found[0])], found[1]
+        return context, node
+
+    def _target(self, node: Node, place: Place) -> Member | None:
         inside = {name for name in references(node) if self._function(name) is not None}
         if len(inside) == 1:
             return self.functions.get(self._function(inside.pop()) or "")

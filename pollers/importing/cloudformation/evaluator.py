@@ -33,6 +33,7 @@ LONGEST_CHAIN = 40
 
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _LISTS = re.compile(r"CommaDelimitedList|List<.*>")
+_STORED = "AWS::SSM::Parameter::Value"
 _PSEUDO = {
     "AWS::Region": ("AWS_REGION", "the region of the stack"),
     "AWS::AccountId": ("AWS_ACCOUNT_ID", "the account of the stack"),
@@ -47,7 +48,8 @@ class Evaluator:
     """Evaluates the nodes of one template. ``given`` are parameters and pseudo parameters by name.
 
     Where there are several templates, ``scope`` tells apart what has one logical id in two of them, ``exports`` knows what they
-    export, by name, and ``readable`` gives a resource the name that variables get.
+    export, by name, and ``readable`` gives a resource the name that variables get. A nested stack has a ``parent``, which gives it
+    what it ``passed`` for parameters; ``nested`` are the stacks within this one, by their logical ids.
     """
 
     template: Template
@@ -56,6 +58,9 @@ class Evaluator:
     scope: str = ""
     exports: Callable[[str], Value] = lambda _name: None
     readable: Callable[[Resource], str] = lambda resource: resource.logical_id
+    parent: Evaluator | None = None
+    passed: Mapping[str, Node] = field(default_factory=dict)
+    nested: dict[str, Evaluator] = field(default_factory=dict)
     _depth: int = 0
     _active: list[str] = field(default_factory=list)
     _known: dict[str, Value] = field(default_factory=dict)
@@ -150,6 +155,8 @@ class Evaluator:
         told = self._told(logical_id, attribute)
         if told is not None:
             return told
+        if (output := self.output(logical_id, attribute)) is not None:
+            return output[0].value(output[1])
         resource = self.template.resources.get(logical_id)
         if resource is None:
             what = f"{attribute} of {logical_id}" if attribute else logical_id
@@ -170,6 +177,23 @@ class Evaluator:
         key, wanted = f"{self.scope}{logical_id}.{called}", variable(self.readable(resource), called)
         return Unknown(key, wanted, reason, resource.place, logical_id)
 
+    def output(self, logical_id: str, attribute: str | None) -> tuple[Evaluator, Node] | None:
+        """What an output of a nested stack is, and who evaluates it; None for any other attribute."""
+        inner = self.nested.get(logical_id)
+        entry = inner.template.outputs.get((attribute or "").removeprefix("Outputs.")) if inner is not None else None
+        value = entry.node.entries.get("Value") if entry is not None and isinstance(entry.node, Table) else None
+        return (inner, value.node) if inner is not None and value is not None else None
+
+    def followed(self, node: Node) -> tuple[Evaluator, Node] | None:
+        """Where a value comes from that is just another template's: a parameter that is passed, or a nested stack's output."""
+        refers = referred(node)
+        if refers is None:
+            return None
+        logical_id, attribute = refers
+        if attribute is None and self.parent is not None and logical_id in self.passed:
+            return self.parent, self.passed[logical_id]
+        return self.output(logical_id, attribute)
+
     def _told(self, logical_id: str, attribute: str | None) -> str | None:
         """What the deployed stack says of it: its physical id, or an output that is just this."""
         if attribute is None and logical_id in self.stack.physical_ids:
@@ -177,7 +201,7 @@ class Evaluator:
         for name, value in self.stack.outputs.items():
             entry = self.template.outputs.get(name)
             node = entry.node.entries.get("Value") if entry is not None and isinstance(entry.node, Table) else None
-            if node is not None and _refers(node.node) == (logical_id, attribute):
+            if node is not None and referred(node.node) == (logical_id, attribute):
                 return value
         physical = self.stack.physical_ids.get(logical_id, "")
         is_arn = physical.startswith("arn:") and attribute is not None and attribute.upper().endswith("ARN")
@@ -224,6 +248,11 @@ class Evaluator:
         told = {key: one.node for key, one in options.items() if isinstance(one.node, Scalar)}
         kind = told["Type"].text if "Type" in told else "String"
         text = self.given.get(name)
+        if text is None and name in self.passed and self.parent is not None and not kind.startswith(_STORED):
+            value = self.parent.value(self.passed[name])
+            if not isinstance(value, str | int):
+                return value
+            text = str(value).lower() if isinstance(value, bool) else str(value)
         if text is None and (why := _why_unsaid(kind, told)) is not None:
             return Unknown(f"{self.scope}parameter {name}", variable(name), f"the parameter {name}, {why}", entry.place)
         text = told["Default"].text if text is None else text
@@ -234,14 +263,14 @@ class Evaluator:
 
 def _why_unsaid(kind: str, told: Mapping[str, Scalar]) -> str | None:
     """Why a parameter's default is not its value; None where it is."""
-    if kind.startswith("AWS::SSM::Parameter::Value"):
+    if kind.startswith(_STORED):
         return "whose value is in the SSM parameter store"
     if "NoEcho" in told and told["NoEcho"].text.lower() == "true":
         return "which is a secret (NoEcho)"
     return None if "Default" in told else "which has no default (or use --parameter)"
 
 
-def _refers(node: Node) -> tuple[str, str | None] | None:
+def referred(node: Node) -> tuple[str, str | None] | None:
     """The resource and the attribute that a node is, and nothing else; the attribute of Ref is None."""
     if not isinstance(node, Table) or len(node.entries) != 1:
         return None

@@ -8,7 +8,6 @@ from config.functions.asynchronous import DeadLetterConfig, EventInvokeConfig
 from config.functions.function_url import FunctionUrl
 from config.functions.logging_config import LoggingConfig
 from config.options.shapes import options_of
-from pollers.importing.cloudformation.code import BUILT
 from pollers.importing.fitting import fit
 from pollers.importing.local import is_folder
 from pollers.importing.model import Member
@@ -137,7 +136,7 @@ def _layer_folder(context: Context, layer: Value) -> Value:
     resource = context.template.resources.get(layer.about or "")
     if resource is None or not resource.type.endswith("::LayerVersion"):
         return None
-    built = context.folder / BUILT / resource.logical_id
+    built = context.built / resource.logical_id
     uri = context.evaluator.property(resource, "ContentUri" if "Serverless" in resource.type else "Content")
     path = built if is_folder(built) else context.folder / uri if isinstance(uri, str) else None
     return LocalPath(path) if path is not None and is_folder(path) else None

@@ -82,7 +82,7 @@ def add_mapping(
         context.note(origin.place, name, "left out the mapping: its function cannot be known")
         return
     found.options["function_name"] = NameOf(target)
-    if _is_shut(context, target):
+    if context.is_shut(target):
         found.options["enabled"] = False
     _remark(context, found.left, name, origin)
     context.note_unsaid(origin.place, name, found.unsaid)
@@ -94,10 +94,6 @@ def add_mapping(
         )
         return
     context.imported.mappings.append(Member(name, found.options, origin))
-
-
-def _is_shut(context: Context, target: Member) -> bool:
-    return any(context.functions[logical_id] is target for logical_id in context.shut)
 
 
 def _is_second(context: Context, options: dict[str, Value], target: Member) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
 from typing import TYPE_CHECKING
 
 from config.faults import ConfigError, Fault
@@ -12,35 +12,23 @@ from pollers.importing.cloudformation.evaluator import Evaluator
 from pollers.importing.cloudformation.events import read_events
 from pollers.importing.cloudformation.functions import add_call, read_function
 from pollers.importing.cloudformation.mappings import read_mapping
+from pollers.importing.cloudformation.nesting import NESTED, Part, nested_part
 from pollers.importing.cloudformation.schedules import read_rule, read_schedule
 from pollers.importing.cloudformation.stack import read_stacks
+from pollers.importing.cloudformation.surroundings import Surroundings
 from pollers.importing.cloudformation.template import read_template
 from pollers.importing.form import SourceForm
 from pollers.importing.model import Imported
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from config.text.nodes import Node
     from config.text.places import Place
+    from pollers.importing.cloudformation.stack import Described
     from pollers.importing.cloudformation.template import Resource, Template
     from pollers.importing.form import Request, Source
     from pollers.importing.running import Code
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What is around a template. ``folder`` is what its local paths are relative to.
-
-    ``code_of`` finds a function's code where it is not as in SAM. ``readable`` gives a resource a better name than its logical id.
-    ``wanted`` says which resources are the user's own.
-    """
-
-    folder: Path
-    code_of: Callable[[Context, Resource], Code] | None = None
-    readable: Callable[[Resource], str] = lambda resource: resource.logical_id
-    wanted: Callable[[Resource], bool] = lambda _resource: True
 
 
 def evaluator_for(tree: Node, request: Request, given: Mapping[str, str] | None = None) -> Evaluator:
@@ -48,24 +36,62 @@ def evaluator_for(tree: Node, request: Request, given: Mapping[str, str] | None 
 
     Raises :class:`ConfigError` or :class:`config.text.nodes.Unparsable` for a template that cannot be read.
     """
-    stack = read_stacks(request.stacks)
+    stack = read_stacks(request.stacks).outermost
     known = {**(given or {}), **stack.pseudo, **stack.parameters, **request.parameters}
     return Evaluator(read_template(tree), known, stack)
 
 
 def import_template(evaluator: Evaluator, request: Request, around: Surroundings, imported: Imported) -> None:
     """Add what is in a template."""
-    template = evaluator.template
-    names = _names(evaluator, around)
-    context = Context(template, evaluator, imported, around.folder, _code(request, around), names)
-    resources = [one for one in template.resources.values() if around.wanted(one) and context.made(one)]
-    for name, place in template.loops:
-        imported.note(place, name, f"left out: only CloudFormation can tell what {name} makes")
+    import_together([Part(evaluator, around)], request, imported)
+
+
+def import_together(parts: Iterable[Part], request: Request, imported: Imported) -> None:
+    """Add what is in templates that are imported together, and in the stacks that are nested in them.
+
+    The functions of all come first: what calls one may be in another.
+    """
+    stacks = read_stacks(request.stacks)
+    waiting = list(reversed(list(parts)))
+    read: list[tuple[Context, list[Resource]]] = []
+    family: dict[int, Context] = {}
+    while waiting:
+        part = waiting.pop()
+        context = _context(part, request, imported, family)
+        resources = _resources(context, part.around)
+        read.append((context, resources))
+        waiting.extend(reversed(list(_nested(context, resources, part, stacks))))
+        for resource in resources:
+            if resource.is_function:
+                read_function(context, resource)
+    for context, resources in read:
+        for resource in resources:
+            _read_caller(context, resource)
+
+
+def _context(part: Part, request: Request, imported: Imported, family: dict[int, Context]) -> Context:
+    evaluator, around = part.evaluator, part.around
+    code, names = _code(request, around), _names(evaluator, around)
+    context = Context(evaluator.template, evaluator, imported, around.folder, code, names, around.built_folder)
+    for other in family.values():
+        # A queue and a function may be handed to another template, and both be named there.
+        context.pairs, context.outside = other.pairs, other.outside
+    context.family = family
+    family[id(evaluator)] = context
+    return context
+
+
+def _resources(context: Context, around: Surroundings) -> list[Resource]:
+    """Those of a template that are made, and are the user's own."""
+    for name, place in context.template.loops:
+        context.note(place, name, f"left out: only CloudFormation can tell what {name} makes")
+    return [one for one in context.template.resources.values() if around.wanted(one) and context.made(one)]
+
+
+def _nested(context: Context, resources: Iterable[Resource], part: Part, stacks: Described) -> Iterator[Part]:
     for resource in resources:
-        if resource.is_function:
-            read_function(context, resource)
-    for resource in resources:
-        _read_caller(context, resource)
+        if resource.type in NESTED and (inner := nested_part(context, resource, part, stacks)) is not None:
+            yield inner
 
 
 def _read_caller(context: Context, resource: Resource) -> None:
@@ -78,10 +104,6 @@ def _read_caller(context: Context, resource: Resource) -> None:
             read_schedule(context, resource)
         case "AWS::Events::Rule":
             read_rule(context, resource)
-        case "AWS::CloudFormation::Stack" | "AWS::Serverless::Application":
-            context.note(
-                resource.place, resource.logical_id, "left out: what is in a nested stack; import its own template"
-            )
         case "AWS::Lambda::EventInvokeConfig":
             _read_call(context, resource, "event_invoke_config", "FunctionName")
         case "AWS::Lambda::Url":
@@ -137,7 +159,9 @@ def _read(request: Request) -> Imported:
     refuse_unknown_parameters(request.parameters, [evaluator.template], source.tree.place)
     kind = "SAM" if evaluator.template.is_sam else "CloudFormation"
     imported = Imported(f"the {kind} template {source.text}")
-    import_template(evaluator, request, Surroundings(source.path.absolute().parent), imported)
+    path = source.path.absolute()
+    around = Surroundings(path.parent, shown=os.path.dirname(source.text))
+    import_together([Part(evaluator, around, (path,))], request, imported)
     return imported
 
 

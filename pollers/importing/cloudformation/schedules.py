@@ -97,7 +97,7 @@ def add_schedule(
         found.options["event"] = "rule"
     if found.options.get("state") == "ENABLED":
         del found.options["state"]
-    if any(context.functions[logical_id] is member for logical_id in context.shut):
+    if context.is_shut(member):
         found.options["state"] = "DISABLED"
     if found.options.get("flexible_time_window") == {"mode": "OFF"}:
         del found.options["flexible_time_window"]

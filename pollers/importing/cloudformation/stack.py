@@ -47,16 +47,26 @@ class Stack:
         return found | ({"AWS::StackName": name[0]} if name else {})
 
 
-def read_stacks(paths: Iterable[Path]) -> Stack:
-    """What files say of a stack together. Raises :class:`Unparsable` for one that is none of what the AWS CLI prints."""
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What each of several files says of its stack."""
+
+    told: tuple[Stack, ...] = ()
+
+    @property
+    def outermost(self) -> Stack:
+        """What is said of the stack itself: all but what is about one that is nested in another of them."""
+        nested = {found for stack in self.told for found in stack.physical_ids.values()}
+        return _together(stack for stack in self.told if stack.stack_id not in nested)
+
+    def nested(self, stack_id: str | None) -> Stack:
+        """What is said of the nested stack with this ARN."""
+        return _together(stack for stack in self.told if stack_id is not None and stack.stack_id == stack_id)
+
+
+def _together(stacks: Iterable[Stack]) -> Stack:
     stack = Stack()
-    for path in paths:
-        tree = read_tree(path, str(path))
-        found = Stack()
-        _collect(tree, found)
-        if found.is_empty:
-            expected = "the JSON of `aws cloudformation describe-stack-resources`, `describe-stacks` or `list-exports`"
-            raise Unparsable(tree.place, f"found {describe(tree)} without anything of a stack, expected {expected}")
+    for found in stacks:
         stack = Stack(
             stack.physical_ids | found.physical_ids,
             stack.outputs | found.outputs,
@@ -67,9 +77,23 @@ def read_stacks(paths: Iterable[Path]) -> Stack:
     return stack
 
 
+def read_stacks(paths: Iterable[Path]) -> Described:
+    """What files say of stacks. Raises :class:`Unparsable` for one that is none of what the AWS CLI prints."""
+    told = []
+    for path in paths:
+        tree = read_tree(path, str(path))
+        found = Stack()
+        _collect(tree, found)
+        if found.is_empty:
+            expected = "the JSON of `aws cloudformation describe-stack-resources`, `describe-stacks` or `list-exports`"
+            raise Unparsable(tree.place, f"found {describe(tree)} without anything of a stack, expected {expected}")
+        told.append(found)
+    return Described(tuple(told))
+
+
 def _collect(tree: Node, stack: Stack) -> None:
     tables = list(_tables(tree))
-    for name in ("StackResources", "StackResourceSummaries", "Stacks", "StackResourceDetail"):
+    for name in ("StackResources", "StackResourceSummaries", "Described", "StackResourceDetail"):
         for table in list(tables):
             if name in table.entries:
                 tables.extend(_tables(table.entries[name].node))

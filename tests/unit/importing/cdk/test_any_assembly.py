@@ -81,4 +81,4 @@ def test_any_description_of_a_stack_is_read_or_refused(description: object) -> N
         path = Path(folder, "stack.json")
         path.write_text(json.dumps(description))
         with contextlib.suppress(Unparsable):
-            _ = read_stacks([path]).pseudo
+            _ = read_stacks([path]).outermost.pseudo

@@ -162,6 +162,37 @@ def test_what_one_stack_exports_another_imports(tmp_path: Path) -> None:
     assert options(outcome, "event_source_mappings", "Second")["function_name"] == "Shop-Orders"
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_a_nested_stack_is_an_asset(tmp_path: Path, told: bool) -> None:
+    """By its metadata, or by the hash of its place in S3; its parameters are what the stack around it has."""
+    inner = {
+        "Parameters": {"referencetoQueue": {"Type": "String"}},
+        "Resources": {
+            "Inner1234ABCD": handler("Shop/Part/Inner/Resource", OTHER),
+            "Map": mapping("Shop/Part/Inner/Map/Resource", {"Ref": "referencetoQueue"}, "Inner1234ABCD"),
+        },
+    }
+    place = ["https://s3.", {"Ref": "AWS::Region"}, f".amazonaws.com/cdk-assets/{DIGEST}.json"]
+    parameters = {"referencetoQueue": {"Fn::GetAtt": ["OrdersQueue0AB1C2D3", "Arn"]}}
+    outer = {
+        "Type": "AWS::CloudFormation::Stack",
+        "Properties": {"TemplateURL": {"Fn::Join": ["", place]}, "Parameters": parameters},
+        "Metadata": {"aws:asset:path": "Part.json", "aws:asset:property": "TemplateURL"} if told else {},
+    }
+    out = assembly(
+        tmp_path,
+        {"Shop": stack("Shop.json")},
+        Shop={"Resources": {"OrdersQueue0AB1C2D3": QUEUE, "Part": outer}},
+        Part=inner,
+    )
+    assets = {"files": {DIGEST: {"source": {"path": "Part.json"}}}}
+    (out / "Shop.assets.json").write_text(json.dumps(assets))
+    outcome = imported_from(out, tmp_path)
+    assert options(outcome, "functions", "Part-Inner")["code"] == f"./cdk.out/asset.{OTHER}"
+    found = options(outcome, "event_source_mappings", "Part-Inner-Map")
+    assert (found["event_source_arn"], found["function_name"]) == ("${ORDERS_QUEUE_ARN}", "Part-Inner")
+
+
 def test_an_assembly_within_an_assembly_is_read(tmp_path: Path) -> None:
     """Stages have one each."""
     out = assembly(tmp_path, {"Beta": {"type": "cdk:cloud-assembly", "properties": {"directoryName": "assembly-Beta"}}})

@@ -414,12 +414,6 @@ def test_off_without_quotes_is_the_mode_off(folder: Path) -> None:
     assert "flexible_time_window" not in outcome.text
 
 
-def test_a_nested_stack_is_left_out_with_a_note(folder: Path) -> None:
-    """Its template is another file."""
-    nested = "  N: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: x}}\n"
-    assert told(imported(folder, function(PYTHON, nested)), "what is in a nested stack; import its own template")
-
-
 def test_importing_twice_gives_the_same_bytes(folder: Path) -> None:
     """Nothing depends on the time or on chance."""
     text = function(f"{PYTHON}, Events: {{Q: {{Type: SQS, Properties: {{Queue: !GetAtt Q.Arn}}}}}}", QUEUE)
