@@ -1,4 +1,4 @@
-"""Described within a stack: their templates where these are files of this machine, read with what the stack around them passes."""
+"""Stacks within a stack: their templates where these are files of this machine, read with what the stack around them passes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 APPLICATION = "AWS::Serverless::Application"
 NESTED = (APPLICATION, "AWS::CloudFormation::Stack")
 DEEPEST = 10
-"""Described within one another. Each may hold two of the next, so this alone bounds nothing:"""
+"""Stacks within one another. Each may hold two of the next, so this alone bounds nothing:"""
 MOST = 500
 """Templates that are read for one source; no nested one is after that."""
 _OWN = "import its own template"

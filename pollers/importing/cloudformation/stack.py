@@ -93,7 +93,7 @@ def read_stacks(paths: Iterable[Path]) -> Described:
 
 def _collect(tree: Node, stack: Stack) -> None:
     tables = list(_tables(tree))
-    for name in ("StackResources", "StackResourceSummaries", "Described", "StackResourceDetail"):
+    for name in ("StackResources", "StackResourceSummaries", "Stacks", "StackResourceDetail"):
         for table in list(tables):
             if name in table.entries:
                 tables.extend(_tables(table.entries[name].node))
