@@ -53,7 +53,8 @@ async def test_requests_and_invocations_are_counted() -> None:
         at.told["orders"].problem = FunctionUnusable("gone")
         await at.invoke("nobody")
         await at.invoke(X_Amz_Invocation_Type="Event")
-        await at.session.get("/nowhere")
+        async with at.session.get("/nowhere"):
+            pass
         assert scraped(at) == {
             'headrace_api_requests_total{operation="Invoke",status="200"} 2.0',
             'headrace_api_requests_total{operation="Invoke",status="202"} 1.0',

@@ -25,6 +25,7 @@ from pollers.telemetry.board import Board
 from pollers.telemetry.metrics import Metrics
 from pollers.telemetry.recorder import Recorder
 from tests.unit.supervisor.fakes import Bench, FakeFunction, config, mapping
+from tests.whole_replies import whole
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -109,7 +110,10 @@ async def rig(
         group.start_soon(monitor.watch, "loop monitor", monitor.run)
         while len(bench.pollers) < len(names):
             await anyio.lowlevel.checkpoint()
-        async with serving(app, "127.0.0.1", 0) as url, aiohttp.ClientSession(url, headers=headers) as session:
+        async with (
+            serving(app, "127.0.0.1", 0) as url,
+            aiohttp.ClientSession(url, headers=headers, raise_for_status=whole) as session,
+        ):
             yield Rig(runtime, bench, board, recorder, monitor, url, app, session, made)
         runtime.stop()
         while not runtime.stopping:

@@ -18,6 +18,7 @@ from pollers.server.openapi import document
 from pollers.supervisor.mapping import MappingState
 from pollers.telemetry.facts import Deleted, Depth, Invoked, Invoking, Outcome, Polled, Received, Returned
 from tests.unit.server.rig import MADE, rig
+from tests.whole_replies import whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -197,7 +198,7 @@ CHANGES = ("/api/mappings/a/pause", "/api/mappings/a/resume", "/api/drain", "/ap
 
 async def test_changes_need_the_made_token_where_none_is_configured(tmp_path: Path) -> None:
     """On loopback anybody may look; nothing is changed without it, nor with a wrong one."""
-    async with rig(tmp_path) as at, aiohttp.ClientSession(at.url) as stranger:
+    async with rig(tmp_path) as at, aiohttp.ClientSession(at.url, raise_for_status=whole) as stranger:
         for path in ("/metrics", "/api/status", "/openapi.json", "/", "/healthz"):
             assert (await stranger.get(path)).status in (200, 503)
         for given in (None, "Bearer", "Bearer wrong", f"Basic {MADE}", f"Bearer {MADE}x", "Bearer \udcff"):
