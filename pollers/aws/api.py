@@ -177,6 +177,17 @@ class FanOutApi(StreamApi, Protocol):
         """SubscribeToShard. The iterator ends with the subscription (five minutes), or raises Unavailable when it is torn."""
 
 
+class DynamoDBApi(Protocol):
+    """DynamoDB's tables in one region, at one endpoint."""
+
+    async def reply(self, operation: str, parameters: Mapping[str, Any], *, seconds: float) -> Wire:
+        """One call, with its parameters and its reply as they are on the wire: attribute values typed, binary ones in base64.
+
+        Raises Unavailable when there is no reply within ``seconds``; a write may have taken place then. Raises
+        :class:`pollers.aws.errors.ConditionUnmet` for a condition that does not hold.
+        """
+
+
 class SnsApi(Protocol):
     """SNS in one region, at one endpoint."""
 

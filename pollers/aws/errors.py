@@ -54,5 +54,11 @@ class ResourceInUse(AwsError):  # noqa: N818
     """The resource is being created, changed or read by another (a subscription within five seconds)."""
 
 
+class ConditionUnmet(AwsError):  # noqa: N818
+    """A conditional write found the item otherwise: nothing was written. ``reply``: the service's, which may have the item."""
+
+    reply = b""
+
+
 class Refused(AwsError):  # noqa: N818
     """Any other 4xx: the request itself is wrong; sending it again unchanged does not help."""

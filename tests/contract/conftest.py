@@ -9,6 +9,7 @@ import pytest
 from config.models import Aws
 from pollers.aws import services
 from pollers.aws.services.clients import PLAIN_SDK, AwsClients
+from tests.contract.lease_tables import EmulatedLeaseTables, LeaseTables, MemoryLeaseTables
 from tests.contract.sqs_services import EmulatorSqs, InMemorySqs, SqsService
 from tests.contract.stream_services import EmulatedDynamoDB, EmulatedKinesis, InMemoryStream, StreamService
 from tests.emulators import plain_client
@@ -64,3 +65,25 @@ async def stream(request: pytest.FixtureRequest) -> AsyncIterator[StreamService]
             yield EmulatedKinesis(await clients.client(services.KINESIS, "us-east-1"), sdk)
         else:
             yield EmulatedDynamoDB(await clients.client(services.DYNAMODB_STREAMS, "us-east-1"), sdk)
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        pytest.param("ministack", marks=_EMULATED),
+        pytest.param("ministack through the SDK", marks=_EMULATED),
+    ]
+)
+async def lease_tables(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LeaseTables]:
+    """Lease tables in each of their forms."""
+    if request.param == "memory":
+        yield MemoryLeaseTables()
+        return
+    if request.param.endswith("SDK"):
+        monkeypatch.setenv(PLAIN_SDK, "1")
+    emulator: Emulator = request.getfixturevalue("ministack")
+    async with (
+        AwsClients(Aws(endpoint_url=emulator.endpoint_url)) as clients,
+        plain_client(emulator, "dynamodb") as sdk,
+    ):
+        yield EmulatedLeaseTables(await clients.client(services.DYNAMODB, "us-east-1"), sdk)

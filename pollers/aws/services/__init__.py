@@ -10,9 +10,19 @@ from typing import TYPE_CHECKING, Final
 from pollers.aws.api import AwsService
 
 if TYPE_CHECKING:
-    from pollers.aws.api import Connection, EventsApi, FanOutApi, FunctionsApi, S3Api, SnsApi, SqsApi, StreamApi
+    from pollers.aws.api import (
+        Connection,
+        DynamoDBApi,
+        EventsApi,
+        FanOutApi,
+        FunctionsApi,
+        S3Api,
+        SnsApi,
+        SqsApi,
+        StreamApi,
+    )
 
-__all__ = ["DYNAMODB_STREAMS", "EVENTS", "FUNCTIONS", "KINESIS", "S3", "SNS", "SQS"]
+__all__ = ["DYNAMODB", "DYNAMODB_STREAMS", "EVENTS", "FUNCTIONS", "KINESIS", "S3", "SNS", "SQS"]
 
 
 def _sqs(connection: Connection) -> SqsApi:
@@ -31,6 +41,12 @@ def _dynamodb_streams(connection: Connection) -> StreamApi:
     from pollers.aws.services.dynamodb_streams import DynamoDBStreamsClient
 
     return DynamoDBStreamsClient(connection.direct(), connection.sdk.service_clock)
+
+
+def _dynamodb(connection: Connection) -> DynamoDBApi:
+    from pollers.aws.services.dynamodb import DynamoDBClient
+
+    return DynamoDBClient(connection.direct())
 
 
 def _sns(connection: Connection) -> SnsApi:
@@ -62,6 +78,7 @@ KINESIS: Final[AwsService[FanOutApi]] = AwsService("kinesis", "kinesis", ("kines
 DYNAMODB_STREAMS: Final[AwsService[StreamApi]] = AwsService(
     "dynamodbstreams", "streams.dynamodb", ("dynamodbstreams", "dynamodb"), _dynamodb_streams
 )
+DYNAMODB: Final[AwsService[DynamoDBApi]] = AwsService("dynamodb", "dynamodb", ("dynamodb",), _dynamodb)
 SNS: Final[AwsService[SnsApi]] = AwsService("sns", "sns", ("sns",), _sns)
 S3: Final[AwsService[S3Api]] = AwsService("s3", "s3", ("s3",), _s3)
 FUNCTIONS: Final[AwsService[FunctionsApi]] = AwsService("lambda", "lambda", ("lambda_",), _functions)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -14,8 +16,6 @@ from pollers.clocks.clock import loop_time
 from pollers.clocks.service import ServiceClock
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pollers.aws.wire.passthrough import Session
 
 READ_SECONDS = 30.0
@@ -35,7 +35,8 @@ class SdkCalls:
         self, operation: str, parameters: Mapping[str, Any], *, about: str = "", wait_seconds: float = 0
     ) -> bytes:
         """See :class:`pollers.aws.api.Calls`."""
-        reply = await self.reply(operation, parameters)
+        shape = self._client.meta.service_model.operation_model(operation).input_shape
+        reply = await self.reply(operation, decoded_blobs(parameters, shape))
         body: bytes = reply[BODY]
         return body
 
@@ -55,6 +56,21 @@ class SdkCalls:
         date = reply.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
         if date is not None:
             self.service_clock.read_date(date, loop_time())
+
+
+def decoded_blobs(value: Any, shape: Any) -> Any:  # noqa: ANN401 - JSON of any kind, a botocore shape
+    """Parameters as the SDK wants them: it encodes blobs itself, which are base64 on the wire."""
+    match getattr(shape, "type_name", None):
+        case "blob" if isinstance(value, str):
+            return base64.b64decode(value)
+        case "structure" if isinstance(value, Mapping):
+            return {name: decoded_blobs(member, shape.members.get(name)) for name, member in value.items()}
+        case "map" if isinstance(value, Mapping):
+            return {name: decoded_blobs(member, shape.value) for name, member in value.items()}
+        case "list" if isinstance(value, list | tuple):
+            return [decoded_blobs(member, shape.member) for member in value]
+        case _:
+            return value
 
 
 def json_bytes(parameters: Mapping[str, Any]) -> bytes:

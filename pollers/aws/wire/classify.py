@@ -10,6 +10,7 @@ from botocore import exceptions as sdk
 from pollers.aws.errors import (
     AccessDenied,
     AwsError,
+    ConditionUnmet,
     CredentialsExpired,
     IteratorExpired,
     NotFound,
@@ -49,6 +50,7 @@ _CODES: dict[type[AwsError], str] = {
     IteratorExpired: "ExpiredIteratorException",
     Trimmed: "TrimmedDataAccessException",
     ResourceInUse: "ResourceInUseException",
+    ConditionUnmet: "ConditionalCheckFailedException",
     Unavailable: """
         InternalFailure InternalFailureException InternalError InternalServerError InternalServiceError ServiceUnavailable
         ServiceUnavailableException ServiceFailure RequestTimeout RequestTimeoutException ExpiredNextTokenException
@@ -157,7 +159,10 @@ def json_failure(status: int, headers: Mapping[str, str], body: bytes, *, operat
     except Exception as error:
         told = {"Message": f"unreadable reply ({type(error).__name__}): {body[:80]!r}"}
         parsed = {"Error": told, "ResponseMetadata": {"HTTPHeaders": headers}}
-    return reply_failure(parsed, status=status, operation=operation)
+    failed = reply_failure(parsed, status=status, operation=operation)
+    if isinstance(failed, ConditionUnmet):
+        failed.reply = body
+    return failed
 
 
 def _text(value: object) -> str:

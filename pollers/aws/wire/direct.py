@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from pollers.clocks.service import ServiceClock
 
 _OK = 200
-_ONCE = frozenset({"ReceiveMessage", "SendMessage", "PutEvents"})
-"""Operations that must not be sent twice: messages would be hidden although nobody got them, or something sent twice."""
+_ONCE = frozenset({"ReceiveMessage", "SendMessage", "PutEvents", "PutItem", "UpdateItem", "DeleteItem"})
+"""Operations that must not be sent twice: messages would be hidden although nobody got them, something sent twice, or a conditional
+write refused because of itself."""
 
 
 @dataclass(frozen=True, slots=True)
