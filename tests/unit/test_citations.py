@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("config", "handlers", "pollers")
-FOLDERS = (*PACKAGES, "tests", "benchmarks", "examples", "docs", ".ci")
+FOLDERS = (*PACKAGES, "tests", "benchmarks", "examples", "docs", "deploy", ".ci")
 TEXTS = {".py", ".md", ".yaml", ".toml", ".js", ".sh", ""}
 NUMBER = r"\d+(?:\.\d+)?"
 LAMBDA = re.compile(rf"docs/lambda ({NUMBER}(?:\(\d+\))?(?:(?:, | and | to )\d+\.\d+)*)")
