@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -155,3 +155,15 @@ class Function(Protocol):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None: ...
+
+
+@runtime_checkable
+class Provable(Protocol):
+    """A function whose code does not run yet when it is entered, but when something of it is started."""
+
+    async def prove(self) -> None:
+        """Start as much of it as loads its code, and keep that for the first invocation.
+
+        Raises :class:`handlers.errors.FunctionUnusable` with file and line of the user's code, as far as they are known, when that
+        fails; whoever asked reports it.
+        """

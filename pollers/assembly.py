@@ -131,8 +131,11 @@ def _runtime(
         return await make_poller(mapping, aws, store, surroundings, long_poll_seconds=long_poll_seconds)
 
     def function(name: str, model: FunctionModel) -> Function:
-        where = world_in(runtime.config, name, profile=profile)
-        return make_function(name, model, aws=config.aws, where=where, metric_line=metric_line)
+        running = runtime.trials.config or runtime.config
+        where = world_in(running, name, profile=profile)
+        # Not those that the API made: nobody edits their code.
+        copied = runtime.copied and name in runtime.given.functions
+        return make_function(name, model, aws=config.aws, where=where, metric_line=metric_line, copied=copied)
 
     runtime = Runtime(config, poller, function, has_store=store is not None, sinks=sinks)
     return runtime

@@ -24,7 +24,7 @@ from pollers.made_functions import TABLES as MADE_FUNCTIONS
 from pollers.made_functions import CodeFolders, FunctionRegister
 from pollers.made_functions import StateRows as FunctionRows
 from pollers.made_mappings import TABLES as MADE_MAPPINGS
-from pollers.made_mappings import MappingRegister
+from pollers.made_mappings import MappingRegister, say_unserved
 from pollers.made_mappings import StateRows as MappingRows
 from pollers.made_mappings.probing import is_missing
 from pollers.resources import TABLES as RESOURCES
@@ -78,6 +78,8 @@ async def serving_functions(config: Config, runtime: Runtime, around: Around) ->
     """
     async with AsyncExitStack() as stack:
         queue = None
+        if config.lambda_api is None:
+            await say_unserved(config.runtime.state_folder)
         if config.lambda_api is not None or config.schedules:
             state = await stack.enter_async_context(State(config.runtime.state_folder, TABLES))
             resources = Resources(StateRows(state), runtime.functions)

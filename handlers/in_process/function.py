@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 import structlog
+from anyio import to_thread
 
 from handlers import error_documents
 from handlers.errors import FunctionUnusable
 from handlers.function import PLAIN, FunctionError, FunctionStatus, Invocation, Result, Throttle
 from handlers.function import Call as DirectCall
 from handlers.in_process.calls import Call, failure
+from handlers.in_process.code_copy import CodeCopy
 from handlers.in_process.context import LambdaContext, Surroundings
 from handlers.in_process.loading import load
 from handlers.in_process.loops import Loop
@@ -55,13 +57,15 @@ class InProcessFunction:
     loops) the function is not invoked (:class:`Throttle`) until some have ended.
     """
 
-    def __init__(self, name: str, arn: str, model: models.InProcessFunction) -> None:
+    def __init__(self, name: str, arn: str, model: models.InProcessFunction, *, copied: bool = False) -> None:
         self.name = name
         self.arn = arn
         self.concurrency = model.concurrency
         self.timeout_seconds = model.timeout
         self.abandoned_limit = max(4, model.concurrency)
         self._code = model.code.absolute()
+        self._copied = copied
+        self._copy: CodeCopy | None = None
         self._handler = model.handler
         self._surroundings = Surroundings(name, arn, log_group=model.logging_config.log_group)
         self._level = least_level(model.logging_config)
@@ -76,6 +80,15 @@ class InProcessFunction:
 
     async def __aenter__(self) -> InProcessFunction:
         self._loop = asyncio.get_running_loop()
+        if self._copied:
+            self._copy = await to_thread.run_sync(CodeCopy, self.name, self._code)
+        try:
+            return await self._entered()
+        except BaseException:
+            self._remove_copy()
+            raise
+
+    async def _entered(self) -> InProcessFunction:
         self._begin()
         try:
             with anyio.move_on_after(INIT_SECONDS):
@@ -104,6 +117,12 @@ class InProcessFunction:
                 await anyio.sleep(0.005)
         for runner in runners:
             runner.handler.namespace.unload()
+        self._remove_copy()
+
+    def _remove_copy(self) -> None:
+        if self._copy is not None:
+            self._copy.remove()
+            self._copy = None
 
     async def invoke(self, event: bytes, *, request_id: str, call: DirectCall = PLAIN) -> Invocation:
         """Run the handler once. See :meth:`handlers.function.Function.invoke`.
@@ -238,7 +257,7 @@ class InProcessFunction:
     def _initialise(self, ready: asyncio.Future[Runner | FunctionUnusable]) -> None:
         runner: Runner
         try:
-            handler = load(self.name, self._code, self._handler)
+            handler = load(self.name, self._code, self._handler, self._copy.folder if self._copy is not None else None)
         except FunctionUnusable as error:
             self._hand_over(ready, error)
             return

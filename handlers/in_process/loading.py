@@ -30,22 +30,25 @@ class Handler:
     namespace: Namespace
 
 
-def load(function_name: str, code: Path, handler: str) -> Handler:
-    """Import ``module.function`` from the folder ``code``; runs the module's code, in the thread that calls.
+def load(function_name: str, code: Path, handler: str, copy: Path | None = None) -> Handler:
+    """Import ``module.function`` from the folder ``code``, or from its ``copy``, whose code is named after it.
 
+    Runs the module's code, in the thread that calls.
     Raises :class:`FunctionUnusable`, and nothing else, whatever the user's module does.
     """
     _check_folder(function_name, code)
     module_name, attribute = _parts(function_name, handler)
     importlib.invalidate_caches()
-    namespace = Namespace(function_name, code)
+    namespace = Namespace(function_name, copy or code, {} if copy is None else {str(copy): str(code)})
     try:
         module = _import_module(function_name, namespace, module_name)
         found = _attribute(function_name, module, module_name, attribute)
         _check_callable(function_name, found, handler, module)
-    except FunctionUnusable:
+    except FunctionUnusable as problem:
         namespace.unload()
-        raise
+        if copy is None:
+            raise
+        raise FunctionUnusable(str(problem).replace(str(copy), str(code))) from problem
     return Handler(found, _is_async(found), namespace)
 
 
@@ -103,8 +106,8 @@ def _import_failed(function_name: str, namespace: Namespace, file: Path, error: 
     if isinstance(error, SyntaxError) and error.filename:
         where = f"{error.filename}:{error.lineno}"
     else:
-        folder = str(namespace.folder)
-        inside = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(folder)]
+        folders = (str(namespace.folder), *namespace.copies.values())
+        inside = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(folders)]
         if inside:
             where = f"{inside[-1].filename}:{inside[-1].lineno}"
     missing = isinstance(error, ModuleNotFoundError)
@@ -127,12 +130,12 @@ def _attribute(function_name: str, module: ModuleType, module_name: str, attribu
         close = difflib.get_close_matches(attribute, there, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else f"; def {attribute}(event, context) in it would be right"
         raise _unusable(
-            function_name, f"handler: no {attribute!r} in {module.__file__ or module_name}{hint}"
+            function_name, f"handler: no {attribute!r} in {vars(module).get('__file__') or module_name}{hint}"
         ) from error
 
 
 def _check_callable(function_name: str, found: object, handler: str, module: ModuleType) -> None:
-    file = module.__file__ or module.__name__
+    file = vars(module).get("__file__") or module.__name__
     if not callable(found):
         raise _unusable(
             function_name,

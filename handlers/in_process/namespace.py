@@ -10,13 +10,15 @@ from __future__ import annotations
 import builtins
 import importlib
 import importlib.util
+import os
 import sys
 import threading
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader, SourcelessFileLoader
-from types import ModuleType
+from types import CodeType, MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from handlers.copies import own_name, renamed
 from handlers.logs import keep
 
 if TYPE_CHECKING:
@@ -26,16 +28,21 @@ if TYPE_CHECKING:
 OWN_PACKAGES = ("config", "handlers", "pollers")
 """Headrace's packages: user code sees none of them."""
 
+NONE_COPIED: MappingProxyType[str, str] = MappingProxyType({})
 _import = builtins.__import__
 _namespaces: dict[str, Namespace] = {}
 _lock = threading.Lock()
 
 
 class Namespace:
-    """The modules of one folder. ``unload`` forgets them."""
+    """The modules of one folder. ``unload`` forgets them.
 
-    def __init__(self, function_name: str, folder: Path) -> None:
+    ``copies``: the folder, where it is a copy, with the one whose name its code has (:mod:`handlers.copies.naming`).
+    """
+
+    def __init__(self, function_name: str, folder: Path, copies: Mapping[str, str] = NONE_COPIED) -> None:
         self.folder = folder
+        self.copies = dict(copies)
         self._path = [str(folder)]
         self._owned: dict[str, bool] = {}
         self._importlib = self._own_importlib()
@@ -153,6 +160,13 @@ class _Source(SourceFileLoader):
     def exec_module(self, module: ModuleType) -> None:
         vars(module)["__builtins__"] = self._namespace.builtins
         super().exec_module(module)
+
+    def source_to_code(self, data: Any, path: Any, **more: Any) -> CodeType:  # type: ignore[override] # noqa: ANN401
+        return super().source_to_code(data, own_name(os.fspath(path), self._namespace.copies), **more)
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        code = super().get_code(fullname)
+        return renamed(code, self._namespace.copies) if code is not None and self._namespace.copies else code
 
 
 class _Bytecode(SourcelessFileLoader):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from handlers.workers.interpreter import MAIN, InterpreterSilent, ask, worker_settings
     from handlers.workers.provided import prepare_provided
     from handlers.workers.python import prepare_python
+    from handlers.workers.runtime import copying
 
 __all__ = [
     "MAIN",
@@ -20,6 +21,7 @@ __all__ = [
     "Place",
     "WorkerFunction",
     "ask",
+    "copying",
     "prepare_provided",
     "prepare_python",
     "worker_environment",
@@ -33,5 +35,6 @@ __getattr__ = lazily(
         "interpreter": "InterpreterSilent MAIN ask worker_settings",
         "provided": "prepare_provided",
         "python": "prepare_python",
+        "runtime": "copying",
     },
 )

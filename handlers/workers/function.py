@@ -13,9 +13,11 @@ import structlog
 from anyio import CancelScope, to_thread
 
 from handlers.environment import World
+from handlers.errors import FunctionUnusable
 from handlers.function import PLAIN, FunctionStatus
 from handlers.workers.deliveries import Deliveries
 from handlers.workers.environment import memory_size_mib
+from handlers.workers.fault_places import found_at
 from handlers.workers.output import LogRules
 from handlers.workers.pool import Pool
 from handlers.workers.population import StartGate
@@ -97,7 +99,7 @@ class WorkerFunction:
         self._scratch = await to_thread.run_sync(Scratch, self._name)
         try:
             site = Site(self._name, self._scratch.path, self._world)
-            program = await self._prepare(site)
+            program = self._program = await self._prepare(site)
         except BaseException:
             await self._remove_scratch()
             raise
@@ -124,6 +126,12 @@ class WorkerFunction:
     async def invoke(self, event: bytes, *, request_id: str, call: Call = PLAIN) -> Invocation:
         """Run the function once, on an idle worker or on one that becomes free or is started (``Function.invoke``)."""
         return await self._entered_pool().invoke(event, request_id, call)
+
+    async def prove(self) -> None:
+        """Start one worker (``Provable.prove``)."""
+        failure = await self._entered_pool().prove()
+        if failure is not None:
+            raise FunctionUnusable(found_at(failure, self._program.copies))
 
     def _entered_pool(self) -> Pool:
         assert self._pool is not None  # noqa: S101 - a function is entered before it is used

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import subprocess
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from handlers.errors import FunctionUnusable
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 MAIN = Path(__file__).with_name("main.py")
 """What a Python worker's process runs."""
 PROBE_SECONDS = 30.0
+NONE_COPIED: MappingProxyType[str, str] = MappingProxyType({})
+_NAMING = Path(__file__).parents[1] / "copies" / "naming.py"
 _OURS = Path(__file__).resolve().parents[2]
 
 
@@ -23,8 +26,10 @@ class InterpreterSilent(FunctionUnusable):
     """It did not answer in time, which another try may cure."""
 
 
-def worker_settings(handler: str, code: Path, layers: Sequence[Path]) -> dict[str, object]:
-    """What :data:`MAIN` is told on its command line."""
+def worker_settings(
+    handler: str, code: Path, layers: Sequence[Path], copies: Mapping[str, str] = NONE_COPIED
+) -> dict[str, object]:
+    """What :data:`MAIN` is told on its command line. ``copies``: folders among these that are copies, with what each is of."""
     return {
         "handler": handler,
         "code": str(code),
@@ -32,6 +37,8 @@ def worker_settings(handler: str, code: Path, layers: Sequence[Path]) -> dict[st
         "ours": str(_OURS),
         "client": _client_folder(),
         "probe": False,
+        "copies": dict(copies),
+        "naming": str(_NAMING),
     }
 
 

@@ -22,6 +22,7 @@ def main() -> None:
     first = [settings["code"], *_layer_paths(settings["layers"])]
     _set_path(first, settings["ours"])
     _hide(settings["ours"], first)
+    naming = _naming(settings["naming"], settings["copies"]) if settings.get("copies") else None
     client = _client(settings["client"])
     if settings["probe"]:
         refused = _missing_client() if client is None else None
@@ -31,6 +32,8 @@ def main() -> None:
         _report(_missing_client())
         sys.exit(1)
     _check_log_descriptor()
+    if naming is not None:
+        _say_where(sys.modules["awslambdaric.bootstrap"], naming, settings["copies"])
     try:
         client.main(["awslambdaric", settings["handler"]])
     except RuntimeError as told:
@@ -146,6 +149,38 @@ def _name_the_environment_late(bootstrap: object) -> None:
         return get_handler(*arguments)
 
     setattr(bootstrap, "_get_handler", named_first)  # noqa: B010 - a module, of whichever version
+
+
+def _naming(path: str, copies: dict[str, str]):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a module that is loaded by its path
+    """Have code that is loaded from a copy named after the user's own files."""
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    spec = spec_from_file_location("_headrace_naming", path)
+    if spec is None or spec.loader is None:
+        return None
+    naming = module_from_spec(spec)
+    spec.loader.exec_module(naming)
+    naming.install(copies)
+    return naming
+
+
+def _say_where(bootstrap: object, naming, copies: dict[str, str]) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    """Have errors of the loading say where: AWS's client leaves that out of failed imports, and of modules that exit."""
+    get_handler = getattr(bootstrap, "_get_handler", None)
+    if get_handler is None:
+        return
+
+    def located(*arguments: object) -> object:
+        try:
+            return get_handler(*arguments)
+        except SystemExit as end:
+            raise RuntimeError(f"SystemExit: {end}").with_traceback(end.__traceback__) from None
+        except Exception as fault:
+            if not getattr(fault, "trace", True):
+                setattr(fault, "trace", naming.locate(fault, copies))  # noqa: B010 - AWS's own class
+            raise
+
+    setattr(bootstrap, "_get_handler", located)  # noqa: B010 - a module, of whichever version
 
 
 def _borrow(ours: str) -> bool:

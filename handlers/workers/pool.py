@@ -62,6 +62,7 @@ class Pool:
         self._waiters: deque[_Waiter] = deque()
         self._gate_timer: asyncio.TimerHandle | None = None
         self._running = True
+        self._proving = False
         self.started_total = 0
         self.problem: str | None = None
         """Why workers cannot be started, if they cannot."""
@@ -90,6 +91,20 @@ class Pool:
             if worker.available:  # it may have died between the grant and this turn of the loop
                 return await worker.invoke(event, request_id, call)
         return Invocation(request_id, self._stopping(), 0.0)
+
+    async def prove(self) -> FunctionError | InfrastructureError | None:
+        """Start a worker, which is kept for the first invocation; why it cannot be started, if it cannot: that is not logged."""
+        waiter = _Waiter("", self._loop.create_future())
+        self._proving = True
+        try:
+            granted = await self._wait(waiter)
+        finally:
+            self._proving = False
+        if not isinstance(granted, Worker):
+            return granted
+        if granted.available:
+            self.worker_ready(granted)
+        return None
 
     async def stop(self) -> None:
         """Start no more workers, fail whoever waits, end every worker and wait for that."""
@@ -208,7 +223,8 @@ class Pool:
         if problem != self.problem:
             # Logged once: the same failure again is not news, and the function's status goes on showing it.
             self.problem = problem
-            self._setup.log.error("worker could not be started", problem=problem)
+            if not self._proving:
+                self._setup.log.error("worker could not be started", problem=problem)
         if not any(other.available or other.busy or other.starting or other.finishing for other in self._living):
             self._fail_waiters(worker.failure, worker.init_log())
 

@@ -11,6 +11,8 @@ from handlers.errors import FunctionUnusable
 from handlers.workers.runtime import Program
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from config.models import ProvidedFunction
     from handlers.workers.runtime import Site
 
@@ -28,7 +30,17 @@ async def prepare_provided(model: ProvidedFunction, site: Site) -> Program:
     _check_command(model, code, site)
     # Only AWS's own clients get a descriptor for frames: another program may close it before it starts one, which then fails.
     framed = any(client in word for word in model.command for client in _FRAMING_CLIENTS)
-    return Program(code, model.command, model.handler or Path(model.command[0]).name, framed=framed)
+    command = [_in_copy(word, site.copies) for word in model.command]
+    handler = model.handler or Path(model.command[0]).name
+    return Program(code, command, handler, framed=framed, copies=site.copies)
+
+
+def _in_copy(word: str, copies: Mapping[str, str]) -> str:
+    """A word of the command, as the copy's file if it is the path of one of the code's."""
+    for copy, own in copies.items():
+        if word.startswith(own + os.sep):
+            return copy + word[len(own) :]
+    return word
 
 
 def _check_command(model: ProvidedFunction, code: Path, site: Site) -> None:

@@ -23,11 +23,11 @@ async def prepare_python(model: PythonFunction, site: Site) -> Program:
     """A Python handler, on this interpreter or another one."""
     code = await site.folder(model.code, "code", "code")
     layers = [await site.folder(path, f"layer-{n}", f"layers[{n}]") for n, path in enumerate(model.layers)]
-    settings = worker_settings(model.handler, code, layers)
+    settings = worker_settings(model.handler, code, layers, site.copies)
     interpreter = str(model.interpreter.absolute()) if model.interpreter is not None else sys.executable
     command = (interpreter, str(MAIN), json.dumps(settings))
     # Which version of Python it is, the worker adds itself.
-    program = Program(code, command, model.handler, "AWS_Lambda_python", layers, framed=True)
+    program = Program(code, command, model.handler, "AWS_Lambda_python", layers, framed=True, copies=site.copies)
     if model.interpreter is not None:
         # Not in Headrace's own environment: the interpreter may run user code (sitecustomize, .pth files).
         environment = site.environment(model, program, log_stream="probe")

@@ -6,20 +6,24 @@ the same for any.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+import structlog
 from anyio import to_thread
 
+from handlers.copies import NotCopied, copy_folder
 from handlers.workers.code_folder import folder_of
 from handlers.workers.environment import Identity, Place, worker_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from config.models import ProcessFunction
     from handlers.environment import World
+
+log = structlog.stdlib.get_logger(__name__)
 
 Model = TypeVar("Model", bound="ProcessFunction", contravariant=True)
 
@@ -38,6 +42,8 @@ class Program:
     """Folders that lie over the code, as layers do on Lambda."""
     framed: bool = False
     """Whether its runtime client writes AWS's frames (:mod:`handlers.logs.frames`) if it is given a descriptor for them."""
+    copies: Mapping[str, str] = field(default_factory=dict)
+    """Folders that are copies, each with the user's own that it is of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +54,31 @@ class Site:
     scratch: Path
     """The function's own folder for temporary files."""
     world: World
+    copied: bool = False
+    """Whether workers run a copy of the code: what is saved later reaches none of them then."""
+    copies: dict[str, str] = field(default_factory=dict)
+    """The copies that were made, each with what it is of."""
 
     async def folder(self, path: Path, name: str, option: str) -> Path:
-        """The folder that ``path`` is, or that it unpacks to (as ``name``). Raises FunctionUnusable, with ``option`` named."""
+        """The folder that ``path`` is, or that it unpacks to (as ``name``), or its copy.
+
+        Raises FunctionUnusable, with ``option`` named.
+        """
         what = f"function {self.function_name}: {option}"
-        return await to_thread.run_sync(folder_of, path, self.scratch / name, what)
+        return await to_thread.run_sync(self._folder, path, self.scratch / name, what)
+
+    def _folder(self, path: Path, scratch: Path, what: str) -> Path:
+        folder = folder_of(path, scratch, what)
+        if not self.copied or folder == scratch:
+            return folder
+        try:
+            copy_folder(folder, scratch)
+        except NotCopied as problem:
+            told = "code is not copied: workers that start while faulty code is on the disk will fail"
+            log.warning(told, function=self.function_name, problem=str(problem))
+            return folder
+        self.copies[str(scratch)] = str(folder)
+        return scratch
 
     def environment(
         self,
@@ -68,6 +94,15 @@ class Site:
         region, kind = self.world.region, program.execution_environment
         identity = Identity(self.function_name, program.handler, region, log_stream, kind)
         return worker_environment(identity, place, model, self.world.environment, self.world.profile)
+
+
+def copying(prepare: Prepare[Model]) -> Prepare[Model]:
+    """The same kind of runtime, whose workers run a copy of the code that is made when the function is entered."""
+
+    async def prepare_copy(model: Model, site: Site) -> Program:
+        return await prepare(model, replace(site, copied=True))
+
+    return prepare_copy
 
 
 class Prepare(Protocol[Model]):

@@ -9,6 +9,7 @@ import anyio
 import structlog
 
 from handlers.errors import FunctionUnusable
+from handlers.function import Provable
 from pollers.engine.failures import taken_apart
 from pollers.engine.permits import Permits
 from pollers.engine.stop import Stop
@@ -137,6 +138,17 @@ class FunctionHost:
             closed = FunctionUnusable(f"function {self.name} has been closed")
             raise closed if self._failure is None else self._failure.cause
         return self._function
+
+    def enter_soon(self) -> None:
+        """Enter the function although nobody asks for it yet, if it has not been entered before."""
+        if self.state is FunctionState.UNUSED:
+            self._asked.set()
+
+    async def prove(self) -> None:
+        """Enter the function and load its code. Raises as :meth:`get` does, and FunctionUnusable when it cannot be loaded."""
+        function = await self.get()
+        if isinstance(function, Provable):
+            await function.prove()
 
     def broke_down(self) -> FunctionUnusable:
         """What is raised where the function broke down: why it did, if that is known."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pollers.functions.host import FunctionHost
@@ -44,11 +45,22 @@ class Functions(Mapping[str, FunctionHost]):
         for name, model in models.items():
             self._add(name, model)
 
-    async def apply(self, models: Mapping[str, FunctionModel], renew: Collection[str]) -> None:
+    def candidate(self, name: str, model: FunctionModel) -> FunctionHost:
+        """A host beside the one of that name, which nobody calls: for :meth:`apply`, or to be closed."""
+        host = self._hosted(name, model)
+        self._leaving.append(host)
+        return host
+
+    async def apply(
+        self,
+        models: Mapping[str, FunctionModel],
+        renew: Collection[str],
+        proven: Mapping[str, FunctionHost] = MappingProxyType({}),
+    ) -> None:
         """Follow a changed configuration: hosts for new functions, none for those that are gone, new ones for ``renew``.
 
-        An old host is left once its last caller has left; those that nobody calls now are waited for. Reserved concurrency stays
-        with the name.
+        ``proven`` are candidates that become the new hosts. An old host is left once its last caller has left;
+        those that nobody calls now are waited for. Reserved concurrency stays with the name.
         """
         gone = [host for name, host in self._hosts.items() if name not in models or name in renew]
         for host in gone:
@@ -58,7 +70,7 @@ class Functions(Mapping[str, FunctionHost]):
             host.retire()
         for name, model in models.items():
             if name not in self._hosts:
-                self._add(name, model)
+                self._add(name, model, proven.get(name))
             self._hosts[name].model = model
         for host in gone:
             if host.name in self._hosts:
@@ -80,8 +92,14 @@ class Functions(Mapping[str, FunctionHost]):
     def _all(self) -> list[FunctionHost]:
         return [*self._hosts.values(), *self._leaving]
 
-    def _add(self, name: str, model: FunctionModel) -> None:
+    def _add(self, name: str, model: FunctionModel, proven: FunctionHost | None = None) -> None:
+        if proven is not None:
+            self._leaving.remove(proven)
+        self._hosts[name] = proven or self._hosted(name, model)
+
+    def _hosted(self, name: str, model: FunctionModel) -> FunctionHost:
         if self._group is None:
             raise RuntimeError("functions have been given no task group to run in")
-        host = self._hosts[name] = FunctionHost(name, model, self._make)
+        host = FunctionHost(name, model, self._make)
         self._group.start_soon(host.run)
+        return host

@@ -4,7 +4,8 @@ May import :mod:`pollers.supervisor`, which runs them: the configuration that ru
 change is applied as a reload applies one. :class:`MappingRegister` (:mod:`register`) holds them as :mod:`entry` has each, and
 :mod:`settling` applies them. :mod:`made` are the values, :mod:`reading` makes models of them, :mod:`probing` asks whether a source
 exists, :mod:`completing` decides which of them run, :mod:`states` what they are called. :mod:`documents` writes and reads them as
-text, :mod:`store` is the seam to the disk, :mod:`tables` its table, :mod:`views` what is shown of them.
+text, :mod:`store` is the seam to the disk, :mod:`tables` its table, :mod:`views` what is shown of them. :mod:`unserved`
+says where nothing runs them.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pollers.made_mappings.registered import Registered
     from pollers.made_mappings.store import MappingRows, MemoryRows, StateRows
     from pollers.made_mappings.tables import TABLES
+    from pollers.made_mappings.unserved import say_unserved
 
 __all__ = [
     "TABLES",
@@ -46,6 +48,7 @@ __all__ = [
     "NotThere",
     "Registered",
     "StateRows",
+    "say_unserved",
 ]
 __getattr__ = lazily(
     __name__,
@@ -56,5 +59,6 @@ __getattr__ = lazily(
         "registered": "Registered",
         "store": "MappingRows MemoryRows StateRows",
         "tables": "TABLES",
+        "unserved": "say_unserved",
     },
 )

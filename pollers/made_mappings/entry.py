@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pollers.made_mappings.states import SETTLED, ApiState, state_of
+from pollers.made_mappings.states import SETTLED, ApiState, going_on, state_of
 
 if TYPE_CHECKING:
     from config.models import Mapping
@@ -48,7 +48,7 @@ class Entry:
             self.transition = self.runner = None
         if runner is None:
             return state_of(self.model, None)
-        return state_of(runner.model, runner.state, restarts=runner.restarts)
+        return state_of(runner.model, runner.state, restarts=runner.restarts, renewed=going_on(runner))
 
     def _counts(self, runner: MappingRunner | None) -> bool:
         """Whether what was wanted has run. Nobody may have asked meanwhile: what a runner does later, or another one that a reload

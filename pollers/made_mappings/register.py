@@ -19,7 +19,7 @@ from pollers.made_mappings.made import MadeMapping
 from pollers.made_mappings.reading import model_of
 from pollers.made_mappings.registered import Registered, uuid_of
 from pollers.made_mappings.settling import Settling
-from pollers.made_mappings.states import ApiState, state_of, transition
+from pollers.made_mappings.states import ApiState, going_on, state_of, transition
 from pollers.made_mappings.store import damage
 from pollers.sources.registry import kind_of
 from pollers.storage import StoreDamaged
@@ -146,7 +146,10 @@ class MappingRegister:
 
     def _of_file(self, name: str, model: MappingModel) -> Registered:
         runner = self._runtime.mappings.get(model.name)
-        state = state_of(model, runner.state if runner is not None else None, restarts=runner.restarts if runner else 0)
+        if runner is None:
+            state = state_of(model, None)
+        else:
+            state = state_of(model, runner.state, restarts=runner.restarts, renewed=going_on(runner))
         known, since = self._seen.get(name, (None, 0.0))
         if known != model:
             known, since = self._seen[name] = model, self._clock.time()

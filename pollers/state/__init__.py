@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from handlers.exports import lazily
 
 if TYPE_CHECKING:
+    from pollers.state.schema import FILE
     from pollers.state.state import State
     from pollers.state.tables import Tables
 
-__all__ = ["State", "Tables"]
-__getattr__ = lazily(__name__, {"state": "State", "tables": "Tables"})
+__all__ = ["FILE", "State", "Tables"]
+__getattr__ = lazily(__name__, {"schema": "FILE", "state": "State", "tables": "Tables"})

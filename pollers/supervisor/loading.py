@@ -55,6 +55,7 @@ class Changed:
     faults: dict[str, list[Fault]]
     notes: list[Note]
     where: Callable[[ConfigPath], str]
+    fault: Callable[[ConfigPath, str], Fault]
 
 
 def load_changed(path: str | os.PathLike[str], running: Config, names: Iterable[str]) -> Changed:
@@ -78,7 +79,12 @@ def load_changed(path: str | os.PathLike[str], running: Config, names: Iterable[
     if differing:
         notes += loaded.notes
     return Changed(
-        loaded.config, [name for name in known if name not in wrong], wrong, sorted(set(notes)), loaded.where
+        loaded.config,
+        [name for name in known if name not in wrong],
+        wrong,
+        sorted(set(notes)),
+        loaded.where,
+        loaded.fault,
     )
 
 

@@ -74,6 +74,8 @@ class MappingRunner:
         self.restarts = 0
         self.poller: Poller | None = None
         self.started_at: float | None = None
+        self.renewed = False
+        """Nobody changed the mapping: it ends or begins only because its function is begun anew."""
         self.unbalanced = 0
         self.finished = anyio.Event()
         self._make_poller = make_poller

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+import anyio
 import structlog
 from anyio import to_thread
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
-    from config.faults import Note
+    from config.faults import Fault, Note
+    from config.models import Config
+    from config.text.places import Path as ConfigPath
+    from pollers.supervisor.loading import Changed
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -38,11 +42,15 @@ class Reloaded:
 
 
 async def reload_from(runtime: Runtime, path: Path) -> Reloaded:
-    """Read the configuration again and apply what changed. Never raises for what is in the files."""
+    """Read the configuration again and apply what changed. Never raises for what is in the files.
+
+    Functions that it changes are tried first: one that does not load is a fault of the configuration.
+    """
     try:
         # The files are read when it is this reload's turn: one that began earlier and takes longer would bring back what it read.
         async with runtime.reading:
             loaded = await to_thread.run_sync(load_runnable, path)
+            await _try_out(runtime, loaded.config, [], loaded.fault)
             done = Reloaded(**await runtime.reload(loaded.config))
             runtime.where = loaded.where
         log_notes(loaded.notes)
@@ -55,35 +63,84 @@ async def reload_from(runtime: Runtime, path: Path) -> Reloaded:
     return Reloaded(faults=faults)
 
 
-async def renew_from(runtime: Runtime, path: Path, names: Collection[str], renewed: Callable[[str], None]) -> list[str]:
+async def renew_from(runtime: Runtime, path: Path, names: Collection[str], told: Told) -> bool:
     """Read the configuration again and apply what changed; begin the functions ``names`` anew, since their code has changed.
 
-    A function whose new code is faulty is left as it is, and so is everything while the configuration is. Never raises for what is
-    in the files. Returns those whose code needs nothing more; ``renewed`` is told of each that begins anew, when it does, which is
+    New code is tried beside the old one first. A function whose code is faulty is left as it is, and so is everything while the
+    configuration is. Never raises for what is in the files. Returns whether ``names`` need nothing more: not while the
+    configuration is faulty. ``told`` hears of each function that is refused, and of each that begins anew, when it does, which is
     after its running invocations.
     """
     try:
         async with runtime.reading:
             changed = await to_thread.run_sync(load_changed, path, runtime.given, names)
-            runtime.refused = set(changed.faults)
             for name, wrong in changed.faults.items():
-                log.error("code refused, the old one runs on", function=name, faults=[str(fault) for fault in wrong])
+                runtime.trials.drop(name)  # what waits for its invocations is not the code on the disk any more
+                told.refused(name, [str(fault) for fault in wrong])
             if changed.config != runtime.given:
-                await runtime.reload(changed.config, changed.sound)
-                for name in changed.sound:
-                    renewed(name)
+                failed = await _try_out(runtime, changed.config, changed.sound, changed.fault)
+                for name, fault in failed.items():
+                    told.refused(name, [str(fault)])
+                sound = [name for name in changed.sound if name not in failed]
+                await runtime.reload(changed.config, sound)
+                for name in sound:
+                    told.renewed(name)
             else:
                 for name in changed.sound:
-                    runtime.renew_soon(name, partial(renewed, name))
+                    runtime.renew_soon(name, partial(told.renewed, name), partial(_refuse, name, changed, told))
             runtime.where = changed.where
         log_notes(changed.notes)
-        return sorted({*names} - changed.faults.keys())
+        return True
     except ConfigError as error:
         faults = [str(fault) for fault in error.faults]
     except ReloadRefused as error:
         faults = [str(error)]
     log.error("configuration refused, the old one runs on", faults=faults)
-    return []
+    return False
+
+
+class Told(Protocol):
+    """Who is told what became of functions whose code has changed."""
+
+    def renewed(self, name: str) -> None:
+        """It has begun anew."""
+
+    def refused(self, name: str, faults: list[str]) -> None:
+        """Its code is faulty, and the old one runs on."""
+
+
+def _refuse(name: str, changed: Changed, told: Told, problem: str) -> None:
+    told.refused(name, [str(changed.fault(("functions", name), problem))])
+
+
+async def _try_out(
+    runtime: Runtime, config: Config, sound: Collection[str], fault: Callable[[ConfigPath, str], Fault]
+) -> dict[str, Fault]:
+    """Try all functions that ``config`` changes, and those whose code has changed (``sound``), of which the faults are returned.
+
+    Raises ConfigError for functions that the configuration changes.
+    """
+    differing = runtime.renewed_by(config)
+    models = {**{name: config.functions[name] for name in sound}, **differing}
+    faults: dict[str, Fault] = {}
+
+    async def tried(name: str) -> None:
+        problem = await runtime.trials.tried(name, models[name])
+        if problem is not None:
+            faults[name] = fault(("functions", name), problem)
+
+    runtime.trials.config = config
+    try:
+        async with anyio.create_task_group() as group:
+            for name in models:
+                group.start_soon(tried, name)
+    finally:
+        runtime.trials.config = None
+    if wrong := [faults[name] for name in sorted(faults.keys() & differing.keys())]:
+        for name in models:
+            runtime.trials.drop(name)
+        raise ConfigError(wrong)
+    return faults
 
 
 def log_notes(notes: Iterable[Note]) -> None:

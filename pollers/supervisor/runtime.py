@@ -17,6 +17,7 @@ from pollers.supervisor.idleness import Idleness
 from pollers.supervisor.mapping import MappingRunner
 from pollers.supervisor.service import ServiceRunner
 from pollers.supervisor.shutdown import Runner, Shutdown
+from pollers.supervisor.trials import SUPERSEDED, Trials
 from pollers.supervisor.turns import Turns
 from pollers.supervisor.unreachable import Unreachable
 from pollers.supervisor.until_idle import UntilIdle
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from config.models import Config, Mapping
+    from config.models import Config, FunctionModel, Mapping
     from config.text.places import Path as ConfigPath
     from pollers.functions.host import FunctionMaker
     from pollers.supervisor.mapping import PollerMaker
@@ -75,6 +76,8 @@ class Runtime:
         self.where: Callable[[ConfigPath], str] = lambda path: "the configuration"
         self.mappings: dict[str, MappingRunner] = {}
         self.functions = Functions(make_function)
+        self.copied = False
+        """Whether functions run copies of their code, which the watching sets: what is saved is then taken when it is accepted."""
         self.url: str | None = None
         self.console: str | None = None
         self.exit_code = 0
@@ -93,8 +96,10 @@ class Runtime:
         self.reading = anyio.Lock()
         self._reloading = anyio.Lock()
         self._turns = Turns()
-        self.refused: set[str] = set()
-        """Functions whose code on the disk is faulty: a renewal that waits for their invocations leaves them as they are."""
+        self.trials = Trials(self.functions)
+        self._asked: dict[str, int] = {}
+        """How often each function's code was to be tried: another number than when a trial began, and it is out of date."""
+        self._trying: set[str] = set()
         self._to_renew: set[str] = set()
         """Functions for which a renewal waits that has not begun."""
 
@@ -199,29 +204,59 @@ class Runtime:
             self.given = config
             return did
 
-    def renew_soon(self, name: str, renewed: Callable[[], None]) -> None:
-        """Begin a function anew, since its code has changed, once its mappings' running invocations have finished.
+    def renew_soon(self, name: str, renewed: Callable[[], None], refused: Callable[[str], None]) -> None:
+        """Try a function's changed code, and begin it anew with that once its mappings' running invocations have finished.
 
-        Beside the renewals of other functions: only reloads wait for it, and it for them. ``renewed`` is called when it is done; it
-        is not when the process stops before, the function has gone, its code has become faulty, or another renewal waits already,
-        which will find the same code.
+        Beside the renewals of other functions: only reloads wait for it, and it for them. ``renewed`` is called when it is done, or
+        ``refused`` when the code fails, with what is wrong; the old one then runs on. Neither is when the process stops before, the
+        function has gone, its code has become faulty, or another renewal is under way already, which then tries the code again.
         """
-        if name in self._to_renew:
+        self.trials.drop(name)  # what is tried now, or waits, is not the code on the disk any more
+        self._asked[name] = self._asked.get(name, 0) + 1
+        if name not in self._trying:
+            self._trying.add(name)
+            self._running_group.start_soon(self._try_and_renew, name, renewed, refused)
+
+    async def _try_and_renew(self, name: str, renewed: Callable[[], None], refused: Callable[[str], None]) -> None:
+        problem = None
+        try:
+            tried = 0
+            while tried != self._asked[name]:
+                tried = self._asked[name]
+                if self.stopping or name not in self.config.functions:
+                    return
+                problem = await self.trials.tried(name, self.config.functions[name])
+        finally:
+            self._trying.discard(name)
+        if self.stopping or problem is SUPERSEDED:
             return
-        self._to_renew.add(name)
-        self._running_group.start_soon(self._renew, name, renewed)
+        if problem is not None:
+            refused(problem)
+        elif name not in self._to_renew:  # a renewal that waits takes this candidate
+            self._to_renew.add(name)
+            await self._renew(name, renewed)
 
     async def _renew(self, name: str, renewed: Callable[[], None]) -> None:
         async with self._turns.beside(name):
             self._to_renew.discard(name)
-            if self.stopping or name not in self.config.functions:
+            if name not in self.config.functions:
+                self.trials.drop(name)
+            if self.stopping or not self.trials.has(name):
                 return
+            before = self.functions[name]
             try:
                 await self._apply(self.config, [name])
             except ReloadRefused:
                 return
-        if name not in self.refused:
+        if self.functions.get(name) is not before:
             renewed()
+
+    def renewed_by(self, config: Config) -> dict[str, FunctionModel]:
+        """The functions that run now and that :meth:`reload` would begin anew, with their models."""
+        completed = self.complete(config)
+        return {
+            name: completed.functions[name] for name in self._changed_functions(completed) & completed.functions.keys()
+        }
 
     def _check_reloadable(self, config: Config) -> None:
         changed = [
@@ -248,16 +283,21 @@ class Runtime:
         ]
         added = [name for name in new if name not in old]
         for name in [*removed, *changed]:
+            self.mappings[name].renewed = old[name] == new.get(name)
             self.mappings[name].end()
         for name in [*removed, *changed]:
             await self.mappings[name].finished.wait()
         if self.stopping:
             # The shutdown may have closed the functions already: a host that came after that would be waited for in vain.
             raise ReloadRefused("shutting down")
-        functions -= (self.refused & set(renew)) - self._changed_functions(
-            config
-        )  # refused while it was waited for them
-        await self.functions.apply(config.functions, functions)
+        proven = {
+            name: host
+            for name in functions & config.functions.keys()
+            if (host := self.trials.take(name, config.functions[name])) is not None
+        }
+        # One whose code has become faulty while it was waited for its invocations has no candidate any more: it goes on as it is.
+        functions -= set(renew) - proven.keys() - self._changed_functions(config)
+        await self.functions.apply(config.functions, functions, proven)
         if self.stopping:
             raise ReloadRefused("shutting down")
         did = {
@@ -273,6 +313,7 @@ class Runtime:
             self._remove(name)
         for name in [*changed, *added]:
             self._add(new[name])
+            self.mappings[name].renewed = old.get(name) == new[name]
         for service in self.services:
             service.apply(config)
         if said:

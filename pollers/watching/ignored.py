@@ -5,16 +5,8 @@ from __future__ import annotations
 import os
 import re
 
-FOLDERS = frozenset(
-    {
-        *(".git", ".hg", ".svn", ".jj", ".headrace"),
-        *("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".cache", ".tox", ".nox"),
-        *(".venv", "venv", "node_modules", ".idea", ".vscode", ".terraform", ".serverless", ".aws-sam", "cdk.out"),
-    }
-)
-"""Folders inside a function's code. One that is the code folder itself is watched, whatever it is called."""
-ENVIRONMENT_MARK = "pyvenv.cfg"
-"""The file that makes a folder a virtual environment, whatever it is called."""
+from handlers.copies import FOLDERS
+
 _FILES = re.compile(
     r".*(\.py[co]|\.log|~|\.swp|\.swo|\.swx|\.tmp|\.orig|\.bak|\.part|\.crdownload|___jb_(tmp|old)___)"
     r"|\.#.*|#.*#|4913|\.DS_Store|\.goutputstream-.*|.*\.lock"

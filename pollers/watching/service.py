@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,6 +12,7 @@ import structlog
 from anyio import to_thread
 
 from config.models import InProcessFunction, ProvidedFunction, PythonFunction
+from pollers.functions import FunctionState
 from pollers.supervisor import renew_from
 from pollers.watching.bell import QUIET_MS, hung
 from pollers.watching.changes import changes, with_new_roots
@@ -34,8 +36,19 @@ log = structlog.stdlib.get_logger(__name__)
 LOOK_MS = 5_000
 """Looked at so often in any case: network disks and some containers' folders tell of nothing."""
 GONE_SECONDS = 0.05
+KEEP_SECONDS = 60.0
+"""So long a function in process that loads slowly may hold up the watching at the start."""
 SHOWN = 3
 """So many changed files of a function are named; of others there is a number."""
+
+
+@dataclass(slots=True)
+class _Untold:
+    """Changes of one function that no line has told of yet: since when (monotonic seconds), and whether the last was refused."""
+
+    since: float
+    files: set[str] = field(default_factory=set)
+    refused: bool = False
 
 
 class Watching:
@@ -48,9 +61,10 @@ class Watching:
         self._path = path
         self._seen: Tree | None = None
         self._behind: set[str] = set()
-        """Functions whose code has changed and has not been taken yet, because something is at fault."""
-        self._untold: dict[str, tuple[float, set[str]]] = {}
-        """When each function that is still to be renewed was first changed (monotonic seconds), and its changed files."""
+        """Functions whose code has changed and has not been looked at yet, because the configuration is at fault."""
+        self._untold: dict[str, _Untold] = {}
+        """What was changed of each function that is still to be renewed."""
+        runtime.copied = True
 
     async def run(self, stop: Stop) -> None:
         """Watch until the stop. Raises WatchingUnusable where the system does not let it."""
@@ -85,10 +99,12 @@ class Watching:
         """Apply what has changed. Returns whether the code of some function is now looked for elsewhere."""
         began = time.time_ns()
         if self._seen is None:
+            await self._keep_what_runs()
             files = sum(len(found) for found in now.code.values())
             log.info("watching code and configuration", folders=len(now.folders), files=files + len(now.config))
         elif found := changes(self._seen, now):
             await self._apply(found)
+            await self._keep_what_runs()
         # Only now: what failed to be applied for a fault of ours is found again when the watching has been restarted.
         self._seen = now
         elsewhere = [name for name, roots in self._roots().items() if now.roots.get(name) != roots]
@@ -99,18 +115,35 @@ class Watching:
 
     async def _apply(self, found: Changes) -> None:
         for name, files in found.code.items():
-            self._untold.setdefault(name, (anyio.current_time(), set()))[1].update(files)
+            untold = self._untold.setdefault(name, _Untold(anyio.current_time()))
+            untold.files.update(files)
+            if untold.refused:
+                untold.since, untold.refused = anyio.current_time(), False
         self._behind.update(found.code)
         await to_thread.run_sync(forget_compiled, [path for files in found.code.values() for path in files])
-        settled = await renew_from(self._runtime, self._path, sorted(self._behind), self._renewed)
-        self._behind.difference_update(settled)
+        if await renew_from(self._runtime, self._path, sorted(self._behind), self):
+            self._behind.clear()
 
-    def _renewed(self, name: str) -> None:
+    def renewed(self, name: str) -> None:
         """Say in one line what has changed of a function since the last one, however often it was saved while it was busy."""
-        began, files = self._untold.pop(name, (0.0, set()))
-        if files:
-            seconds = round(anyio.current_time() - began, 2)
-            log.info("changed code is applied", function=name, files=shown(sorted(files)), seconds=seconds)
+        if (untold := self._untold.pop(name, None)) is not None:
+            seconds = round(anyio.current_time() - untold.since, 2)
+            log.info("changed code is applied", function=name, files=shown(sorted(untold.files)), seconds=seconds)
+
+    def refused(self, name: str, faults: list[str]) -> None:
+        """Say what is wrong with a function's code. The files count as changed until it is taken."""
+        log.error("code refused, the old one runs on", function=name, faults=faults)
+        if (untold := self._untold.get(name)) is not None:
+            untold.refused = True
+
+    async def _keep_what_runs(self) -> None:
+        """Have every function copy its code before anything is changed: one that nobody has called yet, too."""
+        hosts = [host for name, host in self._runtime.functions.items() if self._roots().get(name)]
+        for host in hosts:
+            host.enter_soon()
+        with anyio.move_on_after(KEEP_SECONDS):
+            while any(host.state is FunctionState.STARTING for host in hosts):  # noqa: ASYNC110 - no event tells of all
+                await anyio.sleep(0.01)
 
     def running(self) -> int:
         """It invokes nothing."""

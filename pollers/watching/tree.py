@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from config.files import find_files
 from config.text.nodes import Unparsable
-from pollers.watching.ignored import ENVIRONMENT_MARK, ignored_file, ignored_folder
+from handlers.copies import ENVIRONMENT_MARK
+from pollers.watching.ignored import ignored_file, ignored_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

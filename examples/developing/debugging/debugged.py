@@ -5,10 +5,18 @@ import os
 
 import debugpy
 
-try:
-    debugpy.listen(("127.0.0.1", int(os.environ["DEBUG_PORT"])))
-except RuntimeError as error:  # another worker has the port: the one before this, or a second one
-    print("this worker is not debugged:", error)
-
 _module, _, _name = os.environ["DEBUGGED"].rpartition(".")
-handler = getattr(importlib.import_module(_module), _name)
+_handler = getattr(importlib.import_module(_module), _name)
+_listening = False
+
+
+def handler(event, context):
+    """Listen with the first event, not before: a new worker is loaded while the one before it still has the port."""
+    global _listening
+    if not _listening:
+        try:
+            debugpy.listen(("127.0.0.1", int(os.environ["DEBUG_PORT"])))
+            _listening = True
+        except RuntimeError as error:  # another worker has the port
+            print("this worker is not debugged:", error)
+    return _handler(event, context)

@@ -41,3 +41,10 @@ def test_an_update_is_called_after_what_it_changes() -> None:
     assert transition(ON, OFF) is ApiState.DISABLING
     assert transition(OFF, ON) is ApiState.ENABLING
     assert transition(ON, ON.model_copy(update={"batch_size": 3})) is ApiState.UPDATING
+
+
+def test_a_mapping_stays_enabled_while_its_function_is_renewed() -> None:
+    """Nobody disabled it; what an operator pauses, or a client disables, is said as ever."""
+    for state in (MappingState.STOPPING, MappingState.STARTING):
+        assert state_of(ON, state, renewed=True) is ApiState.ENABLED
+    assert state_of(ON, MappingState.PAUSED, renewed=True) is ApiState.DISABLED

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 
 from config.models import Config, PythonFunction, SqsMapping
+from handlers.errors import FunctionUnusable
 from handlers.function import PLAIN, Call, FunctionStatus, Invocation, Payload
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 class FakeFunction:
     """Accepts everything; counts how often it is entered and left. ``break_down``: what runs it dies when that is set."""
 
+    unproven: str | None = None
+    proved = 0
     entered = 0
     left = 0
     busy = 1
@@ -35,6 +39,12 @@ class FakeFunction:
 
     async def invoke(self, event: bytes, *, request_id: str, call: Call = PLAIN) -> Invocation:
         return Invocation(request_id, Payload(b"null"), 0.0)
+
+    async def prove(self) -> None:
+        await anyio.lowlevel.checkpoint()
+        if self.unproven is not None:
+            raise FunctionUnusable(self.unproven)
+        self.proved += 1
 
     def status(self) -> FunctionStatus:
         return FunctionStatus(0, self.busy, log_lines_dropped_total=3, embedded_metrics_total=2)

@@ -37,12 +37,19 @@ def state_of(runtime: Runtime, name: str) -> MappingState:
     return runtime.mappings[name].state
 
 
-def make_runtime(configuration: Config, bench: Bench, functions: list[FakeFunction] | None = None) -> Runtime:
-    """A runtime whose functions, as they are made, are appended to ``functions``."""
+def make_runtime(
+    configuration: Config,
+    bench: Bench,
+    functions: list[FakeFunction] | None = None,
+    unproven: dict[str, str] | None = None,
+) -> Runtime:
+    """A runtime whose functions, as they are made, are appended to ``functions``. Those that are made while they are in
+    ``unproven`` fail with its text when they are proved."""
     made = functions if functions is not None else []
 
     def make_function(name: str, model: object) -> FakeFunction:
         made.append(FakeFunction(name, model))  # type: ignore[arg-type]
+        made[-1].unproven = (unproven or {}).get(name)
         return made[-1]
 
     return Runtime(configuration, bench.make, make_function, clock=virtual_time.VirtualClock())

@@ -13,6 +13,8 @@ import structlog
 from watchfiles._rust_notify import RustNotify
 
 from config import load
+from pollers.made_mappings.states import going_on
+from pollers.supervisor import reload_from
 from pollers.watching import Watching, bell
 from tests.unit.supervisor.fakes import Bench, FakeFunction
 from tests.unit.supervisor.runtimes import make_runtime
@@ -47,7 +49,8 @@ class Place:
         self.path.write_text(CONFIG)
         self.made: list[FakeFunction] = []
         self.bench = Bench()
-        self.runtime: Runtime = make_runtime(load(self.path).config, self.bench, self.made)
+        self.unproven: dict[str, str] = {}
+        self.runtime: Runtime = make_runtime(load(self.path).config, self.bench, self.made, self.unproven)
         self.runtime.services = (Watching(self.runtime, self.path),)
         self.lines: list[Any] = []
 
@@ -265,9 +268,9 @@ async def test_saves_while_a_function_is_busy_are_told_in_one_line(
         asked: list[str] = []
         soon = place.runtime.renew_soon
 
-        def counted(name: str, renewed: Callable[[], None]) -> None:
+        def counted(name: str, renewed: Callable[[], None], refused: Callable[[str], None]) -> None:
             asked.append(name)
-            soon(name, renewed)
+            soon(name, renewed, refused)
 
         monkeypatch.setattr(place.runtime, "renew_soon", counted)
         for number in range(1, 6):
@@ -315,3 +318,126 @@ async def test_a_stop_ends_a_renewal_that_waits(place: Place) -> None:
     assert place.bench.pollers["o"] == [poller]
     assert not place.logged("changed code is applied")
     assert place.runtime.exit_code == 0
+
+
+async def test_code_that_does_not_load_is_refused_before_it_takes_work(place: Place) -> None:
+    """It parses, so only a trial shows it. The old function and its mapping's poller go on, and hear nothing of it."""
+    async with place.watched():
+        await place.until(lambda: "o" in place.bench.pollers)
+        orders, runner = place.runtime.functions["orders"], place.runtime.mappings["o"]
+        place.unproven["orders"] = "app.py:3: KeyError: 'x'"
+        (place.folder / "orders" / "app.py").write_text(CODE * 2)
+        await place.until(lambda: place.logged("code refused, the old one runs on"))
+        assert place.runtime.functions["orders"] is orders
+        assert place.runtime.mappings["o"] is runner
+        assert len(place.bench.pollers["o"]) == 1
+        await place.until(lambda: place.made[-1].left == 1)
+        place.unproven.clear()
+        (place.folder / "orders" / "app.py").write_text(CODE * 3)
+        await place.until(lambda: place.logged("changed code is applied"))
+        assert place.runtime.functions["orders"] is not orders
+        assert place.runtime.functions["orders"].function is place.made[-1]
+    [refused] = place.logged("code refused, the old one runs on")
+    assert refused["faults"] == [f"{place.path}:3: functions.orders: app.py:3: KeyError: 'x'"]
+    assert len(place.logged("changed code is applied")) == 1
+
+
+async def test_the_fault_of_one_function_is_told_once_however_often_others_are_saved(place: Place) -> None:
+    """What stands on the disk unchanged is not news."""
+    async with place.watched():
+        place.unproven["orders"] = "app.py:3: KeyError: 'x'"
+        (place.folder / "orders" / "app.py").write_text(CODE * 2)
+        await place.until(lambda: place.logged("code refused, the old one runs on"))
+        for number in (1, 2):
+            (place.folder / "audit" / f"m{number}.py").write_text("")
+            await place.until(partial(lambda n: len(place.logged("changed code is applied")) == n, number))
+    assert len(place.logged("code refused, the old one runs on")) == 1
+
+
+async def test_code_that_stops_loading_while_its_function_is_busy_is_not_taken(place: Place) -> None:
+    """A sound save waits for the invocation; one after it that does not load takes its place away, and leaves the old one."""
+    async with place.watched():
+        orders = place.runtime.functions["orders"]
+        await place.until(lambda: "o" in place.bench.pollers)
+        [poller] = place.bench.pollers["o"]
+        poller.stubborn = True
+        (place.folder / "orders" / "app.py").write_text(CODE * 2)
+        await place.until(lambda: poller.surroundings.stop.requested)
+        place.unproven["orders"] = "app.py:3: KeyError: 'x'"
+        (place.folder / "orders" / "app.py").write_text(CODE * 3)
+        await place.until(lambda: place.logged("code refused, the old one runs on"))
+        poller.surroundings.stop.hurry()
+        await place.until(lambda: len(place.bench.pollers["o"]) == 2)
+        assert place.runtime.functions["orders"] is orders
+    assert not place.logged("changed code is applied")
+
+
+async def test_a_configuration_with_which_code_does_not_load_is_refused_whole(place: Place) -> None:
+    """A variable of the environment that is missing now, say: the fault stands where the function does."""
+    async with place.watched():
+        orders = place.runtime.functions["orders"]
+        place.unproven["orders"] = "app.py:3: KeyError: 'TABLE'"
+        changed = CONFIG.replace("orders: {", "orders: {environment: {TABEL: x}, ")
+        place.path.write_text(changed.replace("audit: {", "audit: {timeout: 7, "))
+        await place.until(lambda: place.logged("configuration refused, the old one runs on"))
+        assert place.runtime.functions["orders"] is orders
+        assert place.runtime.functions["audit"].model.timeout != 7
+        place.unproven.clear()
+        place.path.write_text(CONFIG.replace("orders: {", "orders: {environment: {TABLE: x}, "))
+        await place.until(lambda: place.logged("configuration reloaded"))
+        assert place.runtime.functions["orders"] is not orders
+    [refused] = place.logged("configuration refused, the old one runs on")
+    assert refused["faults"] == [f"{place.path}:3: functions.orders: app.py:3: KeyError: 'TABLE'"]
+
+
+async def test_a_reload_tries_what_it_changes_first(place: Place) -> None:
+    """Without anybody watching, too."""
+    place.runtime.services = ()
+    async with anyio.create_task_group() as group:
+        group.start_soon(place.runtime.run)
+        await place.until(lambda: "o" in place.bench.pollers)
+        orders = place.runtime.functions["orders"]
+        place.unproven["orders"] = "no"
+        place.path.write_text(CONFIG.replace("orders: {", "orders: {timeout: 9, "))
+        done = await reload_from(place.runtime, place.path)
+        assert [fault.endswith("functions.orders: no") for fault in done.faults] == [True]
+        assert place.runtime.functions["orders"] is orders
+        place.unproven.clear()
+        assert (await reload_from(place.runtime, place.path)).functions == ["orders"]
+        assert place.runtime.functions["orders"].function is place.made[-1]
+        place.runtime.stop()
+
+
+async def test_every_function_keeps_its_code_before_anything_is_changed(place: Place) -> None:
+    """Also one that nobody calls: its first invocation may come when faulty code is on the disk."""
+    place.path.write_text(CONFIG.split("event_source_mappings")[0] + "event_source_mappings: {}\n")
+    place.runtime.config = place.runtime.given = load(place.path).config
+    async with place.watched():
+        assert {name: host.function is not None for name, host in place.runtime.functions.items()} == {
+            "orders": True,
+            "audit": True,
+        }
+        assert place.runtime.copied
+
+
+async def test_a_mapping_whose_function_alone_changes_is_not_said_to_stop(place: Place) -> None:
+    """Neither while it waits for its invocations, nor when it begins; one that the configuration changes is another matter."""
+    async with place.watched():
+        await place.until(lambda: "o" in place.bench.pollers)
+        [poller] = place.bench.pollers["o"]
+        poller.stubborn = True
+        old = place.runtime.mappings["o"]
+        (place.folder / "orders" / "app.py").write_text(CODE * 2)
+        await place.until(lambda: poller.surroundings.stop.requested)
+        assert going_on(old)
+        old.pause()
+        assert not going_on(old)
+        old.resume()
+        poller.surroundings.stop.hurry()
+        await place.until(lambda: place.logged("changed code is applied"))
+        assert going_on(place.runtime.mappings["o"])
+        renewed = place.runtime.mappings["o"]
+        place.path.write_text(CONFIG.replace("function_name: orders}", "function_name: orders, batch_size: 3}"))
+        await place.until(lambda: place.logged("configuration reloaded"))
+        assert not going_on(renewed)
+        assert not going_on(place.runtime.mappings["o"])
