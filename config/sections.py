@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from config.options.shapes import options_of
-from config.settings import Aws, Console, Http, LambdaApi, Runtime
+from config.settings import DEFAULT_CHECKPOINTS, Aws, Console, Http, LambdaApi, Runtime
 from config.text.nodes import quoted
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def with_places(runtime: Runtime | None, folder: FilePath) -> Runtime:
     runtime = runtime or Runtime()
     places = {}
     if "checkpoints" not in runtime.model_fields_set:
-        places["checkpoints"] = f"sqlite:{os.path.abspath(folder / Runtime().sqlite_path)}"
+        places["checkpoints"] = f"sqlite:{os.path.abspath(folder / DEFAULT_CHECKPOINTS.removeprefix('sqlite:'))}"
     if "state" not in runtime.model_fields_set:
         places["state"] = os.path.abspath(folder / Runtime().state_folder)
     return runtime.model_copy(update=places)

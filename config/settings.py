@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from config.lease_tables import SCHEME, table_of
 from config.options.model import Model, TextKind
 
 DEFAULT_CHECKPOINTS = "sqlite:.headrace/checkpoints.db"
@@ -131,9 +132,16 @@ class Runtime(Model):
     )
 
     @property
-    def sqlite_path(self) -> Path:
-        """The checkpoint database's file."""
-        return Path(self.checkpoints.removeprefix("sqlite:"))
+    def sqlite_path(self) -> Path | None:
+        """The checkpoint database's file; None where checkpoints are in DynamoDB."""
+        scheme, _, path = self.checkpoints.partition(":")
+        return Path(path) if scheme == "sqlite" else None
+
+    def lease_table(self, mapping: str) -> str | None:
+        """The name of the table that a stream mapping's checkpoints are in; None where they are in a file."""
+        if not self.checkpoints.startswith(SCHEME):
+            return None
+        return table_of(self.checkpoints.removeprefix(SCHEME), mapping)
 
     @property
     def state_folder(self) -> Path:

@@ -65,7 +65,7 @@ def show(config: Path, mapping: str | None, as_json: bool) -> None:
     exit code is 1.
     """
     loaded = load_or_exit(config).config
-    path = loaded.runtime.sqlite_path
+    path = _file_of(loaded)
     file = _inspect(path)
     found = list(file.mappings)
     if mapping is not None:
@@ -98,7 +98,7 @@ def reset_command(config: Path, mapping: str | None, to: StartAt | None, yes: bo
     anew from what is sound in it.
     """
     loaded = load_or_exit(config).config
-    path = loaded.runtime.sqlite_path
+    path = _file_of(loaded)
     found = _remembered(path)
     names = [mapping] if mapping is not None else _stream_mappings(loaded)
     _require_known(names, loaded, found)
@@ -111,6 +111,13 @@ def reset_command(config: Path, mapping: str | None, to: StartAt | None, yes: bo
         _fail(str(error))
     for name in names:
         click.echo(f"{name}: begins at {_start(to)} when it is next started")
+
+
+def _file_of(config: Config) -> Path:
+    path = config.runtime.sqlite_path
+    if path is None:
+        _refuse(f"checkpoints are in {config.runtime.checkpoints}: this command reads files only (sqlite:PATH)")
+    return path
 
 
 def _inspect(path: Path) -> FileFound:

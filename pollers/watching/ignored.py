@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 from handlers.copies import FOLDERS
 
@@ -25,10 +29,11 @@ def ignored_file(name: str) -> bool:
     return _FILES.fullmatch(name) is not None
 
 
-def own_files(checkpoints: str, state_folder: str) -> frozenset[str]:
-    """What Headrace itself writes: checkpoints with what SQLite puts beside them, and the folder of the state.
+def own_files(checkpoints: Path | None, state_folder: Path) -> frozenset[str]:
+    """What Headrace itself writes: checkpoints in a file with what SQLite puts beside it, and the folder of the state.
 
     As absolute paths.
     """
-    found = {*(checkpoints + end for end in _BESIDE), state_folder}
+    files = () if checkpoints is None else (f"{checkpoints}{end}" for end in _BESIDE)
+    found = {*files, str(state_folder)}
     return frozenset(os.path.abspath(path) for path in found)

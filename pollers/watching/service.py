@@ -88,7 +88,7 @@ class Watching:
 
     async def _look(self) -> Tree:
         config = self._runtime.given
-        own = own_files(str(config.runtime.sqlite_path), str(config.runtime.state_folder))
+        own = own_files(config.runtime.sqlite_path, config.runtime.state_folder)
         return await to_thread.run_sync(look, self._roots(), self._path, own)
 
     def _roots(self) -> dict[str, tuple[Path, ...]]:

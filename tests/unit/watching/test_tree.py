@@ -157,7 +157,7 @@ def test_a_code_folder_of_an_ignored_name_is_watched(project: Project) -> None:
 def test_what_headrace_writes_is_not_watched(project: Project) -> None:
     """Checkpoints and state may be in the code folder; with what SQLite puts beside them."""
     project.function("orders", ".")
-    project.own = own_files(str(project.folder / "kept.db"), str(project.folder / "runtime.state"))
+    project.own = own_files(project.folder / "kept.db", project.folder / "runtime.state")
     project.looked()
     for name in ("kept.db", "kept.db-wal", "kept.db-shm", "runtime.state/state.db"):
         project.write(name)
