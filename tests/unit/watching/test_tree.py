@@ -167,6 +167,11 @@ def test_what_headrace_writes_is_not_watched(project: Project) -> None:
     assert str(project.folder / "runtime.state") not in tree.folders
 
 
+def test_checkpoints_in_a_table_are_no_file(tmp_path: Path) -> None:
+    """Only the state's folder is left out then."""
+    assert own_files(None, tmp_path / "state") == {str(tmp_path / "state")}
+
+
 def test_a_folder_that_was_made_again_is_another_to_listen_to(project: Project) -> None:
     """The system goes on to tell of the one that is gone. Meanwhile it is listened for where it was."""
     shutil.rmtree(project.folder / "orders")
