@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from config.text.places import Place
 
 
+def layer_fetched(layer: str) -> str:
+    """How what a layer holds is had, whose ARN may be known."""
+    if not layer.startswith("arn:"):
+        return "fetch it"
+    return f"fetch it (aws lambda get-layer-version-by-arn --arn {layer} shows where it is)"
+
+
 @dataclass(frozen=True, slots=True)
 class Code:
     """Where a function's code is. ``path`` is a folder or an archive that is there.

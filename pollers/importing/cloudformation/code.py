@@ -66,5 +66,14 @@ def _elsewhere(context: Context, resource: Resource, uri: Value) -> str:
     if isinstance(uri, dict) and "ImageUri" in uri:
         return "it is an image"
     if isinstance(uri, str) or (isinstance(uri, dict) and ({"S3Bucket", "Bucket"} & uri.keys())):
-        return f"its code is in S3 {use}"
+        return f"its code is in S3{_named(uri)} {use}"
     return f"where its code is cannot be known {use}"
+
+
+def _named(uri: Value) -> str:
+    """Which object in S3 it is, as the AWS CLI is told to copy it; nothing where that is not known."""
+    if isinstance(uri, str):
+        return f", {uri}"
+    parts = uri if isinstance(uri, dict) else {}
+    bucket, key = (parts.get(f"S3{name}", parts.get(name)) for name in ("Bucket", "Key"))
+    return f", s3://{bucket}/{key}" if isinstance(bucket, str) and isinstance(key, str) else ""

@@ -11,7 +11,7 @@ from config.options.shapes import options_of
 from pollers.importing.fitting import fit
 from pollers.importing.local import is_folder
 from pollers.importing.model import Member
-from pollers.importing.running import Program, environment_of, running
+from pollers.importing.running import Program, environment_of, layer_fetched, running
 from pollers.importing.values import LocalPath, Unknown, Value, text_of
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _layer_left_out(layer: Value, folder: Value, member: Member) -> str:
     else:
         which = shown if isinstance(shown, str) else "that cannot be known"
     where = "put what is in it into the code's folder" if "command" in member.options else "name its folder in layers"
-    return f"left out the layer {which}: fetch it, and {where}"
+    return f"left out the layer {which}: {layer_fetched(which)}, and {where}"
 
 
 def _layer_folder(context: Context, layer: Value) -> Value:

@@ -13,7 +13,7 @@ from pollers.importing.deployed.document import inside, without_empty
 from pollers.importing.fitting import fit
 from pollers.importing.model import Member, Origin
 from pollers.importing.placeholders import variable
-from pollers.importing.running import Program, environment_of, running
+from pollers.importing.running import Program, environment_of, layer_fetched, running
 from pollers.importing.values import Unknown, Value, text_of
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class Functions:
         if inside(logging, "log_format") == "JSON" and (block := _block(logging)):
             member.options["logging_config"] = fit(block, options_of(LoggingConfig)).options
         for layer in _layers(document.get("layers")):
-            message = f"left out the layer {layer}: fetch it, unpack it, and name its folder under layers"
+            message = f"left out the layer {layer}: {layer_fetched(layer)}, unpack it, and name its folder under layers"
             self._imported.note(document.place, member.name, message)
         self._imported.note(None, "", "roles, VPCs and file systems are not imported: a worker has Headrace's own")
 

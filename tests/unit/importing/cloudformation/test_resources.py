@@ -420,3 +420,26 @@ def test_importing_twice_gives_the_same_bytes(folder: Path) -> None:
     first, second = imported(folder, text), imported(folder, text)
     assert first.text == second.text
     assert first.notes == second.notes
+
+
+@pytest.mark.parametrize(
+    ("code", "named"),
+    [
+        ("CodeUri: 's3://bucket/key.zip'", "its code is in S3, s3://bucket/key.zip (or use"),
+        ("CodeUri: {Bucket: bucket, Key: key.zip}", "its code is in S3, s3://bucket/key.zip (or use"),
+        ("CodeUri: {Bucket: !Ref Unknown, Key: key.zip}", "its code is in S3 (or use"),
+    ],
+)
+def test_code_in_s3_is_named_where_that_is_known(folder: Path, code: str, named: str) -> None:
+    """So that it can be copied, and given with ``--code-folder``."""
+    outcome = imported(folder, function(f"Handler: app.handler, Runtime: python3.12, {code}"))
+    assert told(outcome, named), outcome.notes
+
+
+def test_how_a_layer_of_an_account_is_fetched_is_said(folder: Path) -> None:
+    """By its ARN."""
+    arn = "arn:aws:lambda:eu-west-1:123456789012:layer:common:3"
+    outcome = imported(folder, function(f"{PYTHON}, Layers: ['{arn}']"))
+    assert told(
+        outcome, f"left out the layer {arn}: fetch it (aws lambda get-layer-version-by-arn --arn {arn} shows where"
+    )
