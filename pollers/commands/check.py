@@ -37,7 +37,7 @@ def command(config: Path, online: bool) -> None:
     if online:
         from pollers.commands.check_online import check_online
 
-        sys.exit(check_online(loaded.config))
+        sys.exit(check_online(loaded))
 
 
 def report(loaded: Loaded) -> Iterator[str]:

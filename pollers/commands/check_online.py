@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from pollers.aws.findings import Finding, Level
 from pollers.aws.services.clients import AwsClients
 from pollers.clocks.skew import DOUBTFUL_SECONDS, REFUSED_SECONDS, clock_skews
 from pollers.commands.remote import on_terminal
+from pollers.commands.unshared import surroundings, unshared
 from pollers.destinations.checking import examine_targets
 from pollers.sources.checking import examine
 from pollers.sources.registry import kind_of
@@ -23,6 +25,7 @@ from pollers.sources.registry import kind_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from config import Loaded
     from config.models import Config, Mapping
     from pollers.aws.api import AwsService
 
@@ -30,9 +33,12 @@ MARKS = {Level.OK: "ok   ", Level.NOTE: "note ", Level.FAULT: "FAULT"}
 STYLES = {Level.OK: ("✓", "green"), Level.NOTE: ("•", "yellow"), Level.FAULT: ("✗", "bold red")}
 
 
-def check_online(config: Config) -> int:
+def check_online(loaded: Loaded) -> int:
     """Print every finding; 1 if there is a fault among them."""
-    found = anyio.run(findings, config)
+    found = anyio.run(findings, loaded.config)
+    alone = unshared(loaded, surroundings(os.environ))
+    if alone is not None:
+        found.append(alone)
     if on_terminal():
         _draw(found)
     else:

@@ -18,6 +18,8 @@ import structlog
 from pollers.early_signals import heed_signals_while_starting
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from config import Loaded
     from handlers.system import DescriptorLimit
     from pollers.supervisor.ending import Ending
@@ -58,7 +60,17 @@ def command(config: Path, until_idle: float | None, watch: bool) -> None:
     configure_logging(outlet=output.stderr)
     loaded = load_runnable_or_exit(config)
     _log_descriptor_limit(raise_descriptor_limit(), loaded)
+    warn_of_unshared(loaded, os.environ)
     anyio.run(partial(_run_and_leave, config, loaded, until_idle, watch=watch), backend_options=backend_options())
+
+
+def warn_of_unshared(loaded: Loaded, environ: Mapping[str, str], root: Path = Path("/")) -> None:
+    """Warn where replicas would not share their checkpoints: they cannot see each other, and their books balance."""
+    from pollers.commands.unshared import surroundings, unshared
+
+    found = unshared(loaded, surroundings(environ, root))
+    if found is not None:
+        log.warning("replicas would not share these checkpoints", problem=found.what, fix=found.fix)
 
 
 def _log_descriptor_limit(limit: DescriptorLimit, loaded: Loaded) -> None:
