@@ -1,0 +1,181 @@
+"""Keeps a replica's leases: renews them, looks what others do, and tells the engine. Each is a task that waits for no other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import structlog
+
+from pollers.checkpoints.errors import LeaseLost
+from pollers.leases.errors import OwnersElsewhere
+from pollers.leases.leases import Take
+from pollers.storage.errors import StoreUnwritable
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Awaitable, Callable
+
+    from anyio.abc import TaskGroup
+
+    from pollers.leases.replica import Replica
+
+log = structlog.stdlib.get_logger(__name__)
+
+LOOK_SECONDS = 0.5
+"""How often a replica looks for leases that were given to it."""
+WHOLE_SECONDS = 5.0
+"""How often it looks at a large table as a whole."""
+SMALL_TABLE = 100
+"""So many leases are looked at as a whole each time: a page or two cost hardly more than asking the index."""
+RETRY_SECONDS = 0.5
+"""After how long a renewal that was refused is tried again."""
+LATE_LOOK_SECONDS = 2.0
+"""The pause after a look that failed."""
+
+
+class Keeper:
+    """The tasks of ``keep``."""
+
+    def __init__(self, replica: Replica, rng: random.Random, *, with_kcl: bool = False) -> None:
+        self._replica = replica
+        self._rng = rng
+        self._with_kcl = with_kcl
+        self._renewing: set[str] = set()
+        self._told: frozenset[str] = frozenset()
+        self._problem: str | None = None
+        self._look = anyio.Event()
+        self._renew = anyio.Event()
+        self._tell = anyio.Event()
+
+    @property
+    def readable(self) -> list[str]:
+        """The shards that may be read, as far as the table tells: those that have not ended, and all of whose parents have."""
+        current = self._replica.current
+        open_ids = {shard_id for shard_id, item in current.items() if not item.checkpoint.ended}
+        return [shard_id for shard_id in open_ids if open_ids.isdisjoint(current[shard_id].checkpoint.parents)]
+
+    def take_of(self, shard_id: str) -> Take:
+        """How a lease would be taken that was seen last as it is known."""
+        item = self._replica.items[shard_id]
+        return Take(shard_id, item.counter, item.owner)
+
+    def look_again(self) -> None:
+        """Something has been written that the next look should show soon."""
+        self._look.set()
+
+    def renew_again(self) -> None:
+        """Leases have something to say at once."""
+        self._renew.set()
+
+    async def run(self, changed: Callable[[], Awaitable[None]]) -> None:
+        """Until cancelled. ``changed``: see ``MappingCheckpoints.keep``. Raises StoreError for what waiting does not cure."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._keep_renewing)
+                tasks.start_soon(self._keep_looking)
+                tasks.start_soon(self._keep_telling, changed)
+        except BaseExceptionGroup as group:
+            # The tasks raise one kind of error each; the first tells what to do.
+            raise _first(group) from None
+
+    # -- renewing --------------------------------------------------------------------------------------------------------
+
+    async def _keep_renewing(self) -> None:
+        leases, replica = self._replica.leases, self._replica
+        async with anyio.create_task_group() as tasks:
+            while True:
+                now = replica.clock()
+                due = {*leases.due(now), *(name for name in leases.mine if replica.unsaid(name))}
+                for shard_id in due - self._renewing:
+                    self._start_renewal(tasks, shard_id)
+                self._renew = anyio.Event()
+                due_at = leases.next_due()
+                wait = LOOK_SECONDS if due_at is None else min(max(due_at - now, 0.05), LOOK_SECONDS)
+                with anyio.move_on_after(wait):
+                    await self._renew.wait()
+
+    def _start_renewal(self, tasks: TaskGroup, shard_id: str) -> None:
+        self._renewing.add(shard_id)
+        tasks.start_soon(self._renewal, shard_id)
+
+    async def _renewal(self, shard_id: str) -> None:
+        try:
+            await self._replica.renew(shard_id)
+        except LeaseLost as lost:
+            log.debug("a lease was lost", shard=shard_id, error=str(lost))
+        except StoreUnwritable as error:
+            self._failed(error)
+            await anyio.sleep(RETRY_SECONDS * self._rng.uniform(0.8, 1.2))
+        else:
+            self._worked()
+        finally:
+            self._renewing.discard(shard_id)
+
+    def _failed(self, error: StoreUnwritable) -> None:
+        if self._problem is None:
+            log.warning("the lease table does not answer: what cannot be renewed in time rests", error=str(error))
+        self._problem = str(error)
+
+    def _worked(self) -> None:
+        if self._problem is not None:
+            log.info("the lease table answers again", table=self._replica.table.name)
+        self._problem = None
+
+    # -- looking ---------------------------------------------------------------------------------------------------------
+
+    async def _keep_looking(self) -> None:
+        while True:
+            pause = LOOK_SECONDS
+            try:
+                await self._look_once()
+                await self._respond()
+            except StoreUnwritable as error:
+                log.debug("a look at the lease table failed", error=str(error))
+                pause = LATE_LOOK_SECONDS
+            self._replica.tell()
+            self._compare()
+            self._look = anyio.Event()
+            await anyio.sleep(pause * self._rng.uniform(0.8, 1.2))
+
+    async def _look_once(self) -> None:
+        replica = self._replica
+        if len(replica.items) <= SMALL_TABLE or replica.clock() >= replica.looked_at + WHOLE_SECONDS:
+            await replica.look()
+        elif replica.table.indexed:
+            await replica.look_for_mine()
+        foreign = replica.leases.foreign()
+        if foreign and not self._with_kcl:
+            raise OwnersElsewhere(
+                f"{', '.join(foreign)} {'is' if len(foreign) == 1 else 'are'} at work on the lease table {replica.table.name}, "
+                "and not by Headrace: stop that application first, or set runtime.leases.with_kcl: true"
+            )
+
+    async def _respond(self) -> None:
+        """Ask for leases, and pass on what was given to a replica that leaves."""
+        replica = self._replica
+        for take in replica.leases.declined():
+            await replica.pass_on(take)
+        for asking in replica.leases.asks(self.readable, replica.clock()):
+            await replica.ask(asking)
+
+    # -- telling ---------------------------------------------------------------------------------------------------------
+
+    def _compare(self) -> None:
+        """Tell the engine, if there is something to take, or shards have come or ended."""
+        items = self._replica.current
+        shape = frozenset(f"{name} ended" if item.checkpoint.ended else name for name, item in items.items())
+        if shape != self._told or self._replica.leases.takes(self.readable):
+            self._told = shape
+            self._tell.set()
+
+    async def _keep_telling(self, changed: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await self._tell.wait()
+            self._tell = anyio.Event()
+            await changed()
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    found = group.exceptions[0]
+    return _first(found) if isinstance(found, BaseExceptionGroup) else found

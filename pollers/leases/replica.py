@@ -1,0 +1,370 @@
+"""One replica's reads and writes of leases, each of them entered into what it knows (:class:`pollers.leases.leases.Leases`).
+
+The order of an owner's writes to one lease is that of their calls: renewals and saves never meet. A write whose reply is lost is
+looked for in the table before it counts as refused. Owner ids are used once, so a lease with mine was written by me.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import anyio
+import structlog
+
+from pollers.aws.errors import AwsError, Unavailable
+from pollers.checkpoints.errors import LeaseLost
+from pollers.leases.errors import store_error
+from pollers.leases.items import ASKED, COUNTER, HANDING_OVER, OWNER, SWITCHES, ask_value, expected, read_lease
+from pollers.leases.own_part import OWN, restamped
+from pollers.leases.table import ConditionFailed
+from pollers.leases.token import SharedLease
+from pollers.storage.errors import StoreUnwritable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from pollers.leases.items import LeaseItem
+    from pollers.leases.leases import Asking, Leases, Take
+    from pollers.leases.own_part import Stamp
+    from pollers.leases.table import Item, LeaseTable
+
+log = structlog.stdlib.get_logger(__name__)
+
+TRIES = 4
+"""How often a write is made anew when it meets an earlier one of its own whose reply was lost."""
+
+Change: TypeAlias = "tuple[Item, tuple[str, ...]]"
+"""Attributes that a write sets, and those that it removes."""
+
+
+class Replica:
+    """A lease table as one replica knows it. ``clock`` is monotonic and counts suspended time.
+
+    ``items`` has what was read of each lease last; own writes count as reads. ``tokens`` are the leases held.
+    """
+
+    def __init__(self, table: LeaseTable, leases: Leases, stamp: Stamp, clock: Callable[[], float]) -> None:
+        self.table = table
+        self.leases = leases
+        self.stamp = stamp
+        self.clock = clock
+        self.items: dict[str, LeaseItem] = {}
+        self.tokens: dict[str, SharedLease] = {}
+        self.looked_at = float("-inf")
+        self._read_at: dict[str, float] = {}
+        self._locks: dict[str, anyio.Lock] = {}
+
+    @property
+    def current(self) -> dict[str, LeaseItem]:
+        """The leases of this mapping on this stream: not those of a stream before it, or that a reset has emptied."""
+        return {shard_id: item for shard_id, item in self.items.items() if self.is_current(item)}
+
+    def is_current(self, item: LeaseItem) -> bool:
+        """Whether a lease says how far this mapping is on this stream."""
+        return not item.own.reset and item.own.stamp in (None, self.stamp)
+
+    # -- looking ---------------------------------------------------------------------------------------------------------
+
+    async def look(self) -> None:
+        """Read every lease. Raises StoreError."""
+        at = self.clock()
+        try:
+            found = await self.table.scan()
+        except AwsError as error:
+            raise store_error(error, self.table.name) from error
+        now = self.clock()
+        items = [lease for item in found if (lease := read_lease(item)) is not None]
+        shown = {item.shard_id for item in items}
+        for shard_id in self.items.keys() - shown:
+            if self._read_at[shard_id] < at and shard_id not in self.leases.mine:
+                del self.items[shard_id], self._read_at[shard_id]
+        for item in items:
+            self._keep(item, at)
+        self.leases.scanned([item.seen for item in items if self.is_current(item)], at, now)
+        self.looked_at = at
+        await self._confirm_missing(shown)
+
+    async def _confirm_missing(self, shown: set[str]) -> None:
+        """Leases of mine that a scan lacks are read one by one: a scan may be older than they are."""
+        for shard_id in self.leases.mine - shown:
+            await self.read(shard_id)
+
+    async def look_for_mine(self) -> None:
+        """Read the leases that name me and are not mine, by the index. Raises StoreError."""
+        try:
+            named = await self.table.owned_by(self.leases.me)
+        except AwsError as error:
+            raise store_error(error, self.table.name) from error
+        for shard_id in named:
+            if shard_id not in self.leases.mine:
+                await self.read(shard_id)
+
+    async def read(self, shard_id: str) -> LeaseItem | None:
+        """Read one lease as it is now. Raises StoreError."""
+        at = self.clock()
+        try:
+            item = await self.table.get(shard_id)
+        except AwsError as error:
+            raise store_error(error, self.table.name) from error
+        return self.enter(shard_id, item, at)
+
+    def enter(self, shard_id: str, item: Item | None, at: float) -> LeaseItem | None:
+        """A lease as a consistent read or a reply showed it; the request was made at ``at``."""
+        lease = None if item is None else read_lease(item)
+        if lease is None:
+            self.items.pop(shard_id, None)
+            self._read_at.pop(shard_id, None)
+            self.leases.gone(shard_id)
+        else:
+            self._keep(lease, at)
+            self.leases.saw(lease.seen, at, self.clock())
+        self._tell_lost()
+        return lease
+
+    def _keep(self, item: LeaseItem, at: float) -> None:
+        known = self.items.get(item.shard_id)
+        if known is not None and self._is_older(item, known, at):
+            return
+        self.items[item.shard_id] = item
+        self._read_at[item.shard_id] = at
+
+    def _is_older(self, item: LeaseItem, known: LeaseItem, at: float) -> bool:
+        """Scans may lag behind writes. A lower counter after so long is that of a new item in the place of a deleted one."""
+        read_at = self._read_at[item.shard_id]
+        if item.counter == known.counter:
+            return at < read_at
+        return item.counter < known.counter and at < read_at + self.leases.failover
+
+    def _tell_lost(self) -> None:
+        for shard_id in self.leases.lost:
+            self.leases.dropped(shard_id)
+            token = self.tokens.pop(shard_id, None)
+            if token is not None:
+                token.lose()
+
+    def tell(self) -> None:
+        """Tell holders what was seen: that a lease is lost, or asked for."""
+        self._tell_lost()
+        for shard_id in self.leases.wanted():
+            if shard_id in self.tokens:
+                self.tokens[shard_id].wanted.set()
+
+    def _heed(self, token: SharedLease) -> None:
+        """A reply shows an ask before the next look does."""
+        if self.items[token.shard_id].seen.asked is not None and not token.wanted.is_set():
+            self.tell()
+
+    # -- an owner's writes -----------------------------------------------------------------------------------------------
+
+    async def save(self, token: SharedLease, change: Callable[[LeaseItem], Change]) -> None:
+        """Write to a lease of mine, and so renew it. Raises LeaseLost and StoreError."""
+        async with self._lock(token.shard_id):
+            await self._write(token, change, gives=False)
+            self._heed(token)
+
+    async def renew(self, shard_id: str) -> None:
+        """Show that the owner lives, if nothing else has shown it meanwhile. Raises LeaseLost and StoreError."""
+        async with self._lock(shard_id):
+            token = self.tokens.get(shard_id)
+            if token is None or (shard_id not in self.leases.due(self.clock()) and not self.unsaid(shard_id)):
+                return
+            await self._write(token, lambda item: (self._leaving_put(item), ()), gives=False)
+            self._heed(token)
+
+    def unsaid(self, shard_id: str) -> bool:
+        """Whether a lease of mine does not say yet that I am leaving."""
+        return self.leases.leaving and self.items[shard_id].own.leaving != self.leases.me
+
+    def _leaving_put(self, item: LeaseItem) -> Item:
+        if not self.leases.leaving:
+            return {}
+        return {OWN: restamped(item.raw, self.stamp, leaving=self.leases.me)}
+
+    async def give(self, token: SharedLease, change: Change = ({}, ()), *, to: str | None = None) -> None:
+        """Write to a lease of mine for the last time: it is another's then, or free. Raises LeaseLost and StoreError."""
+        put, remove = change
+        owner: Change = ({OWNER: {"S": to}}, ()) if to else ({}, (OWNER,))
+
+        def given(_item: LeaseItem) -> Change:
+            return put | owner[0], (*remove, *owner[1], HANDING_OVER, ASKED)
+
+        async with self._lock(token.shard_id):
+            await self._write(token, given, gives=True)
+            self.tokens.pop(token.shard_id, None)
+
+    async def _write(self, token: SharedLease, change: Callable[[LeaseItem], Change], *, gives: bool) -> None:
+        """``gives``: the lease is not mine any more when it is written."""
+        shard_id = token.shard_id
+        for _ in range(TRIES):
+            self._require(token)
+            known, counter = self.items[shard_id], self.leases.counter(shard_id)
+            put, remove = change(known)
+            at = self.clock()
+            try:
+                written = await self.table.update(
+                    shard_id,
+                    put={**put, COUNTER: {"N": str(counter + 1)}},
+                    remove=remove,
+                    expected=self._mine(known, counter),
+                )
+            except ConditionFailed as failed:
+                self._met(shard_id, failed.item, at)
+            except Unavailable as error:
+                if await self._took_place(shard_id, counter, at, error, gives=gives):
+                    break
+                raise store_error(error, self.table.name) from error
+            except AwsError as error:
+                raise store_error(error, self.table.name) from error
+            else:
+                self._written(shard_id, written, at, gives=gives)
+                break
+        else:
+            raise StoreUnwritable(f"the lease of shard {shard_id} in {self.table.name} changes again and again")
+        token.renewed()
+
+    def _mine(self, known: LeaseItem, counter: int) -> dict[str, dict[str, Any] | None]:
+        me = self.leases.me
+        if known.seen.checkpoint_owner == me:
+            return {COUNTER: {"N": str(counter)}, HANDING_OVER: {"S": me}}
+        return expected(counter, me)
+
+    def _require(self, token: SharedLease) -> None:
+        if self.tokens.get(token.shard_id) is not token:
+            raise LeaseLost(f"the lease of shard {token.shard_id} was taken by another owner, or given up")
+
+    def _written(self, shard_id: str, written: Item, at: float, *, gives: bool) -> None:
+        lease = read_lease(written)
+        if lease is None:
+            raise StoreUnwritable(f"the lease of shard {shard_id} in {self.table.name} is no lease any more")
+        self._keep(lease, at)
+        if gives:
+            self.leases.gave(lease.seen, at, self.clock())
+        else:
+            self.leases.took(lease.seen, at, self.clock())
+
+    def _met(self, shard_id: str, item: Item | None, at: float) -> None:
+        """A condition failed. If the lease is mine nevertheless, an earlier write of mine has taken place, whose counter is what
+        counts now. When that was is not known, so it renews nothing."""
+        lease = None if item is None else read_lease(item)
+        if lease is not None and lease.seen.holder == self.leases.me:
+            self._keep(lease, at)
+            renewed = self.leases.until(shard_id) - self.leases.failover
+            self.leases.took(lease.seen, renewed, self.clock())
+        else:
+            self.enter(shard_id, item, at)
+
+    async def _took_place(self, shard_id: str, counter: int, at: float, error: AwsError, *, gives: bool) -> bool:
+        """Whether a write without a reply has taken place. Raises StoreError when that cannot be found out."""
+        log.debug("no reply to a write of a lease: it is looked for", shard=shard_id, error=str(error))
+        asked_at = self.clock()
+        try:
+            item = await self.table.get(shard_id)
+        except AwsError as again:
+            raise store_error(again, self.table.name) from again
+        lease = None if item is None else read_lease(item)
+        if gives and (lease is None or lease.seen.holder != self.leases.me):
+            if lease is None:
+                self.enter(shard_id, item, asked_at)
+            else:
+                self._keep(lease, asked_at)
+                self.leases.gave(lease.seen, asked_at, self.clock())
+            return True
+        if not gives and lease is not None and lease.seen.holder == self.leases.me and lease.counter > counter:
+            self._keep(lease, asked_at)
+            self.leases.took(lease.seen, at, self.clock())
+            return True
+        if lease is None or lease.seen.holder != self.leases.me:
+            self.enter(shard_id, item, asked_at)
+        return False
+
+    # -- taking and asking -----------------------------------------------------------------------------------------------
+
+    async def take(self, take: Take, change: Callable[[LeaseItem], Change]) -> SharedLease | None:
+        """Take a lease; None when another was faster, or nothing was heard. Raises StoreError for what waiting does not cure."""
+        known = self.items.get(take.shard_id)
+        if known is None or known.counter != take.counter:
+            return None
+        put, remove = change(known)
+        put = put | {OWNER: {"S": self.leases.me}, COUNTER: {"N": str(take.counter + 1)}}
+        if take.owner not in (None, self.leases.me):
+            put[SWITCHES] = {"N": str(known.switches + 1)}
+        async with self._lock(take.shard_id):
+            at = self.clock()
+            try:
+                item: Item | None = await self.table.update(
+                    take.shard_id,
+                    put=put,
+                    remove=(*remove, HANDING_OVER, ASKED),
+                    expected=expected(take.counter, take.owner),
+                )
+            except ConditionFailed as failed:
+                item = failed.item
+            except AwsError as error:
+                item = await self._after_lost_take(take, error)
+            return self._taken(take, item, at)
+
+    async def _after_lost_take(self, take: Take, error: AwsError) -> Item | None:
+        if not isinstance(error, Unavailable):
+            raise store_error(error, self.table.name) from error
+        try:
+            return await self.table.get(take.shard_id)
+        except AwsError as again:
+            raise store_error(again, self.table.name) from again
+
+    def _taken(self, take: Take, item: Item | None, at: float) -> SharedLease | None:
+        lease = None if item is None else read_lease(item)
+        if lease is None or lease.owner != self.leases.me or lease.counter <= take.counter:
+            self.enter(take.shard_id, item, at)
+            return None
+        self._keep(lease, at)
+        self.leases.took(lease.seen, at, self.clock())
+        return self.grant(take.shard_id)
+
+    def grant(self, shard_id: str) -> SharedLease:
+        """A new token for a lease of mine; an earlier one is lost."""
+        earlier = self.tokens.get(shard_id)
+        self.tokens[shard_id] = token = SharedLease(shard_id, self.leases, self.clock)
+        if earlier is not None:
+            earlier.lose()
+        return token
+
+    async def ask(self, asking: Asking) -> None:
+        """Ask for a lease, go on asking, or stop asking. Raises StoreError."""
+        put = {} if asking.ask is None else {ASKED: ask_value(asking.ask)}
+        before: Mapping[str, dict[str, Any] | None] = {
+            ASKED: None if asking.before is None else ask_value(asking.before)
+        }
+        at = self.clock()
+        try:
+            item: Item | None = await self.table.update(
+                asking.shard_id,
+                put=put,
+                remove=() if put else (ASKED,),
+                expected={OWNER: {"S": asking.owner}, **before},
+            )
+        except ConditionFailed as failed:
+            item = failed.item
+        except AwsError as error:
+            raise store_error(error, self.table.name) from error
+        self.enter(asking.shard_id, item, at)
+
+    async def pass_on(self, take: Take) -> None:
+        """Give a lease, that was given to me while I leave, to the next one. Raises StoreError."""
+        to = self.leases.successor(take.shard_id)
+        at = self.clock()
+        try:
+            item: Item | None = await self.table.update(
+                take.shard_id,
+                put={COUNTER: {"N": str(take.counter + 1)}} | ({OWNER: {"S": to}} if to else {}),
+                remove=() if to else (OWNER,),
+                expected=expected(take.counter, take.owner),
+            )
+        except ConditionFailed as failed:
+            item = failed.item
+        except AwsError as error:
+            raise store_error(error, self.table.name) from error
+        self.enter(take.shard_id, item, at)
+
+    def _lock(self, shard_id: str) -> anyio.Lock:
+        return self._locks.setdefault(shard_id, anyio.Lock(fast_acquire=True))

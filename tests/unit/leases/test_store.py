@@ -1,0 +1,342 @@
+"""The store that replicas share, on a table in memory under virtual time."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import anyio
+import pytest
+
+from pollers.aws.api import StartAt
+from pollers.checkpoints.errors import LeaseLost
+from pollers.checkpoints.store import ShardCheckpoint
+from pollers.clocks.clock import loop_time
+from pollers.leases.errors import OwnersElsewhere
+from pollers.storage.errors import StoreUnreadable, StoreUnwritable
+from tests.unit.leases.replicas import FAILOVER, IDENTITY, replica, store_on
+from tests.worlds import virtual_time
+from tests.worlds.lease_table import MemoryLeaseTable, Rates
+from tests.worlds.virtual_time import eventually
+
+SECOND = "arn:aws:kinesis:us-east-1:000000000000:stream/clicks@1800000000"
+
+
+@virtual_time.test
+async def test_two_replicas_share_the_shards() -> None:
+    """The second asks for its half and is given it, by name, without a pause."""
+    table = MemoryLeaseTable()
+    async with replica(table, "a") as a:
+        await eventually(lambda: len(a.held) == 4, within=1)
+        async with replica(table, "b") as b:
+            await eventually(lambda: len(a.held) == len(b.held) == 2, within=3 * FAILOVER)
+            before = (list(a.held), list(b.held))
+            await anyio.sleep(10 * FAILOVER)
+            assert (list(a.held), list(b.held)) == before
+            assert [*a.lost, *b.lost] == []
+
+
+@virtual_time.test
+async def test_a_replica_that_stops_is_followed_at_once() -> None:
+    """Whoever is named looks every half second."""
+    table = MemoryLeaseTable()
+    async with replica(table, "a") as a, replica(table, "b") as b:
+        await eventually(lambda: len(a.held) == len(b.held) == 2, within=3 * FAILOVER)
+        stopped = loop_time()
+        await a.stop()
+        await eventually(lambda: len(b.held) == 4, within=FAILOVER)
+        assert max(when for when, _ in b.taken) - stopped < 1.0
+
+
+@virtual_time.test
+async def test_the_shards_of_a_dead_replica_are_taken_within_two_failovers() -> None:
+    """It said nothing, so its time has to run out."""
+    table = MemoryLeaseTable()
+    async with replica(table, "b") as b:
+        async with replica(table, "a") as a:
+            await eventually(lambda: len(a.held) == len(b.held) == 2, within=3 * FAILOVER)
+        died = loop_time()
+        await eventually(lambda: len(b.held) == 4, within=3 * FAILOVER)
+        assert loop_time() - died <= 2 * FAILOVER
+
+
+@virtual_time.test
+async def test_the_next_owner_finds_what_was_saved_last() -> None:
+    """Also what is done by lanes above the checkpoint, or a window."""
+    table = MemoryLeaseTable()
+    async with replica(table, "a", shards=1) as a, replica(table, "b") as b:
+        await eventually(lambda: len(a.held) == 1, within=1)
+        await a.save("shard-0", "17")
+        await a.stop()
+        await eventually(lambda: len(b.held) == 1, within=FAILOVER)
+        assert (await b.checkpoints.load())["shard-0"] == ShardCheckpoint("17")
+
+
+@virtual_time.test
+async def test_an_owner_that_was_cut_off_starts_nothing_and_its_late_write_changes_nothing() -> None:
+    """Scenario 1: its time runs out before another takes its leases, and the fence holds its save."""
+    table = MemoryLeaseTable()
+    async with replica(table, "a", shards=2) as a:
+        await eventually(lambda: len(a.in_time) == 2, within=1)
+        table.cut_off.add("a")
+        async with replica(table, "b") as b:
+            leases = dict(a.held)
+            seen: list[tuple[int, int]] = []
+            while len(b.held) < 2:
+                seen.append((len(a.in_time), len(b.in_time)))
+                await anyio.sleep(0.05)
+            assert all(mine == 0 or theirs == 0 for mine, theirs in seen)
+            await b.save("shard-0", "9")
+            table.cut_off.clear()
+            with pytest.raises(LeaseLost):
+                await a.checkpoints.save(leases["shard-0"], ShardCheckpoint("3"))
+            await eventually(lambda: sorted(a.lost) == ["shard-0", "shard-1"], within=FAILOVER)
+            assert table.items["shard-0"]["checkpoint"] == {"S": "9"}
+
+
+@virtual_time.test
+async def test_an_owner_that_was_cut_off_alone_goes_on_when_the_table_answers_again() -> None:
+    """Scenario 5: nobody took anything, so nothing is lost; meanwhile nothing is started."""
+    table = MemoryLeaseTable()
+    async with replica(table, "a") as a:
+        await eventually(lambda: len(a.in_time) == 4, within=1)
+        table.cut_off.add("a")
+        await anyio.sleep(FAILOVER + 1)
+        assert a.in_time == set()
+        waited: list[str] = []
+
+        async def wait(shard_id: str) -> None:
+            await a.held[shard_id].until_in_time()
+            waited.append(shard_id)
+
+        async with anyio.create_task_group() as group:
+            for shard_id in a.held:
+                group.start_soon(wait, shard_id)
+            table.cut_off.clear()
+        assert len(waited) == len(a.in_time) == 4
+        assert a.lost == []
+
+
+@virtual_time.test
+async def test_lost_replies_cost_no_lease() -> None:
+    """Scenario 6: whatever took place without a reply is recognised as ours."""
+    table = MemoryLeaseTable(seed=4)
+    async with replica(table, "a", shards=3, rates=Rates()) as a:
+        await eventually(lambda: len(a.held) == 3, within=1)
+        a.handle.rates = Rates(reply_lost=0.3, latency_seconds=(0.001, 0.002))
+        for number in range(1, 30):
+            for shard_id in list(a.held):
+                with suppress(StoreUnwritable):
+                    await a.save(shard_id, str(number))
+            await anyio.sleep(0.2)
+        a.handle.rates = Rates()
+        assert a.lost == []
+        for shard_id in a.held:
+            await a.save(shard_id, "99")
+        assert {item["checkpoint"]["S"] for item in table.items.values()} == {"99"}
+
+
+@virtual_time.test
+async def test_renewals_and_saves_never_meet() -> None:
+    """Scenario 7: no condition of a lone replica ever fails."""
+    table = MemoryLeaseTable()
+    async with replica(table, "a", failover_seconds=1.0) as a:
+        await eventually(lambda: len(a.held) == 4, within=1)
+        for number in range(200):
+            async with anyio.create_task_group() as group:
+                for shard_id in a.held:
+                    group.start_soon(a.save, shard_id, str(number))
+        assert not [entry for entry in table.log if entry.outcome == "unmet"]
+
+
+@virtual_time.test
+async def test_a_lease_deleted_by_hand_is_lost() -> None:
+    """Scenario 14: the engine pins the shard anew."""
+    table = MemoryLeaseTable()
+    async with replica(table, "a", shards=2) as a:
+        await eventually(lambda: len(a.held) == 2, within=1)
+        table.delete_by_hand("shard-0")
+        await eventually(lambda: a.lost == ["shard-0"], within=FAILOVER)
+        assert "shard-0" not in table.items
+
+
+@virtual_time.test
+async def test_a_released_lease_stays_released() -> None:
+    """Scenario 15: the last renewal comes before the release or not at all."""
+    table = MemoryLeaseTable()
+    async with replica(table, "a", failover_seconds=1.0) as a:
+        await eventually(lambda: len(a.held) == 4, within=1)
+        await anyio.sleep(0.29)
+        await a.stop()
+        counters = {key: item["leaseCounter"] for key, item in table.items.items()}
+        await anyio.sleep(5)
+        assert {key: item["leaseCounter"] for key, item in table.items.items()} == counters
+        assert all("leaseOwner" not in item for item in table.items.values())
+
+
+@virtual_time.test
+async def test_an_end_is_written_after_the_children_and_seen_by_the_others() -> None:
+    """Scenario 12: whoever reads the children reads them once, after the parent."""
+    table = MemoryLeaseTable()
+    async with replica(table, "a", shards=1) as a, replica(table, "b") as b:
+        await eventually(lambda: len(a.held) == 1, within=1)
+        lease = a.held.pop("shard-0")
+        children = {f"shard-{number}": ShardCheckpoint(parents=("shard-0",)) for number in (1, 2)}
+        await a.checkpoints.end(lease, ShardCheckpoint("7"), children)
+        await eventually(lambda: len(a.held) == len(b.held) == 1, within=3 * FAILOVER)
+        writes = [entry for entry in table.writes() if entry.operation == "add" or "childShardIds" in entry.put]
+        assert [entry.key for entry in writes][:1] == ["shard-0"]
+        assert sorted(entry.key for entry in writes[1:3]) == ["shard-1", "shard-2"]
+        parent = table.items["shard-0"]
+        assert parent["checkpoint"] == {"S": "SHARD_END"}
+        assert parent["childShardIds"] == {"SS": ["shard-1", "shard-2"]}
+        assert "leaseOwner" not in parent
+        assert table.items["shard-1"]["parentShardId"] == {"SS": ["shard-0"]}
+
+
+@virtual_time.test
+async def test_replicas_that_start_at_once_read_from_one_position() -> None:
+    """Whoever pins the first shard decides for all: a record between two starts would be lost else."""
+    table = MemoryLeaseTable(exists=False, creation_seconds=0.5)
+    kept: list[dict[str, ShardCheckpoint]] = []
+    fresh: list[bool] = []
+    all_open = anyio.Event()
+
+    async def start(name: str, when: float) -> None:
+        at = StartAt("AT_TIMESTAMP", timestamp=when)
+        # The last shard ended between the first start and the second.
+        pins = {f"shard-{number}": ShardCheckpoint(start=at, ended=number == 4 and when > 1) for number in range(5)}
+        async with store_on(table.handle(name), name=name) as store:
+            opened = await store.open("clicks", IDENTITY)
+            fresh.append(opened.fresh)
+            if len(fresh) == 4:
+                all_open.set()
+            await all_open.wait()
+            await opened.checkpoints.pin(pins)
+            kept.append(await opened.checkpoints.load())
+
+    async with anyio.create_task_group() as group:
+        for number, name in enumerate("abcd", 1):
+            group.start_soon(start, name, float(number))
+    assert table.made == 1
+    assert all(fresh)
+    starts = {checkpoint.start.timestamp for one in kept for checkpoint in one.values()}
+    assert len(starts) == 1
+    assert starts != {1.0} or not any(one["shard-4"].ended for one in kept)
+
+
+@virtual_time.test
+async def test_a_pin_that_was_cut_off_is_completed_from_the_same_position() -> None:
+    """A shard without a lease and without known parents belongs to the first start."""
+    table = MemoryLeaseTable()
+    at = StartAt("AT_TIMESTAMP", timestamp=1.0)
+    async with store_on(table.handle("a")) as store:
+        await (await store.open("clicks", IDENTITY)).checkpoints.pin({"shard-0": ShardCheckpoint(start=at)})
+    async with store_on(table.handle("b")) as store:
+        opened = await store.open("clicks", IDENTITY)
+        assert not opened.fresh
+        later = {"shard-1": ShardCheckpoint(), "shard-2": ShardCheckpoint(parents=("shard-0",))}
+        await opened.checkpoints.pin(later)
+        assert await opened.checkpoints.load() == {
+            "shard-0": ShardCheckpoint(start=at),
+            "shard-1": ShardCheckpoint(start=at),
+            "shard-2": ShardCheckpoint(parents=("shard-0",)),
+        }
+
+
+@virtual_time.test
+async def test_an_ended_parent_whose_lease_was_deleted_is_not_read_again() -> None:
+    """Scenario 13: the listing shows it still, but its child has begun."""
+    table = MemoryLeaseTable()
+    async with store_on(table.handle("a")) as store:
+        opened = await store.open("clicks", IDENTITY)
+        await opened.checkpoints.pin({"shard-1": ShardCheckpoint(parents=("shard-0",))})
+        await opened.checkpoints.pin({"shard-0": ShardCheckpoint()})
+        assert (await opened.checkpoints.load())["shard-0"].ended
+        assert await opened.checkpoints.take_leases(["shard-0"]) == {}
+
+
+@virtual_time.test
+async def test_another_mapping_s_table_is_refused() -> None:
+    """Scenario 20: its checkpoints would be moved by both."""
+    table = MemoryLeaseTable("leases")
+    async with replica(table, "a"), store_on(table.handle("b")) as store:
+        with pytest.raises(StoreUnreadable, match="that of the mapping clicks: give other a table of its own"):
+            await store.open("other", IDENTITY)
+
+
+@virtual_time.test
+async def test_another_stream_s_table_is_refused() -> None:
+    """Scenario 20: two environments with one table."""
+    table = MemoryLeaseTable()
+    async with replica(table, "a"), store_on(table.handle("b")) as store:
+        with pytest.raises(StoreUnreadable, match="that of another stream"):
+            await store.open("clicks", IDENTITY.replace("us-east-1", "eu-west-1"))
+
+
+@virtual_time.test
+async def test_a_stream_made_again_starts_afresh() -> None:
+    """Scenario 21: the same shard ids, with nothing done; shards of before are gone from the table."""
+    table = MemoryLeaseTable()
+    async with replica(table, "a") as a:
+        await eventually(lambda: len(a.held) == 4, within=1)
+        await a.save("shard-0", "5")
+        await a.stop()
+    async with replica(table, "b", shards=2, identity=SECOND) as b:
+        assert (b.opened.fresh, b.opened.previous_identity) == (True, IDENTITY)
+        assert await b.checkpoints.load() == {"shard-0": ShardCheckpoint(), "shard-1": ShardCheckpoint()}
+        assert sorted(table.items) == ["shard-0", "shard-1"]
+
+
+@virtual_time.test
+async def test_a_stream_made_again_waits_for_the_replicas_of_the_first_one() -> None:
+    """They are told nothing, but they cannot be read over."""
+    table = MemoryLeaseTable()
+    async with replica(table, "a") as a:
+        await eventually(lambda: len(a.held) == 4, within=1)
+        async with store_on(table.handle("b")) as store:
+            with pytest.raises(OwnersElsewhere, match="headrace/"):
+                await store.open("clicks", SECOND)
+    async with store_on(table.handle("b")) as store:
+        assert (await store.open("clicks", SECOND)).fresh
+
+
+@virtual_time.test
+async def test_a_large_table_is_looked_at_by_its_index() -> None:
+    """A whole look every five seconds; leases that are given away are found every half second."""
+    table = MemoryLeaseTable(page_items=50)
+    async with replica(table, "a", shards=120) as a, replica(table, "b") as b:
+        await eventually(lambda: len(a.held) + len(b.held) == 120 and len(b.held) > 50, within=10 * FAILOVER)
+        before, begun = b.handle.spent.calls["scan"], loop_time()
+        await anyio.sleep(2 * FAILOVER)
+        assert b.handle.spent.calls["scan"] - before < 3 * (loop_time() - begun) / 3
+        stopped = loop_time()
+        await a.stop()
+        await eventually(lambda: len(b.held) == 120, within=FAILOVER)
+        assert max(when for when, _ in b.taken) - stopped < 2.0
+
+
+@virtual_time.test
+async def test_forgetting_a_mapping_deletes_its_leases_only_when_nobody_else_has_one() -> None:
+    """Others may go on reading what was deleted here alone."""
+    table = MemoryLeaseTable()
+    async with replica(table, "a", shards=2) as a:
+        await eventually(lambda: len(a.held) == 2, within=1)
+        async with store_on(table.handle("b")) as store:
+            await store.forget("clicks")
+            assert len(table.items) == 2
+            await a.stop()
+            await store.forget("clicks")
+            assert table.items == {}
+
+
+@virtual_time.test
+async def test_opening_again_frees_what_was_held_before() -> None:
+    """A mapping that restarts here need not wait for its own leases to expire."""
+    table = MemoryLeaseTable()
+    async with store_on(table.handle("a")) as store:
+        first = (await store.open("clicks", IDENTITY)).checkpoints
+        await first.pin({"shard-0": ShardCheckpoint()})
+        lease = (await first.take_leases(["shard-0"]))["shard-0"]
+        second = (await store.open("clicks", IDENTITY)).checkpoints
+        assert lease.lost.is_set()
+        assert set(await second.take_leases(["shard-0"])) == {"shard-0"}
