@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import copy
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from config import load
 from tests.helm import CHART, NEWEST, OLDEST, Rendered, custom_faults, helm, kubernetes_faults, rendered
@@ -369,3 +371,16 @@ def test_notes_say_what_is_lost_without_a_volume(tmp_path: Path) -> None:
     notes = done.stdout.partition("NOTES:")[2]
     assert "WARNING: there is no volume" in notes
     assert "runtime.shutdown_grace is 5 s, and the longest function timeout 60 s" in notes
+
+
+def test_the_values_of_the_document_render(tmp_path: Path) -> None:
+    """Each block of values in docs/kubernetes.md, upon the first one."""
+    document = (CHART.parents[2] / "docs" / "kubernetes.md").read_text()
+    whole, *more = (
+        yaml.safe_load(block) for block in re.findall(r"```yaml\n# values.yaml\n(.*?)```", document, re.DOTALL)
+    )
+    assert more
+    for values in (whole, *({**whole, **one} for one in more)):
+        found = rendered(values, tmp_path)
+        assert pod(found)["terminationGracePeriodSeconds"] == 75
+        assert int(environment(found)["HEADRACE_REPLICAS"]) > 1

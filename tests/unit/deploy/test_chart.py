@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 CHART = ROOT / "deploy" / "helm" / "headrace"
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
+DOCUMENT = (ROOT / "docs" / "kubernetes.md").read_text()
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 TEMPLATES = "\n".join(file.read_text() for file in sorted((CHART / "templates").iterdir()))
 
@@ -85,4 +86,17 @@ def test_the_rule_that_matters_most_is_the_first_that_is_read() -> None:
     """In the values and in the document: what two replicas do with checkpoints in SQLite."""
     said = "Two replicas with checkpoints in SQLite process every stream record twice"
     assert said in (CHART / "values.yaml").read_text()[:600]
-    assert said in (ROOT / "docs" / "kubernetes.md").read_text()[:200]
+    assert said in DOCUMENT[:200]
+    assert "process every stream record twice" in (ROOT / "docs" / "checkpoints.md").read_text()[:200]
+
+
+def test_the_policy_of_the_document_permits_what_the_table_of_permissions_lists() -> None:
+    """For the sources of the example and for the table, on its indexes too."""
+    policy = json.loads(re.findall(r"```json\n(.*?)```", DOCUMENT, re.DOTALL)[0])
+    table = (ROOT / "docs" / "operations.md").read_text()
+    listed = {"sqs": "SQS", "kinesis": "Kinesis", "dynamodb": "checkpoints in DynamoDB"}
+    for statement in policy["Statement"]:
+        service = statement["Action"][0].partition(":")[0]
+        [row] = [line for line in table.splitlines() if line.startswith(f"| {listed[service]} | `")]
+        assert sorted(statement["Action"]) == sorted(f"{service}:{action}" for action in re.findall(r"`(\w+)`", row))
+    assert any(resource.endswith("/index/*") for resource in policy["Statement"][-1]["Resource"])
