@@ -110,10 +110,12 @@ def _of_shards(board: MappingBoard, used: float, now: float) -> Sizing:
 def _age(shard: Shard, now: float, *, busy: bool) -> float:
     """How old the shard's oldest record is that is not done, as far as it is known, in seconds.
 
-    Either the reader is behind, and gets further behind while it does not read; or the reader is not, and a batch is.
+    Either the reader is behind, and gets further behind while it does not read; or a batch is. Between two batches the age of the
+    last one counts while the reader brings records: some services do not say how far behind a reader is.
     """
     age = shard.behind + max(0.0, now - shard.read_at) if shard.behind else 0.0
-    return max(age, shard.batch_age) if busy or now - shard.batch_at < BATCH_AGE_SECONDS else age
+    counts = busy or (not shard.idle and now - shard.batch_at < BATCH_AGE_SECONDS)
+    return max(age, shard.batch_age) if counts else age
 
 
 def _parents_ended(shards: dict[str, Shard], shard: Shard) -> bool:

@@ -148,6 +148,17 @@ def test_a_batch_that_fails_again_and_again_is_a_backlog() -> None:
     assert story.stream(801).backlog_seconds == 0
 
 
+def test_a_shard_that_is_read_to_its_tip_and_done_has_no_backlog() -> None:
+    """At once, however old the records of its last batch were; while the reader still brings records, they count (DynamoDB)."""
+    story = Story().at(0, ShardSeen("a"), reading("a"), Polled("a", 9))
+    story.at(1, Invoking("a", ["1"], "r", 1, iterator_age_seconds=26.0), Invoked("a", ["1"], "r", Outcome.SUCCESS, 0.1))
+    assert story.stream(2).backlog_seconds == 26
+    story.at(3, Polled("a", 0))
+    assert story.stream(3).backlog_seconds == 0
+    story.at(4, Invoking("a", ["2"], "r", 1, iterator_age_seconds=5.0), Polled("a", 0))
+    assert story.stream(4).backlog_seconds == 5
+
+
 def test_open_shards_are_those_that_can_be_read_now() -> None:
     """A child waits for its parents, and a replica that waits for it does nothing. An ended shard is none."""
     story = Story().at(0, ShardSeen("a"), ShardSeen("b", ["a"]), ShardSeen("c", ["a"]), ShardSeen("d", ["long-gone"]))
