@@ -22,6 +22,10 @@ LONGEST_SECONDS = 14 * 86_400.0
 """SQS keeps no message longer, so no backlog is."""
 
 
+READING = frozenset({State.POLLING, State.WAITING_FOR_ROOM, State.BACKING_OFF})
+"""What the task of a shard does that is read here; the others say why it is not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sizing:
     """One mapping's numbers on this replica, or those of all its mappings.
@@ -93,7 +97,7 @@ def _of_shards(board: MappingBoard, used: float, now: float) -> Sizing:
     for name, task in board.tasks.items():
         if name not in shards:
             busy.add(name.rpartition("/")[0])  # a lane of the shard, which waits with a batch
-        elif task.doing.state is not State.WAITING_FOR_PARENT:
+        elif task.doing.state in READING:
             read.add(name)
     behind, readable, owned = 0.0, 0, 0
     for name, shard in shards.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -166,6 +167,14 @@ def test_open_shards_are_those_that_can_be_read_now() -> None:
     assert (story.stream(1).open_shards, story.stream(1).owned_shards) == (2, 1)
     story.at(2, ShardEnded("a"), Doing("a", State.ENDED), reading("b"))
     assert (story.stream(2).open_shards, story.stream(2).owned_shards) == (3, 1)
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_shard_is_owned_while_it_is_read(state: State) -> None:
+    """One that waits for its parent, or that others read, has a task too, which says so."""
+    story = Story().at(0, ShardSeen("a"), Doing("a", state), Polled("a", 9, 3.0))
+    owned = state in (State.POLLING, State.WAITING_FOR_ROOM, State.BACKING_OFF)
+    assert story.stream(0) == Sizing(3.0 if owned else 0.0, 0.0, 1, int(owned))
 
 
 def test_a_shard_whose_last_records_are_with_the_function_is_still_owned() -> None:
