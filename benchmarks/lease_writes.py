@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from pollers.leases import Item
 
-CALLS = 3_000
-WARM_UP = 300
+CALLS = 600
+WARM_UP = 60
 KEY = "shardId-000000000001"
 ME = {"S": "headrace/orders-7d9c5b7c6f-x2x4q/1/5f3c9a"}
 ITEM: Item = {
