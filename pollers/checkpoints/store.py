@@ -149,12 +149,14 @@ class Opened:
     ``fresh``: nothing was ever pinned on this stream; the starting position must be pinned. ``previous_identity``:
     fresh, and the mapping has read another stream (or an earlier one of the same name) before. ``start``: the position
     of ``headrace checkpoints reset --to``, used in place of the configured one when a fresh mapping is pinned.
+    ``counts_user_records``: the store wants to be told of aggregates, as ``ShardCheckpoint.user_record``.
     """
 
     checkpoints: MappingCheckpoints
     fresh: bool
     previous_identity: str | None = None
     start: StartAt | None = None
+    counts_user_records: bool = False
 
 
 class CheckpointStore(Protocol):

@@ -256,6 +256,8 @@ class State(StrEnum):
     WAITING_FOR_PARENT = "waiting for parent"
     WAITING_FOR_ROOM = "waiting for room"
     WAITING_FOR_WRITE = "waiting for a checkpoint to be written"
+    WAITING_FOR_LEASE = "waiting for the lease of its shard to be renewed"
+    READ_ELSEWHERE = "read by another replica"
     BACKING_OFF = "backing off"
     RETRYING = "retrying"
     INVOKING = "invoking"

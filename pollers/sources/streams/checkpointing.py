@@ -10,30 +10,34 @@ import structlog
 
 from pollers.checkpoints.errors import LeaseLost
 from pollers.engine.backoff import Backoff
-from pollers.engine.stop import Stop
 from pollers.storage.errors import StoreUnwritable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from random import Random
 
     from pollers.checkpoints.store import Lease, MappingCheckpoints, ShardCheckpoint
+    from pollers.engine.stop import Stop
     from pollers.sources.streams.progress import Step
     from pollers.sources.streams.shard_states import ShardLife
 
 log = structlog.stdlib.get_logger(__name__)
 
 LAST_SECONDS = 2.0
-"""For how long a store that refuses is asked again when the poller ends."""
+"""For how long a store that refuses is asked again when the poller stops and a shard's batches have ended."""
 LAST_TRY_SECONDS = 0.25
 
 
 class CheckpointedShard(Protocol):
-    """A shard whose checkpoint is written. ``saving`` is held from the reading of what is done until the write is booked."""
+    """A shard whose checkpoint is written. ``saving`` is held from the reading of what is done until the write is booked.
+
+    ``gone``: it has been let go of, so that nothing is written of it any more. (Its ``life`` goes on, with whoever reads it next.)
+    """
 
     lease: Lease
     life: ShardLife
     kept: ShardCheckpoint
+    gone: bool
     saving: anyio.Lock
 
     def checkpoint(self) -> tuple[Step, ShardCheckpoint] | None:
@@ -69,7 +73,6 @@ class CheckpointWriter:
         self._stop = stop
         self._backoff = Backoff(random, initial=0.5, maximum=10.0)
         self._report = report
-        self._ending = Stop()
         self.interval_seconds = interval_seconds
         self.problem: str | None = None
         self._dirty: dict[CheckpointedShard, None] = {}
@@ -83,8 +86,8 @@ class CheckpointWriter:
             self._moved.set()
 
     async def run(self) -> None:
-        """Write until :meth:`last` is called: also while a stop waits for what runs, which a kill may cut short."""
-        while not self._ending.requested:
+        """Write until cancelled: also while a stop waits for what runs, which a kill may cut short."""
+        while True:
             await self._moved.wait()
             self._moved = anyio.Event()
             problem = await self.flush()
@@ -99,7 +102,7 @@ class CheckpointWriter:
             wait = self._backoff.next()
             self._refused(problem, wait)
         if problem is not None or self.interval_seconds:
-            await self._ending.sleep(self.interval_seconds if problem is None else wait)
+            await anyio.sleep(self.interval_seconds if problem is None else wait)
 
     def _refused(self, problem: StoreUnwritable, wait: float) -> None:
         self.problem = str(problem)
@@ -131,22 +134,52 @@ class CheckpointWriter:
             refused.append(problem)
             self._dirty[shard] = None
 
-    async def last(self) -> None:
-        """Write what is left when the poller ends. Raises StoreUnwritable when the store goes on refusing."""
-        self._ending.request()
-        self._moved.set()
-        deadline = anyio.current_time() + LAST_SECONDS
-        while (problem := await self.flush()) is not None:
-            if anyio.current_time() >= deadline:
-                raise problem
-            await anyio.sleep(LAST_TRY_SECONDS)
+    async def last(self, shard: CheckpointedShard) -> None:
+        """Write what is left of a shard whose tasks have ended. Raises StoreUnwritable when the poller stops and the store goes on
+        refusing."""
+        await self._insist(lambda: self.save(shard), shard.lease)
+        self._dirty.pop(shard, None)
+
+    async def release(self, lease: Lease) -> None:
+        """Give a lease up, with the same patience."""
+
+        async def give_up() -> None:
+            await self._checkpoints.release([lease])
+            self._worked()
+
+        await self._insist(give_up, lease)
+
+    async def _insist(self, write: Callable[[], Awaitable[None]], lease: Lease) -> None:
+        """Make a write until it works or the lease is lost; while the poller stops, no longer than ``LAST_SECONDS``."""
+        deadline: float | None = None
+        while not lease.lost.is_set():
+            try:
+                await write()
+            except StoreUnwritable as problem:
+                deadline = await self._wait_to_insist(problem, deadline)
+            else:
+                return
+
+    async def _wait_to_insist(self, problem: StoreUnwritable, deadline: float | None) -> float | None:
+        """Wait before a write is tried again; returns the time after which a stop waits no longer. Raises ``problem`` then."""
+        if not self._stop.requested:
+            wait = self._backoff.next()
+            self._refused(problem, wait)
+            await self._stop.sleep(wait)
+            return None
+        now = anyio.current_time()
+        if deadline is not None and now >= deadline:
+            raise problem
+        await anyio.sleep(LAST_TRY_SECONDS)
+        return now + LAST_SECONDS if deadline is None else deadline
 
     async def save(self, shard: CheckpointedShard) -> None:
         """Move one shard's checkpoint as far as it can be moved. Raises StoreUnwritable."""
         async with shard.saving:
-            moved = shard.checkpoint()
-            if shard.life.lost:
+            # Lost, or let go: what is to be written now is another's to write, perhaps under a lease that is released already.
+            if shard.gone or not shard.life.ours:
                 return
+            moved = shard.checkpoint()
             if moved is None:
                 shard.nothing_to_write()
                 return
@@ -158,7 +191,9 @@ class CheckpointWriter:
             except LeaseLost as lost:
                 self._give_up(shard, lost)
                 return
-            shard.saved(step, checkpoint)
+            # A shard that was lost meanwhile has given its records back already: they are another's, whatever was written.
+            if not shard.gone:
+                shard.saved(step, checkpoint)
 
     async def end(self, shard: CheckpointedShard, children: Mapping[str, ShardCheckpoint]) -> bool:
         """Mark a shard ended and pin its children; tried again until it works or the poller stops. Whether it was done."""

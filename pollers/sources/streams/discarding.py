@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pollers.engine.poller import Surroundings
     from pollers.engine.stop import Stop
     from pollers.sources.streams.current_stream import CurrentStream
+    from pollers.sources.streams.lease_time import LeaseTime
     from pollers.sources.streams.retries import Discard
     from pollers.sources.streams.task_reports import TaskReports
 
@@ -41,6 +42,10 @@ class DiscardingShard(Protocol):
     @property
     def last_done(self) -> str | None:
         """The position of the highest record below which everything is done."""
+
+    @property
+    def lease_time(self) -> LeaseTime:
+        """Whether something may be started under the shard's lease."""
 
 
 class Discarder:
@@ -66,7 +71,7 @@ class Discarder:
         if destination is not None:
             # Made once: deliveries that are tried again deliver the same.
             failure = self._failure_record(shard, step)
-            if not await self._deliver(destination, shard.stop, task, failure, event):
+            if not await self._deliver(destination, shard, task, failure, event):
                 return False
             arn = destination.arn
         self._log(shard.shard_id, step, arn)
@@ -95,10 +100,16 @@ class Discarder:
         )
 
     async def _deliver(
-        self, destination: BatchDestination, stop: Stop, task: str, failure: FailureRecord, event: bytes
+        self, destination: BatchDestination, shard: DiscardingShard, task: str, failure: FailureRecord, event: bytes
     ) -> bool:
+        stop = shard.stop
         backoff = Backoff(self._surroundings.random, initial=DELIVERY_SECONDS[0], maximum=DELIVERY_SECONDS[1])
         while not stop.hurried:
+            if not shard.lease_time.left:
+                # Another replica may have the shard and its records, and may even succeed with them.
+                if not await shard.lease_time.wait(task):
+                    return False
+                continue
             try:
                 with stop.running() as attempt:
                     await destination.deliver(failure, event)

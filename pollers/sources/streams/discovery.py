@@ -17,10 +17,10 @@ from pollers.storage.errors import StoreUnwritable
 from pollers.telemetry.facts import OPENING_TASK, Listed, PollFailed, ShardSeen, State
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from pollers.aws.api import ShardListing
-    from pollers.checkpoints.store import MappingCheckpoints
+    from pollers.checkpoints.store import MappingCheckpoints, ShardCheckpoint
     from pollers.engine.poller import Surroundings
     from pollers.engine.stop import Stop
     from pollers.sources.streams.current_stream import CurrentStream
@@ -131,6 +131,16 @@ class Discovery:
             if gone:
                 await self._forget(gone)
             return new
+
+    def learn(self, kept: Mapping[str, ShardCheckpoint]) -> None:
+        """What other owners have written: shards that they found first, and ends. What is worked on here is left alone."""
+        for shard_id, checkpoint in kept.items():
+            if shard_id not in self.lineage:
+                self.lineage.restore(shard_id, checkpoint.parents, ended=checkpoint.ended)
+            elif not (checkpoint.ended and self.lineage.ended_elsewhere(shard_id)):
+                continue
+            self._surroundings.facts.emit(ShardSeen(shard_id, checkpoint.parents, checkpoint.ended))
+            self._reports.doing(shard_id, State.ENDED)
 
     def announce(self, children: Iterable[ShardListing]) -> None:
         """A parent named its children at its end."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pollers.engine.invoking import Ended
     from pollers.engine.stop import Stop
     from pollers.sources.streams.context import StreamContext
+    from pollers.sources.streams.lease_time import LeaseTime
     from pollers.sources.streams.shard_states import ShardLife
     from pollers.sources.streams.unwritten import WriteGate
     from pollers.sources.streams.windows import Windows
@@ -33,6 +34,7 @@ class LaneShard(Protocol):
     stop: Stop
     windows: Windows | None
     gate: WriteGate
+    lease_time: LeaseTime
 
     @property
     def shard_id(self) -> str:
@@ -211,7 +213,13 @@ class Lane:
             await stop.sleep(step.seconds)
         elif not await self._acquire():
             return False
+        elif not self._shard.lease_time.left:
+            # Without the permit, which other mappings may need, and then all is decided anew: records have become older.
+            self._give_back()
+            if not await self._shard.lease_time.wait(self.task):
+                return False
         else:
+            # Nothing is awaited between the look at the lease and the function (docs/streams, Replicas).
             await self._invoke(work, step)
         self._shard.progressed()
         return True

@@ -57,6 +57,17 @@ class Lineage:
         state = ShardState.ENDED if ended else ShardState.WAITING
         self._shards[shard_id] = _Known(parents, ShardLife(shard_id, state))
 
+    def ended_elsewhere(self, shard_id: str) -> bool:
+        """Another owner has written that this shard has ended; whether that is news.
+
+        One that we ourselves are writing down as ended goes its own way.
+        """
+        life = self._shards[shard_id].life
+        if life.state is not ShardState.WAITING:
+            return False
+        life.to(ShardState.ENDED)
+        return True
+
     def announce(self, shards: Iterable[ShardListing]) -> list[str]:
         """Children that their parent named at its end; returns those that are new."""
         return [shard.shard_id for shard in shards if self._add(shard.shard_id, shard.parent_ids)]
@@ -148,6 +159,18 @@ class Lineage:
     def unfinished(self) -> list[str]:
         """The shards that have not ended, read or not."""
         return [shard_id for shard_id, shard in self._shards.items() if not shard.life.ended]
+
+    def with_those_after(self, shard_ids: Collection[str]) -> set[str]:
+        """These shards and all that wait for them."""
+        found = set(shard_ids)
+        more = True
+        while more:
+            after = {
+                one for one in self.unfinished() if one not in found and not found.isdisjoint(self.waiting_for(one))
+            }
+            more = bool(after)
+            found |= after
+        return found
 
     def gone(self) -> list[str]:
         """Ended shards that the stream lists no longer: their checkpoints may go.

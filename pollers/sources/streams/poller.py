@@ -108,9 +108,10 @@ class StreamPoller:
         if stop.requested:
             shards.stop()
         tasks.start_soon(self._guarded, writer.run)
+        # Leases are kept until the last shard is released: invocations may run on for long after a stop has begun.
+        tasks.start_soon(self._guarded, lambda: opened.checkpoints.keep(shards.start_readable))
         tasks.start_soon(self._guarded, lambda: discovery.run(shards.start_readable))
-        await shards.stopped.wait()
-        await shards.hand_back()
+        await shards.finish()
 
     def _writer(self, checkpoints: MappingCheckpoints) -> CheckpointWriter:
         interval_seconds = self._store.least_interval_seconds

@@ -10,6 +10,7 @@ import anyio
 from pollers.sources.streams.done_ahead import DoneAhead
 from pollers.sources.streams.intake import Intake
 from pollers.sources.streams.lane import Lane
+from pollers.sources.streams.lease_time import LeaseTime
 from pollers.sources.streams.progress import Progress, Step
 from pollers.sources.streams.reading import Reader
 from pollers.sources.streams.records import share_out
@@ -57,6 +58,7 @@ class Shard:
         self.kept = kept
         self.context = context
         self.stop = stop
+        self.gone = False
         self.saving = anyio.Lock(fast_acquire=True)
         self.children: tuple[ShardListing, ...] = ()
         self.windows = self._windows()
@@ -65,6 +67,7 @@ class Shard:
         self._writer = writer
         # A store that writes only now and then is given the time for two writes before lanes wait for it.
         self._unwritten = Unwritten(2 * writer.interval_seconds)
+        self.lease_time = LeaseTime(lease, stop, context.reports)
         self.gate = WriteGate(self._unwritten, stop, context.reports, lambda: writer.problem)
         self.lanes = [Lane(self, number) for number in range(context.lanes)]
         self.reader = Reader(self, look)
@@ -86,13 +89,10 @@ class Shard:
 
     async def run(self, fail: Callable[[Exception], None]) -> None:
         """Until every record is done, or stopped. ``fail`` is told when the shard cannot be read; what runs finishes."""
-        async with anyio.create_task_group() as watch:
-            watch.start_soon(self._watch_lease)
-            async with anyio.create_task_group() as tasks:
-                for lane in self.lanes:
-                    tasks.start_soon(lane.run)
-                await self._read(fail)
-            watch.cancel_scope.cancel()
+        async with anyio.create_task_group() as tasks:
+            for lane in self.lanes:
+                tasks.start_soon(lane.run)
+            await self._read(fail)
 
     async def _read(self, fail: Callable[[Exception], None]) -> None:
         try:
@@ -104,9 +104,19 @@ class Shard:
             self.context.reports.doing(self.shard_id, State.ENDED)
         self.wake_up()
 
-    async def _watch_lease(self) -> None:
-        await self.lease.lost.wait()
-        self.lose()
+    async def watch_lease(self) -> None:
+        """Obey the store while the shard is worked on: until cancelled, also while its last checkpoint is written."""
+        async with anyio.create_task_group() as watch:
+            watch.start_soon(self._watch_wanted)
+            await self.lease.lost.wait()
+            self.lose()
+            watch.cancel_scope.cancel()
+
+    async def _watch_wanted(self) -> None:
+        await self.lease.wanted.wait()
+        # In order, as a stop of the whole poller would: what runs finishes.
+        self.stop.request()
+        self.wake_up()
 
     def close(self, children: Sequence[ShardListing] | None) -> None:
         """The stream has no more of the shard, whose children are these, as far as they were named."""
@@ -117,7 +127,7 @@ class Shard:
 
     def lose(self) -> None:
         """Another owner has the shard: whatever is done here now counts for nothing."""
-        if self.life.ours:
+        if self.life.ours and not self.gone:
             self.life.to(ShardState.LOST)
             self.stop.hurry()
             self.wake_up()
@@ -135,6 +145,7 @@ class Shard:
 
     def let_go(self, reason: str) -> None:
         """After :meth:`run`: what is not done goes back to the stream, and the read-ahead is free for others."""
+        self.gone = True
         left = self._progress.unsaved_sequence_numbers()
         self._progress = Progress()
         self.context.read_ahead.leave(self.holding)

@@ -5,17 +5,17 @@
     named by a listing, by its parent or by a checkpoint
             |
             v
-         WAITING <---------------+----------------+
-            |                    |                |
-            | 1                  | 7              | 8
-            v                    |                |
-         READING --------+       |                |
-            |            |       |                |
-            | 2          +---> LOST               |
-            v            | 5                      |
-         DRAINING -------+                        |
-            |            |                        |
-            | 3          +---> LET_GO             |
+         WAITING <---------------+------+---------+
+            |                    |      |         |
+            | 1                  | 7    | 9       | 8
+            v                    |      |         |
+         READING --------+       |      |         |
+            |            |       |      |         |
+            | 2          +---> LOST     |         |
+            v            | 5            |         |
+         DRAINING -------+              |         |
+            |            |              |         |
+            | 3          +---> LET_GO --+         |
             v            | 6                      |
          ENDING ---------+                        |
             |                                     |
@@ -28,11 +28,13 @@
 3. ShardSupervisor: every record is done, and no window is open.
 4. ShardSupervisor: the end and the children's first checkpoints are written, all in one. Now the children may be read.
 5. Whoever learns it, the store's word or a refused write: another owner has the lease. Nothing done here counts any more.
-6. ShardSupervisor, when the poller stops: what is not done goes back to the stream. The poller reads the shard no more.
+6. ShardSupervisor, when the poller stops or another replica has asked for the shard: what ran has finished, the checkpoint is
+   written, the lease is about to be released. What is not done goes back to the stream.
 7. ShardSupervisor: what was held is given up, and the lease may be taken again when its owner lets go of it.
 8. ShardSupervisor: listings show the shard open, so that what the checkpoint says of its end is taken back.
+9. ShardSupervisor, when another replica has the shard and the poller goes on: the lease may be taken again some time.
 
-A shard whose checkpoint says that it has ended, from an earlier run or by another owner, goes from WAITING to ENDED (9).
+A shard whose checkpoint says that it has ended, from an earlier run or by another owner, goes from WAITING to ENDED (10).
 
 A stop is no state of a shard: it cuts what waits, in READING and DRAINING alike, and a shard whose last record is done while the
 poller stops still ends as it should.
@@ -58,7 +60,7 @@ class ShardState(Enum):
     LOST = "lost"
     """Another owner has the shard now."""
     LET_GO = "let go"
-    """The poller has stopped; the shard is read on from its checkpoint the next time."""
+    """Its checkpoint is written, and whoever takes it next reads on from there: the poller stops, or another replica asked."""
 
 
 TRANSITIONS: dict[ShardState, frozenset[ShardState]] = {
@@ -68,7 +70,7 @@ TRANSITIONS: dict[ShardState, frozenset[ShardState]] = {
     ShardState.ENDING: frozenset({ShardState.ENDED, ShardState.LOST, ShardState.LET_GO}),
     ShardState.ENDED: frozenset({ShardState.WAITING}),
     ShardState.LOST: frozenset({ShardState.WAITING}),
-    ShardState.LET_GO: frozenset(),
+    ShardState.LET_GO: frozenset({ShardState.WAITING}),
 }
 """What may follow a state: the arrows of the picture."""
 

@@ -18,7 +18,7 @@ from pollers.storage.errors import StoreUnwritable
 from pollers.telemetry.facts import OPENING_TASK, EndRevoked, ShardEnded, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from anyio.abc import TaskGroup
 
@@ -36,7 +36,8 @@ class ShardSupervisor:
     """Runs every shard that may be read, each in a task of its own, and takes it from state to state.
 
     The states are drawn in :mod:`pollers.sources.streams.shard_states`. ``tips`` are iterators for the first reading of shards
-    (see opening). ``fail`` is told of what ends the whole poller; ``stopped`` is set when no shard runs any more.
+    (see opening). ``fail`` is told of what ends the whole poller; ``stopped`` is set when no shard runs any more, and each has been
+    saved and released.
     """
 
     def __init__(
@@ -76,14 +77,25 @@ class ShardSupervisor:
 
     @property
     def caught_up(self) -> bool:
-        """Whether every shard that has not ended is read, up to its tip, and nothing is held or awaited of it."""
-        at_tips = {shard_id for shard_id, shard in self._shards.items() if shard.caught_up}
-        return at_tips.issuperset(self._lineage.unfinished()) and not self._lineage.suspects()
+        """Whether every shard that has not ended is read, up to its tip, and nothing is held or awaited of it.
+
+        Shards that other replicas read are theirs to finish, and so are those that come after them.
+        """
+        done = {shard_id for shard_id, shard in self._shards.items() if shard.caught_up}
+        unfinished = self._lineage.unfinished()
+        elsewhere = self._checkpoints.elsewhere(unfinished)
+        if elsewhere:
+            done |= self._lineage.with_those_after(elsewhere)
+        return done.issuperset(unfinished) and not self._lineage.suspects()
 
     # -- starting --------------------------------------------------------------------------------------------------------
 
     async def start_readable(self) -> None:
-        """Start every shard that may be read and is not, and report what the others wait for."""
+        """Start every shard that may be read and is not, and report what the others wait for.
+
+        Asked when something has changed: the listing, a shard's end, what other owners do. One that the store does not give now is
+        not asked for again before that.
+        """
         async with self._starting:
             try:
                 if not self._stop.requested:
@@ -93,15 +105,12 @@ class ShardSupervisor:
             except StoreUnwritable as error:
                 self._context.reports.doing(OPENING_TASK, State.BACKING_OFF, str(error))
                 self._discovery.expect()
-            self._report_waiting()
+            if not self._stop.requested:
+                self._report_waiting()
 
     async def _start(self) -> None:
         kept = await self._checkpoints.load()
-        for shard_id in self._lineage.unfinished():
-            life = self._lineage.life(shard_id)
-            # By another owner. One that we ourselves are writing down as ended goes its own way.
-            if life.state is ShardState.WAITING and shard_id in kept and kept[shard_id].ended:
-                life.to(ShardState.ENDED)
+        self._discovery.learn(kept)
         readable = self._lineage.readable()
         parents = self._lineage.parents
         new = {shard_id: ShardCheckpoint(parents=parents(shard_id)) for shard_id in readable if shard_id not in kept}
@@ -109,11 +118,27 @@ class ShardSupervisor:
             await self._checkpoints.pin(new)
             kept = await self._checkpoints.load()
         leases = await self._checkpoints.take_leases(readable) if readable else {}
-        if self._stop.requested:
-            await self._checkpoints.release(leases.values())
+        if not leases:
             return
+        launched = False
+        try:
+            # Once more: whoever had a shard before may have written its checkpoint after we looked and before it was ours.
+            kept = await self._checkpoints.load()
+            launched = not self._stop.requested
+        finally:
+            if not launched:
+                await self._checkpoints.release(leases.values())
+        if launched:
+            await self._launch_all(leases, kept)
+
+    async def _launch_all(self, leases: Mapping[str, Lease], kept: Mapping[str, ShardCheckpoint]) -> None:
+        done = [lease for shard_id, lease in leases.items() if shard_id not in kept or kept[shard_id].ended]
         for shard_id, lease in leases.items():
-            self._launch(shard_id, lease, kept[shard_id])
+            if lease not in done:
+                self._launch(shard_id, lease, kept[shard_id])
+        if done:
+            self._discovery.learn(kept)
+            await self._checkpoints.release(done)
 
     async def _reopen(self) -> None:
         """Take back ends that the stream's own listings contradict; those shards are read again from their last records."""
@@ -153,37 +178,73 @@ class ShardSupervisor:
         self._tasks.start_soon(self._run, shard)
 
     def _report_waiting(self) -> None:
-        for shard_id in self._lineage.unfinished():
-            if shard_id not in self._shards and (parents := self._lineage.waiting_for(shard_id)):
-                self._context.reports.doing(shard_id, State.WAITING_FOR_PARENT, f"parent {' and '.join(parents)}")
+        waiting = [shard_id for shard_id in self._lineage.unfinished() if shard_id not in self._shards]
+        elsewhere, doing = self._checkpoints.elsewhere(waiting), self._context.reports.doing
+        for shard_id in waiting:
+            if parents := self._lineage.waiting_for(shard_id):
+                doing(shard_id, State.WAITING_FOR_PARENT, f"parent {' and '.join(parents)}")
+            else:
+                doing(shard_id, State.READ_ELSEWHERE if shard_id in elsewhere else State.ENDED)
 
     # -- running ---------------------------------------------------------------------------------------------------------
 
     async def _run(self, shard: Shard) -> None:
         try:
-            await shard.run(self._fail)
-            if shard.life.lost:
-                self._lost(shard)
-            elif shard.life.state is ShardState.DRAINING and shard.all_done:
-                await self._end(shard)
-        except Exception as failure:
-            self._fail(failure)
+            async with anyio.create_task_group() as watch:
+                watch.start_soon(shard.watch_lease)
+                await self._guarded(lambda: self._read(shard))
+                await self._guarded(lambda: self._leave(shard))
+                watch.cancel_scope.cancel()
         finally:
             self._running -= 1
             self._note_stopped()
 
-    def _lost(self, shard: Shard) -> None:
-        """Another owner has the shard: its records are the other's now."""
-        self._remove(shard, "another owner took the shard")
-        shard.life.to(ShardState.WAITING)
+    async def _guarded(self, run: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await run()
+        except Exception as failure:
+            self._fail(failure)
+
+    async def _read(self, shard: Shard) -> None:
+        await shard.run(self._fail)
+        if shard.life.state is ShardState.DRAINING and shard.all_done:
+            await self._end(shard)
+
+    async def _leave(self, shard: Shard) -> None:
+        """After its tasks have ended: what is done of a shard that has not ended is written, the rest goes back.
+
+        Each shard does so as soon as its own batches have ended: another replica need not wait for those of the others.
+        Raises StoreUnwritable.
+        """
+        if self._shards.get(shard.shard_id) is not shard:
+            return
+        try:
+            await self._writer.last(shard)
+            if shard.life.ours:
+                # Before the release: from then on the lease may be another's, and that is no loss of ours.
+                shard.life.to(ShardState.LET_GO)
+                await self._writer.release(shard.lease)
+        finally:
+            self._let_go(shard)
+
+    def _let_go(self, shard: Shard) -> None:
+        if shard.life.ours:  # the store refused to the end
+            shard.life.to(ShardState.LET_GO)
+        if shard.life.lost:
+            self._remove(shard, "another owner took the shard")
+        elif self._stop.requested:
+            self._remove(shard, "stopped")
+        else:
+            self._remove(shard, "another replica took the shard over")
+        if shard.life.lost or not self._stop.requested:
+            shard.life.to(ShardState.WAITING)
+            self._context.reports.doing(shard.shard_id, State.READ_ELSEWHERE)
 
     async def _end(self, shard: Shard) -> None:
         """Write the shard's end and its children down together, then start the children."""
         shard.life.to(ShardState.ENDING)
         children = shard.children
         if not await self._writer.end(shard, later_checkpoints(children)):
-            if shard.life.lost:
-                self._lost(shard)
             return
         # Only now: a child that was read before this is on the disk could come before its parent's last records, after a crash.
         shard.life.to(ShardState.ENDED)
@@ -201,8 +262,9 @@ class ShardSupervisor:
     # -- stopping --------------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """Read no more and invoke no more; ``stopped`` is set when running invocations have finished."""
+        """Read no more and invoke no more; ``stopped`` is set when running invocations have finished and shards are released."""
         self._stop.request()
+        self._checkpoints.leave()
         for shard in self._shards.values():
             shard.wake_up()
         self._note_stopped()
@@ -211,15 +273,9 @@ class ShardSupervisor:
         if self._stop.requested and not self._running:
             self.stopped.set()
 
-    async def hand_back(self) -> None:
-        """After ``stopped``: write the last checkpoints, give everything else back. Raises StoreUnwritable."""
-        left: Iterable[Shard] = list(self._shards.values())
-        try:
-            await self._writer.last()
-            await self._checkpoints.release([shard.lease for shard in left])
-        finally:
-            for shard in left:
-                if shard.life.ours:
-                    shard.life.to(ShardState.LET_GO)
-                self._remove(shard, "stopped")
+    async def finish(self) -> None:
+        """Wait until everything has stopped and is released."""
+        await self.stopped.wait()
+        # Leases that are being taken meanwhile are released by whoever takes them: cancelled, they would be held until they expire.
+        async with self._starting:
             self._context.reports.end_all()

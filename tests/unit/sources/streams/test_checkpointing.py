@@ -30,6 +30,7 @@ class Moving:
     kept: ShardCheckpoint = field(default_factory=ShardCheckpoint)
     saving: anyio.Lock = field(default_factory=anyio.Lock)
     done: str | None = None
+    gone: bool = False
 
     def checkpoint(self) -> tuple[Step, ShardCheckpoint] | None:
         """As far as it is done."""
@@ -75,10 +76,12 @@ async def leased(checkpoints: MappingCheckpoints) -> Moving:
     return Moving((await checkpoints.take_leases(["shard"]))["shard"])
 
 
-def writer_of(checkpoints: MappingCheckpoints, reported: list[str | None] | None = None) -> CheckpointWriter:
+def writer_of(
+    checkpoints: MappingCheckpoints, reported: list[str | None] | None = None, stop: Stop | None = None
+) -> CheckpointWriter:
     """A writer that keeps what it reports."""
     heard = [] if reported is None else reported
-    return CheckpointWriter(checkpoints, Stop(), random.Random(1), lambda problem, _: heard.append(problem))
+    return CheckpointWriter(checkpoints, stop or Stop(), random.Random(1), lambda problem, _: heard.append(problem))
 
 
 @virtual_time.test
@@ -157,12 +160,14 @@ async def test_the_last_writes_do_not_wait_for_ever() -> None:
     """A store that goes on refusing when the poller ends is an error of its own."""
     checkpoints = await opened()
     shard = await leased(checkpoints)
-    writer = writer_of(Refusing(checkpoints, times=1_000))
+    stop = Stop()
+    writer = writer_of(Refusing(checkpoints, times=1_000), stop=stop)
+    stop.request()
     shard.done = "10"
     writer.moved(shard)
     began, refused = anyio.current_time(), False
     try:
-        await writer.last()
+        await writer.last(shard)
     except StoreUnwritable:
         refused = True
     assert refused
