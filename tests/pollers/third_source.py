@@ -102,6 +102,10 @@ class FeedSource:
         """See ``StreamSource.arrivals``."""
         return [record.get("wallTime", now) for record in records]
 
+    def user_records(self, records: Sequence[Wire]) -> dict[int, int]:
+        """See ``StreamSource.user_records``."""
+        return {}
+
     def keys(self, records: Sequence[Wire]) -> list[bytes]:
         """See ``StreamSource.keys``."""
         return [orjson.dumps(record["documentKey"]) for record in records]

@@ -27,7 +27,7 @@ def wire_record(kind: str, stored: Stored, number: str) -> Wire:
         return {
             "SequenceNumber": number,
             "PartitionKey": stored.key,
-            "Data": base64.b64encode(stored.value.encode()).decode(),
+            "Data": base64.b64encode(stored.value.encode("utf-8", "surrogateescape")).decode(),
             "ApproximateArrivalTimestamp": stored.arrival,
         }
     change: dict[str, Any] = {
@@ -54,7 +54,9 @@ def values(event: dict[str, Any]) -> list[tuple[str, str]]:
     for record in event["Records"]:
         if "kinesis" in record:
             kinesis = record["kinesis"]
-            found.append((kinesis["partitionKey"], base64.b64decode(kinesis["data"]).decode()))
+            found.append(
+                (kinesis["partitionKey"], base64.b64decode(kinesis["data"]).decode("utf-8", "surrogateescape"))
+            )
         else:
             image = record["dynamodb"]["NewImage"]
             found.append((image["id"]["S"], image["value"]["S"]))

@@ -86,6 +86,10 @@ class DynamoDBSource:
         """See ``StreamSource.arrivals``: whole seconds (docs/lambda 5.3)."""
         return [record["dynamodb"].get("ApproximateCreationDateTime") or now for record in records]
 
+    def user_records(self, records: Sequence[Wire]) -> dict[int, int]:
+        """See ``StreamSource.user_records``: there are none."""
+        return {}
+
     def keys(self, records: Sequence[Wire]) -> list[bytes]:
         """The items' keys (partition and sort key), whatever order the service names their attributes in."""
         return [_key(record["dynamodb"]) for record in records]

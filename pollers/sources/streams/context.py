@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class StreamContext:
-    """One mapping's settings, collaborators and shared bounds. ``record_filter`` None: every record is for the function."""
+    """One mapping's settings, collaborators and shared bounds. ``record_filter`` None: every record is for the function.
+
+    ``counts_user_records``: the store wants to be told of aggregates.
+    """
 
     mapping: StreamMapping
     stream: CurrentStream
@@ -30,6 +33,7 @@ class StreamContext:
     surroundings: Surroundings
     reports: TaskReports
     read_ahead: ReadAhead
+    counts_user_records: bool = False
 
     @property
     def source(self) -> StreamSource:

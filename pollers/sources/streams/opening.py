@@ -85,11 +85,15 @@ def refuse(source: StreamSource, error: AwsError) -> None:
 
 @dataclass(frozen=True, slots=True)
 class OpenStream:
-    """A stream ready to be read. ``tips``: iterators at the end of shards, where reading begins at LATEST (see starting)."""
+    """A stream ready to be read. ``tips``: iterators at the end of shards, where reading begins at LATEST (see starting).
+
+    ``counts_user_records``: the store wants to be told of aggregates.
+    """
 
     description: StreamDescription
     checkpoints: MappingCheckpoints
     tips: dict[str, str] = field(default_factory=dict)
+    counts_user_records: bool = False
 
 
 async def open_stream(
@@ -108,10 +112,12 @@ async def open_stream(
             before=opened.previous_identity,
             now=description.identity,
         )
-    if not opened.fresh:
-        return OpenStream(description, opened.checkpoints)
-    tips = await _pin(opened.start or configured_start(mapping), opened.checkpoints, patience)
-    return None if tips is None else OpenStream(description, opened.checkpoints, tips)
+    tips: dict[str, str] | None = {}
+    if opened.fresh:
+        tips = await _pin(opened.start or configured_start(mapping), opened.checkpoints, patience)
+    if tips is None:
+        return None
+    return OpenStream(description, opened.checkpoints, tips, opened.counts_user_records)
 
 
 async def _readable(patience: Patience) -> StreamDescription | None:

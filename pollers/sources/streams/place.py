@@ -22,15 +22,29 @@ class Place:
     ``upto``: the sequence number up to which everything has been read. ``last``: that of the last record. ``gap_after``: what was
     after this sequence number has left the retention, and is not known yet to be all of the rest. ``passed_to`` of
     :meth:`fresh`'s last call: the sequence number up to which records were older than the time to begin at.
+
+    Another consumer may have stopped inside of the record at the checkpoint, an aggregate. Then reading begins **at** that record,
+    which is looked at, and delivered again as a whole unless the other one was done with all of it: ``repeats_kept``.
     """
 
     def __init__(self, kept: ShardCheckpoint, source: StreamSource) -> None:
         self.upto = self.last = kept.sequence_number
         self.gap_after: str | None = None
         self.passed_to: str | None = None
+        self.repeats_kept = False
+        self._stopped_in = kept.user_record
         self._begin = kept.start
         self._source = source
         self._skip_before: float | None = None
+
+    @property
+    def unlooked(self) -> bool:
+        """Whether the record at the checkpoint is still to be looked at."""
+        return self._stopped_in is not None
+
+    def looked(self) -> None:
+        """Records have come and are taken care of: the record at the checkpoint was the first of them, or is gone."""
+        self._stopped_in = None
 
     @property
     def anchored(self) -> bool:
@@ -41,7 +55,7 @@ class Place:
         """Where to read on. ``once_more``: at the last record, while it is looked into whether the shard has ended."""
         if self.gap_after is not None:
             return TRIM_HORIZON
-        if once_more and self.anchored:
+        if (once_more or self.unlooked) and self.anchored:
             return StartAt("AT_SEQUENCE_NUMBER", sequence_number=self.last)
         if self.upto is not None:
             return StartAt("AFTER_SEQUENCE_NUMBER", sequence_number=self.upto)
@@ -53,6 +67,9 @@ class Place:
 
     def trimmed(self) -> bool:
         """The place has left the retention; whether that was not known yet, and reading goes on at the trim horizon."""
+        if self.unlooked:
+            self.looked()  # perhaps no more than the record itself has gone: what follows it is asked for next
+            return True
         if self.gap_after is not None or self.upto is None:
             return False
         self.gap_after = self.upto
@@ -68,11 +85,22 @@ class Place:
         if not records:
             return records
         numbered = self._source.sequence_numbers
+        if self._stopped_in is not None and (again := self._again(records, numbered(records), self._stopped_in)):
+            return again
         if self.last is not None and not is_after(self._source.positions, numbered(records[:1])[0], self.last):
             records = self._following(records, numbered(records), self.last)
         if self._skip_before is not None and records:
             records = self._skip(records, self._skip_before)
         return records
+
+    def _again(self, records: list[Wire], numbers: list[str], stopped_in: int) -> list[Wire]:
+        """The records from the one at the checkpoint on, where that is an aggregate with user records that are not done."""
+        if self.last not in numbers:
+            return []
+        at = numbers.index(self.last)
+        count = self._source.user_records(records[at : at + 1]).get(0, 0)
+        self.repeats_kept = count > stopped_in + 1
+        return records[at:] if self.repeats_kept else []
 
     def _following(self, records: list[Wire], numbers: list[str], last: str) -> list[Wire]:
         """The records that follow the last one read. Where positions have no order, that one itself shows where they begin."""

@@ -180,7 +180,11 @@ class Reader:
         fresh = place.fresh(records)
         if place.passed_to is not None:
             self.passed(place.passed_to)
+        if records and place.unlooked and not place.repeats_last(records):
+            self._report_gone()
         if not fresh:
+            if records:
+                place.looked()
             return 0
         numbers = self.context.source.sequence_numbers((fresh[0], fresh[-1]))
         if place.gap_after is not None:
@@ -188,6 +192,7 @@ class Reader:
         size_bytes = await self._shard.take(fresh)
         # Not before the shard has them: reading that is taken up again after a failure in between must bring them once more.
         place.upto = place.last = numbers[1]
+        place.looked()
         return size_bytes
 
     def passed(self, position: str) -> None:
@@ -265,6 +270,8 @@ class Reader:
         self.drop_iterator()
         # Where the end was claimed before, the gap behind the last record read is no loss if the end turns out to be true.
         self._gap_above_end = self.end.under_way
+        if self.place.unlooked:
+            self._report_gone()
         if not self.place.trimmed():
             await self.back_off(error)
 
@@ -286,6 +293,14 @@ class Reader:
             return
         self.place.gap_after, self._gap_above_end = self.place.upto or BEGINNING, self.end.under_way
         self.ended(None)
+
+    def _report_gone(self) -> None:
+        log.warning(
+            "the record in which another consumer stopped has left the stream: what was not done of it is lost",
+            mapping=self.context.mapping.name,
+            shard=self.shard_id,
+            record=self.place.last,
+        )
 
     def _report_gap(self, upto: str) -> None:
         """Records above the checkpoint have left the retention unread. They were never received, so no book lacks them."""

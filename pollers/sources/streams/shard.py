@@ -17,6 +17,7 @@ from pollers.sources.streams.records import share_out
 from pollers.sources.streams.room import Room
 from pollers.sources.streams.shard_states import ShardState
 from pollers.sources.streams.unwritten import Unwritten, WriteGate
+from pollers.sources.streams.user_records import UserRecords
 from pollers.sources.streams.windows import Windows
 from pollers.telemetry.facts import Checkpointed, Filtered, Received, Returned, State
 
@@ -74,6 +75,7 @@ class Shard:
         self._progress = Progress()
         self._done_ahead = DoneAhead(kept.ahead, context.source.positions)
         self._intake = Intake(life.shard_id, context.stream, self._done_ahead, context.record_filter)
+        self._user_records = UserRecords(context.source, wanted=context.counts_user_records)
         self._saved_window = kept.window
 
     @property
@@ -160,6 +162,7 @@ class Shard:
     async def take(self, records: list[Wire]) -> int:
         """Encode, filter and queue records that follow those taken before; returns what holding them costs, in bytes."""
         last = self.context.source.sequence_numbers(records[-1:])[0]
+        await self._user_records.look(records)
         page = await self._intake.take(records)
         if page is None:
             self.read_upto(last)
@@ -277,6 +280,10 @@ class Shard:
         """The checkpoint as it can be written now, or None when that would change nothing."""
         kept = self.kept
         step = replace(self._progress.step(self.lowest, kept.sequence_number), finished=self._unwritten.finished)
+        if self.reader.place.repeats_kept and not step.upto:
+            # The record at the checkpoint is delivered again: whatever is written at its number says that all of it is done.
+            return None
+        moved = step.upto > self._progress.saved or step.sequence_number != kept.sequence_number
         lanes = [lane.done_upto for lane in self.lanes] if len(self.lanes) > 1 else ()
         checkpoint = replace(
             kept,
@@ -284,6 +291,7 @@ class Shard:
             # A state without a record that it is of would be none.
             window=self.windows.open if self.windows and step.sequence_number else None,
             ahead=self._done_ahead.above(step.sequence_number, lanes),
+            user_record=self._user_records.last_of(step.sequence_number) if moved else kept.user_record,
         )
         return None if checkpoint == kept and not step.count else (step, checkpoint)
 
@@ -292,6 +300,7 @@ class Shard:
         was_full = self.full
         self.kept = checkpoint
         self._saved_window = checkpoint.window
+        self._user_records.written(checkpoint.sequence_number)
         self._progress.saved_step(step)
         self._written(step.finished)
         if step.count:

@@ -79,5 +79,8 @@ class StreamSource(Protocol):
     def arrivals(self, records: Sequence[Wire], now: float) -> list[float]:
         """When the records arrived, in seconds since the epoch; ``now`` where a record does not say."""
 
+    def user_records(self, records: Sequence[Wire]) -> dict[int, int]:
+        """How many user records those of these records have that are aggregates, by their index; empty where there are none."""
+
     def keys(self, records: Sequence[Wire]) -> list[bytes]:
         """What decides a record's lane: records of equal keys stay in order."""

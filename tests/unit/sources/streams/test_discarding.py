@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, cast
 import anyio
 
 from pollers.aws.errors import Unavailable
+from pollers.checkpoints.store import Lease
 from pollers.engine.stop import Stop
 from pollers.sources.kinesis.source import KinesisSource
 from pollers.sources.streams.current_stream import CurrentStream
 from pollers.sources.streams.discarding import Discarder
+from pollers.sources.streams.lease_time import LeaseTime
 from pollers.sources.streams.records import Records
 from pollers.sources.streams.retries import Discard
 from pollers.sources.streams.task_reports import TaskReports
@@ -39,6 +41,11 @@ class Bench:
     arn: str = "arn:aws:sqs:us-east-1:000000000000:failed"
     delivered: list[FailureRecord] = field(default_factory=list)
     told: list[Fact] = field(default_factory=list)
+
+    @property
+    def lease_time(self) -> LeaseTime:
+        """A lease that is always in time."""
+        return LeaseTime(Lease(self.shard_id), self.stop, TaskReports(Facts("m", [])))
 
     async def deliver(self, failure: FailureRecord, event: bytes) -> None:
         """As a destination does."""
