@@ -21,30 +21,26 @@ def make_function(
     aws: models.Aws = models.Aws(),  # noqa: B008 - immutable
     where: World | None = None,
     metric_line: Callable[[str], None] | None = None,
-    copied: bool = False,
 ) -> Function:
     """The function that ``model`` describes, not entered yet. Nothing of a runtime that is not used is imported.
 
     ``aws`` says where the Invoke API is, ``where`` what functions outside of AWS are told of their surroundings (by
-    default what ``aws`` and the environment say). ``metric_line`` takes workers' embedded metrics out of the log. ``copied``: it
-    runs a copy of its code, made when it is entered, and nothing that is saved later.
+    default what ``aws`` and the environment say). ``metric_line`` takes workers' embedded metrics out of the log.
     """
     where = where or world_of(aws)
     match model:
         case models.PythonFunction():
-            from handlers.workers import WorkerFunction, copying, prepare_python
+            from handlers.workers import WorkerFunction, prepare_python
 
-            python = copying(prepare_python) if copied else prepare_python
-            return WorkerFunction(name, model, python, world=where, metric_line=metric_line)
+            return WorkerFunction(name, model, prepare_python, world=where, metric_line=metric_line)
         case models.ProvidedFunction():
-            from handlers.workers import WorkerFunction, copying, prepare_provided
+            from handlers.workers import WorkerFunction, prepare_provided
 
-            provided = copying(prepare_provided) if copied else prepare_provided
-            return WorkerFunction(name, model, provided, world=where, metric_line=metric_line)
+            return WorkerFunction(name, model, prepare_provided, world=where, metric_line=metric_line)
         case models.InProcessFunction():
             from handlers.in_process import InProcessFunction
 
-            return InProcessFunction(name, where.arn(name), model, copied=copied)
+            return InProcessFunction(name, where.arn(name), model)
         case models.LambdaFunction():
             from handlers.remote import InvokeApiFunction
 

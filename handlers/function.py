@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from handlers.copies import Copies
+
 PAYLOAD_LIMIT_BYTES = 6 * 1024 * 1024
 """Lambda's limit on a synchronous event (docs/lambda 2.1, 8.1: "6 MB" is MiB)."""
 
@@ -155,6 +157,15 @@ class Function(Protocol):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None: ...
+
+
+@runtime_checkable
+class Copied(Protocol):
+    """A function whose code is in folders, of which it can run copies."""
+
+    def run_copies(self, copies: Copies) -> None:
+        """Run what is in ``copies``, and make what is not there yet. Called before it is entered; whoever calls it removes them
+        once the function has been left."""
 
 
 @runtime_checkable

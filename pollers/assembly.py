@@ -133,9 +133,7 @@ def _runtime(
     def function(name: str, model: FunctionModel) -> Function:
         running = runtime.trials.config or runtime.config
         where = world_in(running, name, profile=profile)
-        # Not those that the API made: nobody edits their code.
-        copied = runtime.copied and name in runtime.given.functions
-        return make_function(name, model, aws=config.aws, where=where, metric_line=metric_line, copied=copied)
+        return make_function(name, model, aws=config.aws, where=where, metric_line=metric_line)
 
     runtime = Runtime(config, poller, function, has_store=store is not None, sinks=sinks)
     return runtime

@@ -16,7 +16,6 @@ from handlers.errors import FunctionUnusable
 from handlers.function import PLAIN, FunctionError, FunctionStatus, Invocation, Result, Throttle
 from handlers.function import Call as DirectCall
 from handlers.in_process.calls import Call, failure
-from handlers.in_process.code_copy import CodeCopy
 from handlers.in_process.context import LambdaContext, Surroundings
 from handlers.in_process.loading import load
 from handlers.in_process.loops import Loop
@@ -24,9 +23,11 @@ from handlers.in_process.threads import Threads
 from handlers.logs import admit, least_level, readable
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     import config.models as models
+    from handlers.copies import Copies
 
 INIT_SECONDS = 120.0
 """How long importing the code may take at the start."""
@@ -57,15 +58,15 @@ class InProcessFunction:
     loops) the function is not invoked (:class:`Throttle`) until some have ended.
     """
 
-    def __init__(self, name: str, arn: str, model: models.InProcessFunction, *, copied: bool = False) -> None:
+    def __init__(self, name: str, arn: str, model: models.InProcessFunction) -> None:
         self.name = name
         self.arn = arn
         self.concurrency = model.concurrency
         self.timeout_seconds = model.timeout
         self.abandoned_limit = max(4, model.concurrency)
         self._code = model.code.absolute()
-        self._copied = copied
-        self._copy: CodeCopy | None = None
+        self._copies: Copies | None = None
+        self._copy: Path | None = None
         self._handler = model.handler
         self._surroundings = Surroundings(name, arn, log_group=model.logging_config.log_group)
         self._level = least_level(model.logging_config)
@@ -80,15 +81,9 @@ class InProcessFunction:
 
     async def __aenter__(self) -> InProcessFunction:
         self._loop = asyncio.get_running_loop()
-        if self._copied:
-            self._copy = await to_thread.run_sync(CodeCopy, self.name, self._code)
-        try:
-            return await self._entered()
-        except BaseException:
-            self._remove_copy()
-            raise
-
-    async def _entered(self) -> InProcessFunction:
+        if self._copies is not None:
+            folder = await to_thread.run_sync(self._copies.of, self.name, self._code, lambda own, target: own)
+            self._copy = folder if folder != self._code else None
         self._begin()
         try:
             with anyio.move_on_after(INIT_SECONDS):
@@ -117,12 +112,10 @@ class InProcessFunction:
                 await anyio.sleep(0.005)
         for runner in runners:
             runner.handler.namespace.unload()
-        self._remove_copy()
 
-    def _remove_copy(self) -> None:
-        if self._copy is not None:
-            self._copy.remove()
-            self._copy = None
+    def run_copies(self, copies: Copies) -> None:
+        """Run a copy of the code (:class:`handlers.function.Copied`)."""
+        self._copies = copies
 
     async def invoke(self, event: bytes, *, request_id: str, call: DirectCall = PLAIN) -> Invocation:
         """Run the handler once. See :meth:`handlers.function.Function.invoke`.
@@ -257,7 +250,7 @@ class InProcessFunction:
     def _initialise(self, ready: asyncio.Future[Runner | FunctionUnusable]) -> None:
         runner: Runner
         try:
-            handler = load(self.name, self._code, self._handler, self._copy.folder if self._copy is not None else None)
+            handler = load(self.name, self._code, self._handler, self._copy)
         except FunctionUnusable as error:
             self._hand_over(ready, error)
             return

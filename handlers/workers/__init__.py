@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from handlers.workers.interpreter import MAIN, InterpreterSilent, ask, worker_settings
     from handlers.workers.provided import prepare_provided
     from handlers.workers.python import prepare_python
-    from handlers.workers.runtime import copying
 
 __all__ = [
     "MAIN",
@@ -21,7 +20,6 @@ __all__ = [
     "Place",
     "WorkerFunction",
     "ask",
-    "copying",
     "prepare_provided",
     "prepare_python",
     "worker_environment",
@@ -35,6 +33,5 @@ __getattr__ = lazily(
         "interpreter": "InterpreterSilent MAIN ask worker_settings",
         "provided": "prepare_provided",
         "python": "prepare_python",
-        "runtime": "copying",
     },
 )

@@ -12,6 +12,7 @@ import anyio
 import structlog
 from anyio import CancelScope, to_thread
 
+from handlers.copies import Scratch
 from handlers.environment import World
 from handlers.errors import FunctionUnusable
 from handlers.function import PLAIN, FunctionStatus
@@ -23,7 +24,6 @@ from handlers.workers.pool import Pool
 from handlers.workers.population import StartGate
 from handlers.workers.process import Launch
 from handlers.workers.runtime import Program, Site
-from handlers.workers.scratch import Scratch
 from handlers.workers.setup import Limits, Setup
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from config.models import ProcessFunction
+    from handlers.copies import Copies
     from handlers.function import Call, Invocation
     from handlers.workers.runtime import Prepare
 
@@ -67,6 +68,7 @@ class WorkerFunction:
         self._log = structlog.get_logger(__name__).bind(function=name)
         self._log_rules = LogRules(name, model.logging_config, self._wall_clock, metric_line)
         self._pool: Pool | None = None
+        self._copies: Copies | None = None
 
     @property
     def name(self) -> str:
@@ -88,6 +90,10 @@ class WorkerFunction:
         """After how long an invocation's worker is killed."""
         return self._model.timeout
 
+    def run_copies(self, copies: Copies) -> None:
+        """Run copies of the code and the layers (``Copied.run_copies``)."""
+        self._copies = copies
+
     def status(self) -> FunctionStatus:
         """What is running now. ``problem`` is why workers cannot be started, if they cannot."""
         pool, counts = self._pool, self._log_rules.counts
@@ -98,7 +104,7 @@ class WorkerFunction:
     async def __aenter__(self) -> Self:
         self._scratch = await to_thread.run_sync(Scratch, self._name)
         try:
-            site = Site(self._name, self._scratch.path, self._world)
+            site = Site(self._name, self._scratch.path, self._world, self._copies)
             program = self._program = await self._prepare(site)
         except BaseException:
             await self._remove_scratch()

@@ -6,13 +6,11 @@ the same for any.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import structlog
 from anyio import to_thread
 
-from handlers.copies import NotCopied, copy_folder
 from handlers.workers.code_folder import folder_of
 from handlers.workers.environment import Identity, Place, worker_environment
 
@@ -21,9 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from config.models import ProcessFunction
+    from handlers.copies import Copies
     from handlers.environment import World
-
-log = structlog.stdlib.get_logger(__name__)
 
 Model = TypeVar("Model", bound="ProcessFunction", contravariant=True)
 
@@ -54,10 +51,13 @@ class Site:
     scratch: Path
     """The function's own folder for temporary files."""
     world: World
-    copied: bool = False
-    """Whether workers run a copy of the code: what is saved later reaches none of them then."""
-    copies: dict[str, str] = field(default_factory=dict)
-    """The copies that were made, each with what it is of."""
+    kept: Copies | None = None
+    """Where the copies of the code are that workers run, if they run any: what is saved later reaches none of them then."""
+
+    @property
+    def copies(self) -> Mapping[str, str]:
+        """The copies that were made, each with what it is of."""
+        return {} if self.kept is None else self.kept.names
 
     async def folder(self, path: Path, name: str, option: str) -> Path:
         """The folder that ``path`` is, or that it unpacks to (as ``name``), or its copy.
@@ -68,17 +68,9 @@ class Site:
         return await to_thread.run_sync(self._folder, path, self.scratch / name, what)
 
     def _folder(self, path: Path, scratch: Path, what: str) -> Path:
-        folder = folder_of(path, scratch, what)
-        if not self.copied or folder == scratch:
-            return folder
-        try:
-            copy_folder(folder, scratch)
-        except NotCopied as problem:
-            told = "code is not copied: workers that start while faulty code is on the disk will fail"
-            log.warning(told, function=self.function_name, problem=str(problem))
-            return folder
-        self.copies[str(scratch)] = str(folder)
-        return scratch
+        if self.kept is None:
+            return folder_of(path, scratch, what)
+        return self.kept.of(self.function_name, path.absolute(), lambda own, target: folder_of(own, target, what))
 
     def environment(
         self,
@@ -94,15 +86,6 @@ class Site:
         region, kind = self.world.region, program.execution_environment
         identity = Identity(self.function_name, program.handler, region, log_stream, kind)
         return worker_environment(identity, place, model, self.world.environment, self.world.profile)
-
-
-def copying(prepare: Prepare[Model]) -> Prepare[Model]:
-    """The same kind of runtime, whose workers run a copy of the code that is made when the function is entered."""
-
-    async def prepare_copy(model: Model, site: Site) -> Program:
-        return await prepare(model, replace(site, copied=True))
-
-    return prepare_copy
 
 
 class Prepare(Protocol[Model]):

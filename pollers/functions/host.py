@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 import structlog
+from anyio import to_thread
 
+from handlers.copies import Copies
 from handlers.errors import FunctionUnusable
-from handlers.function import Provable
+from handlers.function import Copied, Provable
 from pollers.engine.failures import taken_apart
 from pollers.engine.permits import Permits
 from pollers.engine.stop import Stop
@@ -51,15 +53,23 @@ class FunctionHost:
     A function that cannot be used is reported to whoever asks for it and tried again at the next asking, so that repairing the
     code on disk is enough; one that breaks down takes its callers with it (``breakdown`` is
     hurried, and is another one from then on), which then ask anew.
+
+    Where ``copied`` says so when it is entered, it runs copies of its code. They are the host's: one that broke down goes on with
+    what it ran, and one that could not be entered takes what is on the disk at the next try.
     """
 
-    def __init__(self, name: str, model: FunctionModel, make: FunctionMaker) -> None:
+    def __init__(
+        self, name: str, model: FunctionModel, make: FunctionMaker, copied: Callable[[str], bool] = lambda name: False
+    ) -> None:
         self.name = name
         self.model = model
         self.permits = Permits(model.concurrency)
         self.breakdown = Stop()
         self.finished = anyio.Event()
         self._make = make
+        self._copied = copied
+        self._copies = Copies()
+        self._ran = False
         self._function: Function | None = None
         self._failure: Failure | None = None
         self._reserved: int | None = None
@@ -184,16 +194,23 @@ class FunctionHost:
                     with anyio.CancelScope() as self._entering:
                         await self._hold()
                 except Exception as problem:
+                    if not self._ran:
+                        await self._remove_copies()
                     self._fail(problem)
         finally:
+            await self._remove_copies()
             # Also when the process no longer waits for it: then others must not wait for it either.
             self._answered.set()
             self.finished.set()
 
     async def _hold(self) -> None:
-        async with self._make(self.name, self.model) as function:
+        made = self._make(self.name, self.model)
+        if isinstance(made, Copied) and self._copied(self.name):
+            made.run_copies(self._copies)
+        async with made as function:
             # From here on it is left in order: its workers are running.
             self._entering = None
+            self._ran = True
             self._function, self._failure = function, None
             self._answered.set()
             try:
@@ -203,6 +220,11 @@ class FunctionHost:
                 if not self._closing.is_set():
                     # It broke down. Whoever asks while it is left is answered afterwards, with what broke it.
                     self._answered = anyio.Event()
+
+    async def _remove_copies(self) -> None:
+        if self._copies:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(self._copies.remove)
 
     def _fail(self, problem: Exception) -> None:
         self._failure = failure = taken_apart(problem)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pollers.functions.host import FunctionHost
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from anyio.abc import TaskGroup
 
@@ -24,8 +24,10 @@ class Functions(Mapping[str, FunctionHost]):
     worker processes to their keeper, which kills them.
     """
 
-    def __init__(self, make: FunctionMaker) -> None:
+    def __init__(self, make: FunctionMaker, copied: Callable[[str], bool] = lambda name: False) -> None:
+        """``copied``: which of them run copies of their code."""
         self._make = make
+        self._copied = copied
         self._hosts: dict[str, FunctionHost] = {}
         self._leaving: list[FunctionHost] = []
         self._group: TaskGroup | None = None
@@ -100,6 +102,6 @@ class Functions(Mapping[str, FunctionHost]):
     def _hosted(self, name: str, model: FunctionModel) -> FunctionHost:
         if self._group is None:
             raise RuntimeError("functions have been given no task group to run in")
-        host = FunctionHost(name, model, self._make)
+        host = FunctionHost(name, model, self._make, self._copied)
         self._group.start_soon(host.run)
         return host

@@ -75,7 +75,7 @@ class Runtime:
         self.complete: Callable[[Config], Config] = lambda config: config
         self.where: Callable[[ConfigPath], str] = lambda path: "the configuration"
         self.mappings: dict[str, MappingRunner] = {}
-        self.functions = Functions(make_function)
+        self.functions = Functions(make_function, self._runs_copies)
         self.copied = False
         """Whether functions run copies of their code, which the watching sets: what is saved is then taken when it is accepted."""
         self.url: str | None = None
@@ -257,6 +257,10 @@ class Runtime:
         return {
             name: completed.functions[name] for name in self._changed_functions(completed) & completed.functions.keys()
         }
+
+    def _runs_copies(self, name: str) -> bool:
+        # Not functions that the API made: nobody edits their code.
+        return self.copied and name in self.given.functions
 
     def _check_reloadable(self, config: Config) -> None:
         changed = [

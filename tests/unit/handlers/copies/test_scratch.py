@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers.workers.scratch import PREFIX, Scratch
+from handlers.copies.scratch import PREFIX, Scratch
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def test_folders_in_use_are_left_alone() -> None:
 
 def test_what_a_dead_process_left_is_removed_by_the_next(temporary: Path) -> None:
     """The lock ended with its owner; whatever else lies there stays."""
-    program = f"import tempfile; tempfile.tempdir = {str(temporary)!r}\nfrom handlers.workers.scratch import Scratch\n"
+    program = f"import tempfile; tempfile.tempdir = {str(temporary)!r}\nfrom handlers.copies.scratch import Scratch\n"
     program += "scratch = Scratch('dead'); (scratch.path / 'code').mkdir(); import os; os._exit(9)"
     (temporary / "headrace-other").mkdir()
     root = Path(__file__).resolve().parents[4]
