@@ -131,7 +131,7 @@ def _runtime(
         return await make_poller(mapping, aws, store, surroundings, long_poll_seconds=long_poll_seconds)
 
     def function(name: str, model: FunctionModel) -> Function:
-        running = runtime.trials.config or runtime.config
+        running = runtime.trying or runtime.config
         where = world_in(running, name, profile=profile)
         return make_function(name, model, aws=config.aws, where=where, metric_line=metric_line)
 

@@ -248,20 +248,28 @@ class InProcessFunction:
         ).start()
 
     def _initialise(self, ready: asyncio.Future[Runner | FunctionUnusable]) -> None:
-        runner: Runner
         try:
-            handler = load(self.name, self._code, self._handler, self._copy)
+            runner = self._loaded()
         except FunctionUnusable as error:
             self._hand_over(ready, error)
-            return
+        except BaseException as error:  # nobody else would tell whoever waits: no descriptor for a loop, say
+            self._log.exception("function could not be started")
+            problem = f"function {self.name}: it could not be started: {type(error).__name__}: {error}"
+            self._hand_over(ready, FunctionUnusable(problem))
+        else:
+            if self._hand_over(ready, runner):
+                runner.serve()
+
+    def _loaded(self) -> Runner:
+        runner: Runner
+        handler = load(self.name, self._code, self._handler, self._copy)
         admit(handler.namespace.name, self._level)
         if handler.is_async:
             runner = Loop(handler, self._loop, self._replace)
         else:
             runner = Threads(handler, self._loop, f"function-{self.name}")
         runner.adopt()
-        if self._hand_over(ready, runner):
-            runner.serve()
+        return runner
 
     def _hand_over(self, ready: asyncio.Future[Runner | FunctionUnusable], found: Runner | FunctionUnusable) -> bool:
         try:

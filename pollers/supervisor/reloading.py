@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -13,9 +14,10 @@ from anyio import to_thread
 from config import ConfigError
 from pollers.supervisor.loading import load_changed, load_runnable
 from pollers.supervisor.runtime import ReloadRefused, Runtime
+from pollers.supervisor.trials import Trials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable
     from pathlib import Path
 
     from config.faults import Fault, Note
@@ -50,8 +52,9 @@ async def reload_from(runtime: Runtime, path: Path) -> Reloaded:
         # The files are read when it is this reload's turn: one that began earlier and takes longer would bring back what it read.
         async with runtime.reading:
             loaded = await to_thread.run_sync(load_runnable, path)
-            await _try_out(runtime, loaded.config, [], loaded.fault)
-            done = Reloaded(**await runtime.reload(loaded.config))
+            async with _trials(runtime) as trials:
+                await _try_out(runtime, trials, loaded.config, [], loaded.fault)
+                done = Reloaded(**await runtime.reload(loaded.config, [], trials))
             runtime.where = loaded.where
         log_notes(loaded.notes)
         return done
@@ -78,13 +81,7 @@ async def renew_from(runtime: Runtime, path: Path, names: Collection[str], told:
                 runtime.trials.drop(name)  # what waits for its invocations is not the code on the disk any more
                 told.refused(name, [str(fault) for fault in wrong])
             if changed.config != runtime.given:
-                failed = await _try_out(runtime, changed.config, changed.sound, changed.fault)
-                for name, fault in failed.items():
-                    told.refused(name, [str(fault)])
-                sound = [name for name in changed.sound if name not in failed]
-                await runtime.reload(changed.config, sound)
-                for name in sound:
-                    told.renewed(name)
+                await _reload_and_renew(runtime, changed, told)
             else:
                 for name in changed.sound:
                     runtime.renew_soon(name, partial(told.renewed, name), partial(_refuse, name, changed, told))
@@ -97,6 +94,27 @@ async def renew_from(runtime: Runtime, path: Path, names: Collection[str], told:
         faults = [str(error)]
     log.error("configuration refused, the old one runs on", faults=faults)
     return False
+
+
+async def _reload_and_renew(runtime: Runtime, changed: Changed, told: Told) -> None:
+    async with _trials(runtime) as trials:
+        failed = await _try_out(runtime, trials, changed.config, changed.sound, changed.fault)
+        for name, fault in failed.items():
+            told.refused(name, [str(fault)])
+        sound = [name for name in changed.sound if name not in failed]
+        await runtime.reload(changed.config, sound, trials)
+    for name in sound:
+        told.renewed(name)
+
+
+@asynccontextmanager
+async def _trials(runtime: Runtime) -> AsyncIterator[Trials]:
+    """Those of one reload; what it does not take is left at its end."""
+    trials = Trials(runtime.functions)
+    try:
+        yield trials
+    finally:
+        trials.end()
 
 
 class Told(Protocol):
@@ -114,7 +132,11 @@ def _refuse(name: str, changed: Changed, told: Told, problem: str) -> None:
 
 
 async def _try_out(
-    runtime: Runtime, config: Config, sound: Collection[str], fault: Callable[[ConfigPath, str], Fault]
+    runtime: Runtime,
+    trials: Trials,
+    config: Config,
+    sound: Collection[str],
+    fault: Callable[[ConfigPath, str], Fault],
 ) -> dict[str, Fault]:
     """Try all functions that ``config`` changes, and those whose code has changed (``sound``), of which the faults are returned.
 
@@ -125,20 +147,18 @@ async def _try_out(
     faults: dict[str, Fault] = {}
 
     async def tried(name: str) -> None:
-        problem = await runtime.trials.tried(name, models[name])
+        problem = await trials.tried(name, models[name])
         if problem is not None:
             faults[name] = fault(("functions", name), problem)
 
-    runtime.trials.config = config
+    runtime.trying = config
     try:
         async with anyio.create_task_group() as group:
             for name in models:
                 group.start_soon(tried, name)
     finally:
-        runtime.trials.config = None
+        runtime.trying = None
     if wrong := [faults[name] for name in sorted(faults.keys() & differing.keys())]:
-        for name in models:
-            runtime.trials.drop(name)
         raise ConfigError(wrong)
     return faults
 

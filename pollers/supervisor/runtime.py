@@ -97,6 +97,9 @@ class Runtime:
         self._reloading = anyio.Lock()
         self._turns = Turns()
         self.trials = Trials(self.functions)
+        """Those of renewals."""
+        self.trying: Config | None = None
+        """The configuration under which functions are made that a reload tries, where it is not the running one yet."""
         self._asked: dict[str, int] = {}
         """How often each function's code was to be tried: another number than when a trial began, and it is out of date."""
         self._trying: set[str] = set()
@@ -188,10 +191,13 @@ class Runtime:
         if self.stopping and not runner.abandoned:
             log.info("shutdown 5: all that was held is acknowledged or handed back", mapping=runner.name)
 
-    async def reload(self, config: Config, renew: Collection[str] = ()) -> dict[str, list[str]]:
+    async def reload(
+        self, config: Config, renew: Collection[str] = (), trials: Trials | None = None
+    ) -> dict[str, list[str]]:
         """Apply a changed configuration, once it is completed: only added, removed and changed mappings stop or start.
 
-        Functions in ``renew`` begin anew in any case: their code has changed, whatever the configuration says.
+        Functions in ``renew`` begin anew in any case: their code has changed, whatever the configuration says. What was tried
+        for it is in ``trials``.
         Says what it did. Raises ReloadRefused, with everything running on as before, for changes that need a restart. One at a
         time.
         """
@@ -200,7 +206,7 @@ class Runtime:
                 raise ReloadRefused("shutting down")
             completed = self.complete(config)
             self._check_reloadable(completed)
-            did = await self._apply(completed, renew)
+            did = await self._apply(completed, renew, trials or self.trials)
             self.given = config
             return did
 
@@ -245,7 +251,7 @@ class Runtime:
                 return
             before = self.functions[name]
             try:
-                await self._apply(self.config, [name])
+                await self._apply(self.config, [name], self.trials)
             except ReloadRefused:
                 return
         if self.functions.get(name) is not before:
@@ -278,7 +284,7 @@ class Runtime:
             if refusal := service.refusal(config):
                 raise ReloadRefused(refusal)
 
-    async def _apply(self, config: Config, renew: Collection[str]) -> dict[str, list[str]]:
+    async def _apply(self, config: Config, renew: Collection[str], trials: Trials) -> dict[str, list[str]]:
         old, new = self.config.event_source_mappings, config.event_source_mappings
         functions = self._changed_functions(config) | (set(renew) & self.config.functions.keys())
         removed = [name for name in old if name not in new]
@@ -297,10 +303,12 @@ class Runtime:
         proven = {
             name: host
             for name in functions & config.functions.keys()
-            if (host := self.trials.take(name, config.functions[name])) is not None
+            if (host := trials.take(name, config.functions[name])) is not None
         }
         # One whose code has become faulty while it was waited for its invocations has no candidate any more: it goes on as it is.
         functions -= set(renew) - proven.keys() - self._changed_functions(config)
+        for name in functions:
+            self.trials.drop(name)  # older than what is taken now
         await self.functions.apply(config.functions, functions, proven)
         if self.stopping:
             raise ReloadRefused("shutting down")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from handlers.errors import FunctionUnusable
 
 if TYPE_CHECKING:
-    from config.models import Config, FunctionModel
+    from config.models import FunctionModel
     from pollers.functions import FunctionHost, Functions
 
 
@@ -18,14 +18,13 @@ SUPERSEDED = "another trial of it has begun"
 class Trials:
     """The candidates that were tried and wait to be taken, at most one of each function.
 
-    ``config`` is the configuration under which functions are made that are tried now, where it is not the running one yet.
+    A reload has trials of its own: a renewal that waits meanwhile must not take them, nor leave them for being of another model.
     """
 
     def __init__(self, functions: Functions) -> None:
         self._functions = functions
         self._candidates: dict[str, FunctionHost] = {}
         self._proven: set[str] = set()
-        self.config: Config | None = None
 
     async def tried(self, name: str, model: FunctionModel) -> str | None:
         """Load the function's code as it is now, beside what runs. Says what is wrong with it, or None when it can be taken."""
@@ -52,11 +51,14 @@ class Trials:
         return name in self._proven
 
     def take(self, name: str, model: FunctionModel) -> FunctionHost | None:
-        """The candidate that was tried, if one waits that runs as ``model`` does and has not broken down since."""
+        """The candidate that was tried, if one waits that runs as ``model`` does.
+
+        If it has broken down since, it is entered again, with the code that was tried where functions run copies.
+        """
         if name not in self._proven:
             return None
         host = self._candidates[name]
-        if host.function is None or not host.model.runs_as(model):
+        if not host.model.runs_as(model):
             self.drop(name)
             return None
         self._proven.discard(name)
@@ -68,3 +70,8 @@ class Trials:
         host = self._candidates.pop(name, None)
         if host is not None:
             host.close()
+
+    def end(self) -> None:
+        """Leave every candidate that has not been taken."""
+        for name in list(self._candidates):
+            self.drop(name)

@@ -390,6 +390,25 @@ async def test_a_configuration_with_which_code_does_not_load_is_refused_whole(pl
     assert refused["faults"] == [f"{place.path}:3: functions.orders: app.py:3: KeyError: 'TABLE'"]
 
 
+async def test_what_a_reload_has_tried_is_what_it_takes(place: Place) -> None:
+    """A renewal that waits for its function's invocation meanwhile tried the model from before: it must not take it away."""
+    async with place.watched():
+        await place.until(lambda: "o" in place.bench.pollers)
+        [poller] = place.bench.pollers["o"]
+        poller.stubborn = True
+        (place.folder / "orders" / "app.py").write_text(CODE * 2)
+        await place.until(lambda: poller.surroundings.stop.requested)
+        made = len(place.made)
+        place.path.write_text(CONFIG.replace("orders: {", "orders: {timeout: 9, "))
+        await place.until(lambda: len(place.made) > made and place.made[-1].proved)
+        poller.surroundings.stop.hurry()
+        await place.until(lambda: place.logged("configuration reloaded"))
+        function = place.runtime.functions["orders"].function
+        assert isinstance(function, FakeFunction)
+        assert (function.timeout_seconds, function.proved) == (9, 1)
+    assert len(place.logged("changed code is applied")) == 1
+
+
 async def test_a_reload_tries_what_it_changes_first(place: Place) -> None:
     """Without anybody watching, too."""
     place.runtime.services = ()

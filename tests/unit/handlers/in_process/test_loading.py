@@ -358,3 +358,20 @@ async def test_handlers_import_each_their_own_while_they_run_side_by_side(write:
         done = await asyncio.gather(*(f.invoke(b"{}", request_id="r") for f in [one, two] * 4))
 
     assert [invocation.result for invocation in done] == [Payload(b'"first"'), Payload(b'"second"')] * 4
+
+
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), KeyboardInterrupt()])
+async def test_whatever_keeps_it_from_being_started_is_told_at_once(
+    write: Write, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """Not only what is wrong with the code: nobody waits for the limit of a load."""
+
+    def fails(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr("handlers.in_process.function.load", fails)
+    code = write(app="def handler(event, context): ...")
+    model = Model(runtime="in_process", code=code, handler="app.handler")
+    async with asyncio.timeout(30):
+        with pytest.raises(FunctionUnusable, match=f"could not be started: {type(error).__name__}"):
+            await InProcessFunction("orders", "arn", model).__aenter__()
