@@ -18,7 +18,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class Copies:
-    """Each copy is made once and is there until :meth:`remove`.
+    """Each copy is made once and is there until all who share them have called :meth:`leave`.
 
     They belong to whoever hosts the function, and not to what runs it for the time being: a function that breaks down and is
     entered again runs what it ran before, and not what has been saved meanwhile. After a kill of Headrace the next function that
@@ -29,12 +29,18 @@ class Copies:
         self._scratch: Scratch | None = None
         self._folders: dict[str, Path] = {}
         self._made = 0
+        self._sharing = 1
         self.names: dict[str, str] = {}
         """Each copy's folder, with the user's own that it is of."""
 
     def __bool__(self) -> bool:
-        """Whether there is something to remove."""
+        """Whether there is anything on the disk."""
         return self._scratch is not None
+
+    def shared(self) -> Copies:
+        """The same, for one more who will leave them."""
+        self._sharing += 1
+        return self
 
     def of(self, function_name: str, path: Path, folder_of: Callable[[Path, Path], Path]) -> Path:
         """The folder to run in place of ``path``, a folder or an archive. Blocks, the first time.
@@ -47,13 +53,11 @@ class Copies:
             self._folders[key] = self._run_from(function_name, path, folder_of)
         return self._folders[key]
 
-    def remove(self) -> None:
-        """Remove all of them. What is asked for afterwards is copied anew. Blocks."""
-        scratch, self._scratch = self._scratch, None
-        self._folders.clear()
-        self.names.clear()
-        if scratch is not None:
-            scratch.remove()
+    def leave(self) -> None:
+        """Remove all of them, if nobody else shares them. To be called once by each. Blocks."""
+        self._sharing -= 1
+        if self._sharing == 0 and self._scratch is not None:
+            self._scratch.remove()
 
     def _run_from(self, function_name: str, path: Path, folder_of: Callable[[Path, Path], Path]) -> Path:
         if self._scratch is None:

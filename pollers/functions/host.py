@@ -164,6 +164,11 @@ class FunctionHost:
         """What is raised where the function broke down: why it did, if that is known."""
         return FunctionUnusable(self.problem or f"function {self.name} broke down")
 
+    def go_on_from(self, other: FunctionHost) -> None:
+        """Run the copies of the code that ``other`` runs, if it runs any, and not what is on the disk."""
+        if other._ran:
+            self._copies, self._ran = other._copies.shared(), True
+
     def retire(self) -> None:
         """Close once the last caller has left."""
         self._retired = True
@@ -195,10 +200,10 @@ class FunctionHost:
                         await self._hold()
                 except Exception as problem:
                     if not self._ran:
-                        await self._remove_copies()
+                        await self._leave_copies()
                     self._fail(problem)
         finally:
-            await self._remove_copies()
+            await self._leave_copies()
             # Also when the process no longer waits for it: then others must not wait for it either.
             self._answered.set()
             self.finished.set()
@@ -221,10 +226,11 @@ class FunctionHost:
                     # It broke down. Whoever asks while it is left is answered afterwards, with what broke it.
                     self._answered = anyio.Event()
 
-    async def _remove_copies(self) -> None:
-        if self._copies:
+    async def _leave_copies(self) -> None:
+        copies, self._copies = self._copies, Copies()
+        if copies:
             with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(self._copies.remove)
+                await to_thread.run_sync(copies.leave)
 
     def _fail(self, problem: Exception) -> None:
         self._failure = failure = taken_apart(problem)

@@ -73,6 +73,9 @@ class Functions(Mapping[str, FunctionHost]):
         for name, model in models.items():
             if name not in self._hosts:
                 self._add(name, model, proven.get(name))
+                for host in gone:
+                    if host.name == name and name not in proven and host.model.runs_as(model):
+                        self._hosts[name].go_on_from(host)  # another region, say: nobody has tried what is on the disk
             self._hosts[name].model = model
         for host in gone:
             if host.name in self._hosts:

@@ -54,14 +54,20 @@ class Place:
         return self.made[-1]
 
     @asynccontextmanager
-    async def running(self, *, copied: bool) -> AsyncIterator[FunctionHost]:
-        """The host of one function."""
+    async def functions(self, *, copied: bool) -> AsyncIterator[Functions]:
+        """One function."""
         functions = Functions(self.make, lambda name: copied)
         async with anyio.create_task_group() as group:
             functions.start(group, models(one=1))
-            yield functions["one"]
+            yield functions
             functions.close()
         assert not functions.unfinished
+
+    @asynccontextmanager
+    async def running(self, *, copied: bool) -> AsyncIterator[FunctionHost]:
+        """Its host."""
+        async with self.functions(copied=copied) as functions:
+            yield functions["one"]
 
 
 @pytest.mark.parametrize("copied", [True, False])
@@ -92,3 +98,24 @@ async def test_a_function_that_could_not_be_entered_takes_what_is_there_next_tim
         place.problem = None
         await host.get()
         assert [made.text for made in place.made] == ["broken", "repaired"]
+
+
+async def test_a_function_that_is_renewed_for_another_reason_than_its_code_keeps_that(tmp_path: Path) -> None:
+    """Its first mapping may bring it another region. What has been saved meanwhile was not tried, or was refused."""
+    place = Place(tmp_path)
+    place.file.write_text("old")
+    async with place.functions(copied=True) as functions:
+        await functions["one"].get()
+        place.file.write_text("refused")
+        await functions.apply(models(one=1), ["one"])
+        await functions["one"].get()
+        await functions.apply(models(one=1), ["one"])
+        await functions["one"].get()
+        assert [made.text for made in place.made] == ["old"] * 3
+        assert [made.left for made in place.made] == [1, 1, 0]
+        folder = place.made[2].folder
+        changed = models(one=2)
+        await functions.apply({"one": changed["one"].model_copy(update={"timeout": 9})}, ["one"])
+        await functions["one"].get()
+        assert place.made[3].text == "refused"
+        assert not folder.exists()

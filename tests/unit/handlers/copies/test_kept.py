@@ -21,7 +21,7 @@ def unpacked(path: Path, target: Path) -> Path:
 
 @pytest.mark.parametrize("zipped", [False, True])
 def test_what_is_asked_for_again_is_what_was_copied(tmp_path: Path, zipped: bool) -> None:
-    """Whatever has become of the folder, or of the archive. Removed, it is copied anew."""
+    """Whatever has become of the folder, or of the archive. It is there until the last has left it."""
     code = tmp_path / ("code.zip" if zipped else "code")
 
     def save(text: str) -> None:
@@ -39,11 +39,11 @@ def test_what_is_asked_for_again_is_what_was_copied(tmp_path: Path, zipped: bool
     assert copies.of("orders", code, unpacked) == first
     assert (first / "app.py").read_text() == "old"
     assert copies.names == ({} if zipped else {str(first): str(code)})
-    copies.remove()
+    assert copies.shared() is copies
+    copies.leave()
+    assert first.exists()
+    copies.leave()
     assert not first.exists()
-    assert not copies
-    assert (copies.of("orders", code, unpacked) / "app.py").read_text() == "new"
-    copies.remove()
 
 
 def test_what_could_not_be_had_is_asked_for_again(tmp_path: Path) -> None:
@@ -54,4 +54,4 @@ def test_what_could_not_be_had_is_asked_for_again(tmp_path: Path) -> None:
     code.mkdir()
     (code / "app.py").write_text("")
     assert (copies.of("orders", code, unpacked) / "app.py").is_file()
-    copies.remove()
+    copies.leave()
