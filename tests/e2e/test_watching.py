@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import sys
 import threading
 import time
@@ -36,6 +38,8 @@ while True:
     urllib.request.urlopen(f"{base}{request}/response", answer).close()
 """
 TRIES = 12
+IDLE_START = 0.3
+"""Of the second, so much is left to the start of a worker, where nothing else runs."""
 NUMBERED = 'VERSION = "{}"\n'
 
 
@@ -81,28 +85,44 @@ def write(place: LambdaApiPlace, name: str, version: str) -> None:
 
 
 def invoked(place: LambdaApiPlace, name: str, **event: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    reply = place.client().invoke(FunctionName=name, Payload=json.dumps(event).encode())
-    found: dict[str, Any] = json.loads(reply["Payload"].read())
-    return found
+    return answered(place.client(), name, event)[0]
+
+
+def answered(client: Any, name: str, event: dict[str, Any]) -> tuple[dict[str, Any], str]:  # noqa: ANN401 - botocore's
+    """The answer, and the tail of the log."""
+    reply = client.invoke(FunctionName=name, Payload=json.dumps(event).encode(), LogType="Tail")
+    return json.loads(reply["Payload"].read()), base64.b64decode(reply["LogResult"]).decode()
 
 
 @pytest.mark.parametrize("name", ["orders", "inside"])
 def test_saved_code_runs_within_a_second(place: LambdaApiPlace, name: str) -> None:
-    """In its workers, or in Headrace's own process; the other function keeps its worker."""
+    """In its workers, or in Headrace's own process; the other function keeps its worker.
+
+    How long a worker takes to start is the machine's: it is measured, and only what comes on top of it is bounded.
+    """
+    client = place.client()  # one for all: to make it takes longer than what is measured
     write(place, name, "1")
-    place.until(lambda: invoked(place, name)["version"] == "1", "the first version")
+    place.until(lambda: answered(client, name, {})[0]["version"] == "1", "the first version")
     other = invoked(place, "audit")["pid"]
-    seconds: list[float] = []
-    # On a busy machine it may take longer: one of a few tries counts.
-    while len(seconds) < 3 or (min(seconds) >= 1 and len(seconds) < TRIES):
+    seconds: list[tuple[float, float]] = []
+    # On a busy machine the rest may take longer, too: one of a few tries counts.
+    while len(seconds) < 3 or (min(rest for _, rest in seconds) >= 1 - IDLE_START and len(seconds) < TRIES):
         version = str(2 + len(seconds))
         write(place, name, version)
-        saved = time.monotonic()
-        place.until(lambda expected=version: invoked(place, name)["version"] == expected, f"version {version}")
-        seconds.append(time.monotonic() - saved)
-    print("seconds from saving to the new code's first answer:", [round(each, 2) for each in seconds])
+        saved, answers = time.monotonic(), list[tuple[dict[str, Any], str]]()
+
+        def renewed(version: str = version, answers: list[Any] = answers) -> bool:
+            answers.append(answered(client, name, {}))
+            return bool(answers[-1][0]["version"] == version)
+
+        place.until(renewed, f"version {version}")
+        taken = time.monotonic() - saved
+        start = re.search(r"Init Duration: ([\d.]+) ms", answers[-1][1])
+        assert (start is not None) is (name == "orders")  # it is the first invocation of its worker
+        seconds.append((taken, taken - (float(start[1]) / 1000 if start else 0)))
+    print("seconds from saving to the new code's first answer, and without the worker's start:", seconds)
     assert invoked(place, "audit")["pid"] == other
-    assert min(seconds) < 1
+    assert min(rest for _, rest in seconds) < 1 - IDLE_START
 
 
 def test_a_running_invocation_is_finished_by_the_code_that_began_it(place: LambdaApiPlace) -> None:
