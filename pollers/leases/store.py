@@ -100,10 +100,11 @@ class DynamoStore:
 
     def _opened(self, checkpoints: SharedCheckpoints, stale: list[LeaseItem], identity: str, *, fresh: bool) -> Opened:
         if not fresh:
-            return Opened(checkpoints, fresh=False)
+            return Opened(checkpoints, fresh=False, counts_user_records=True)
         before = [item.own.stamp.identity for item in stale if item.own.stamp and not item.own.reset]
         start = next((item.own.start for item in stale if item.own.reset), None)
-        return Opened(checkpoints, fresh=True, previous_identity=before[0] if before else None, start=start)
+        found = before[0] if before else None
+        return Opened(checkpoints, fresh=True, previous_identity=found, start=start, counts_user_records=True)
 
     def _stale(self, replica: Replica) -> list[LeaseItem]:
         """Leases of an earlier stream of the same name, and those that were reset. Raises StoreUnreadable for those of others."""

@@ -119,10 +119,11 @@ def _unwritten(board: MappingBoard, now: float) -> Iterator[str]:
         since, why = board.refused
         yield f"no checkpoint could be written for {age(now - since)}, and shards wait for that: {why}"
         return
-    waiting = [task for task in board.tasks.values() if task.doing.state is State.WAITING_FOR_WRITE]
-    oldest = min((task.since for task in waiting), default=now)
-    if now - oldest > WRITE_BOUND_SECONDS:
-        yield f"{_place(waiting[0])} has been waiting for a checkpoint to be written for {age(now - oldest)}"
+    states = (State.WAITING_FOR_WRITE, State.WAITING_FOR_LEASE)
+    waiting = [task for task in board.tasks.values() if task.doing.state in states]
+    first = min(waiting, key=lambda task: task.since, default=None)
+    if first is not None and now - first.since > WRITE_BOUND_SECONDS:
+        yield f"{_place(first)} has been {first.doing.state.value} for {age(now - first.since)}"
 
 
 def _overdue(board: MappingBoard, task: Task, vitals: Vitals, now: float) -> str | None:

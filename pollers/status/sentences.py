@@ -30,7 +30,14 @@ class Surrounding:
     places: str = "workers"
 
 
-_HINDRANCES = (State.WAITING_FOR_WRITE, State.DELIVERING, State.RETRYING, State.BACKING_OFF, State.WAITING_FOR_PERMIT)
+_HINDRANCES = (
+    State.WAITING_FOR_LEASE,
+    State.WAITING_FOR_WRITE,
+    State.DELIVERING,
+    State.RETRYING,
+    State.BACKING_OFF,
+    State.WAITING_FOR_PERMIT,
+)
 """What keeps a running mapping from going on, the most pressing first."""
 
 
@@ -82,7 +89,7 @@ def _of_task(state: State, task: Task, count: int, around: Surrounding, now: flo
     detail = shortened(task.doing.detail)
     if state is State.WAITING_FOR_PERMIT:
         return f"waiting for a permit: {around.busy} of {around.concurrency} {around.places} busy for {age(now - task.since)}"
-    if state is State.WAITING_FOR_WRITE:
+    if state in (State.WAITING_FOR_LEASE, State.WAITING_FOR_WRITE):
         return f"{state.value} for {age(now - task.since)}: {detail}{_others(count)}"
     if state is State.BACKING_OFF:
         return f"backing off after {detail or 'a failure'}{_next_try(task, now)}{_others(count)}"
@@ -99,8 +106,9 @@ def _receiving(board: MappingBoard) -> str:
 
 
 def _reading(board: MappingBoard, now: float) -> str:
-    """What the reader of a stream does, and which shards wait for their parents."""
+    """What the reader of a stream does, which shards other replicas read, and which wait for their parents."""
     waiting = [task for task in board.tasks.values() if task.doing.state is State.WAITING_FOR_PARENT]
+    elsewhere = [task for task in board.tasks.values() if task.doing.state is State.READ_ELSEWHERE]
     parts = []
     behind = board.iterator_age(now)
     if behind:
@@ -109,8 +117,10 @@ def _reading(board: MappingBoard, now: float) -> str:
         parts.append("waiting for records: caught up")
     elif board.shards and all(shard.ended for shard in board.shards.values()):
         parts.append("waiting for new shards: every shard has ended")
-    elif not waiting:
+    elif not waiting and not elsewhere:
         parts.append("about to read")
+    if elsewhere:
+        parts.append(f"another replica reads {elsewhere[0].doing.task}{_others(len(elsewhere))}")
     if waiting:
         parts.append(f"{waiting[0].doing.task} waits for its {waiting[0].doing.detail}{_others(len(waiting))}")
     return "; ".join(parts)

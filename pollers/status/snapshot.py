@@ -239,7 +239,13 @@ def _rates(board: MappingBoard, now: float) -> dict[str, Any]:
 
 
 def _shard(name: str, shard: Shard) -> dict[str, Any]:
-    return {"id": name, "parents": list(shard.parents), "ended": shard.ended, "behind": shard.behind}
+    return {
+        "id": name,
+        "parents": list(shard.parents),
+        "ended": shard.ended,
+        "elsewhere": shard.elsewhere,
+        "behind": shard.behind,
+    }
 
 
 def _function(host: FunctionHost) -> dict[str, Any]:

@@ -100,7 +100,7 @@ class Board:
 
     def _listed(self, board: MappingBoard, fact: Listed) -> None:
         board.listed = board.reported = self._now()
-        board.polled = board.polled or all(shard.ended for shard in board.shards.values())
+        board.polled = board.polled or all(shard.ended or shard.elsewhere for shard in board.shards.values())
 
     def _received(self, board: MappingBoard, fact: Received) -> None:
         count = len(fact.ids)
@@ -202,12 +202,14 @@ class Board:
                 board.restart()
         else:
             board.reported = now
-        if fact.state is State.ENDED:
-            board.tasks.pop(fact.task, None)
-            shard = board.shards.get(fact.task)
-            if shard is not None:
+        shard = board.shards.get(fact.task)
+        if shard is not None:
+            shard.elsewhere = fact.state is State.READ_ELSEWHERE
+            if shard.elsewhere or fact.state is State.ENDED:
                 # Its reader is done, or somebody else reads it now: how far behind it is, this process does not know any more.
                 shard.behind = None
+        if fact.state is State.ENDED:
+            board.tasks.pop(fact.task, None)
             return
         before = board.tasks.get(fact.task)
         since = before.since if before is not None and before.doing.state is fact.state else now

@@ -59,7 +59,7 @@ class Shard:
     ``doubted``: since when replies have said that it has ended while nothing confirms it; ``revoked``: since when it is read
     again, because its checkpoint called it ended and the stream lists it as open (until it has been read to its tip).
     ``behind`` is as of ``read_at``; None, too, for a shard that is not read here. ``batch_age``: how old the last record of its
-    newest batch was when it was invoked, at ``batch_at``.
+    newest batch was when it was invoked, at ``batch_at``. ``elsewhere``: another replica reads it, whose lag it is.
     """
 
     parents: Sequence[str] = ()
@@ -71,6 +71,7 @@ class Shard:
     idle: bool = False
     doubted: float | None = None
     revoked: float | None = None
+    elsewhere: bool = False
 
 
 @dataclass(slots=True)
@@ -109,12 +110,13 @@ class MappingBoard:
         return Sample(self.held, self.depth.visible if self.depth is not None else None, self.iterator_age(now))
 
     def iterator_age(self, now: float) -> float | None:
-        """How far behind its tip the shard furthest behind is, in seconds; None for queues, and while nothing is known.
+        """How far behind its tip the shard furthest behind is that is read here, in seconds; None for queues, and while nothing is
+        known.
 
         DynamoDB does not report that. The age of the last record of a recent batch is used in its place while there is anything to
         read.
         """
-        unfinished = [shard for shard in self.shards.values() if not shard.ended]
+        unfinished = [shard for shard in self.shards.values() if not (shard.ended or shard.elsewhere)]
         known = max((shard.behind for shard in unfinished if shard.behind is not None), default=None)
         if known is not None or not self.polled or not unfinished:
             return known

@@ -47,6 +47,7 @@ function places(columns) {
 
 function state(shard, byId) {
   if (shard.ended) return ["ended", "ended"];
+  if (shard.elsewhere) return ["waiting", "another replica"];
   if (shard.behind != null) return ["open", shard.behind ? `${span(shard.behind)} behind` : "at the tip"];
   const waits = shard.parents.some((parent) => byId.has(parent) && !byId.get(parent).ended);
   return waits ? ["waiting", "waits for its parent"] : ["open", "open"];

@@ -209,6 +209,13 @@ def test_a_write_that_never_comes_back_turns_health_red() -> None:
     assert story.stalls(12) == ["s/0 has been waiting for a checkpoint to be written for 12 s"]
 
 
+def test_a_lease_that_is_not_renewed_turns_health_red() -> None:
+    """Nothing of its shard goes on meanwhile."""
+    story = Story().at(0, Listed(1), Polled("s", 10, 0.0), Doing("s/0", State.WAITING_FOR_LEASE, "no answer"))
+    assert story.stalls(10) == []
+    assert story.stalls(12) == ["s/0 has been waiting for the lease of its shard to be renewed for 12 s"]
+
+
 def test_a_checkpoint_that_calls_an_open_shard_ended_is_red_until_it_is_read_to_its_tip() -> None:
     """At once: records may have been unread for a long time."""
     story = Story().at(0, ShardSeen("s", ended=True), EndRevoked("s"))

@@ -25,6 +25,7 @@ from pollers.telemetry.facts import (
     Fact,
     Invoked,
     Invoking,
+    Listed,
     Outcome,
     Polled,
     Received,
@@ -81,6 +82,25 @@ def test_the_sentences_of_an_idle_mapping() -> None:
     assert held.sentence(1) == "gathering: holds 2 messages"
     ended = Telling().at(0, ShardSeen("s1", ended=True))
     assert ended.sentence(1, stream=True) == "waiting for new shards: every shard has ended"
+
+
+def test_shards_that_another_replica_reads_are_told_and_their_lag_is_not_ours() -> None:
+    """Until they are read here again."""
+    shared = Telling().at(0, ShardSeen("a"), ShardSeen("b"), Doing("a", State.POLLING), Doing("b", State.POLLING))
+    shared.at(1, Polled("a", 0, 0.0), Polled("b", 9, 90.0)).at(2, Doing("b", State.READ_ELSEWHERE))
+    assert shared.board.of("m").iterator_age(2) == 0.0
+    assert shared.sentence(3, stream=True) == "waiting for records: caught up; another replica reads b"
+    shared.at(4, Doing("a", State.READ_ELSEWHERE))
+    assert shared.board.of("m").iterator_age(4) is None
+    assert shared.sentence(5, stream=True) == "another replica reads a (and 1 more)"
+    shared.at(6, Doing("b", State.POLLING), Polled("b", 1, 8.0))
+    assert shared.board.of("m").iterator_age(6) == 8.0
+
+
+def test_a_replica_that_reads_no_shard_is_ready() -> None:
+    """Others read them all: it has nothing to poll."""
+    spare = Telling().at(0, ShardSeen("a"), Doing("a", State.READ_ELSEWHERE)).at(30, Listed(1))
+    assert spare.board.of("m").polled
 
 
 def test_the_sentences_of_a_mapping_that_is_not_running() -> None:
