@@ -81,14 +81,20 @@ class Still:
 
 
 class Watched:
-    """One lease as it was seen last, with the time for which its counter and its ask have not changed."""
+    """One lease as it was seen last, with the time for which its counter and its ask have not changed.
 
-    __slots__ = ("_ask", "_counter", "_failover", "moved", "seen")
+    ``owner`` is its owner, or the one that it was given to; None when it is free or expired, so that anybody may take it.
+    ``asked`` is the ask on it, unless the asker has been silent for a failover. ``moved``: its counter was seen to move under
+    the present owner, so that this one lives, or lived a moment ago.
+    """
+
+    __slots__ = ("_ask", "_counter", "_failover", "asked", "moved", "owner", "seen")
 
     def __init__(self, seen: Seen, failover: float, now: float) -> None:
         self.seen = seen
         self.moved = False
-        """Whether the counter was seen to move under the present owner: it lives, or lived a moment ago."""
+        self.owner = seen.holder
+        self.asked = seen.asked
         self._failover = failover
         self._counter = Still(failover, now)
         self._ask = Still(failover, now)
@@ -99,7 +105,7 @@ class Watched:
         if self._is_older(seen, at):
             return
         self.seen = seen
-        if (seen.counter, seen.holder) == (old.counter, old.holder):
+        if seen.counter == old.counter and seen.holder == old.holder:
             self._counter.look(at, now)
         else:
             self._counter.begin(now)
@@ -108,6 +114,8 @@ class Watched:
             self._ask.look(at, now)
         else:
             self._ask.begin(now)
+        self.owner = seen.holder if self._counter.seconds < self._failover else None
+        self.asked = seen.asked if self._ask.seconds < self._failover else None
 
     def _is_older(self, seen: Seen, at: float) -> bool:
         # A lower counter can also be a new item in the place of one that was deleted. No read lags by a whole failover.
@@ -121,28 +129,8 @@ class Watched:
         return self._counter.looked
 
     @property
-    def still(self) -> float:
-        """Seconds for which the counter has not moved."""
-        return self._counter.seconds
-
-    @property
-    def expired(self) -> bool:
-        """Whether its owner has been silent for a failover. Never true of a free lease."""
-        return self.seen.holder is not None and self.still >= self._failover
-
-    @property
-    def owner(self) -> str | None:
-        """Its owner, or the one that it was given to; None when it is free or expired, so that anybody may take it."""
-        return None if self.expired else self.seen.holder
-
-    @property
-    def asked(self) -> Ask | None:
-        """The ask on it, unless the asker has been silent for a failover."""
-        return None if self._ask.seconds >= self._failover else self.seen.asked
-
-    @property
     def available_seconds(self) -> float:
         """For how long it has been free or expired; 0 when it is neither."""
         if self.seen.holder is None:
-            return self.still
-        return max(0.0, self.still - self._failover)
+            return self._counter.seconds
+        return max(0.0, self._counter.seconds - self._failover)
