@@ -46,7 +46,7 @@ class _Since:
     beaten: float
 
 
-class Asks:
+class Asker:
     """The asks of one replica: at most one on each lease, and only for as many as it is to have when all are balanced."""
 
     def __init__(self, view: View, rng: random.Random) -> None:

@@ -18,8 +18,8 @@ def my_part(available: int, mine: int, others: Collection[int]) -> int:
 
     ``others``: how many each of the other workers has. First among equals is everybody in its own eyes: the table lets one win.
     """
-    heap = [(count, 1) for count in others]
-    heapq.heappush(heap, (mine, 0))
+    heap = [(mine, 0), *((count, 1) for count in others)]
+    heapq.heapify(heap)
     part = 0
     for _ in range(available):
         count, other = heap[0]

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pollers.leases.asking import Asking, Asks
+from pollers.leases.asking import Asking, Asker
 from pollers.leases.balance import my_part, uneven
 from pollers.leases.held import Held
 from pollers.leases.pace import Pace
@@ -47,7 +47,7 @@ class Leases:
         self._with_kcl = with_kcl
         self._view = View(me, failover)
         self._held = Held(failover, rng)
-        self._asks = Asks(self._view, rng)
+        self._asks = Asker(self._view, rng)
         self._pace = Pace()
         self._lost: set[str] = set()
         self._wanted: dict[str, str] = {}

@@ -28,6 +28,9 @@ One mapping, for tests of a single behaviour of one kind of source (what all kin
     ``sqs_world``        a queue, a function that does as it is told, and a poller between them
     ``stream_rig``       the same for a stream of Kinesis or DynamoDB
 
+Replicas
+    ``lease_replicas``   many that share leases: the deciders alone, on a table in memory, with its costs
+
 Simulations: one seed is one long story with crashes and stops, and a list of what must hold in all of it
     ``async_simulation`` of the asynchronous queue
     ``sqs_simulation``   of a queue
