@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pollers.leases.asking import Asking, Asker
+from pollers.leases.asking import Asker, Asking
 from pollers.leases.balance import my_part, uneven
 from pollers.leases.held import Held
 from pollers.leases.pace import Pace
