@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pollers.made_mappings.states import SETTLED, ApiState, going_on, state_of
+from pollers.supervisor.mapping import MappingState
 
 if TYPE_CHECKING:
     from config.models import Mapping
@@ -48,7 +49,10 @@ class Entry:
             self.transition = self.runner = None
         if runner is None:
             return state_of(self.model, None)
-        return state_of(runner.model, runner.state, restarts=runner.restarts, renewed=going_on(runner))
+        # Nobody who uses the API has changed it. So if it ends, and no operator has paused it, it ends for the sake of something
+        # else: its function is changed or goes, the file gets its twin. It is Enabled then, as on AWS (docs/lambda 16.4).
+        others = going_on(runner) or (runner.state is MappingState.STOPPING and not runner.paused)
+        return state_of(runner.model, runner.state, restarts=runner.restarts, renewed=others)
 
     def _counts(self, runner: MappingRunner | None) -> bool:
         """Whether what was wanted has run. Nobody may have asked meanwhile: what a runner does later, or another one that a reload

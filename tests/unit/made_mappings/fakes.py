@@ -32,7 +32,7 @@ class FakeRunner:
         self.started_at: float | None = None
         self.finished = anyio.Event()
         self.ending = False
-        self.paused = False
+        self.paused = self.renewed = False
         self._slow = slow
 
     def resume(self) -> None:

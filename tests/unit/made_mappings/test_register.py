@@ -162,6 +162,8 @@ async def test_a_change_that_counts_is_over_though_nobody_has_asked() -> None:
         runner.state = MappingState.STARTING
         assert register.one(uuid).state == "Creating"
         runner.started_at, runner.state = 1.0, MappingState.STOPPING
+        assert register.one(uuid).state == "Enabled"  # its function goes, say: no client disables it
+        runner.paused = True
         assert register.one(uuid).state == "Disabling"
         await register.update(uuid, {"BatchSize": 2}, None)
         await virtual_time.settle()
