@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config.faults import Fault
+from config.text.encoding import decoded
 from config.text.interpolation import interpolate
 from config.text.json_text import parse_json
 from config.text.nodes import Scalar, Table, Unparsable, describe
@@ -52,7 +53,7 @@ def find_files(path: Path) -> list[Path]:
 def read_file(path: Path, environ: Mapping[str, str]) -> ConfigFile:
     """One file, parsed, with the environment's values filled in. Raises :class:`config.text.nodes.Unparsable`."""
     file = str(path)
-    text = _decode(_read(path), file)
+    text = decoded(_read(path), file)
     root = (parse_json if path.suffix == ".json" else parse_yaml)(text, file)
     if root is None:
         raise Unparsable(
@@ -89,13 +90,3 @@ def _read(path: Path) -> bytes:
 
 def _reason(error: OSError | ValueError) -> str:
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
-
-
-def _decode(data: bytes, file: str) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise Unparsable(
-            Place(file, line), f"found the byte 0x{data[error.start]:02x}, expected text in UTF-8"
-        ) from error

@@ -154,6 +154,9 @@ class _Loader:
         """Each member of a section with its file; one that two files define is a fault."""
         places: dict[str, Place] = {}
         for file, entry in self._sections(section, files):
+            if section == "event_source_mappings" and (wrong := listed.misplaced(entry)) is not None:
+                self._report.faults.append(Fault(*entry.place, section, wrong))
+                continue
             if not isinstance(entry.node, Table):
                 message = f"found {describe(entry.node)}, expected a mapping of names to {section.replace('_', ' ')}"
                 if not is_faulty(entry.node):

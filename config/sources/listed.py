@@ -51,6 +51,16 @@ def members(file: Table, report: Report) -> Entry | None:
     return Entry(given.place, table)
 
 
+def misplaced(section: Entry) -> str | None:
+    """What is wrong with a section that is AWS's list, or has it for a member, if it does: the list has its own place."""
+    where = f"AWS's {LIST}, with braces or without, at the top level of a file, beside functions"
+    if isinstance(section.node, Sequence):
+        return f"found {describe(section.node)}, expected a mapping of names to event source mappings, or {where}"
+    if isinstance(section.node, Table) and LIST in section.node.entries:
+        return f"found AWS's list of mappings in event_source_mappings, expected {where}"
+    return None
+
+
 def _name(item: Node) -> str | None:
     entry = item.entries.get(UUID) if isinstance(item, Table) else None
     if entry is None or not isinstance(entry.node, Scalar) or entry.node.problem is not None:

@@ -4,6 +4,7 @@ Imports nothing of Headrace.
 """
 
 from config.text.arns import Arn, domain_of, parse_arn, partition_of
+from config.text.encoding import decoded
 from config.text.interpolation import interpolate
 from config.text.json_text import parse_json
 from config.text.nodes import (
@@ -35,6 +36,7 @@ __all__ = [
     "Sequence",
     "Table",
     "Unparsable",
+    "decoded",
     "describe",
     "domain_of",
     "dotted",

@@ -6,12 +6,12 @@ Times are text, since nobody wants them as anything else, and so are numbers tha
 
 from __future__ import annotations
 
-import codecs
 import re
 from typing import TYPE_CHECKING
 
 import yaml
 
+from config.text.encoding import decoded
 from config.text.json_text import parse_json
 from config.text.nodes import MAXIMUM_DEPTH, MAXIMUM_NODES, Entry, Node, Scalar, Sequence, Table, Unparsable
 from config.text.places import Place
@@ -20,9 +20,6 @@ from config.text.yaml_depth import line_beyond
 if TYPE_CHECKING:
     from pathlib import Path
 
-_MARKS = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-"""How a file begins that is not in UTF-8. PowerShell's ``>`` writes such; without its mark one is not guessed at."""
-_SAVE = "in PowerShell: Get-Content FILE -Encoding Unicode | Set-Content NEW -Encoding utf8"
 SIZE_LIMIT_BYTES = 64 * 1024 * 1024
 _LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULL = re.compile(r"~|null|Null|NULL|")
@@ -64,17 +61,7 @@ def _text(path: Path, shown: str) -> str:
         raise Unparsable(
             Place(shown, 1), f"found a file of more than {SIZE_LIMIT_BYTES >> 20} MiB, expected a smaller one"
         )
-    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8-sig")
-    if b"\0" in data[2:4] and (b"\0" in data[:2] or data[2:4] == b"\0\0"):
-        raise Unparsable(Place(shown, 1), f"found text in another encoding, expected UTF-8 ({_SAVE})")
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        called = "UTF-8" if encoding == "utf-8-sig" else "UTF-16, as its first two bytes say"
-        raise Unparsable(
-            Place(shown, line), f"found the byte 0x{data[error.start]:02x}, expected text in {called}"
-        ) from error
+    return decoded(data, shown)
 
 
 def _parse_yaml(text: str, shown: str) -> Node | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,23 @@ if TYPE_CHECKING:
     from tests.unit.config.conftest import Folder
 
 
-@pytest.mark.parametrize("data", [b"aws:\n  region: \xff\n", "aws: {}".encode("utf-16")])
-def test_what_is_not_utf8_is_one_fault(folder: Folder, data: bytes) -> None:
-    """With the line of the first byte that is not."""
+@pytest.mark.parametrize(
+    ("data", "line", "message"),
+    [
+        (b"aws:\n  region: \xff\n", 2, "found the byte 0xff, expected text in UTF-8"),
+        (
+            codecs.BOM_UTF16_LE + "aws:".encode("utf-16-le") + b"\n",
+            1,
+            "found the byte 0x0a, expected text in UTF-16, as ",
+        ),
+        ("aws: {}".encode("utf-16-le"), 1, "found text in another encoding, expected UTF-8 (in PowerShell: "),
+        ("aws: {}".encode("utf-32"), 1, "found text in another encoding, expected UTF-8 (in PowerShell: "),
+    ],
+)
+def test_what_is_in_no_encoding_that_is_known_is_one_fault(
+    folder: Folder, data: bytes, line: int, message: str
+) -> None:
+    """With the line of the first byte that is wrong."""
     file = folder.path / "headrace.yaml"
     file.write_bytes(data)
 
@@ -23,8 +38,18 @@ def test_what_is_not_utf8_is_one_fault(folder: Folder, data: bytes) -> None:
         load(file, environ={})
 
     (fault,) = raised.value.faults
-    assert fault.message == "found the byte 0xff, expected text in UTF-8"
-    assert fault.line == (2 if data.startswith(b"aws") else 1)
+    assert fault.message.startswith(message)
+    assert fault.line == line
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "json"])
+@pytest.mark.parametrize("mark", [(codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")])
+def test_utf_16_with_its_mark_is_read(folder: Folder, suffix: str, mark: tuple[bytes, str]) -> None:
+    """PowerShell's ``>`` writes it, after `headrace import` or `aws`, say."""
+    file = folder.path / f"headrace.{suffix}"
+    file.write_bytes(mark[0] + '{"aws": {"region": "eu-west-1"},\r\n "x-\u00e4": 1}\r\n'.encode(mark[1]))
+
+    assert load(file, environ={}).config.aws.region == "eu-west-1"
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_fine(folder: Folder) -> None:

@@ -527,6 +527,14 @@ def test_aws_s_list_of_mappings_is_read(folder: Folder) -> None:
         (listed(SQS_REPLY, SQS_REPLY), f"found the UUID {SQS_REPLY['UUID']} a second time, expected it once"),
         (listed(SQS_REPLY, NextMarker="abc"), "NextMarker: found more pages of the list, expected all mappings in one"),
         ('{"EventSourceMappings": {}}', "EventSourceMappings: found an empty mapping, expected a list of mappings"),
+        (
+            json.dumps({"event_source_mappings": {"EventSourceMappings": [SQS_REPLY]}}),
+            "event_source_mappings: found AWS's list of mappings in event_source_mappings, expected AWS's EventSourceMappings, ",
+        ),
+        (
+            json.dumps({"event_source_mappings": [SQS_REPLY]}),
+            "event_source_mappings: found a list, expected a mapping of names to event source mappings, or AWS's EventSourceMappings, ",
+        ),
     ],
 )
 def test_a_list_that_is_not_whole_is_refused(folder: Folder, text: str, expected: str) -> None:
