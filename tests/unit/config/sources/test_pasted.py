@@ -533,7 +533,7 @@ def test_aws_s_list_of_mappings_is_read(folder: Folder) -> None:
         ),
         (
             json.dumps({"event_source_mappings": [SQS_REPLY]}),
-            "event_source_mappings: found a list, expected a mapping of names to event source mappings, or AWS's EventSourceMappings, ",
+            "event_source_mappings: found a list, expected a mapping of names to event source mappings, or AWS's ",
         ),
     ],
 )
