@@ -12,6 +12,7 @@ from config.faults import ConfigError, Fault, Note, Report
 from config.files import ConfigFile, fault_of, find_files, read_file
 from config.functions.asynchronous import tells_itself
 from config.functions.reading import read_function
+from config.lease_tables import mapping_problems
 from config.models import API_REGION, Config
 from config.options.reader import Reader
 from config.options.spelling import suggestion
@@ -19,6 +20,7 @@ from config.schedules.reading import ScheduleReader
 from config.sections import SINGLE, read_section, with_places
 from config.sources import listed
 from config.sources.reading import MappingReader
+from config.sources.streams import StreamMapping
 from config.text.arns import partition_of
 from config.text.nodes import Entry, Scalar, Table, Unparsable, describe, is_faulty, is_null, quoted, walk
 from config.text.places import Path, Place, dotted
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from config.functions.registry import FunctionModel
     from config.schedules.model import Schedule
+    from config.settings import Runtime
     from config.sources.mapping import Mapping as MappingModel
 
     Check: TypeAlias = Callable[[MappingModel], Iterable[tuple[Path, str, bool]]]
@@ -98,6 +101,7 @@ class _Loader:
         single = {name: self._single(name, files) for name in SINGLE}
         self._check_destinations(functions, single)
         mappings = self._mappings(members["event_source_mappings"], members["functions"])
+        self._check_lease_tables(single["runtime"], mappings)
         schedules = self._schedules(members["schedules"], members["functions"])
         if self._report.faults:
             raise ConfigError(self._report.faults)
@@ -232,6 +236,14 @@ class _Loader:
             if mapping is not None:
                 found[name] = mapping
         return found
+
+    def _check_lease_tables(self, runtime: Runtime | None, mappings: Mapping[str, MappingModel]) -> None:
+        """Each stream mapping has a table of its own, of a name that DynamoDB takes."""
+        if runtime is None or runtime.lease_tables is None:
+            return
+        streams = [name for name, mapping in mappings.items() if isinstance(mapping, StreamMapping)]
+        for problem in mapping_problems(runtime.lease_tables, streams):
+            self._report.fault(("runtime", "checkpoints"), problem)
 
     def _schedules(
         self, members: dict[str, tuple[ConfigFile, Entry]], functions: Mapping[str, object]

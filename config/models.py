@@ -27,7 +27,7 @@ from config.schedules.model import (
     ScheduleDeadLetterConfig,
     ScheduleRetryPolicy,
 )
-from config.settings import Aws, Console, Credentials, EndpointUrls, Http, LambdaApi, Runtime
+from config.settings import Aws, Console, Credentials, EndpointUrls, Http, LambdaApi, Leases, Runtime
 from config.sources.dynamodb import DynamoDBMapping
 from config.sources.kinesis import KinesisMapping
 from config.sources.mapping import Filter, FilterCriteria, Mapping
@@ -87,6 +87,7 @@ __all__ = [
     "KinesisMapping",
     "LambdaApi",
     "LambdaFunction",
+    "Leases",
     "LoggingConfig",
     "Mapping",
     "Model",

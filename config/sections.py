@@ -7,8 +7,9 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from config.lease_tables import pattern_problem
 from config.options.shapes import options_of
-from config.settings import DEFAULT_CHECKPOINTS, Aws, Console, Http, LambdaApi, Runtime
+from config.settings import DEFAULT_CHECKPOINTS, Aws, Console, Http, LambdaApi, Leases, Runtime
 from config.text.nodes import quoted
 
 if TYPE_CHECKING:
@@ -52,19 +53,44 @@ def with_places(runtime: Runtime | None, folder: FilePath) -> Runtime:
 
 
 def _place_checkpoints(values: dict[str, Any], folder: FilePath, report: Report) -> bool:
-    """Make the checkpoint file's path absolute in place; False after a fault."""
+    """Make a checkpoint file's path absolute in place, and check a table's name; False after a fault."""
     text = values.get("checkpoints")
     if text is None:
         return True
     scheme, _, rest = text.partition(":")
-    if scheme == "dynamodb" and rest:
-        message = f"found {quoted(text)}, expected sqlite:PATH: checkpoints in DynamoDB are not supported yet"
+    message: str | None
+    if scheme == "dynamodb":
+        message = pattern_problem(rest)
     elif scheme != "sqlite" or not rest or rest.startswith("//") or "\0" in rest or rest == ":memory:":
-        message = f"found {quoted(text)}, expected sqlite:PATH"
+        message = f"found {quoted(text)}, expected sqlite:PATH or dynamodb:TABLE"
     else:
         values["checkpoints"] = f"sqlite:{os.path.abspath(folder / rest)}"
+        message = None
+    if message is None:
         return True
     report.fault(("runtime", "checkpoints"), message)
+    return False
+
+
+def _leases_have_a_table(values: dict[str, Any], _folder: FilePath, report: Report) -> bool:
+    """A file has one owner: nothing is shared there. False after a fault."""
+    text = values.get("checkpoints", DEFAULT_CHECKPOINTS)
+    if "leases" not in values or not text.startswith("sqlite:"):
+        return True
+    message = (
+        f"found options of leases with checkpoints in {text}, expected checkpoints: dynamodb:TABLE beside them (or no leases): one "
+        "process owns a file, replicas share a table"
+    )
+    report.fault(("runtime", "leases"), message)
+    return False
+
+
+def _saves_come_before_failover(values: dict[str, Any], _folder: FilePath, report: Report) -> bool:
+    leases = values.get("leases")
+    if not isinstance(leases, Leases) or leases.interval < leases.failover:
+        return True
+    message = f"found {leases.interval:g}, expected less than failover, which is {leases.failover:g}"
+    report.fault(("runtime", "leases", "interval"), message)
     return False
 
 
@@ -140,7 +166,13 @@ def _proxies_are_networks(values: dict[str, Any], _folder: FilePath, report: Rep
 
 
 _RULES: dict[str, tuple[Rule, ...]] = {
-    "runtime": (_place_checkpoints, _place_state, _open_address_has_token),
+    "runtime": (
+        _place_checkpoints,
+        _leases_have_a_table,
+        _saves_come_before_failover,
+        _place_state,
+        _open_address_has_token,
+    ),
     "lambda_api": (
         _open_address_has_credentials,
         _account_is_one,

@@ -105,13 +105,35 @@ class Console(Model):
     payloads: bool = Field(default=False, description="show the first lines of the payloads of failures")
 
 
+class Leases(Model):
+    """How replicas share the shards of streams through a table."""
+
+    failover: float = Field(
+        default=10, ge=2, le=3_600, description="seconds without a sign of a replica until others take its shards over"
+    )
+    interval: float = Field(
+        default=1,
+        ge=0,
+        le=60,
+        description="least seconds between two checkpoint writes of a shard, less than `failover`; a longer one costs less, and "
+        "more is repeated after a crash",
+    )
+    with_kcl: bool = Field(
+        default=False,
+        description="share the table with an application of the Kinesis Client Library that runs: only what it leaves is taken",
+    )
+
+
 class Runtime(Model):
     """How Headrace itself runs."""
 
     checkpoints: str = Field(
         default=DEFAULT_CHECKPOINTS,
         description="where stream checkpoints are kept: `sqlite:PATH`, PATH relative to the file that gives it, or to CONFIG's "
-        "folder",
+        "folder; or `dynamodb:TABLE`, which replicas share, with `{mapping}` in TABLE for the mapping's name",
+    )
+    leases: Leases = Field(
+        default=Leases(), description="how replicas share shards; only with `checkpoints: dynamodb:TABLE`"
     )
     state: str = Field(
         default=DEFAULT_STATE,
@@ -137,11 +159,14 @@ class Runtime(Model):
         scheme, _, path = self.checkpoints.partition(":")
         return Path(path) if scheme == "sqlite" else None
 
+    @property
+    def lease_tables(self) -> str | None:
+        """TABLE, in which ``{mapping}`` may stand; None where checkpoints are in a file."""
+        return self.checkpoints.removeprefix(SCHEME) if self.checkpoints.startswith(SCHEME) else None
+
     def lease_table(self, mapping: str) -> str | None:
         """The name of the table that a stream mapping's checkpoints are in; None where they are in a file."""
-        if not self.checkpoints.startswith(SCHEME):
-            return None
-        return table_of(self.checkpoints.removeprefix(SCHEME), mapping)
+        return None if self.lease_tables is None else table_of(self.lease_tables, mapping)
 
     @property
     def state_folder(self) -> Path:

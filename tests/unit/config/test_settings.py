@@ -67,22 +67,116 @@ def test_a_relative_checkpoint_file_is_beside_its_file(folder: Folder) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "text", ["checkpoints.db", "sqlite:", "sqlite::memory:", "sqlite://x", "redis:x", "dynamodb:", "''"]
-)
+@pytest.mark.parametrize("text", ["checkpoints.db", "sqlite:", "sqlite::memory:", "sqlite://x", "redis:x", "''"])
 def test_other_checkpoint_stores_are_refused(folder: Folder, text: str) -> None:
-    """SQLite is the one there is."""
+    """A file or a table."""
     (fault,) = folder.faults(f"runtime: {{checkpoints: '{text.strip(chr(39))}'}}")
 
-    assert fault.endswith("expected sqlite:PATH")
+    assert fault.endswith("expected sqlite:PATH or dynamodb:TABLE")
 
 
-def test_dynamodb_checkpoints_are_not_supported_yet(folder: Folder) -> None:
-    """And it says so."""
-    (fault,) = folder.faults("runtime: {checkpoints: 'dynamodb:leases'}")
+STREAMS = """\
+functions: {f: {code: ., handler: app.handler}}
+event_source_mappings:
+  clicks: {event_source_arn: "arn:aws:kinesis:us-east-1:000000000000:stream/clicks", function_name: f, starting_position: LATEST}
+  users:
+    event_source_arn: arn:aws:dynamodb:us-east-1:000000000000:table/users/stream/2026-01-01T00:00:00.000
+    function_name: f
+    starting_position: LATEST
+  orders: {event_source_arn: "arn:aws:sqs:us-east-1:000000000000:orders", function_name: f}
+"""
 
+
+def with_streams(runtime: str) -> str:
+    """A configuration of two stream mappings and a queue's."""
+    return f"runtime: {{{runtime}}}\n{STREAMS}"
+
+
+def test_each_stream_mapping_may_have_a_table(folder: Folder) -> None:
+    """Its checkpoints are in no file then; leases are as they are by default."""
+    folder.write("", "app.py")
+    runtime = folder.load(with_streams("checkpoints: 'dynamodb:headrace-{mapping}'")).config.runtime
+
+    assert (runtime.lease_table("clicks"), runtime.lease_table("users")) == ("headrace-clicks", "headrace-users")
+    assert runtime.sqlite_path is None
+    assert (runtime.leases.failover, runtime.leases.interval, runtime.leases.with_kcl) == (10, 1, False)
+
+
+def test_leases_are_read(folder: Folder) -> None:
+    """Beside a table."""
+    text = "runtime: {checkpoints: 'dynamodb:leases', leases: {failover: 30, interval: 0.5, with_kcl: true}}"
+    leases = folder.load(text).config.runtime.leases
+
+    assert (leases.failover, leases.interval, leases.with_kcl) == (30, 0.5, True)
+
+
+@pytest.mark.parametrize("text", ["dynamodb:", "dynamodb:le ases", "dynamodb:leases-{name}"])
+def test_a_table_has_a_name_that_dynamodb_takes(folder: Folder, text: str) -> None:
+    """At its place in the file."""
+    (fault,) = folder.faults(f"runtime:\n  checkpoints: '{text}'\n")
+
+    assert fault.startswith(
+        f"headrace.yaml:2: runtime.checkpoints: found '{text}', expected dynamodb:TABLE with TABLE of"
+    )
+
+
+def test_one_table_for_two_stream_mappings_is_refused(folder: Folder) -> None:
+    """By their names; queues need no checkpoints, so they do not count."""
+    folder.write("", "app.py")
+    (fault,) = folder.faults(with_streams("checkpoints: 'dynamodb:leases'"))
+
+    assert fault == (
+        "headrace.yaml:1: runtime.checkpoints: found one table 'leases' for the stream mappings clicks and users, expected "
+        "{mapping} in its name, such as dynamodb:leases-{mapping}: each mapping has a table of its own"
+    )
+
+
+def test_a_mapping_that_makes_a_tables_name_too_long_is_refused(folder: Folder) -> None:
+    """It is named."""
+    folder.write("", "app.py")
+    (fault,) = folder.faults(with_streams(f"checkpoints: 'dynamodb:{'x' * 250}{{mapping}}'"))
+
+    assert fault.startswith("headrace.yaml:1: runtime.checkpoints: found 'dynamodb:xxx")
+    assert fault.endswith("a table name of 256 characters for the mapping clicks, expected 3 to 255")
+
+
+@pytest.mark.parametrize("checkpoints", ["", "checkpoints: 'sqlite:c.db', "])
+def test_leases_without_a_table_are_refused(folder: Folder, checkpoints: str) -> None:
+    """Nothing would be shared."""
+    (fault,) = folder.faults(f"runtime: {{{checkpoints}leases: {{failover: 5}}}}")
+
+    assert fault.startswith("headrace.yaml:1: runtime.leases: found options of leases with checkpoints in sqlite:")
     assert fault.endswith(
-        "found 'dynamodb:leases', expected sqlite:PATH: checkpoints in DynamoDB are not supported yet"
+        "expected checkpoints: dynamodb:TABLE beside them (or no leases): one process owns a file, replicas share a table"
+    )
+
+
+@pytest.mark.parametrize(
+    ("leases", "said"),
+    [
+        ("failover: 1.9", "leases.failover: found 1.9, expected a number from 2 to 3600"),
+        ("failover: 3601", "leases.failover: found 3601, expected a number from 2 to 3600"),
+        ("interval: -1", "leases.interval: found -1, expected a number from 0 to 60"),
+        ("interval: 61, failover: 100", "leases.interval: found 61, expected a number from 0 to 60"),
+        ("with_kcl: 1", "leases.with_kcl: found 1, expected true or false"),
+    ],
+)
+def test_leases_have_limits(folder: Folder, leases: str, said: str) -> None:
+    """Seconds, but for ``with_kcl``."""
+    (fault,) = folder.faults(f"runtime: {{checkpoints: 'dynamodb:leases', leases: {{{leases}}}}}")
+
+    assert said in fault
+
+
+@pytest.mark.parametrize("interval", [5, 6])
+def test_checkpoints_are_written_more_often_than_leases_expire(folder: Folder, interval: int) -> None:
+    """Else what another replica takes over would be older than the lease."""
+    (fault,) = folder.faults(
+        f"runtime:\n  checkpoints: dynamodb:leases\n  leases:\n    failover: 5\n    interval: {interval}\n"
+    )
+
+    assert (
+        fault == f"headrace.yaml:5: runtime.leases.interval: found {interval}, expected less than failover, which is 5"
     )
 
 
