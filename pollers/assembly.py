@@ -15,7 +15,7 @@ from handlers.environment import arn_in, read_profile, world_in
 from handlers.factory import make_function
 from pollers.aws.services.clients import AwsClients
 from pollers.aws.wire.collector import tune_gc
-from pollers.checkpoints import StoreWhenNeeded, open_store
+from pollers.checkpoints import StoreWhenNeeded
 from pollers.clocks.clock import SystemClock
 from pollers.errors import AddressTaken
 from pollers.server.app import Parts, make_app
@@ -31,6 +31,7 @@ from pollers.status.depths import Depths
 from pollers.status.gauges import Gauges
 from pollers.status.loop_monitor import LoopMonitor
 from pollers.status.snapshot import Status
+from pollers.stores import least_interval_seconds, store_of
 from pollers.supervisor.runtime import Runtime
 from pollers.telemetry.board import Board
 from pollers.telemetry.metric_lines import on_stdout
@@ -87,11 +88,18 @@ async def assembled(
     async with AsyncExitStack() as stack:
         aws = await stack.enter_async_context(AwsClients(config.aws))
         store: ForgettingStore | None = None
+
+        def region_of(mapping: str) -> str:
+            running = runtime.mappings.get(mapping)
+            return running.model.arn.region if running is not None else config.aws.region or ""
+
         if any(keeps_checkpoints(mapping) for mapping in config.event_source_mappings.values()):
-            store = open_store(config.runtime.checkpoints)
+            store = store_of(config, aws, region_of)
         elif config.lambda_api is not None:
             # The API may make the first mapping of a stream at any time, and has made it before this start perhaps.
-            store = StoreWhenNeeded(partial(open_store, config.runtime.checkpoints))
+            store = StoreWhenNeeded(
+                partial(store_of, config, aws, region_of), least_interval_seconds=least_interval_seconds(config)
+            )
         if store is not None:
             await stack.enter_async_context(store)
         telemetry = Telemetry(Board(), Recorder(), Metrics(), Troubles(), LoopMonitor())

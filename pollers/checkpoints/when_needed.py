@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from pollers.checkpoints.sqlite import SqliteStore
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
@@ -20,11 +18,11 @@ class StoreWhenNeeded:
     """Implements ``ForgettingStore`` by the store that ``make`` gives, which is entered when a mapping is first opened.
 
     :meth:`open` raises what entering raises, and tries again when it is asked again. Left with all that it entered.
+    ``least_interval_seconds`` is that of the store to come.
     """
 
-    least_interval_seconds = SqliteStore.least_interval_seconds
-
-    def __init__(self, make: Callable[[], ForgettingStore]) -> None:
+    def __init__(self, make: Callable[[], ForgettingStore], *, least_interval_seconds: float = 0.0) -> None:
+        self.least_interval_seconds = least_interval_seconds
         self._make = make
         self._store: ForgettingStore | None = None
         self._stack = AsyncExitStack()

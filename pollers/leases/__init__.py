@@ -8,6 +8,7 @@ May import :mod:`pollers.checkpoints`, whose seam it implements, the errors of :
 from __future__ import annotations
 
 from pollers.leases.dynamodb import DynamoLeaseTable
+from pollers.leases.store import DynamoStore
 from pollers.leases.table import ConditionFailed, Item, LeaseTable
 
-__all__ = ["ConditionFailed", "DynamoLeaseTable", "Item", "LeaseTable"]
+__all__ = ["ConditionFailed", "DynamoLeaseTable", "DynamoStore", "Item", "LeaseTable"]
