@@ -17,6 +17,7 @@ COMMANDS = {
     "schema": "Print the JSON Schema of the configuration.",
     "import": "Make a configuration from a template, a state or an account.",
     "checkpoints": "Show or reset the checkpoints of stream mappings.",
+    "leases": "Show which replica reads which shard.",
     "filter": "Match events against an event pattern.",
     "status": "Show what a running Headrace is doing.",
     "top": "Watch a running Headrace live.",

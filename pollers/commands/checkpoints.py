@@ -22,9 +22,11 @@ from pollers.storage.errors import StoreDamaged, StoreError
 from pollers.storage.lock import owner_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from config import Config
+    from pollers.checkpoints.store import ShardCheckpoint
+    from pollers.leases.items import LeaseItem
 
 EXIT_FAILED = 1
 """The exit code for failures at run time: the file is in use, is damaged or cannot be written."""
@@ -65,7 +67,10 @@ def show(config: Path, mapping: str | None, as_json: bool) -> None:
     exit code is 1.
     """
     loaded = load_or_exit(config).config
-    path = _file_of(loaded)
+    path = loaded.runtime.sqlite_path
+    if path is None:
+        _show_tables(loaded, mapping, as_json=as_json)
+        return
     file = _inspect(path)
     found = list(file.mappings)
     if mapping is not None:
@@ -98,26 +103,92 @@ def reset_command(config: Path, mapping: str | None, to: StartAt | None, yes: bo
     anew from what is sound in it.
     """
     loaded = load_or_exit(config).config
-    path = _file_of(loaded)
+    path = loaded.runtime.sqlite_path
+    if path is None:
+        _reset_tables(loaded, mapping, to, yes=yes)
+        return
     found = _remembered(path)
     names = [mapping] if mapping is not None else _stream_mappings(loaded)
     _require_known(names, loaded, found)
     _refuse_while_owned(path)
     if not yes:
-        _ask(names, [one for one in found if one.name in names], to)
+        shards = {name: sum(len(one.shards) for one in found if one.name == name) for name in names}
+        _ask(shards, to)
     try:
         reset(path, names, to, everything=mapping is None)
     except StoreError as error:
         _fail(str(error))
     for name in names:
-        click.echo(f"{name}: begins at {_start(to)} when it is next started")
+        click.echo(f"{name}: begins at {beginning(to)} when it is next started")
 
 
-def _file_of(config: Config) -> Path:
-    path = config.runtime.sqlite_path
-    if path is None:
-        _refuse(f"checkpoints are in {config.runtime.checkpoints}: this command reads files only (sqlite:PATH)")
-    return path
+def _show_tables(config: Config, mapping: str | None, *, as_json: bool) -> None:
+    from pollers.commands.lease_tables import lease_document, show_tables
+
+    names = _of_tables(config, mapping)
+    try:
+        found = show_tables(config, names)
+    except StoreError as error:
+        _fail(str(error))
+    if as_json:
+        mappings = [
+            {
+                "mapping": name,
+                "table": config.runtime.lease_table(name),
+                "shards": [lease_document(one) for one in items],
+            }
+            for name, items in found.items()
+        ]
+        click.echo(orjson.dumps({"mappings": mappings}, option=orjson.OPT_INDENT_2))
+        return
+    for place, (name, items) in enumerate(found.items()):
+        if place:
+            click.echo()
+        identity = next((one.own.stamp.identity for one in items if one.own.stamp), "not started")
+        click.echo(f"{name}  {identity if items else 'not started'}")
+        click.echo(f"  table {config.runtime.lease_table(name)}")
+        for line in _table_columns(items):
+            click.echo(line)
+
+
+def _table_columns(items: list[LeaseItem]) -> Iterator[str]:
+    if items and all(one.own.reset for one in items):
+        yield f"  begins at {beginning(items[0].own.start)} when it is next started"
+    elif items:
+        rows = [("SHARD", "DONE UP TO", "ENDED", "OWNER", "")]
+        for one in items:
+            checkpoint = one.checkpoint
+            done = checkpoint.sequence_number or f"nothing, from {beginning(checkpoint.start)}"
+            ended = "yes" if checkpoint.ended else "no"
+            rows.append((one.shard_id, done, ended, one.seen.holder or "", _lanes(checkpoint)))
+        yield from columns(rows)
+
+
+def _reset_tables(config: Config, mapping: str | None, to: StartAt | None, *, yes: bool) -> None:
+    from pollers.commands.lease_tables import reset_tables, show_tables
+
+    names = _of_tables(config, mapping)
+    if not names:
+        _refuse("the configuration has no stream mapping: there are no checkpoints to reset")
+    try:
+        if not yes:
+            _ask({name: len(items) for name, items in show_tables(config, names).items()}, to)
+        had = reset_tables(config, names, to)
+    except StoreError as error:
+        _fail(str(error))
+    for name, count in had.items():
+        if count:
+            click.echo(f"{name}: begins at {beginning(to)} when it is next started")
+        else:
+            click.echo(f"{name}: has not started yet, and begins at {beginning(None)}")
+
+
+def _of_tables(config: Config, mapping: str | None) -> list[str]:
+    """The mappings whose tables are meant. Those that the configuration does not have are not known here."""
+    if mapping is not None:
+        _require_known([mapping], config, [])
+        return [mapping]
+    return [name for name, one in config.event_source_mappings.items() if keeps_checkpoints(one)]
 
 
 def _inspect(path: Path) -> FileFound:
@@ -165,12 +236,11 @@ def _refuse_while_owned(path: Path) -> None:
         _fail(f"{path} is in use by {owner}: stop that Headrace first")
 
 
-def _ask(names: list[str], found: list[MappingFound], to: StartAt | None) -> None:
+def _ask(shards_of: dict[str, int], to: StartAt | None) -> None:
     if not _on_terminal():
         _refuse("nobody can be asked, since the input is not a terminal: give --yes")
-    for name in names:
-        shards = sum(len(one.shards) for one in found if one.name == name)
-        click.echo(f"{name}: {shards} checkpoint{'' if shards == 1 else 's'}; would begin at {_start(to)}")
+    for name, shards in shards_of.items():
+        click.echo(f"{name}: {shards} checkpoint{'' if shards == 1 else 's'}; would begin at {beginning(to)}")
     if to is not None and to.kind == "LATEST":
         click.echo("Records that are not done by then would be skipped.")
     else:
@@ -233,7 +303,7 @@ def _table(path: Path, file: FileFound, found: list[MappingFound], now: float) -
         for fault in one.faults:
             yield f"  damaged: {fault}"
         if one.reset_to is not None:
-            yield f"  begins at {_start(one.reset_to)} when it is next started"
+            yield f"  begins at {beginning(one.reset_to)} when it is next started"
         yield from _columns(one.shards, now)
 
 
@@ -243,11 +313,16 @@ def _columns(shards: tuple[ShardFound, ...], now: float) -> Iterator[str]:
     cells = [("SHARD", "DONE UP TO", "ENDED", "AGE", "")]
     for shard in shards:
         checkpoint = shard.checkpoint
-        done = checkpoint.sequence_number or f"nothing, from {_start(checkpoint.start)}"
+        done = checkpoint.sequence_number or f"nothing, from {beginning(checkpoint.start)}"
         ended = "yes" if checkpoint.ended else "no"
         cells.append((shard.shard_id, done, ended, _age(now - shard.updated_at), _remark(shard)))
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    for row in cells:
+    yield from columns(cells)
+
+
+def columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Rows of text as lines, each column as wide as it must be."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
         yield "  " + "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
@@ -255,11 +330,16 @@ def _remark(shard: ShardFound) -> str:
     """A remark on a shard: that its row is damaged, or how many lanes are ahead of the number shown."""
     if shard.damaged:
         return "DAMAGED"
-    lanes = sum(upto is not None for done in shard.checkpoint.ahead for upto in done.upto)
+    return _lanes(shard.checkpoint)
+
+
+def _lanes(checkpoint: ShardCheckpoint) -> str:
+    lanes = sum(upto is not None for done in checkpoint.ahead for upto in done.upto)
     return f"{lanes} lane{'' if lanes == 1 else 's'} further" if lanes else ""
 
 
-def _start(start: StartAt | None) -> str:
+def beginning(start: StartAt | None) -> str:
+    """A starting position, for people."""
     if start is None:
         return "its configured starting position"
     if start.timestamp is not None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import time
 from collections import Counter
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
 from tests.e2e.harness import Workplace, ended, terminate, until_true
@@ -14,6 +17,7 @@ from tests.e2e.streams import READING, mapping_of, stream
 from tests.emulators import plain_client, unique
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import AsyncIterator
     from pathlib import Path
 
@@ -131,6 +135,13 @@ async def test_two_processes_share_a_stream_and_follow_each_other(
                 await until_true(all_accepted, what="every record")
                 assert one.count()
                 assert two.count()
+                shown = await command(one, "leases", "show", "--json")
+                [mapping] = json.loads(shown.stdout)["mappings"]
+                assert {shard["owner"] for shard in mapping["shards"]} == set(await shared.owners())
+                assert all(shard["sign_seconds"] is not None for shard in mapping["shards"])
+                refused = await command(one, "checkpoints", "reset", "--yes")
+                assert refused.returncode == 1
+                assert b"is in use by headrace/" in refused.stderr
                 await write(400)
                 stopped = time.monotonic()
                 terminate(first)
@@ -155,3 +166,13 @@ async def test_two_processes_share_a_stream_and_follow_each_other(
                 assert await ended(third) == 0, three.log.read_text()
         assert await shared.shares() == []
         assert sum(shared.accepted().values()) - len(written) <= 2 * 2 * 10
+        reset = await command(one, "checkpoints", "reset", "--to", "TRIM_HORIZON", "--yes")
+        assert (reset.returncode, reset.stdout) == (0, b"s: begins at TRIM_HORIZON when it is next started\n")
+        shown = await command(one, "checkpoints", "show")
+        assert b"begins at TRIM_HORIZON" in shown.stdout
+
+
+async def command(place: Workplace, name: str, what: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """A command of ``headrace`` on the configuration, at its end."""
+    line = [sys.executable, "-m", "pollers", name, what, str(place.folder / "headrace.yaml"), *arguments]
+    return await anyio.run_process(line, check=False)

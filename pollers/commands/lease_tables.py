@@ -1,0 +1,80 @@
+"""What ``headrace checkpoints`` and ``headrace leases`` do with checkpoints in DynamoDB."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+
+from pollers.aws.services.clients import AwsClients
+from pollers.leases.inspection import Observed, leases_of, observe, reset_table
+from pollers.leases.store import boot_time
+from pollers.stores import lease_table
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from config.models import Config
+    from pollers.aws.api import StartAt
+    from pollers.leases import LeaseTable
+    from pollers.leases.items import LeaseItem
+
+T = TypeVar("T")
+
+SIGN_SHARE = 0.4
+"""For what share of a failover a table is looked at: owners renew three times in one."""
+
+
+def each_table(config: Config, mappings: Iterable[str], do: Callable[[str, LeaseTable], Awaitable[T]]) -> dict[str, T]:
+    """Do something with the table of each mapping, all at the same time; the results by mapping. Raises StoreError."""
+    names = list(mappings)
+
+    async def run() -> dict[str, T]:
+        found: dict[str, T] = {}
+        async with AwsClients(config.aws) as aws:
+            for name in names:
+                region = config.event_source_mappings[name].arn.region
+                found[name] = await do(name, await lease_table(config, aws, name, region))
+        return found
+
+    return anyio.run(run)
+
+
+def show_tables(config: Config, mappings: Iterable[str]) -> dict[str, list[LeaseItem]]:
+    """The leases of each mapping."""
+    return each_table(config, mappings, lambda _name, table: leases_of(table))
+
+
+def observe_tables(config: Config, mappings: Iterable[str]) -> dict[str, list[Observed]]:
+    """The leases of each mapping, and which owners give signs."""
+    seconds = SIGN_SHARE * config.runtime.leases.failover
+    return each_table(config, mappings, lambda _name, table: observe(table, seconds, boot_time))
+
+
+def reset_tables(config: Config, mappings: Iterable[str], start: StartAt | None) -> dict[str, int]:
+    """Reset each mapping's table; how many leases each had."""
+    reset = partial(reset_table, start=start, failover_seconds=config.runtime.leases.failover, clock=boot_time)
+    return each_table(config, mappings, lambda name, table: reset(table, name))
+
+
+def lease_document(item: LeaseItem) -> dict[str, Any]:
+    """A lease for ``--json``; the state of a window is left out, its bounds are not."""
+    checkpoint, seen = item.checkpoint, item.seen
+    window = checkpoint.window
+    return {
+        "shard": item.shard_id,
+        "owner": seen.holder,
+        "counter": item.counter,
+        "asked_by": None if seen.asked is None else seen.asked.by,
+        "leaving": seen.leaving is not None and seen.leaving == seen.owner,
+        "sequence_number": checkpoint.sequence_number,
+        "user_record": checkpoint.user_record,
+        "start": asdict(checkpoint.start),
+        "ended": checkpoint.ended,
+        "parents": list(checkpoint.parents),
+        "done_above": [list(lanes.upto) for lanes in checkpoint.ahead],
+        "window": None if window is None else {"start": window.start, "end": window.end},
+        "reset": item.own.reset,
+    }
