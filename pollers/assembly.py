@@ -89,9 +89,13 @@ async def assembled(
         aws = await stack.enter_async_context(AwsClients(config.aws))
         store: ForgettingStore | None = None
 
+        regions: dict[str, str] = {}
+
         def region_of(mapping: str) -> str:
-            running = runtime.mappings.get(mapping)
-            return running.model.arn.region if running is not None else config.aws.region or ""
+            # Kept: a mapping's leases are deleted when it does not run any more.
+            if (running := runtime.mappings.get(mapping)) is not None:
+                regions[mapping] = running.model.arn.region
+            return regions.get(mapping, config.aws.region or "")
 
         if any(keeps_checkpoints(mapping) for mapping in config.event_source_mappings.values()):
             store = store_of(config, aws, region_of)

@@ -150,6 +150,7 @@ class Opened:
     fresh, and the mapping has read another stream (or an earlier one of the same name) before. ``start``: the position
     of ``headrace checkpoints reset --to``, used in place of the configured one when a fresh mapping is pinned.
     ``counts_user_records``: the store wants to be told of aggregates, as ``ShardCheckpoint.user_record``.
+    ``window_state_bytes``: how large a window's state may be for the store, None where it may have any size.
     """
 
     checkpoints: MappingCheckpoints
@@ -157,6 +158,7 @@ class Opened:
     previous_identity: str | None = None
     start: StartAt | None = None
     counts_user_records: bool = False
+    window_state_bytes: int | None = None
 
 
 class CheckpointStore(Protocol):

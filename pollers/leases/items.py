@@ -123,6 +123,12 @@ def new_item(shard_id: str, checkpoint: ShardCheckpoint, stamp: Stamp) -> Item:
     return item
 
 
+def put_back(lease: LeaseItem) -> Item:
+    """A lease that was deleted, as it was, free. Its counter goes on, so no late write of before fits it."""
+    kept = {name: value for name, value in lease.raw.items() if name not in (OWNER, HANDING_OVER, ASKED)}
+    return {**kept, COUNTER: {"N": str(lease.counter + 1)}}
+
+
 def progress(checkpoint: ShardCheckpoint, stamp: Stamp, *, text: str | None = None, leaving: str | None = None) -> Item:
     """The attributes that say how far a shard is done; with PENDING removed, they are what KCL writes at a checkpoint.
 

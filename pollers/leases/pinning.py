@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
+import structlog
 
 from pollers.aws.errors import AwsError, Unavailable
 from pollers.checkpoints.store import TRIM_HORIZON
 from pollers.leases.errors import store_error
-from pollers.leases.items import COUNTER, OWNER, expected, new_item
+from pollers.leases.items import COUNTER, OWNER, expected, new_item, put_back
 from pollers.leases.table import KEY, ConditionFailed
 from pollers.storage.errors import StoreUnwritable
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from pollers.checkpoints.store import ShardCheckpoint
     from pollers.leases.items import LeaseItem
     from pollers.leases.replica import Replica
+    from pollers.leases.table import Item
+
+log = structlog.stdlib.get_logger(__name__)
 
 AT_ONCE = 16
 TRIES = 3
@@ -42,7 +46,7 @@ class Pinning:
     async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> None:
         """Put the leases of these shards where there are none. Raises StoreError.
 
-        Parents come before their children, so a shard without a lease whose child has one was done with, and its lease has been
+        Parents come before their children, so a shard without a lease whose child has begun was done with, and its lease has been
         deleted since. Whoever is first decides where the first start begins: a replica that comes second reads from there too.
         """
         fresh, self._fresh = self._fresh, False
@@ -86,7 +90,9 @@ class Pinning:
 
     def _as_known(self, shard_id: str, checkpoint: ShardCheckpoint) -> ShardCheckpoint:
         current = self._replica.current
-        if any(shard_id in item.checkpoint.parents for item in current.values()) and shard_id not in current:
+        if shard_id not in current and any(
+            shard_id in item.checkpoint.parents and _begun(item) for item in current.values()
+        ):
             self.ended.add(shard_id)
             return replace(checkpoint, ended=True)
         if checkpoint.start != TRIM_HORIZON or any(parent in current for parent in checkpoint.parents):
@@ -107,7 +113,7 @@ class Pinning:
             at, stale = replica.clock(), replica.items.get(shard_id)
             if stale is not None and replica.is_current(stale):
                 return
-            item = new_item(shard_id, checkpoint, replica.stamp)
+            item = self._again(shard_id) or new_item(shard_id, checkpoint, replica.stamp)
             try:
                 if stale is None:
                     await replica.table.add(item)
@@ -124,6 +130,19 @@ class Pinning:
         found = replica.items.get(shard_id)
         if found is None or not replica.is_current(found):
             raise StoreUnwritable(f"the lease of shard {shard_id} could not be put into {replica.table.name}")
+
+    def _again(self, shard_id: str) -> Item | None:
+        """A lease that this replica knew, and that somebody has deleted: as it was, and free."""
+        known = self._replica.gone.get(shard_id)
+        if known is None or not self._replica.is_current(known):
+            return None
+        log.warning(
+            "the lease of a shard was deleted: it is put back as it was known last",
+            table=self._replica.table.name,
+            shard=shard_id,
+            done_upto=known.checkpoint.sequence_number,
+        )
+        return put_back(known)
 
     async def _overwrite(self, stale: LeaseItem, checkpoint: ShardCheckpoint) -> dict[str, dict[str, object]]:
         """Make a lease of another stream, or one that was reset, a new one."""
@@ -149,6 +168,12 @@ class Pinning:
                 replica.enter(shard_id, failed.item, at)
             except AwsError as error:
                 raise store_error(error, replica.table.name) from error
+
+
+def _begun(item: LeaseItem) -> bool:
+    """Whether it was read, or is to be read from a time at which its parents had ended."""
+    kept = item.checkpoint
+    return kept.ended or kept.sequence_number is not None or kept.start.kind != TRIM_HORIZON.kind
 
 
 def _generations(shards: Mapping[str, ShardCheckpoint]) -> list[dict[str, ShardCheckpoint]]:

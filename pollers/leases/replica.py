@@ -41,7 +41,8 @@ Change: TypeAlias = "tuple[Item, tuple[str, ...]]"
 class Replica:
     """A lease table as one replica knows it. ``clock`` is monotonic and counts suspended time.
 
-    ``items`` has what was read of each lease last; own writes count as reads. ``tokens`` are the leases held.
+    ``items`` has what was read of each lease last; own writes count as reads. ``gone`` has the last of those that have left the
+    table. ``tokens`` are the leases held.
     """
 
     def __init__(self, table: LeaseTable, leases: Leases, stamp: Stamp, clock: Callable[[], float]) -> None:
@@ -50,6 +51,7 @@ class Replica:
         self.stamp = stamp
         self.clock = clock
         self.items: dict[str, LeaseItem] = {}
+        self.gone: dict[str, LeaseItem] = {}
         self.tokens: dict[str, SharedLease] = {}
         self.looked_at = float("-inf")
         self._read_at: dict[str, float] = {}
@@ -78,7 +80,7 @@ class Replica:
         shown = {item.shard_id for item in items}
         for shard_id in self.items.keys() - shown:
             if self._read_at[shard_id] < at and shard_id not in self.leases.mine:
-                del self.items[shard_id], self._read_at[shard_id]
+                self._forget(shard_id)
         for item in items:
             self._keep(item, at)
         self.leases.scanned([item.seen for item in items if self.is_current(item)], at, now)
@@ -113,14 +115,18 @@ class Replica:
         """A lease as a consistent read or a reply showed it; the request was made at ``at``."""
         lease = None if item is None else read_lease(item)
         if lease is None:
-            self.items.pop(shard_id, None)
-            self._read_at.pop(shard_id, None)
+            self._forget(shard_id)
             self.leases.gone(shard_id)
         else:
             self._keep(lease, at)
             self.leases.saw(lease.seen, at, self.clock())
         self._tell_lost()
         return lease
+
+    def _forget(self, shard_id: str) -> None:
+        if shard_id in self.items:
+            self.gone[shard_id] = self.items.pop(shard_id)
+            del self._read_at[shard_id]
 
     def _keep(self, item: LeaseItem, at: float) -> None:
         known = self.items.get(item.shard_id)

@@ -7,6 +7,7 @@ import random
 import secrets
 import socket
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -16,7 +17,7 @@ from pollers.aws.errors import AwsError, NotFound
 from pollers.checkpoints.store import Opened
 from pollers.leases.checkpoints import SharedCheckpoints
 from pollers.leases.errors import OwnersElsewhere, store_error
-from pollers.leases.items import expected, read_lease
+from pollers.leases.items import STATE_LIMIT_BYTES, expected, read_lease
 from pollers.leases.keeper import Keeper
 from pollers.leases.leases import Leases
 from pollers.leases.own_part import Stamp
@@ -99,12 +100,12 @@ class DynamoStore:
         return self._opened(checkpoints, stale, identity, fresh=fresh)
 
     def _opened(self, checkpoints: SharedCheckpoints, stale: list[LeaseItem], identity: str, *, fresh: bool) -> Opened:
+        found = Opened(checkpoints, fresh, counts_user_records=True, window_state_bytes=STATE_LIMIT_BYTES)
         if not fresh:
-            return Opened(checkpoints, fresh=False, counts_user_records=True)
+            return found
         before = [item.own.stamp.identity for item in stale if item.own.stamp and not item.own.reset]
         start = next((item.own.start for item in stale if item.own.reset), None)
-        found = before[0] if before else None
-        return Opened(checkpoints, fresh=True, previous_identity=found, start=start, counts_user_records=True)
+        return replace(found, previous_identity=before[0] if before else None, start=start)
 
     def _stale(self, replica: Replica) -> list[LeaseItem]:
         """Leases of an earlier stream of the same name, and those that were reset. Raises StoreUnreadable for those of others."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from typing import Any, Literal
 
 import anyio
@@ -10,7 +11,9 @@ import pytest
 
 from handlers.function import Payload, Result
 from pollers.telemetry.facts import DiscardCondition, Discarded, Polled, ShardEnded
+from tests.unit.leases.replicas import store_on
 from tests.worlds import virtual_time
+from tests.worlds.lease_table import MemoryLeaseTable
 from tests.worlds.stream_records import values
 from tests.worlds.stream_rig import RAISED, Rig, eventually, slow_on
 
@@ -200,3 +203,30 @@ async def test_a_shard_with_windows_has_one_lane_whatever_the_factor() -> None:
         await eventually(lambda: len(rig.accepted) == 100)
     assert rig.accepted == list(map(str, range(100)))
     assert len(rig.of(Polled)) > 0
+
+
+@virtual_time.test
+async def test_a_state_that_the_store_does_not_take_closes_its_window_early_and_loses_nothing() -> None:
+    """An item of a lease table has 400 KB: the function gets what it has gathered before it is too much."""
+    table = MemoryLeaseTable()
+    store = store_on(table.handle("a"))
+    rig = Rig(batch_size=1, tumbling_window_in_seconds=900, store=store)
+    finals: list[dict[str, Any]] = []
+
+    async def handler(event: dict[str, Any]) -> Result:
+        if event["isFinalInvokeForWindow"]:
+            finals.append(event)
+            return Payload(b'{"state":{}}')
+        count = event["state"].get("n", 0) + len(event["Records"])
+        return Payload(orjson.dumps({"state": {"n": count, "text": "x" * (100_000 * count)}}))
+
+    rig.function.handler = handler
+    await anyio.sleep(900 - rig.clock.time() % 900)
+    async with store, rig.running() as poller:
+        rig.put(*[str(number) for number in range(7)])
+        await eventually(lambda: len(finals) == 2)
+        await eventually(lambda: not poller.running())
+    assert [final["state"]["n"] for final in finals] == [3, 3]
+    assert all(final["isWindowTerminatedEarly"] for final in finals)
+    [lease] = table.items.values()
+    assert orjson.loads(b64decode(lease["headrace"]["M"]["window"]["M"]["state"]["B"]))["n"] == 1

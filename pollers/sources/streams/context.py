@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class StreamContext:
     """One mapping's settings, collaborators and shared bounds. ``record_filter`` None: every record is for the function.
 
-    ``counts_user_records``: the store wants to be told of aggregates.
+    ``counts_user_records``: the store wants to be told of aggregates. ``window_state_bytes``: how large a window's state may be
+    for the store, None for any size.
     """
 
     mapping: StreamMapping
@@ -34,6 +35,7 @@ class StreamContext:
     reports: TaskReports
     read_ahead: ReadAhead
     counts_user_records: bool = False
+    window_state_bytes: int | None = None
 
     @property
     def source(self) -> StreamSource:

@@ -94,6 +94,7 @@ class OpenStream:
     checkpoints: MappingCheckpoints
     tips: dict[str, str] = field(default_factory=dict)
     counts_user_records: bool = False
+    window_state_bytes: int | None = None
 
 
 async def open_stream(
@@ -117,7 +118,7 @@ async def open_stream(
         tips = await _pin(opened.start or configured_start(mapping), opened.checkpoints, patience)
     if tips is None:
         return None
-    return OpenStream(description, opened.checkpoints, tips, opened.counts_user_records)
+    return OpenStream(description, opened.checkpoints, tips, opened.counts_user_records, opened.window_state_bytes)
 
 
 async def _readable(patience: Patience) -> StreamDescription | None:

@@ -103,7 +103,7 @@ class StreamPoller:
             discovery.lineage.restore(shard_id, kept.parents, ended=kept.ended)
             surroundings.facts.emit(ShardSeen(shard_id, kept.parents, kept.ended))
         writer = self._writer(opened.checkpoints)
-        context = self._context(stream, reports, counts_user_records=opened.counts_user_records)
+        context = self._context(stream, reports, opened)
         self._shards = shards = ShardSupervisor(context, writer, discovery, opened, tasks, stop, self._fail)
         if stop.requested:
             shards.stop()
@@ -119,7 +119,7 @@ class StreamPoller:
             checkpoints, self._stop, self._surroundings.random, self._report_store, interval_seconds
         )
 
-    def _context(self, stream: CurrentStream, reports: TaskReports, *, counts_user_records: bool) -> StreamContext:
+    def _context(self, stream: CurrentStream, reports: TaskReports, opened: OpenStream) -> StreamContext:
         mapping, surroundings = self._mapping, self._surroundings
         full_batches = 2 * mapping.batch_size * mapping.parallelization_factor
         return StreamContext(
@@ -130,7 +130,8 @@ class StreamPoller:
             surroundings=surroundings,
             reports=reports,
             read_ahead=ReadAhead(max(READ_AHEAD_RECORDS, full_batches), READ_AHEAD_BYTES),
-            counts_user_records=counts_user_records,
+            counts_user_records=opened.counts_user_records,
+            window_state_bytes=opened.window_state_bytes,
         )
 
     def _report_store(self, problem: str | None, retry_seconds: float | None) -> None:

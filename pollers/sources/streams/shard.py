@@ -85,7 +85,9 @@ class Shard:
 
     def _windows(self) -> Windows | None:
         length, source = self.context.mapping.tumbling_window_in_seconds, self.context.source
-        return Windows(length, self.shard_id, source.arn, self.kept.window) if length else None
+        if not length:
+            return None
+        return Windows(length, self.shard_id, source.arn, self.kept.window, self.context.window_state_bytes)
 
     # -- life ------------------------------------------------------------------------------------------------------------
 
@@ -282,6 +284,9 @@ class Shard:
         step = replace(self._progress.step(self.lowest, kept.sequence_number), finished=self._unwritten.finished)
         if self.reader.place.repeats_kept and not step.upto:
             # The record at the checkpoint is delivered again: whatever is written at its number says that all of it is done.
+            return None
+        if self.windows is not None and self.windows.unwritable:
+            # It closes next, and what follows has no state. After a crash before that, the window goes on from what was written.
             return None
         moved = step.upto > self._progress.saved or step.sequence_number != kept.sequence_number
         lanes = [lane.done_upto for lane in self.lanes] if len(self.lanes) > 1 else ()

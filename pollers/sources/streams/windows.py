@@ -63,17 +63,29 @@ class Windows:
     """The windows of one shard, one open at a time."""
 
     def __init__(
-        self, length_seconds: int, shard_id: str, event_source_arn: str, opened: OpenWindow | None = None
+        self,
+        length_seconds: int,
+        shard_id: str,
+        event_source_arn: str,
+        opened: OpenWindow | None = None,
+        store_bytes: int | None = None,
     ) -> None:
+        """``store_bytes``: how large a state the store of checkpoints takes, None for any size."""
         self._length = length_seconds
         self._shard = orjson.dumps(shard_id)
         self._source = orjson.dumps(event_source_arn)
+        self._store_bytes = store_bytes
         self.open = opened
 
     @property
     def terminated_early(self) -> bool:
         """Whether the open window's state has outgrown its limit, so that it must close now."""
-        return self.open is not None and len(self.open.state) > STATE_LIMIT_BYTES
+        return self.open is not None and (len(self.open.state) > STATE_LIMIT_BYTES or self.unwritable)
+
+    @property
+    def unwritable(self) -> bool:
+        """Whether the open window's state is too large for the store of checkpoints."""
+        return self.open is not None and self._store_bytes is not None and len(self.open.state) > self._store_bytes
 
     def admit(self, arrivals: Sequence[float]) -> int:
         """How many of the next records, in order, belong to the open window; opens one for the first if none is open."""

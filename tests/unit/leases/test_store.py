@@ -150,13 +150,17 @@ async def test_renewals_and_saves_never_meet() -> None:
 
 @virtual_time.test
 async def test_a_lease_deleted_by_hand_is_lost() -> None:
-    """Scenario 14: the engine pins the shard anew."""
+    """Scenario 14: when the engine pins the shard anew, it goes on from what was known last."""
     table = MemoryLeaseTable()
     async with replica(table, "a", shards=2) as a:
         await eventually(lambda: len(a.held) == 2, within=1)
+        await a.save("shard-0", "17")
         table.delete_by_hand("shard-0")
         await eventually(lambda: a.lost == ["shard-0"], within=FAILOVER)
         assert "shard-0" not in table.items
+        await a.checkpoints.pin({"shard-0": ShardCheckpoint()})
+        await eventually(lambda: len(a.held) == 2, within=FAILOVER)
+        assert (await a.checkpoints.load())["shard-0"] == ShardCheckpoint("17")
 
 
 @virtual_time.test
@@ -249,10 +253,12 @@ async def test_an_ended_parent_whose_lease_was_deleted_is_not_read_again() -> No
     table = MemoryLeaseTable()
     async with store_on(table.handle("a")) as store:
         opened = await store.open("clicks", IDENTITY)
-        await opened.checkpoints.pin({"shard-1": ShardCheckpoint(parents=("shard-0",))})
-        await opened.checkpoints.pin({"shard-0": ShardCheckpoint()})
-        assert (await opened.checkpoints.load())["shard-0"].ended
-        assert await opened.checkpoints.take_leases(["shard-0"]) == {}
+        begun, waiting = ShardCheckpoint("7", parents=("shard-0",)), ShardCheckpoint(parents=("shard-1",))
+        await opened.checkpoints.pin({"shard-2": begun, "shard-3": waiting})
+        await opened.checkpoints.pin({"shard-0": ShardCheckpoint(), "shard-1": ShardCheckpoint()})
+        kept = await opened.checkpoints.load()
+        assert (kept["shard-0"].ended, kept["shard-1"].ended) == (True, False)
+        assert set(await opened.checkpoints.take_leases(["shard-0", "shard-1"])) == {"shard-1"}
 
 
 @virtual_time.test

@@ -102,6 +102,7 @@ def test_a_state_that_has_outgrown_its_limit_ends_the_window_early() -> None:
     assert not one.must_close(START + 1, 0.0, at_tip=False, shard_ended=False)
     one.accepted(b'{"x":"%b"}' % (b"x" * STATE_LIMIT_BYTES))
     assert one.terminated_early
+    assert not one.unwritable
     assert one.must_close(START + 1, 0.0, at_tip=False, shard_ended=False)
     assert one.admit([START + 1]) == 0
     final = orjson.loads(event(one, [], final=True))
@@ -162,3 +163,27 @@ def test_a_response_may_leave_out_that_nothing_failed() -> None:
     """A window's response is read for its state; batchItemFailures counts where it is there."""
     assert not read_answer(b'{"state":{}}').names_failures
     assert read_answer(b'{"state":{},"batchItemFailures":[]}').names_failures
+
+
+def outgrown(state_bytes: int) -> Windows:
+    """A window with a state of that size, and a store that takes 100 bytes."""
+    one = Windows(120, "shardId-000000000006", ARN, store_bytes=100)
+    one.admit([1.0])
+    one.accepted(b'{"x":"%b"}' % (b"x" * (state_bytes - 8)))
+    return one
+
+
+def test_a_window_whose_state_the_store_does_not_take_closes_early() -> None:
+    """As one does that has outgrown Lambda's own limit: the function is told so."""
+    assert not outgrown(100).unwritable
+    one = outgrown(101)
+    assert one.unwritable
+    assert one.terminated_early
+    assert one.must_close(None, 1.0, at_tip=False, shard_ended=False)
+
+
+def test_what_follows_a_window_that_was_too_large_can_be_written() -> None:
+    """It has no state."""
+    one = outgrown(101)
+    one.closed()
+    assert not one.unwritable
