@@ -20,7 +20,7 @@ from config.schedules.reading import ScheduleReader
 from config.sections import SINGLE, read_section, with_places
 from config.sources import listed
 from config.sources.reading import MappingReader
-from config.sources.streams import StreamMapping
+from config.sources.registry import source_of
 from config.text.arns import partition_of
 from config.text.nodes import Entry, Scalar, Table, Unparsable, describe, is_faulty, is_null, quoted, walk
 from config.text.places import Path, Place, dotted
@@ -241,7 +241,9 @@ class _Loader:
         """Each stream mapping has a table of its own, of a name that DynamoDB takes."""
         if runtime is None or runtime.lease_tables is None:
             return
-        streams = [name for name, mapping in mappings.items() if isinstance(mapping, StreamMapping)]
+        streams = [
+            name for name, mapping in mappings.items() if source_of(mapping.event_source_arn).kind.family.has_shards
+        ]
         for problem in mapping_problems(runtime.lease_tables, streams):
             self._report.fault(("runtime", "checkpoints"), problem)
 

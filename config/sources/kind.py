@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 class Family:
     """Kinds whose mappings take the same settings.
 
-    ``noun`` is what faults call one source ("queue"), ``title`` what the table of options calls the family.
+    ``noun`` is what faults call one source ("queue"), ``title`` what the table of options calls the family. ``has_shards``: it is
+    read shard by shard, with checkpoints.
     """
 
     noun: str
     title: str
+    has_shards: bool = False
 
 
 @dataclass(frozen=True, slots=True)

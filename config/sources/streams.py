@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from config.options.outcome import Reading
 
-FAMILY = Family("stream", "streams")
+FAMILY = Family("stream", "streams", has_shards=True)
 MINIMUM_RECORD_AGE_SECONDS = 60
 ON_FAILURE = (Target.QUEUE, Target.TOPIC, Target.BUCKET)
 """What failure records of streams go to (docs/lambda 4.10)."""
