@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from pollers.importing.cloudformation import Context, Evaluator, Resource
     from pollers.importing.form import Request, Source
-    from pollers.importing.values import Value
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _ID_END = re.compile(r"(?<=.)(?:[0-9A-F]{8}){1,2}$")
@@ -94,7 +93,7 @@ def _evaluator(stack: Stack, request: Request, *, several: bool) -> Evaluator:
 
 
 def _share_exports(parts: Sequence[_Part]) -> None:
-    """Let each stack know what the others export, which is evaluated when it is asked for."""
+    """Let each stack know where what the others export comes from."""
     exported: dict[str, tuple[Evaluator, Node]] = {}
     for part in parts:
         for entry in part.evaluator.template.outputs.values():
@@ -102,20 +101,8 @@ def _share_exports(parts: Sequence[_Part]) -> None:
             name = _member(export, "Name") if export is not None else None
             if name is not None and value is not None and isinstance(text := part.evaluator.value(name.node), str):
                 exported[text] = (part.evaluator, value.node)
-    asked: list[str] = []
-
-    def value_of(name: str) -> Value:
-        if name not in exported or name in asked:
-            return None
-        asked.append(name)
-        try:
-            evaluator, node = exported[name]
-            return evaluator.value(node)
-        finally:
-            asked.pop()
-
     for part in parts:
-        part.evaluator.exports = value_of
+        part.evaluator.exports = exported.get
 
 
 def _member(entry: Entry, key: str) -> Entry | None:

@@ -47,16 +47,16 @@ _PSEUDO = {
 class Evaluator:
     """Evaluates the nodes of one template. ``given`` are parameters and pseudo parameters by name.
 
-    Where there are several templates, ``scope`` tells apart what has one logical id in two of them, ``exports`` knows what they
-    export, by name, and ``readable`` gives a resource the name that variables get. A nested stack has a ``parent``, which gives it
-    what it ``passed`` for parameters; ``nested`` are the stacks within this one, by their logical ids.
+    Where there are several templates, ``scope`` tells apart what has one logical id in two of them, ``exports`` knows where what
+    they export comes from, by name, and ``readable`` gives a resource the name that variables get. A nested stack has a ``parent``,
+    which gives it what it ``passed`` for parameters; ``nested`` are the stacks within this one, by their logical ids.
     """
 
     template: Template
     given: Mapping[str, str]
     stack: Stack = field(default_factory=Stack)
     scope: str = ""
-    exports: Callable[[str], Value] = lambda _name: None
+    exports: Callable[[str], tuple[Evaluator, Node] | None] = lambda _name: None
     readable: Callable[[Resource], str] = lambda resource: resource.logical_id
     parent: Evaluator | None = None
     passed: Mapping[str, Node] = field(default_factory=dict)
@@ -87,7 +87,11 @@ class Evaluator:
     def exported(self, name: str) -> Value:
         """What an export of another stack is, where that is known: as it is deployed, or as another template here has it."""
         told = self.stack.exports.get(name)
-        return self.exports(name) if told is None else told
+        found = self.exports(name) if told is None else None
+        if found is None:
+            return told
+        evaluator, node = found
+        return evaluator._once(f"export {name}", node.place, lambda: evaluator.value(node))
 
     def property(self, resource: Resource, name: str) -> Value:
         """The value of a resource's property."""
@@ -185,7 +189,12 @@ class Evaluator:
         return (inner, value.node) if inner is not None and value is not None else None
 
     def followed(self, node: Node) -> tuple[Evaluator, Node] | None:
-        """Where a value comes from that is just another template's: a parameter that is passed, or a nested stack's output."""
+        """Where a value comes from that is just another template's: a parameter that is passed, a nested stack's output, or what
+        another stack exports.
+        """
+        if isinstance(node, Table) and list(node.entries) == ["Fn::ImportValue"]:
+            name = self.value(node.entries["Fn::ImportValue"].node)
+            return self.exports(name) if isinstance(name, str) else None
         refers = referred(node)
         if refers is None:
             return None

@@ -162,6 +162,43 @@ def test_what_one_stack_exports_another_imports(tmp_path: Path) -> None:
     assert options(outcome, "event_source_mappings", "Second")["function_name"] == "Shop-Orders"
 
 
+@pytest.mark.parametrize("first", ["Base", "Shop"])
+@pytest.mark.parametrize(
+    "exported",
+    [
+        {"Fn::GetAtt": ["Orders1234ABCD", "Arn"]},
+        {"Ref": "Orders1234ABCD"},
+        {"Ref": "Live"},
+    ],
+)
+def test_a_function_that_one_stack_exports_and_another_calls_is_one(
+    tmp_path: Path, first: str, exported: dict[str, object]
+) -> None:
+    """By its ARN, its name or an alias, whichever stack comes first in the manifest."""
+    alias = {"Type": "AWS::Lambda::Alias", "Properties": {"FunctionName": {"Ref": "Orders1234ABCD"}, "Name": "live"}}
+    base = {
+        "Resources": {"Orders1234ABCD": handler("Base/Orders/Resource", OTHER), "Live": alias},
+        "Outputs": {"Out": {"Value": exported, "Export": {"Name": "Base:Orders"}}},
+    }
+    call = {
+        "FunctionName": {"Fn::ImportValue": "Base:Orders"},
+        "EventSourceArn": "arn:aws:sqs:eu-west-1:123456789012:q",
+    }
+    rule = {"ScheduleExpression": "rate(5 minutes)", "Targets": [{"Arn": call["FunctionName"], "Id": "T"}]}
+    shop = {
+        "Resources": {
+            "Map": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": call},
+            "Rule": {"Type": "AWS::Events::Rule", "Properties": rule},
+        }
+    }
+    stacks = {"Base": stack("Base.json", name="Base"), "Shop": stack("Shop.json")}
+    outcome = read(tmp_path, {first: stacks.pop(first), **stacks}, Base=base, Shop=shop)
+    assert (outcome.variables, list(outcome.loaded().functions)) == ((), ["Orders"])
+    assert options(outcome, "event_source_mappings", "Map")["function_name"] == "Orders"
+    if exported != {"Ref": "Orders1234ABCD"}:  # a rule's target is an ARN
+        assert options(outcome, "schedules", "Rule")["function_name"] == "Orders"
+
+
 @pytest.mark.parametrize("told", [True, False])
 def test_a_nested_stack_is_an_asset(tmp_path: Path, told: bool) -> None:
     """By its metadata, or by the hash of its place in S3; its parameters are what the stack around it has."""
