@@ -81,7 +81,7 @@ async def renew_from(runtime: Runtime, path: Path, names: Collection[str], told:
                 runtime.trials.drop(name)  # what waits for its invocations is not the code on the disk any more
                 told.refused(name, [str(fault) for fault in wrong])
             if changed.config != runtime.given:
-                await _reload_and_renew(runtime, changed, told)
+                await _reload_and_renew(runtime, changed, names, told)
             else:
                 for name in changed.sound:
                     runtime.renew_soon(name, partial(told.renewed, name), partial(_refuse, name, changed, told))
@@ -96,15 +96,18 @@ async def renew_from(runtime: Runtime, path: Path, names: Collection[str], told:
     return False
 
 
-async def _reload_and_renew(runtime: Runtime, changed: Changed, told: Told) -> None:
+async def _reload_and_renew(runtime: Runtime, changed: Changed, names: Collection[str], told: Told) -> None:
     async with _trials(runtime) as trials:
         failed = await _try_out(runtime, trials, changed.config, changed.sound, changed.fault)
         for name, fault in failed.items():
             told.refused(name, [str(fault)])
         sound = [name for name in changed.sound if name not in failed]
         await runtime.reload(changed.config, sound, trials)
-    for name in sound:
-        told.renewed(name)
+    refused = {*failed, *changed.faults}
+    for name in names:
+        # Also one that the configuration has changed at the same time: it has its new code now.
+        if name in changed.config.functions and name not in refused:
+            told.renewed(name)
 
 
 @asynccontextmanager

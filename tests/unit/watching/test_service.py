@@ -390,6 +390,22 @@ async def test_a_configuration_with_which_code_does_not_load_is_refused_whole(pl
     assert refused["faults"] == [f"{place.path}:3: functions.orders: app.py:3: KeyError: 'TABLE'"]
 
 
+async def test_code_that_is_taken_with_the_configuration_is_told_too(place: Place) -> None:
+    """One line says that; the next save's line has nothing of it."""
+    async with place.watched():
+        place.path.write_text(CONFIG.replace("orders: {", "orders: {timout: 9, "))
+        await place.until(lambda: place.logged("configuration refused, the old one runs on"))
+        (place.folder / "orders" / "app.py").write_text(CODE * 2)
+        await place.until(lambda: len(place.logged("configuration refused, the old one runs on")) == 2)
+        place.path.write_text(CONFIG.replace("orders: {", "orders: {timeout: 9, "))
+        await place.until(lambda: place.logged("changed code is applied"))
+        assert place.logged("configuration reloaded")
+        (place.folder / "orders" / "more.py").write_text("")
+        await place.until(lambda: len(place.logged("changed code is applied")) == 2)
+    lines = place.logged("changed code is applied")
+    assert [[path.rpartition("/")[2] for path in line["files"]] for line in lines] == [["app.py"], ["more.py"]]
+
+
 async def test_what_a_reload_has_tried_is_what_it_takes(place: Place) -> None:
     """A renewal that waits for its function's invocation meanwhile tried the model from before: it must not take it away."""
     async with place.watched():
