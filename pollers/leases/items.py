@@ -8,6 +8,7 @@ not apply is absent, never NULL or empty.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pollers.aws.api import StartAt
@@ -156,6 +157,32 @@ def ask_value(ask: Ask) -> dict[str, Any]:
 def expected(counter: int, owner: str | None) -> dict[str, dict[str, Any] | None]:
     """The condition of a write: nobody has written since the lease was seen like this."""
     return {COUNTER: {"N": str(counter)}, OWNER: None if owner is None else {"S": owner}}
+
+
+def shows(item: Item, put: Item) -> bool:
+    """Whether an item has what a write has put, the counter aside, which every write moves."""
+    return all(_same(item.get(name), value) for name, value in put.items() if name != COUNTER)
+
+
+def _same(found: object, put: object) -> bool:
+    """Whether two values are the same to DynamoDB, which spells numbers its own way and keeps no order of sets."""
+    if not (isinstance(found, dict) and isinstance(put, dict)):
+        return found == put
+    if found.keys() != put.keys():
+        return False
+    for kind, value in put.items():
+        other = found[kind]
+        if kind == "N" and isinstance(value, str) and isinstance(other, str):
+            equal = Decimal(value) == Decimal(other)
+        elif kind == "SS" and isinstance(value, list) and isinstance(other, list):
+            equal = sorted(value) == sorted(other)
+        elif kind == "L" and isinstance(value, list) and isinstance(other, list):
+            equal = len(value) == len(other) and all(map(_same, other, value))
+        else:
+            equal = _same(other, value)
+        if not equal:
+            return False
+    return True
 
 
 def _asked(item: Item) -> Ask | None:

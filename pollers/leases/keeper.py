@@ -25,7 +25,7 @@ log = structlog.stdlib.get_logger(__name__)
 LOOK_SECONDS = 0.5
 """How often a replica looks for leases that were given to it."""
 WHOLE_SECONDS = 5.0
-"""How often it looks at a large table as a whole."""
+"""How often it looks at a large table as a whole; twice in a failover at least."""
 SMALL_TABLE = 100
 """So many leases are looked at as a whole each time: a page or two cost hardly more than asking the index."""
 RETRY_SECONDS = 0.5
@@ -41,6 +41,8 @@ class Keeper:
         self._replica = replica
         self._rng = rng
         self._with_kcl = with_kcl
+        # Between two looks that are further apart, an owner may have come and gone: no silence would ever be long enough.
+        self._whole_seconds = min(WHOLE_SECONDS, replica.leases.failover / 2)
         self._renewing: set[str] = set()
         self._told: frozenset[str] = frozenset()
         self._problem: str | None = None
@@ -52,8 +54,8 @@ class Keeper:
     def readable(self) -> list[str]:
         """The shards that may be read, as far as the table tells: those that have not ended, and all of whose parents have."""
         current = self._replica.current
-        open_ids = {shard_id for shard_id, item in current.items() if not item.checkpoint.ended}
-        return [shard_id for shard_id in open_ids if open_ids.isdisjoint(current[shard_id].checkpoint.parents)]
+        open_ids = {shard_id: None for shard_id, item in current.items() if not item.checkpoint.ended}
+        return [shard_id for shard_id in open_ids if open_ids.keys().isdisjoint(current[shard_id].checkpoint.parents)]
 
     def take_of(self, shard_id: str) -> Take:
         """How a lease would be taken that was seen last as it is known."""
@@ -86,9 +88,9 @@ class Keeper:
         async with anyio.create_task_group() as tasks:
             while True:
                 now = replica.clock()
-                due = {*leases.due(now), *(name for name in leases.mine if replica.unsaid(name))}
-                for shard_id in due - self._renewing:
-                    self._start_renewal(tasks, shard_id)
+                for shard_id in [*leases.due(now), *sorted(filter(replica.unsaid, leases.mine))]:
+                    if shard_id not in self._renewing:
+                        self._start_renewal(tasks, shard_id)
                 self._renew = anyio.Event()
                 due_at = leases.next_due()
                 wait = LOOK_SECONDS if due_at is None else min(max(due_at - now, 0.05), LOOK_SECONDS)
@@ -140,7 +142,7 @@ class Keeper:
 
     async def _look_once(self) -> None:
         replica = self._replica
-        if len(replica.items) <= SMALL_TABLE or replica.clock() >= replica.looked_at + WHOLE_SECONDS:
+        if len(replica.items) <= SMALL_TABLE or replica.clock() >= replica.looked_at + self._whole_seconds:
             await replica.look()
         elif replica.table.indexed:
             await replica.look_for_mine()

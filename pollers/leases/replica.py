@@ -14,7 +14,7 @@ import structlog
 from pollers.aws.errors import AwsError, Unavailable
 from pollers.checkpoints.errors import LeaseLost
 from pollers.leases.errors import store_error
-from pollers.leases.items import ASKED, COUNTER, HANDING_OVER, OWNER, SWITCHES, ask_value, expected, read_lease
+from pollers.leases.items import ASKED, COUNTER, HANDING_OVER, OWNER, SWITCHES, ask_value, expected, read_lease, shows
 from pollers.leases.own_part import OWN, restamped
 from pollers.leases.table import ConditionFailed
 from pollers.leases.token import SharedLease
@@ -55,6 +55,7 @@ class Replica:
         self.tokens: dict[str, SharedLease] = {}
         self.looked_at = float("-inf")
         self._read_at: dict[str, float] = {}
+        self._unheard: dict[str, tuple[int, float]] = {}
         self._locks: dict[str, anyio.Lock] = {}
 
     @property
@@ -85,11 +86,12 @@ class Replica:
             self._keep(item, at)
         self.leases.scanned([item.seen for item in items if self.is_current(item)], at, now)
         self.looked_at = at
+        self._tell_lost()  # before anything is awaited: a write of theirs would find no counter to expect
         await self._confirm_missing(shown)
 
     async def _confirm_missing(self, shown: set[str]) -> None:
         """Leases of mine that a scan lacks are read one by one: a scan may be older than they are."""
-        for shard_id in self.leases.mine - shown:
+        for shard_id in sorted(self.leases.mine - shown):
             await self.read(shard_id)
 
     async def look_for_mine(self) -> None:
@@ -143,7 +145,7 @@ class Replica:
         return item.counter < known.counter and at < read_at + self.leases.failover
 
     def _tell_lost(self) -> None:
-        for shard_id in self.leases.lost:
+        for shard_id in sorted(self.leases.lost):
             self.leases.dropped(shard_id)
             token = self.tokens.pop(shard_id, None)
             if token is not None:
@@ -152,7 +154,7 @@ class Replica:
     def tell(self) -> None:
         """Tell holders what was seen: that a lease is lost, or asked for."""
         self._tell_lost()
-        for shard_id in self.leases.wanted():
+        for shard_id in sorted(self.leases.wanted()):
             if shard_id in self.tokens:
                 self.tokens[shard_id].wanted.set()
 
@@ -217,9 +219,8 @@ class Replica:
             except ConditionFailed as failed:
                 self._met(shard_id, failed.item, at)
             except Unavailable as error:
-                if await self._took_place(shard_id, counter, at, error, gives=gives):
+                if await self._took_place(shard_id, counter, at, put, error, gives=gives):
                     break
-                raise store_error(error, self.table.name) from error
             except AwsError as error:
                 raise store_error(error, self.table.name) from error
             else:
@@ -260,29 +261,42 @@ class Replica:
         else:
             self.enter(shard_id, item, at)
 
-    async def _took_place(self, shard_id: str, counter: int, at: float, error: AwsError, *, gives: bool) -> bool:
-        """Whether a write without a reply has taken place. Raises StoreError when that cannot be found out."""
+    async def _took_place(
+        self, shard_id: str, counter: int, at: float, put: Item, error: AwsError, *, gives: bool
+    ) -> bool:
+        """Whether a write without a reply has taken place; if not, the lease has changed otherwise. Raises StoreError when that
+        cannot be found out, and when nothing has changed.
+
+        An earlier write without a reply, that expected the same counter, may be the one that has: then it renewed the lease when
+        that was sent, and what was to be written now is written only if the item has it.
+        """
         log.debug("no reply to a write of a lease: it is looked for", shard=shard_id, error=str(error))
+        first = self._sent_at(shard_id, counter, at)
         asked_at = self.clock()
         try:
             item = await self.table.get(shard_id)
         except AwsError as again:
             raise store_error(again, self.table.name) from again
         lease = None if item is None else read_lease(item)
-        if gives and (lease is None or lease.seen.holder != self.leases.me):
-            if lease is None:
-                self.enter(shard_id, item, asked_at)
-            else:
-                self._keep(lease, asked_at)
-                self.leases.gave(lease.seen, asked_at, self.clock())
-            return True
-        if not gives and lease is not None and lease.seen.holder == self.leases.me and lease.counter > counter:
-            self._keep(lease, asked_at)
-            self.leases.took(lease.seen, at, self.clock())
-            return True
-        if lease is None or lease.seen.holder != self.leases.me:
-            self.enter(shard_id, item, asked_at)
-        return False
+        mine = lease is not None and lease.seen.holder == self.leases.me
+        if lease is not None and lease.counter == counter and mine:
+            raise store_error(error, self.table.name) from error
+        if lease is None or mine == gives or not shows(lease.raw, put):
+            self._met(shard_id, item, asked_at)
+            return False
+        self._keep(lease, asked_at)
+        if gives:
+            self.leases.gave(lease.seen, asked_at, self.clock())
+        else:
+            self.leases.took(lease.seen, first, self.clock())
+        return True
+
+    def _sent_at(self, shard_id: str, counter: int, at: float) -> float:
+        """When the first write without a reply was sent that expected this counter; one was sent at ``at``."""
+        earlier = self._unheard.get(shard_id)
+        if earlier is None or earlier[0] != counter:
+            earlier = self._unheard[shard_id] = (counter, at)
+        return earlier[1]
 
     # -- taking and asking -----------------------------------------------------------------------------------------------
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
 from pollers.aws.api import StartAt
+from pollers.aws.errors import Unavailable
 from pollers.checkpoints.errors import LeaseLost
 from pollers.checkpoints.store import ShardCheckpoint
 from pollers.clocks.clock import loop_time
@@ -17,6 +19,9 @@ from tests.unit.leases.replicas import FAILOVER, IDENTITY, replica, store_on
 from tests.worlds import virtual_time
 from tests.worlds.lease_table import MemoryLeaseTable, Rates
 from tests.worlds.virtual_time import eventually
+
+if TYPE_CHECKING:
+    from tests.worlds.lease_table import TableHandle
 
 SECOND = "arn:aws:kinesis:us-east-1:000000000000:stream/clicks@1800000000"
 
@@ -346,3 +351,84 @@ async def test_opening_again_frees_what_was_held_before() -> None:
         second = (await store.open("clicks", IDENTITY)).checkpoints
         assert lease.lost.is_set()
         assert set(await second.take_leases(["shard-0"])) == {"shard-0"}
+
+
+class Deaf:
+    """What becomes of a replica's writes, and whether its single reads are answered."""
+
+    def __init__(self, handle: TableHandle, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.happens = self.heard = self.read = True
+        self._update, self._get = handle.update, handle.get
+        monkeypatch.setattr(handle, "update", self.update)
+        monkeypatch.setattr(handle, "get", self.get)
+
+    async def update(self, *what: Any, **how: Any) -> Any:  # noqa: ANN401 - passed on
+        """See ``LeaseTable.update``."""
+        if self.happens:
+            after = await self._update(*what, **how)
+            if self.heard:
+                return after
+        await anyio.sleep(0.1)
+        raise Unavailable("NoReplyInTime", "no reply")
+
+    async def get(self, key: str) -> Any:  # noqa: ANN401 - passed on
+        """See ``LeaseTable.get``."""
+        if not self.read:
+            raise Unavailable("NoReplyInTime", "no reply")
+        return await self._get(key)
+
+
+@virtual_time.test
+async def test_what_is_found_after_a_lost_reply_may_be_an_earlier_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the lease is in time as long as that one says, and what was to be written last is not taken for written."""
+    table = MemoryLeaseTable()
+    async with replica(table, "a", shards=1) as a:
+        await eventually(lambda: len(a.in_time) == 1, within=1)
+        deaf = Deaf(a.handle, monkeypatch)
+        deaf.heard = deaf.read = False
+        with pytest.raises(StoreUnwritable):
+            await a.save("shard-0", "5")
+        sent = loop_time()
+        deaf.happens = False
+        await anyio.sleep(0.8 * FAILOVER)
+        deaf.read = True
+        with pytest.raises(StoreUnwritable):
+            await a.save("shard-0", "9")
+        await anyio.sleep(sent + FAILOVER - loop_time())
+        assert a.in_time == set()
+        deaf.happens = deaf.heard = True
+        await a.save("shard-0", "9")
+        assert table.items["shard-0"]["checkpoint"] == {"S": "9"}
+        assert a.in_time == {"shard-0"}
+
+
+@virtual_time.test
+async def test_a_save_after_a_scan_that_shows_the_loss_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also while the scan's other news are looked into."""
+    table = MemoryLeaseTable()
+    async with replica(table, "a", shards=2) as a:
+        await eventually(lambda: len(a.in_time) == 2, within=1)
+        lease, scanned, scan = a.held["shard-0"], anyio.Event(), a.handle.scan
+
+        async def and_tell() -> Any:  # noqa: ANN401 - passed on
+            found = await scan()
+            scanned.set()
+            return found
+
+        monkeypatch.setattr(a.handle, "scan", and_tell)
+        taken = {"leaseCounter": {"N": "50"}, "leaseOwner": {"S": "headrace/b/1/2"}}
+        table.put_by_hand(table.items["shard-0"] | taken)
+        table.delete_by_hand("shard-1")
+        await scanned.wait()
+        with pytest.raises(LeaseLost):
+            await a.checkpoints.save(lease, ShardCheckpoint())
+
+
+@virtual_time.test
+async def test_the_dead_are_followed_where_the_table_is_large_and_leases_are_short() -> None:
+    """However seldom a large table is looked at as a whole, it is often enough to see that a counter stands still."""
+    table = MemoryLeaseTable()
+    async with replica(table, "b", shards=120, failover_seconds=3.0) as b:
+        async with replica(table, "a", failover_seconds=3.0) as a:
+            await eventually(lambda: len(a.held) == len(b.held) == 60, within=30)
+        await eventually(lambda: len(b.held) == 120, within=9)
