@@ -50,11 +50,13 @@ class MemoryCheckpoints(SoleOwner):
         """See ``MappingCheckpoints.load``."""
         return dict(self._stream.shards)
 
-    async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> None:
+    async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> frozenset[str]:
         """See ``MappingCheckpoints.pin``."""
+        new = frozenset(shards.keys() - self._stream.shards.keys())
         self._add(shards)
         self._stream.pinned = True
         self._mapping.reset_to = None
+        return new
 
     async def take_leases(self, shard_ids: Collection[str]) -> dict[str, Lease]:
         """See ``MappingCheckpoints.take_leases``."""

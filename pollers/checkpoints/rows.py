@@ -57,14 +57,18 @@ def add(connection: sqlite3.Connection, stream: int, shards: Mapping[str, ShardC
     connection.executemany(_INSERT, [(*row, seal("shards", *row)) for row in rows])
 
 
-def pin(connection: sqlite3.Connection, stream: int, shards: Mapping[str, ShardCheckpoint], now: float) -> None:
-    """Insert the first shards, and use up the position that a reset asked for."""
+def pin(
+    connection: sqlite3.Connection, stream: int, shards: Mapping[str, ShardCheckpoint], now: float
+) -> frozenset[str]:
+    """Insert the first shards, and use up the position that a reset asked for. Returns those that were not there."""
+    known = {shard_id for (shard_id,) in connection.execute("SELECT shard_id FROM shards WHERE stream = ?", (stream,))}
     add(connection, stream, shards, now)
     connection.execute("UPDATE streams SET pinned = 1 WHERE id = ?", (stream,))
     seal_stream(connection, stream)
     (mapping,) = connection.execute("SELECT mapping FROM streams WHERE id = ?", (stream,)).fetchone()
     connection.execute("UPDATE mappings SET reset_kind = NULL, reset_timestamp = NULL WHERE name = ?", (mapping,))
     seal_mapping(connection, mapping)
+    return frozenset(shards.keys() - known)
 
 
 def save_and_add(

@@ -61,9 +61,11 @@ class SqliteCheckpoints(SoleOwner):
         """See ``MappingCheckpoints.load``."""
         return await self._writer.call(partial(rows.load, stream=self._stream))
 
-    async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> None:
+    async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> frozenset[str]:
         """See ``MappingCheckpoints.pin``."""
-        await self._writer.call(partial(rows.pin, stream=self._stream, shards=dict(shards), now=self._clock.time()))
+        return await self._writer.call(
+            partial(rows.pin, stream=self._stream, shards=dict(shards), now=self._clock.time())
+        )
 
     async def take_leases(self, shard_ids: Collection[str]) -> dict[str, Lease]:
         """See ``MappingCheckpoints.take_leases``."""

@@ -100,8 +100,10 @@ class MappingCheckpoints(Protocol):
     async def load(self) -> dict[str, ShardCheckpoint]:
         """Every shard that was pinned and not forgotten, also those whose lease another owner holds."""
 
-    async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> None:
+    async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> frozenset[str]:
         """Write the first checkpoints of these shards, all or none, leaving alone those that have one.
+
+        Returns those that were written as they are given here: another owner may have been first with the others.
 
         Afterwards the mapping is not fresh any more (even with no shards), and the position of a reset is used up.
         """

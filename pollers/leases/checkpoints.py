@@ -48,10 +48,11 @@ class SharedCheckpoints:
             await replica.look()
         return {shard_id: item.checkpoint for shard_id, item in replica.current.items()}
 
-    async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> None:
+    async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> frozenset[str]:
         """See ``MappingCheckpoints.pin``. Not in one step: parents come first, and what a crash leaves out is pinned later."""
-        await self._pinning.pin(shards)
+        pinned = await self._pinning.pin(shards)
         self._keeper.look_again()
+        return pinned
 
     async def take_leases(self, shard_ids: Collection[str]) -> dict[str, Lease]:
         """See ``MappingCheckpoints.take_leases``: no more than falls to this replica."""
@@ -174,7 +175,7 @@ class SharedCheckpoints:
     async def forget(self, shard_ids: Collection[str]) -> None:
         """See ``MappingCheckpoints.forget``. Leases that another live owner has are left alone."""
         replica = self._replica
-        for shard_id in frozenset(shard_ids) & replica.items.keys() - replica.leases.elsewhere(shard_ids):
+        for shard_id in sorted(frozenset(shard_ids) & replica.items.keys() - replica.leases.elsewhere(shard_ids)):
             at, item = replica.clock(), replica.items[shard_id]
             try:
                 await replica.table.delete(shard_id, expected=expected(item.counter, item.owner))

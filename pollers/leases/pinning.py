@@ -41,10 +41,10 @@ class Pinning:
         self.wall = wall
         self.ended: set[str] = set()
         self._fresh = fresh
-        self._put_here: set[str] = set()
+        self._put_here: dict[str, ShardCheckpoint] = {}
 
-    async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> None:
-        """Put the leases of these shards where there are none. Raises StoreError.
+    async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> frozenset[str]:
+        """Put the leases of these shards where there are none; returns those that were put as they are given. Raises StoreError.
 
         Parents come before their children, so a shard without a lease whose child has begun was done with, and its lease has been
         deleted since. Whoever is first decides where the first start begins: a replica that comes second reads from there too.
@@ -62,6 +62,7 @@ class Pinning:
             await self.add(shards_now)
         if fresh:
             await self._clear(shards)
+        return frozenset(shard_id for shard_id in shards if self._put_here.get(shard_id) == shards[shard_id])
 
     async def add(self, shards: Mapping[str, ShardCheckpoint]) -> None:
         """Put these leases where there are none, some at a time. Raises StoreError."""
@@ -82,7 +83,7 @@ class Pinning:
             raise refused[0]
 
     def _as_first(self, checkpoint: ShardCheckpoint) -> ShardCheckpoint:
-        start = self._start_of(self._replica.current.keys() - self._put_here)
+        start = self._start_of(self._replica.current.keys() - self._put_here.keys())
         if start is None or start == checkpoint.start:
             return checkpoint
         # What had ended by our start may have been open at theirs.
@@ -120,7 +121,7 @@ class Pinning:
                     replica.enter(shard_id, item, at)
                 else:
                     replica.enter(shard_id, await self._overwrite(stale, checkpoint), at)
-                self._put_here.add(shard_id)
+                self._put_here[shard_id] = checkpoint
             except ConditionFailed as failed:
                 replica.enter(shard_id, failed.item, at)
             except Unavailable:

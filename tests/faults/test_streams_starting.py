@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
 import anyio
 import pytest
 
+from pollers.aws.api import StartAt
 from pollers.telemetry.facts import Polled, PollFailed
 from tests.worlds import virtual_time
+from tests.worlds.passing_checkpoints import PassingCheckpoints
 from tests.worlds.stream_rig import Rig, eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from pollers.checkpoints.store import CheckpointStore, MappingCheckpoints, Opened, ShardCheckpoint
 
 KINDS = ("kinesis", "dynamodb")
 Kind = Literal["kinesis", "dynamodb"]
@@ -100,3 +109,55 @@ async def test_at_timestamp_reads_from_that_time() -> None:
     rig.put("after")
     async with rig.running():
         await eventually(lambda: rig.accepted == ["after"])
+
+
+class SecondToStart:
+    """A store that another replica, which began at ``started``, was faster to pin."""
+
+    least_interval_seconds = 0.0
+
+    def __init__(self, inner: CheckpointStore, started: float) -> None:
+        self._inner = inner
+        self._started = started
+
+    async def open(self, mapping: str, identity: str) -> Opened:
+        """See ``CheckpointStore.open``."""
+        opened = await self._inner.open(mapping, identity)
+        return replace(opened, checkpoints=PinnedBefore(opened.checkpoints, self._started))
+
+    async def __aenter__(self) -> SecondToStart:
+        await self._inner.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._inner.__aexit__(kind, error, traceback)
+
+
+class PinnedBefore(PassingCheckpoints):
+    """Pins what is pinned from another time, just before."""
+
+    def __init__(self, inner: MappingCheckpoints, started: float) -> None:
+        super().__init__(inner)
+        self._start = StartAt("AT_TIMESTAMP", timestamp=started)
+
+    async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> frozenset[str]:
+        """See ``MappingCheckpoints.pin``."""
+        await self.inner.pin({name: replace(checkpoint, start=self._start) for name, checkpoint in shards.items()})
+        return await self.inner.pin(shards)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@virtual_time.test
+async def test_of_two_first_starts_the_first_decides_what_is_latest(kind: Kind) -> None:
+    """What came between the two is owed, whoever reads the shard."""
+    rig = Rig(kind, starting_position="LATEST")
+    rig.put("before")
+    await anyio.sleep(5)
+    rig.store = SecondToStart(rig.store, rig.clock.time())
+    await anyio.sleep(5)
+    rig.put("between")
+    await anyio.sleep(5)
+    async with rig.running():
+        await eventually(lambda: rig.accepted == ["between"])

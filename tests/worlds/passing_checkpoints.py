@@ -20,9 +20,9 @@ class PassingCheckpoints:
         """See ``MappingCheckpoints.load``."""
         return await self.inner.load()
 
-    async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> None:
+    async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> frozenset[str]:
         """See ``MappingCheckpoints.pin``."""
-        await self.inner.pin(shards)
+        return await self.inner.pin(shards)
 
     async def take_leases(self, shard_ids: Collection[str]) -> dict[str, Lease]:
         """See ``MappingCheckpoints.take_leases``."""

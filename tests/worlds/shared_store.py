@@ -122,11 +122,13 @@ class SharedCheckpoints:
         await anyio.sleep(0.01)
         return {shard_id: row.checkpoint for shard_id, row in self._table.rows.items()}
 
-    async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> None:
+    async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> frozenset[str]:
         """See ``MappingCheckpoints.pin``."""
         await self._write()
+        new = frozenset(shards.keys() - self._table.rows.keys())
         self._add(shards)
         self._table.pinned = True
+        return new
 
     async def take_leases(self, shard_ids: Collection[str]) -> dict[str, Lease]:
         """See ``MappingCheckpoints.take_leases``."""

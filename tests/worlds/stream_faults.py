@@ -161,11 +161,11 @@ class WatchedCheckpoints(PassingCheckpoints):
         self._watch = watch
         self._disk = disk
 
-    async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> None:
+    async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> frozenset[str]:
         """See ``MappingCheckpoints.pin``."""
         await anyio.sleep(0.001)
         self._watch.pin()
-        await self.inner.pin(shards)
+        return await self.inner.pin(shards)
 
     async def take_leases(self, shard_ids: Collection[str]) -> dict[str, Lease]:
         """See ``MappingCheckpoints.take``."""

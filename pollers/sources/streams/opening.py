@@ -157,8 +157,9 @@ async def _pin(start: StartAt, checkpoints: MappingCheckpoints, patience: Patien
     tips = {}
     if start.kind == "LATEST" and not patience.source.starts_at_timestamps:
         tips = await _tips(shards, patience)
-    await checkpoints.pin(first_checkpoints(shards, start, _service_time(patience)))
-    return tips
+    pinned = await checkpoints.pin(first_checkpoints(shards, start, _service_time(patience)))
+    # Where another replica was first, reading begins at its pin, and what has come since is behind our iterator.
+    return {shard_id: tip for shard_id, tip in tips.items() if shard_id in pinned}
 
 
 def _service_time(patience: Patience) -> float:

@@ -171,7 +171,9 @@ class ShardSupervisor:
     def _launch(self, shard_id: str, lease: Lease, kept: ShardCheckpoint) -> None:
         life = self._lineage.life(shard_id)
         shard = Shard(life, lease, kept, self._context, self._writer, self._stop.child(), self._discovery.sight)
-        shard.reader.begin_with(self._tips.pop(shard_id, None))
+        tip = self._tips.pop(shard_id, None)
+        # Once something is done, here or elsewhere, reading goes on behind that.
+        shard.reader.begin_with(tip if kept.sequence_number is None else None)
         self._shards[shard_id] = shard
         life.to(ShardState.READING)
         self._running += 1
