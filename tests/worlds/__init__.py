@@ -5,6 +5,7 @@ held to the emulators by ``tests/contract``: a test there runs against both.
 
 Time
     ``virtual_time``     an event loop whose clock leaps to the next timer, and the wall clock that goes with it
+    ``stopped_processes``  parts of a world that stand still for a while, as between SIGSTOP and SIGCONT
 
 Services
     ``memory_sqs``       queues, standard and FIFO: visibility, redrive, deduplication, locks of message groups
@@ -35,5 +36,7 @@ Simulations: one seed is one long story with crashes and stops, and a list of wh
     ``async_simulation`` of the asynchronous queue
     ``sqs_simulation``   of a queue
     ``stream_simulation``  of a stream; ``stream_watch`` is what must hold
+    ``replica_simulation``  of several replicas that share a stream; ``replica`` is one, ``replica_faults`` is what happens to them,
+                            ``replica_watch`` is what must hold
     ``wire_sqs``, ``wire_streams``, ``wire_transport``  the same stories through the real clients, with mutated replies
 """

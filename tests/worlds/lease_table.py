@@ -7,6 +7,7 @@ it. Writes are atomic and follow each other, single reads are consistent, as in 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import math
 import random
 from bisect import bisect_right, insort
@@ -386,7 +387,9 @@ class TableHandle:
             _unheard(effect)
             await anyio.sleep_forever()
         if lot - rates.late < 0:
-            asyncio.get_running_loop().call_later(chance.uniform(0, rates.late_seconds), _unheard, effect)
+            # On its way it needs its sender no more, who may stand still or be gone.
+            way = chance.uniform(0, rates.late_seconds)
+            asyncio.get_running_loop().call_later(way, _unheard, effect, context=contextvars.Context())
             await anyio.sleep_forever()
 
     def _moment(self, most_seconds: float) -> float:

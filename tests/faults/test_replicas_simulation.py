@@ -1,0 +1,32 @@
+"""Replicas that share a stream, under virtual time: seeded runs of deaths, stalls, restarts, resharding and a table at its worst.
+
+``HEADRACE_SEED=n`` replays one; ``HEADRACE_REPLICA_SEEDS=n`` runs so many instead of the usual ones.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.worlds.replica_simulation import simulate
+
+SEEDS = 120
+SLICES = 6
+
+_ONE = os.environ.get("HEADRACE_SEED")
+_MANY = int(os.environ.get("HEADRACE_REPLICA_SEEDS", SEEDS))
+
+
+def _seeds() -> list[range]:
+    if _ONE is not None:
+        return [range(int(_ONE), int(_ONE) + 1)]
+    size = max(1, _MANY // SLICES)
+    return [range(start, start + size) for start in range(0, _MANY, size)]
+
+
+@pytest.mark.parametrize("seeds", _seeds(), ids=lambda seeds: f"{seeds.start}-{seeds.stop - 1}")
+def test_replicas_lose_nothing_and_never_own_a_shard_twice(seeds: range) -> None:
+    """Whatever happens to them and their table: see tests.worlds.replica_watch for all that must hold."""
+    for seed in seeds:
+        simulate(seed)
