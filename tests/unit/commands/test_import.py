@@ -127,7 +127,7 @@ def test_a_source_without_anything_to_run_is_said_and_writes_nothing(folder: Pat
     (folder / "parent.yaml").write_text(nested)
     done = run("parent.yaml", "-o", "headrace.yaml")
     assert done.exit_code == 2
-    assert "note: parent.yaml:1: N: left out: what is in a nested stack" in done.stderr
+    assert "note: parent.yaml:1: N: left out: what is in the nested stack whose template x is not there" in done.stderr
     assert done.stderr.endswith("parent.yaml:1: found no function, no mapping and no schedule, expected at least one\n")
     assert not (folder / "headrace.yaml").exists()
 
