@@ -101,7 +101,8 @@ class FunctionChanges:
             Operation("GetAlias", "GET", alias, self.get_alias),
             Operation("DeleteAlias", "DELETE", alias, self.delete_alias, (204,)),
             Operation("PublishLayerVersion", "POST", f"{layers}/{{LayerName}}/versions", self.no_layers, (201,)),
-            Operation("ListLayers", "GET", layers, self.list_layers),
+            # GetLayerVersionByArn has the same path, and is told by a query that the model fixes.
+            Operation("ListLayers", "GET", layers, self.list_layers, query=("find", "Arn")),
         )
 
     @property
@@ -175,7 +176,9 @@ class FunctionChanges:
         return empty_reply()
 
     async def list_layers(self, call: Call) -> Reply:
-        """There are none."""
+        """There are none, and so none with this ARN."""
+        if "find" in call.query:
+            raise errors.not_found(f"There is no layer {call.query.get('Arn', '')}. {_NO_LAYERS}")
         return json_reply({"Layers": []})
 
     def _changeable(self, call: Call, asked: Asked) -> str:

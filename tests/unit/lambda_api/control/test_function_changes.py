@@ -211,6 +211,11 @@ async def test_versions_aliases_and_layers_are_refused_with_the_reason() -> None
     assert (await rig.ask("DELETE", f"{FUNCTIONS}/orders/aliases/live")).status == 204
     assert (await rig.ask("POST", "/2018-10-31/layers/x/versions", {})).status == 400
     assert (await rig.ask("GET", "/2018-10-31/layers")).body == {"Layers": []}
+    by_arn = await rig.ask("GET", "/2018-10-31/layers", find="LayerVersion", Arn="arn:aws:lambda:x:1")
+    assert (by_arn.type, "There is no layer arn:aws:lambda:x:1. " in by_arn.message) == (
+        "ResourceNotFoundException",
+        True,
+    )
 
 
 async def test_where_functions_are_not_made_the_option_is_named() -> None:
