@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 import click
 
+from config.text import Unparsable, decoded
 from handlers.function import PAYLOAD_LIMIT_BYTES
 from pollers.commands.configuration import EXIT_UNUSABLE
 from pollers.samples import SAMPLES, ChangeRefused, Circumstances, UnknownSample, edited, sample_named
@@ -86,11 +87,13 @@ def _read(file: BinaryIO) -> bytes:
     if len(data) > PAYLOAD_LIMIT_BYTES:
         unusable(f"{name}: the event is larger than {PAYLOAD_LIMIT_BYTES} bytes, the most that Lambda takes")
     try:
-        text = data.decode("utf-8-sig")
+        text = decoded(data, name)
         json.loads(text)
     except json.JSONDecodeError as error:
         unusable(f"{name}:{error.lineno}: the event is not JSON: {error.msg} (column {error.colno})")
-    except (UnicodeDecodeError, RecursionError, ValueError) as error:
+    except Unparsable as error:
+        unusable(f"{name}:{error.place.line}: the event is not JSON: {error}")
+    except (RecursionError, ValueError) as error:
         unusable(f"{name}: the event is not JSON: {error}")
     return text.encode()
 

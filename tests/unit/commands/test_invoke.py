@@ -148,7 +148,8 @@ def test_what_can_be_seen_without_running_is_said_before(run: Run, config: Path)
     [
         (b'{"a": 1,\n oops}', "<stdin>:2: the event is not JSON: "),
         (b"", "<stdin>:1: the event is not JSON: Expecting value (column 1)"),
-        (b"\xff\xfe", "the event is not JSON: 'utf-8' codec can't decode"),
+        (b"{\n\xff", "<stdin>:2: the event is not JSON: found the byte 0xff, expected text in UTF-8"),
+        ("{}".encode("utf-16-le"), "<stdin>:1: the event is not JSON: found text in another encoding, expected UTF-8"),
         (b'"' + b"x" * (6 * 1024 * 1024) + b'"', "larger than 6291456 bytes"),
         (b"[" * 100_000, "the event is not JSON: "),
     ],
@@ -159,6 +160,13 @@ def test_an_event_that_no_function_can_get_exits_with_2(run: Run, event: bytes, 
 
     assert (done.exit_code, done.stdout) == (2, "")
     assert problem in done.stderr
+
+
+def test_an_event_in_utf_16_is_read_by_its_mark(run: Run) -> None:
+    """PowerShell's ``>`` writes such files; the function gets UTF-8."""
+    done = run("echo", "--event", "-", stdin='{"a": "\u00e4"}'.encode("utf-16"))
+
+    assert (done.exit_code, json.loads(done.stdout)) == (0, {"got": {"a": "\u00e4"}})
 
 
 def test_a_configuration_with_faults_exits_with_2(tmp_path: Path) -> None:
