@@ -1,6 +1,6 @@
-"""The tables that stream mappings keep their checkpoints in (``checkpoints: dynamodb:TABLE``): their names.
+"""The tables that stream mappings keep their checkpoints in (``checkpoints: dynamodb:TABLE``), and that of schedules: their names.
 
-A mapping has a table of its own, because the table of an application of the Kinesis Client Library is that.
+A mapping has a table of its own, because the table of an application of the Kinesis Client Library is that. All schedules have one.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 SCHEME = "dynamodb:"
 MAPPING = "{mapping}"
 """Stands for the mapping's name."""
+SCHEDULES = "schedules"
+"""Stands in its place in the name of the table of schedules."""
 _CHARACTERS = re.compile(r"[A-Za-z0-9_.-]*")
 _LENGTH = range(3, 255 + 1)
 """Of a table's name. DynamoDB takes the characters above."""
@@ -25,6 +27,11 @@ _RIGHT = f"expected dynamodb:TABLE with TABLE of letters, digits, _, . and -, an
 def table_of(pattern: str, mapping: str) -> str:
     """The name of a mapping's table."""
     return pattern.replace(MAPPING, mapping)
+
+
+def schedules_table(pattern: str) -> str:
+    """The name of the table of schedules."""
+    return table_of(pattern, SCHEDULES) if MAPPING in pattern else f"{pattern}-{SCHEDULES}"
 
 
 def pattern_problem(pattern: str) -> str | None:
@@ -51,3 +58,18 @@ def mapping_problems(pattern: str, mappings: Sequence[str]) -> Iterator[str]:
                 f"found {quoted(SCHEME + pattern)}, which is a table name of {length} characters for the mapping {mapping}, "
                 f"expected {_LENGTH[0]} to {_LENGTH[-1]}"
             )
+
+
+def schedules_problems(pattern: str, mappings: Sequence[str]) -> Iterator[str]:
+    """What is wrong with TABLE where there are schedules beside these stream mappings. ``pattern`` has no problem itself."""
+    table = schedules_table(pattern)
+    if len(table) not in _LENGTH:
+        yield (
+            f"found {quoted(SCHEME + pattern)}, which is a table name of {len(table)} characters for schedules ({quoted(table)}), "
+            f"expected {_LENGTH[0]} to {_LENGTH[-1]}"
+        )
+    if any(table_of(pattern, mapping) == table for mapping in mappings):
+        yield (
+            f"found the stream mapping {SCHEDULES}, whose table {quoted(table)} is that of the schedules, expected another name "
+            "for the mapping"
+        )

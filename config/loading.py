@@ -12,7 +12,7 @@ from config.faults import ConfigError, Fault, Note, Report
 from config.files import ConfigFile, fault_of, find_files, read_file
 from config.functions.asynchronous import tells_itself
 from config.functions.reading import read_function
-from config.lease_tables import mapping_problems
+from config.lease_tables import mapping_problems, schedules_problems
 from config.models import API_REGION, Config
 from config.options.reader import Reader
 from config.options.spelling import suggestion
@@ -101,8 +101,8 @@ class _Loader:
         single = {name: self._single(name, files) for name in SINGLE}
         self._check_destinations(functions, single)
         mappings = self._mappings(members["event_source_mappings"], members["functions"])
-        self._check_lease_tables(single["runtime"], mappings)
         schedules = self._schedules(members["schedules"], members["functions"])
+        self._check_lease_tables(single["runtime"], mappings, has_schedules=bool(members["schedules"]))
         if self._report.faults:
             raise ConfigError(self._report.faults)
         folder = files[0].folder if not path.is_dir() else FilePath(os.path.abspath(path))
@@ -237,14 +237,19 @@ class _Loader:
                 found[name] = mapping
         return found
 
-    def _check_lease_tables(self, runtime: Runtime | None, mappings: Mapping[str, MappingModel]) -> None:
-        """Each stream mapping has a table of its own, of a name that DynamoDB takes."""
+    def _check_lease_tables(
+        self, runtime: Runtime | None, mappings: Mapping[str, MappingModel], *, has_schedules: bool
+    ) -> None:
+        """Each stream mapping has a table of its own, and the schedules have one, of names that DynamoDB takes."""
         if runtime is None or runtime.lease_tables is None:
             return
         streams = [
             name for name, mapping in mappings.items() if source_of(mapping.event_source_arn).kind.family.has_shards
         ]
-        for problem in mapping_problems(runtime.lease_tables, streams):
+        problems = [*mapping_problems(runtime.lease_tables, streams)]
+        if has_schedules:
+            problems += schedules_problems(runtime.lease_tables, streams)
+        for problem in problems:
             self._report.fault(("runtime", "checkpoints"), problem)
 
     def _schedules(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from config.lease_tables import SCHEME, table_of
+from config.lease_tables import SCHEME, schedules_table, table_of
 from config.options.model import Model, TextKind
 
 DEFAULT_CHECKPOINTS = "sqlite:.headrace/checkpoints.db"
@@ -167,6 +167,11 @@ class Runtime(Model):
     def lease_table(self, mapping: str) -> str | None:
         """The name of the table that a stream mapping's checkpoints are in; None where they are in a file."""
         return None if self.lease_tables is None else table_of(self.lease_tables, mapping)
+
+    @property
+    def schedules_table(self) -> str | None:
+        """The name of the table by which replicas share schedules; None where checkpoints are in a file."""
+        return None if self.lease_tables is None else schedules_table(self.lease_tables)
 
     @property
     def state_folder(self) -> Path:

@@ -32,6 +32,7 @@ from pollers.resources import Resources, StateRows
 from pollers.schedules import TABLES as SCHEDULES
 from pollers.schedules import Schedules
 from pollers.state import State
+from pollers.stores import sharing_of
 from pollers.telemetry.async_facts import untold
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ async def serving_functions(config: Config, runtime: Runtime, around: Around) ->
             base = functions.completed if functions is not None else _as_given
             resources.follow(base(config).functions)
             queue = _queue(state, runtime, resources, around)
-            schedules = Schedules(config, state, queue, Post(Ways(around.aws, config.aws.region or "")))
+            post = Post(Ways(around.aws, config.aws.region or ""))
+            schedules = Schedules(config, state, queue, post, sharing=sharing_of(config, around.aws))
             runtime.services = (resources, queue, schedules)
             if config.lambda_api is not None:
                 made = MappingRegister(

@@ -1,4 +1,4 @@
-"""The checkpoint store that a configuration names, with what it needs of AWS."""
+"""The checkpoint store that a configuration names, and how replicas share schedules, with what both need of AWS."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pollers.aws import services
 from pollers.checkpoints import open_store
 from pollers.leases import DynamoLeaseTable, DynamoStore
 from pollers.leases.dynamodb import CALL_SECONDS
+from pollers.schedules import SharedSchedules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,22 @@ def store_of(config: Config, aws: Aws, region_of: Callable[[str], str]) -> Forge
 
 async def lease_table(config: Config, aws: Aws, mapping: str, region: str) -> DynamoLeaseTable:
     """The table of a mapping, which need not exist. ValueError where checkpoints are in a file."""
-    name = config.runtime.lease_table(mapping)
+    return await _table(config, aws, config.runtime.lease_table(mapping), region)
+
+
+def sharing_of(config: Config, aws: Aws) -> SharedSchedules | None:
+    """How the schedules of this configuration are shared; None where checkpoints are in a file: then they are not."""
+    runtime = config.runtime
+    if runtime.schedules_table is None:
+        return None
+
+    async def table() -> LeaseTable:
+        return await _table(config, aws, runtime.schedules_table, config.api_region or config.aws.region or "")
+
+    return SharedSchedules(table, runtime.leases.failover)
+
+
+async def _table(config: Config, aws: Aws, name: str | None, region: str) -> DynamoLeaseTable:
     if name is None:
         raise ValueError(f"{config.runtime.checkpoints} is no table")
     # A write and the look for it after a lost reply take half a failover at most, so that there is time to try again.

@@ -35,11 +35,19 @@ LATE_LOOK_SECONDS = 2.0
 
 
 class Keeper:
-    """The tasks of ``keep``."""
+    """The tasks of ``keep``. ``known_here``: which leases this replica could use; it takes and asks for no others."""
 
-    def __init__(self, replica: Replica, rng: random.Random, *, with_kcl: bool = False) -> None:
+    def __init__(
+        self,
+        replica: Replica,
+        rng: random.Random,
+        *,
+        with_kcl: bool = False,
+        known_here: Callable[[str], bool] = lambda _name: True,
+    ) -> None:
         self._replica = replica
         self._rng = rng
+        self._known_here = known_here
         self._with_kcl = with_kcl
         # Between two looks that are further apart, an owner may have come and gone: no silence would ever be long enough.
         self._whole_seconds = min(WHOLE_SECONDS, replica.leases.failover / 2)
@@ -55,7 +63,16 @@ class Keeper:
         """The shards that may be read, as far as the table tells: those that have not ended, and all of whose parents have."""
         current = self._replica.current
         open_ids = {shard_id: None for shard_id, item in current.items() if not item.checkpoint.ended}
-        return [shard_id for shard_id in open_ids if open_ids.keys().isdisjoint(current[shard_id].checkpoint.parents)]
+        return [
+            shard_id
+            for shard_id in open_ids
+            if open_ids.keys().isdisjoint(current[shard_id].checkpoint.parents) and self._known_here(shard_id)
+        ]
+
+    @property
+    def problem(self) -> str | None:
+        """Why renewals fail, if they do."""
+        return self._problem
 
     def take_of(self, shard_id: str) -> Take:
         """How a lease would be taken that was seen last as it is known."""

@@ -5,8 +5,11 @@
 the queue. :mod:`rows` and :mod:`tables` are its part of the state, :mod:`seams` what it needs of the queue. Expressions are read
 and evaluated in :mod:`config.schedules`.
 
-May import :mod:`config`, :mod:`pollers.clocks`, :mod:`pollers.state`, :mod:`pollers.destinations`, :mod:`pollers.invocations` and
-the supervisor's seam for services.
+Where replicas share them, :mod:`sharing` takes and keeps a lease for each schedule that runs here (:mod:`hold`), and :mod:`record`
+is what they tell each other of it.
+
+May import :mod:`config`, :mod:`pollers.clocks`, :mod:`pollers.state`, :mod:`pollers.destinations`, :mod:`pollers.invocations`,
+:mod:`pollers.leases`, :mod:`pollers.checkpoints` and the supervisor's seam for services.
 """
 
 from __future__ import annotations
@@ -18,7 +21,11 @@ from handlers.exports import lazily
 if TYPE_CHECKING:
     from pollers.schedules.one_schedule import OneSchedule
     from pollers.schedules.service import Schedules
+    from pollers.schedules.sharing import SharedSchedules
     from pollers.schedules.tables import TABLES
 
-__all__ = ["TABLES", "OneSchedule", "Schedules"]
-__getattr__ = lazily(__name__, {"one_schedule": "OneSchedule", "service": "Schedules", "tables": "TABLES"})
+__all__ = ["TABLES", "OneSchedule", "Schedules", "SharedSchedules"]
+__getattr__ = lazily(
+    __name__,
+    {"one_schedule": "OneSchedule", "service": "Schedules", "sharing": "SharedSchedules", "tables": "TABLES"},
+)

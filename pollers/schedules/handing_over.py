@@ -19,7 +19,7 @@ from pollers.schedules.identity import request_id
 from pollers.schedules.letters import LostRun, letter_of
 from pollers.schedules.memory import Outcome, Run
 from pollers.schedules.retrying import Failed, GivenUp, after_failure
-from pollers.schedules.seams import AlreadyDecided
+from pollers.schedules.seams import AlreadyDecided, LeaseOutOfTime
 from pollers.storage.errors import StoreError
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class HandOver:
         self._due = due
         self._home = home
         self._around = around
+        self._hold = one.hold
         self._log = log.bind(schedule=one.schedule.name, due=scheduled_time(due))
 
     async def run(self, stop: Stop) -> None:
@@ -76,15 +77,23 @@ class HandOver:
                 decided = await self._until_decided(stop)
         finally:
             self._one.under_way.discard(self._due)
+            if self._hold is not None:
+                self._hold.decided()
             self._one.counts.given_back += not decided
 
     async def _until_decided(self, stop: Stop) -> bool:
         began, attempts = anyio.current_time(), 0
         while True:
+            if self._hold is not None and not await self._hold.may_start():
+                return False
             attempts += 1
-            async with self._around.turns:
-                event = event_of(self._schedule, self._due, attempts, self._home)
-                failed = await self._attempt(event)
+            try:
+                async with self._around.turns:
+                    event = event_of(self._schedule, self._due, attempts, self._home)
+                    failed = await self._attempt(event)
+            except LeaseOutOfTime:
+                attempts -= 1
+                continue
             if failed is None:
                 return True
             seconds, chance = anyio.current_time() - began, self._around.random.random()
@@ -106,10 +115,12 @@ class HandOver:
         run = Run(self._due, int(around.clock.time()), Outcome.ACCEPTED)
         identifier = request_id(self._schedule.name, self._due)
         try:
-            await around.queue.accept(function, event, request_id=identifier, also=self._decide(run))
+            await around.queue.accept(function, event, request_id=identifier, also=self._decide_in_time(run))
         except AlreadyDecided:
             self._one.counts.known += 1
             self._log.info("schedule: the run had been decided before")
+        except LeaseOutOfTime:
+            raise
         except StoreError as error:
             return self._failed("ServiceException", str(error))
         except QueueFull as error:
@@ -124,6 +135,17 @@ class HandOver:
     def _failed(self, code: str, message: str, *, lasting: bool = False) -> Failed:
         self._one.problem = message
         return Failed(code, message, lasting)
+
+    def _decide_in_time(self, run: Run) -> Callable[[sqlite3.Connection], None]:
+        """As :meth:`_decide`, while nobody else may run the schedule: the disk may have kept this waiting."""
+        decide, hold = self._decide(run), self._hold
+
+        def decide_in_time(connection: sqlite3.Connection) -> None:
+            if hold is not None and not hold.lease.in_time:
+                raise LeaseOutOfTime(f"the lease of schedule {self._schedule.name} was not renewed in time")
+            decide(connection)
+
+        return decide_in_time
 
     def _decide(self, run: Run) -> Callable[[sqlite3.Connection], None]:
         """What is written together with the event."""

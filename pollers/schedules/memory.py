@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 KEPT_SECONDS = 2 * 86_400
 """How far back from the newest one due times are kept one by one: longer than any flexible window."""
+AHEAD_SECONDS = 60
+"""Clocks are set back by a little every now and then, and those of two machines differ: that is no other sight."""
 
 
 class Outcome(StrEnum):
@@ -53,6 +55,31 @@ class Memory:
     def last(self) -> Run | None:
         """The run of the latest due time."""
         return self.runs[max(self.runs)] if self.runs else None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was kept of a schedule: its ``rule`` and whether it was ``enabled`` when it was seen last."""
+
+    rule: str
+    enabled: bool
+    first_seen: int
+    decided: int
+
+
+def seen_at(now: int, known: Known | None, rule: str, *, enabled: bool, ahead: bool) -> tuple[int, int]:
+    """``first_seen`` and ``decided`` of a schedule that is seen now. ``ahead``: it was seen by a clock that was ahead.
+
+    One that is new, or whose rule has changed, begins now: what lies before was never due. One that was absent or disabled
+    goes on from now; neither service replays what fell into such a time (docs/lambda 14.9).
+    """
+    begun = now, now - 1  # a rate's first run is at once
+    if known is None:
+        return begun
+    first_seen, decided = begun if ahead else (known.first_seen, known.decided)
+    if known.rule != rule:
+        return now, max(decided, now - 1)
+    return first_seen, decided if known.enabled or not enabled else max(decided, now)
 
 
 def rule_of(schedule: Schedule) -> str:

@@ -10,6 +10,7 @@ from pollers.schedules.identity import begins_after
 
 if TYPE_CHECKING:
     from config.models import Schedule
+    from pollers.schedules.hold import Hold
     from pollers.schedules.memory import Memory
 
 
@@ -49,6 +50,8 @@ class OneSchedule:
     next_due: int | None = None
     look_at: int | None = 0
     """When something follows; None: nothing does."""
+    hold: Hold | None = None
+    """Its lease, where replicas share schedules and this one runs it."""
     _planned: tuple[tuple[Schedule, int], Plan] | None = None
 
     @property
@@ -56,8 +59,13 @@ class OneSchedule:
         """How it is due; made anew only when that has changed."""
         key = (self.schedule, self.memory.first_seen)
         if self._planned is None or self._planned[0] != key:
-            self._planned = key, _plan(*key)
+            self._planned = key, plan_of(*key)
         return self._planned[1]
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of it will be due any more, as far as was looked."""
+        return self.next_due is None and self.look_at is None and not self.under_way
 
     def to_be_looked_at(self, now: float, *, set_back: bool) -> bool:
         """Whether something may follow now; after the clock was set back, anything may."""
@@ -73,7 +81,8 @@ class OneSchedule:
         return decision
 
 
-def _plan(schedule: Schedule, first_seen: int) -> Plan:
+def plan_of(schedule: Schedule, first_seen: int) -> Plan:
+    """How a schedule is due that was first seen at ``first_seen``."""
     name, window = schedule.name, schedule.window_seconds
     return Plan(
         times=schedule.due_times(instant(first_seen)),

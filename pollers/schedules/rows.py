@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pollers.schedules.memory import KEPT_SECONDS, Memory, Outcome, Run, rule_of
+from pollers.schedules.memory import AHEAD_SECONDS, KEPT_SECONDS, Known, Memory, Outcome, Run, rule_of, seen_at
 
 if TYPE_CHECKING:
     import sqlite3
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
 FORGOTTEN_SECONDS = 400 * 86_400
 """A schedule that no configuration has had for this long is forgotten."""
-
-AHEAD_SECONDS = 60
-"""Clocks are set back by a little every now and then: that is no other sight."""
 
 _FOUND = "SELECT rule, enabled, first_seen, decided FROM schedules WHERE name = ?"
 _RUNS = "SELECT due, at, outcome FROM schedules_runs WHERE schedule = ?"
@@ -32,11 +29,7 @@ _LET_GO = "SELECT max(due) FROM schedules_runs WHERE schedule = ? AND due < ?"
 
 
 def see(connection: sqlite3.Connection, schedules: Mapping[str, Schedule], now: int) -> dict[str, Memory]:
-    """Enter which schedules there are, and read what is known of them.
-
-    One that is new, or whose rule has changed, begins now: what lies before was never due. One that was absent or disabled
-    goes on from now; neither service replays what fell into such a time (docs/lambda 14.9).
-    """
+    """Enter which schedules there are, and read what is known of them (:func:`pollers.schedules.memory.seen_at`)."""
     memories = {name: _see(connection, name, schedule, now) for name, schedule in schedules.items()}
     for (name,) in connection.execute("SELECT name FROM schedules WHERE enabled = 1").fetchall():
         if name not in schedules:
@@ -48,19 +41,30 @@ def see(connection: sqlite3.Connection, schedules: Mapping[str, Schedule], now: 
 def _see(connection: sqlite3.Connection, name: str, schedule: Schedule, now: int) -> Memory:
     found = connection.execute(_FOUND, (name,)).fetchone()
     rule = rule_of(schedule)
-    first_seen, decided = now, now - 1  # a rate's first run is at once
-    if found is not None:
-        known_rule, was_enabled, known_first, known_decided = found
-        if _seen_ahead(connection, name, known_decided, now):
-            known_first, known_decided = now, now - 1
-        if known_rule == rule:
-            first_seen = known_first
-            decided = known_decided if was_enabled or not schedule.enabled else max(known_decided, now)
-        else:
-            decided = max(known_decided, decided)
+    known = None if found is None else Known(found[0], bool(found[1]), found[2], found[3])
+    ahead = known is not None and _seen_ahead(connection, name, known.decided, now)
+    first_seen, decided = seen_at(now, known, rule, enabled=schedule.enabled, ahead=ahead)
     connection.execute(_SEEN, (name, rule, schedule.enabled, first_seen, decided, now))
+    return Memory(first_seen, decided, _runs(connection, name))
+
+
+def adopt(connection: sqlite3.Connection, name: str, memory: Memory) -> Memory:
+    """Go on from what replicas share of a schedule that this process runs from now on. What it decided itself still counts.
+
+    The times of a first sight here do not: what another had to run since then is due, if it did not.
+    """
+    connection.execute(
+        "UPDATE schedules SET first_seen = ?, decided = ? WHERE name = ?", (memory.first_seen, memory.decided, name)
+    )
+    for run in memory.runs.values():
+        row = (name, run.due, run.at, run.outcome.value)
+        connection.execute(f"{_DECIDE} ON CONFLICT DO NOTHING", row)
+    return Memory(memory.first_seen, memory.decided, _runs(connection, name))
+
+
+def _runs(connection: sqlite3.Connection, name: str) -> dict[int, Run]:
     runs = (Run(due, at, Outcome(outcome)) for due, at, outcome in connection.execute(_RUNS, (name,)))
-    return Memory(first_seen, decided, {run.due: run for run in runs})
+    return {run.due: run for run in runs}
 
 
 def _seen_ahead(connection: sqlite3.Connection, name: str, decided: int, now: int) -> bool:

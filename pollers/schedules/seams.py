@@ -14,6 +14,10 @@ class AlreadyDecided(StoreError):  # noqa: N818 - named for what happened
     """What becomes of the due time was decided before. Nothing was written, the event among it."""
 
 
+class LeaseOutOfTime(StoreError):  # noqa: N818 - as above
+    """Another replica may run the schedule by now. Nothing was written, the event among it."""
+
+
 class EventQueue(Protocol):
     """The functions' asynchronous queue."""
 

@@ -13,7 +13,7 @@ from pollers.clocks.clock import Clock, SystemClock
 from pollers.schedules import rows
 from pollers.schedules.events import home_of, scheduled_time
 from pollers.schedules.handing_over import HandOver, Surroundings
-from pollers.schedules.memory import Outcome, Run
+from pollers.schedules.memory import AHEAD_SECONDS, Outcome, Run
 from pollers.schedules.one_schedule import Counts, OneSchedule
 from pollers.storage.errors import StoreUnwritable
 from pollers.supervisor.service import Books
@@ -29,12 +29,15 @@ if TYPE_CHECKING:
     from pollers.schedules.deciding import Decision
     from pollers.schedules.events import Home
     from pollers.schedules.seams import EventQueue
+    from pollers.schedules.sharing import SharedSchedules
     from pollers.state import State
 
 log = structlog.stdlib.get_logger(__name__)
 
 LOOK_SECONDS = 10.0
 """The clock is looked at this often at least: it may be set, and a machine that slept has not counted the seconds."""
+LATE_LOOK_SECONDS = 0.5
+"""As long as a lease could not be renewed in time."""
 JUMP_SECONDS = 30.0
 """A clock that went further than this beside the time that really passed is worth a line in the log."""
 AT_ONCE = 20
@@ -46,6 +49,8 @@ UNDER_WAY_AT_MOST = 100
 
 class Schedules:
     """Every schedule of the configuration; a :class:`pollers.supervisor.service.Service`.
+
+    With ``sharing``, replicas have the same ones, and this one runs those whose leases it has.
 
     A due time is decided once, whatever happens: the same transaction says so in which the queue accepts the event. A kill before
     leaves a due time that the next process finds undecided, a kill after leaves an event in the queue.
@@ -62,8 +67,10 @@ class Schedules:
         *,
         clock: Clock | None = None,
         seed: random.Random | None = None,
+        sharing: SharedSchedules | None = None,
     ) -> None:
         self._config = config
+        self._sharing = sharing
         self._state = state
         self._clock = clock or SystemClock()
         seed = seed or random.Random()  # noqa: S311 - jitter, not secrets
@@ -89,6 +96,8 @@ class Schedules:
         """See :class:`pollers.supervisor.service.Service`: what is not handed over stays undecided."""
         self._seen = None
         async with anyio.create_task_group() as group:
+            if self._sharing is not None:
+                group.start_soon(self._sharing.run, self._state, self._clock, self._changed_set, stop)
             while not stop.requested:
                 before = self._clock.time() - anyio.current_time()
                 try:
@@ -106,6 +115,11 @@ class Schedules:
     def schedules(self) -> Iterator[OneSchedule]:
         """Each schedule as it stands, for whoever shows it."""
         yield from self._schedules.values()
+
+    @property
+    def sharing(self) -> SharedSchedules | None:
+        """How replicas share them, if they do."""
+        return self._sharing
 
     # -- what the supervisor asks ----------------------------------------------------------------------------------------
 
@@ -155,7 +169,9 @@ class Schedules:
             self._schedules[name] = one
         self._gone += old.values()
         self._add_up()
-        if memories and (self._seen is None or not self._seen.schedules):
+        if self._sharing is not None:
+            self._sharing.follow(self._schedules)
+        elif memories and (self._seen is None or not self._seen.schedules):
             log.info(
                 "schedules run in this process: another one with the same configuration and a runtime.state of its own runs "
                 "them as well",
@@ -180,10 +196,11 @@ class Schedules:
     async def _look(self, group: TaskGroup, stop: Stop) -> None:
         now = self._clock.time()
         set_back = now < self._last_look
-        if set_back and any(one.memory.decided > now + rows.AHEAD_SECONDS for one in self._schedules.values()):
+        if set_back and any(one.memory.decided > now + AHEAD_SECONDS for one in self._schedules.values()):
             await self._see()
         self._last_look = now
-        looked_at = [one for one in self._schedules.values() if one.to_be_looked_at(now, set_back=set_back)]
+        here = [one for one in self._schedules.values() if self._runs_here(one)]
+        looked_at = [one for one in here if one.to_be_looked_at(now, set_back=set_back)]
         home = home_of(self._config)
         for one in looked_at:
             # There may be thousands, and the time goes on meanwhile.
@@ -193,6 +210,8 @@ class Schedules:
             await self._look_at(one, self._clock.time(), home, group, stop)
 
     async def _look_at(self, one: OneSchedule, now: float, home: Home, group: TaskGroup, stop: Stop) -> None:
+        if not self._runs_here(one):
+            return
         room = UNDER_WAY_AT_MOST - len(one.under_way)
         if room <= 0:
             one.look_at = int(now + LOOK_SECONDS)
@@ -205,7 +224,16 @@ class Schedules:
         for due in decision.run[:room]:
             one.under_way.add(due)
             one.counts.due += 1
-            group.start_soon(HandOver(one, due, home, self._around).run, stop)
+            group.start_soon(HandOver(one, due, home, self._around).run, stop if one.hold is None else one.hold.stop)
+        if one.hold is not None and one.over:
+            one.hold.wake()
+
+    def _runs_here(self, one: OneSchedule) -> bool:
+        """Whether its due times may be decided here now."""
+        return self._sharing is None or (one.hold is not None and one.hold.ready)
+
+    def _changed_set(self) -> None:
+        self._changed.set()
 
     async def _turn(self, stop: Stop) -> None:
         """Until few attempts are being made, or a stop; others have a turn in any case.
@@ -228,6 +256,8 @@ class Schedules:
             one.counts.due += len(runs)
             one.counts.missed += decided
             one.counts.known += len(runs) - decided
+            if one.hold is not None:
+                one.hold.decided()
         log.warning(
             "schedule: runs were missed",
             schedule=name,
@@ -239,8 +269,12 @@ class Schedules:
 
     async def _sleep(self, stop: Stop) -> None:
         """Until something follows, the configuration changes, a stop, or it is time to look at the clock again."""
-        looks = [one.look_at for one in self._schedules.values() if one.look_at is not None]
-        wait = min([LOOK_SECONDS, *([] if self.problem else [look - self._clock.time() for look in looks])])
+        here = [one for one in self._schedules.values() if self._runs_here(one)]
+        looks = [one.look_at for one in here if one.look_at is not None]
+        # A lease that is renewed again says nothing, and one that is late is not looked at.
+        late = any(one.hold is not None and not one.hold.lease.in_time for one in self._schedules.values())
+        longest = LATE_LOOK_SECONDS if late else LOOK_SECONDS
+        wait = min([longest, *([] if self.problem else [look - self._clock.time() for look in looks])])
         with stop.waiting(), anyio.move_on_after(max(0.0, wait)):
             await self._changed.wait()
         if self._changed.is_set():

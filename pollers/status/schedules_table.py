@@ -12,7 +12,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-STATE_STYLES = {"enabled": "green", "disabled": "dim", "over": "dim"}
+STATE_STYLES = {"enabled": "green", "disabled": "dim", "over": "dim", "elsewhere": "cyan", "waiting": "yellow"}
 OUTCOME_STYLES = {"accepted": "", "missed": "yellow", "failed": "bold red"}
 
 

@@ -22,10 +22,13 @@ from tests.worlds.virtual_time import EPOCH, VirtualClock
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from anyio.abc import TaskGroup, TaskStatus
+
     from pollers.aws.api import Aws
+    from pollers.schedules.sharing import SharedSchedules
     from pollers.storage.writer import Operation
 
 QUEUE_TABLES = Tables(
@@ -71,6 +74,24 @@ class Process:
     queue: RowsQueue
     state: InlineState
     stop: Stop = field(default_factory=Stop)
+    finished: anyio.Event = field(default_factory=anyio.Event)
+    _scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+    async def run(self) -> None:
+        """Until it is stopped, or killed."""
+        with self._scope:
+            await self.schedules.run(self.stop)
+
+    async def kill(self) -> None:
+        """End it as kill -9 does: nothing reaches the disk any more, nor the table."""
+        self.state.killed = True
+        self._scope.cancel()
+        await self.finished.wait()
+
+    async def end(self) -> None:
+        """Stop it in order."""
+        self.stop.request()
+        await self.finished.wait()
 
 
 @dataclass
@@ -81,22 +102,40 @@ class World:
     config: Config
     clock: VirtualClock = field(default_factory=VirtualClock)
     cloud: Cloud = field(default_factory=Cloud)
+    sharing: Callable[[], SharedSchedules] | None = None
+    """How it shares schedules with others, made anew for each process."""
 
     @asynccontextmanager
     async def process(self, *, crash: bool = False) -> AsyncIterator[Process]:
         """A process that runs while this is entered; it is stopped in order, or with ``crash`` cut short."""
         async with InlineState(self.folder, (TABLES, QUEUE_TABLES)) as state, anyio.create_task_group() as group:
-            queue = RowsQueue(state)
-            post = Post(Ways(cast("Aws", self.cloud), "us-east-1", None))
-            seed = random.Random(1)
-            schedules = Schedules(self.config, state, queue, post, clock=self.clock, seed=seed)
-            process = Process(schedules, queue, state)
-            group.start_soon(schedules.run, process.stop)
+            process = self._made(state)
+            group.start_soon(process.run)
             yield process
             if crash:
                 group.cancel_scope.cancel()
             else:
                 process.stop.request()
+
+    def _made(self, state: InlineState) -> Process:
+        queue = RowsQueue(state)
+        post = Post(Ways(cast("Aws", self.cloud), "us-east-1", None))
+        seed = random.Random(1)
+        sharing = self.sharing() if self.sharing is not None else None
+        schedules = Schedules(self.config, state, queue, post, clock=self.clock, seed=seed, sharing=sharing)
+        return Process(schedules, queue, state)
+
+    async def started(self, group: TaskGroup) -> Process:
+        """A process in a task of ``group``, until it is ended."""
+        process: Process = await group.start(self._live)
+        return process
+
+    async def _live(self, *, task_status: TaskStatus[Process]) -> None:
+        async with InlineState(self.folder, (TABLES, QUEUE_TABLES)) as state:
+            process = self._made(state)
+            task_status.started(process)
+            await process.run()
+        process.finished.set()
 
     async def accepted(self) -> list[str]:
         """What the queue has: each event, in order."""
