@@ -130,10 +130,10 @@ class Runtime(Model):
     checkpoints: str = Field(
         default=DEFAULT_CHECKPOINTS,
         description="where stream checkpoints are kept: `sqlite:PATH`, PATH relative to the file that gives it, or to CONFIG's "
-        "folder; or `dynamodb:TABLE`, which replicas share, with `{mapping}` in TABLE for the mapping's name",
+        "folder; or `dynamodb:TABLE`, which replicas share (schedules, too), with `{mapping}` in TABLE for the mapping's name",
     )
     leases: Leases = Field(
-        default=Leases(), description="how replicas share shards; only with `checkpoints: dynamodb:TABLE`"
+        default=Leases(), description="how replicas share shards and schedules; only with `checkpoints: dynamodb:TABLE`"
     )
     state: str = Field(
         default=DEFAULT_STATE,

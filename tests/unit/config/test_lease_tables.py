@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from config.lease_tables import mapping_problems, pattern_problem, table_of
+from config.lease_tables import mapping_problems, pattern_problem, schedules_problems, schedules_table, table_of
 from config.models import Runtime
 
 
@@ -84,3 +84,23 @@ def test_a_store_is_a_file_or_tables() -> None:
     tables, file = Runtime(checkpoints="dynamodb:leases"), Runtime(checkpoints="sqlite:/a/c.db")
     assert (tables.sqlite_path, tables.lease_table("clicks")) == (None, "leases")
     assert (file.sqlite_path, file.lease_table("clicks")) == (Path("/a/c.db"), None)
+
+
+def test_schedules_have_a_table_of_their_own() -> None:
+    """It stands where the mapping's name would, or behind the only table's name."""
+    assert schedules_table("headrace-{mapping}") == "headrace-schedules"
+    assert schedules_table("headrace") == "headrace-schedules"
+    assert Runtime(checkpoints="dynamodb:headrace").schedules_table == "headrace-schedules"
+    assert Runtime(checkpoints="sqlite:/a/c.db").schedules_table is None
+
+
+def test_a_table_of_schedules_that_has_no_valid_name_or_is_a_mappings_is_a_problem() -> None:
+    """A mapping of a queue may be called schedules: it has no table."""
+    assert list(schedules_problems("headrace-{mapping}", ["clicks"])) == []
+    assert list(schedules_problems("headrace", ["schedules"])) == []
+    assert list(schedules_problems("headrace-{mapping}", ["clicks", "schedules"])) == [
+        "found the stream mapping schedules, whose table 'headrace-schedules' is that of the schedules, expected another "
+        "name for the mapping"
+    ]
+    (problem,) = schedules_problems("x" * 250, [])
+    assert "which is a table name of 260 characters for schedules" in problem

@@ -120,6 +120,16 @@ def test_a_table_has_a_name_that_dynamodb_takes(folder: Folder, text: str) -> No
     )
 
 
+def test_a_stream_mapping_whose_table_is_that_of_schedules_is_refused(folder: Folder) -> None:
+    """Only where there are schedules; at the place of the table."""
+    folder.write("", "app.py")
+    text = with_streams("checkpoints: 'dynamodb:headrace-{mapping}'").replace("clicks:", "schedules:")
+    assert folder.load(text).config.runtime.schedules_table == "headrace-schedules"
+    (fault,) = folder.faults(f"{text}schedules:\n  s: {{schedule_expression: rate(1 hour), function_name: f}}\n")
+
+    assert fault.startswith("headrace.yaml:1: runtime.checkpoints: found the stream mapping schedules, whose table")
+
+
 def test_one_table_for_two_stream_mappings_is_refused(folder: Folder) -> None:
     """By their names; queues need no checkpoints, so they do not count."""
     folder.write("", "app.py")
