@@ -18,7 +18,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class Copies:
-    """Each copy is made once and is there until all who share them have called :meth:`leave`.
+    """Each copy is made once and is there until the last of those who share them has left and removed them.
 
     They belong to whoever hosts the function, and not to what runs it for the time being: a function that breaks down and is
     entered again runs what it ran before, and not what has been saved meanwhile. After a kill of Headrace the next function that
@@ -32,10 +32,6 @@ class Copies:
         self._sharing = 1
         self.names: dict[str, str] = {}
         """Each copy's folder, with the user's own that it is of."""
-
-    def __bool__(self) -> bool:
-        """Whether there is anything on the disk."""
-        return self._scratch is not None
 
     def shared(self) -> Copies:
         """The same, for one more who will leave them."""
@@ -53,10 +49,14 @@ class Copies:
             self._folders[key] = self._run_from(function_name, path, folder_of)
         return self._folders[key]
 
-    def leave(self) -> None:
-        """Remove all of them, if nobody else shares them. To be called once by each. Blocks."""
+    def leave(self) -> bool:
+        """Whether there is something to :meth:`remove`, now that nobody shares them any more. To be called once by each."""
         self._sharing -= 1
-        if self._sharing == 0 and self._scratch is not None:
+        return self._sharing == 0 and self._scratch is not None
+
+    def remove(self) -> None:
+        """Remove all of them. Blocks."""
+        if self._scratch is not None:
             self._scratch.remove()
 
     def _run_from(self, function_name: str, path: Path, folder_of: Callable[[Path, Path], Path]) -> Path:

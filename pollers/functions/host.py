@@ -228,9 +228,9 @@ class FunctionHost:
 
     async def _leave_copies(self) -> None:
         copies, self._copies = self._copies, Copies()
-        if copies:
+        if copies.leave():
             with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(copies.leave)
+                await to_thread.run_sync(copies.remove)
 
     def _fail(self, problem: Exception) -> None:
         self._failure = failure = taken_apart(problem)

@@ -40,9 +40,9 @@ def test_what_is_asked_for_again_is_what_was_copied(tmp_path: Path, zipped: bool
     assert (first / "app.py").read_text() == "old"
     assert copies.names == ({} if zipped else {str(first): str(code)})
     assert copies.shared() is copies
-    copies.leave()
-    assert first.exists()
-    copies.leave()
+    assert not copies.leave()
+    assert copies.leave()
+    copies.remove()
     assert not first.exists()
 
 
@@ -54,4 +54,4 @@ def test_what_could_not_be_had_is_asked_for_again(tmp_path: Path) -> None:
     code.mkdir()
     (code / "app.py").write_text("")
     assert (copies.of("orders", code, unpacked) / "app.py").is_file()
-    copies.leave()
+    copies.remove()
