@@ -55,6 +55,7 @@ class Replica:
         self.tokens: dict[str, SharedLease] = {}
         self.looked_at = float("-inf")
         self._read_at: dict[str, float] = {}
+        self._giving: set[str] = set()
         self._unheard: dict[str, tuple[int, float]] = {}
         self._locks: dict[str, anyio.Lock] = {}
 
@@ -145,7 +146,8 @@ class Replica:
         return item.counter < known.counter and at < read_at + self.leases.failover
 
     def _tell_lost(self) -> None:
-        for shard_id in sorted(self.leases.lost):
+        # A look may show that a lease is given before the reply says so: that is no loss.
+        for shard_id in sorted(self.leases.lost - self._giving):
             self.leases.dropped(shard_id)
             token = self.tokens.pop(shard_id, None)
             if token is not None:
@@ -198,8 +200,14 @@ class Replica:
             return put | owner[0], (*remove, *owner[1], HANDING_OVER, ASKED)
 
         async with self._lock(token.shard_id):
-            await self._write(token, given, gives=True)
-            self.tokens.pop(token.shard_id, None)
+            self._giving.add(token.shard_id)
+            try:
+                await self._write(token, given, gives=True)
+                self.tokens.pop(token.shard_id, None)
+                self.leases.dropped(token.shard_id)
+            finally:
+                self._giving.discard(token.shard_id)
+                self._tell_lost()
 
     async def _write(self, token: SharedLease, change: Callable[[LeaseItem], Change], *, gives: bool) -> None:
         """``gives``: the lease is not mine any more when it is written."""
@@ -237,7 +245,7 @@ class Replica:
         return expected(counter, me)
 
     def _require(self, token: SharedLease) -> None:
-        if self.tokens.get(token.shard_id) is not token:
+        if self.tokens.get(token.shard_id) is not token or token.shard_id not in self.leases.mine:
             raise LeaseLost(f"the lease of shard {token.shard_id} was taken by another owner, or given up")
 
     def _written(self, shard_id: str, written: Item, at: float, *, gives: bool) -> None:

@@ -424,6 +424,35 @@ async def test_a_save_after_a_scan_that_shows_the_loss_is_refused(monkeypatch: p
             await a.checkpoints.save(lease, ShardCheckpoint())
 
 
+@pytest.mark.parametrize("ends", [True, False])
+@virtual_time.test
+async def test_a_lease_that_is_seen_given_before_the_reply_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+    ends: bool,
+) -> None:
+    """A look overtakes the reply of the write that gives it up."""
+    table = MemoryLeaseTable()
+    async with replica(table, "a", shards=1) as a:
+        await eventually(lambda: len(a.in_time) == 1, within=1)
+        lease, update = a.held["shard-0"], a.handle.update
+
+        async def slowly(*what: Any, **how: Any) -> Any:  # noqa: ANN401 - passed on
+            after = await update(*what, **how)
+            await anyio.sleep(2)
+            return after
+
+        monkeypatch.setattr(a.handle, "update", slowly)
+        if ends:
+            await a.checkpoints.end(lease, ShardCheckpoint("7"), {})
+            assert table.items["shard-0"]["checkpoint"] == {"S": "SHARD_END"}
+        else:
+            del a.held["shard-0"]
+            a.checkpoints.leave()
+            await a.checkpoints.release([lease])
+            assert "leaseOwner" not in table.items["shard-0"]
+        assert a.lost == []
+
+
 @virtual_time.test
 async def test_the_dead_are_followed_where_the_table_is_large_and_leases_are_short() -> None:
     """However seldom a large table is looked at as a whole, it is often enough to see that a counter stands still."""
