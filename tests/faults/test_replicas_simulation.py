@@ -9,9 +9,11 @@ import os
 
 import pytest
 
+from tests.worlds.replica_hand_overs import HandOvers
 from tests.worlds.replica_simulation import simulate
 
-SEEDS = 120
+SEEDS = 60
+HAND_OVER_SEEDS = 3
 SLICES = 6
 
 _ONE = os.environ.get("HEADRACE_SEED")
@@ -30,3 +32,10 @@ def test_replicas_lose_nothing_and_never_own_a_shard_twice(seeds: range) -> None
     """Whatever happens to them and their table: see tests.worlds.replica_watch for all that must hold."""
     for seed in seeds:
         simulate(seed)
+
+
+@pytest.mark.parametrize("seed", range(HAND_OVER_SEEDS))
+def test_a_shard_changes_hands_within_a_second_and_leaves_the_dead_within_two_failovers(seed: int) -> None:
+    """Deploys, scaling and deaths under load; no record comes twice after an orderly release."""
+    gaps = simulate(seed, HandOvers).watch.gaps
+    assert gaps

@@ -93,6 +93,7 @@ class Replica:
     def kill(self) -> None:
         """It is gone in the middle of whatever it does: what it does afterwards reaches nobody."""
         self.watch.dead.add(self.name)
+        self.watch.left[self.name] = virtual_time.current_loop().time()
         self.watch.tell(self.name, "is killed")
         self._signal(self._life.cancel)
 
@@ -100,6 +101,7 @@ class Replica:
         """It is asked to stop; or, hurried, not to wait for what runs. It hears that when it does not stand still."""
         self.watch.tell(self.name, "is hurried" if hurried else "is asked to stop")
         self.leaving = True
+        self.watch.left.setdefault(self.name, virtual_time.current_loop().time())
         self._signal(self.stop.hurry if hurried else self.stop.request)
 
     def _signal(self, obey: Callable[[], object]) -> None:

@@ -183,10 +183,10 @@ class Disturbances:
             world.start()
 
     async def delete_by_hand(self) -> None:
-        """Somebody deletes a lease in the console."""
+        """Somebody deletes a lease in the console; not the only one, with which the mapping's past would be gone."""
         world, watch = self._world, self._world.watch
         items = sorted(world.table.items)
-        if items and self._random.random() < 0.5:
+        if len(items) > 1 and self._random.random() < 0.5:
             key = self._random.choice(items)
             watch.deletes(key)
             world.table.delete_by_hand(key)

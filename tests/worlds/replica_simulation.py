@@ -247,12 +247,12 @@ class ReplicaSimulation:
             yield
 
 
-def simulate(seed: int) -> ReplicaSimulation:
+def simulate(seed: int, kind: type[ReplicaSimulation] = ReplicaSimulation) -> ReplicaSimulation:
     """Run one seed to its end. A failure has the timeline as a note."""
     made: list[ReplicaSimulation] = []
 
     async def main() -> ReplicaSimulation:
-        simulation = ReplicaSimulation(seed)
+        simulation = kind(seed)
         made.append(simulation)
         with simulation.settings():
             await simulation.run()

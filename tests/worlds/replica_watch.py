@@ -58,6 +58,21 @@ class Log(list["Logged"]):
         self._watch.logged(entry)
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Nobody worked on a shard between two replicas: from the last reply or request of ``before`` to the first of ``after``.
+
+    Not from before there was a reason: ``before`` was killed or asked to stop, or gave the shard to whoever asked. An idle shard is
+    read once a second.
+    """
+
+    shard: str
+    before: str
+    after: str
+    at: float
+    seconds: float
+
+
 @dataclass(slots=True)
 class ReplicaWatch(Watch):
     """The truth of one mapping that several replicas work on, and the timeline of what they did."""
@@ -82,8 +97,13 @@ class ReplicaWatch(Watch):
     """By shard: its owner in the table."""
     acknowledged: dict[str, float] = field(default_factory=dict)
     """By shard: when the function accepted something of it last."""
-    read: dict[str, float] = field(default_factory=dict)
-    """By shard: when it was read last."""
+    readers: dict[str, tuple[str, float]] = field(default_factory=dict)
+    """By shard: who read it last, and when."""
+    gaps: list[Gap] = field(default_factory=list)
+    left: dict[str, float] = field(default_factory=dict)
+    """By replica: when it was killed or asked to stop."""
+    given_up: dict[str, float] = field(default_factory=dict)
+    """By shard: when its owner gave it up last."""
     _lanes: dict[tuple[str, int], list[str]] = field(default_factory=lambda: defaultdict(list))
     _first_undone: dict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
 
@@ -203,7 +223,13 @@ class ReplicaWatch(Watch):
 
     def reads(self, replica: str, shard: str) -> None:
         """A replica asks for records of a shard."""
-        self.read[shard] = _now()
+        before, last = self.readers.get(shard, (replica, 0.0))
+        if before != replica:
+            reason = self.left.get(before, self.given_up.get(shard, 0.0))
+            seconds = _now() - max(last, self.acknowledged.get(shard, 0.0), reason)
+            self.gaps.append(Gap(shard, before, replica, _now(), seconds))
+            self.tell(replica, f"reads {shard}, {seconds:.3f} s after {before}")
+        self.readers[shard] = replica, _now()
 
     # -- the table's side ------------------------------------------------------------------------------------------------
 
@@ -284,6 +310,7 @@ class ReplicaWatch(Watch):
         lease = read_lease(after)
         assert lease is not None
         heard = self.heard.pop((replica, key), set())
+        self.given_up[key] = _now()
         if key in self.deleted:
             return
         running = [one for one in self.at_work if (one.replica, one.shard, one.cut) == (replica, key, False)]
