@@ -257,6 +257,7 @@ class _Sharing:
                 for take in takes:
                     group.start_soon(self._take, take, taken, holds, stop)
             again = bool(takes) and len(taken) == len(takes)
+        await self._decline()
         await self._retire()
         self._warn_of_others()
 
@@ -320,21 +321,33 @@ class _Sharing:
                 continue
             if not self._is_quiet(item):
                 continue
-            put, remove = change_of(_absent(record), STAMP, ended=True)
-            at = self._replica.clock()
-            try:
-                written = await self._replica.table.update(
-                    name,
-                    put={**put, COUNTER: {"N": str(item.counter + 1)}},
-                    remove=(*remove, OWNER),
-                    expected=expected(item.counter, item.owner),
-                )
-            except ConditionFailed as failed:
-                self._replica.enter(name, failed.item, at)
-            except AwsError as error:
-                raise store_error(error, self._replica.table.name) from error
-            else:
-                self._replica.enter(name, written, at)
+            await self._let_go(item, change_of(_absent(record), STAMP, ended=True))
+
+    async def _decline(self) -> None:
+        """Schedules that were given to this replica, and that it has no use for: whoever has one takes it."""
+        replica = self._replica
+        for name, item in list(replica.items.items()):
+            given = item.owner == replica.leases.me and name not in replica.leases.mine
+            if given and not item.checkpoint.ended and not self._is_wanted(name):
+                await self._let_go(item, ({}, ()))
+
+    async def _let_go(self, item: LeaseItem, change: Change) -> None:
+        """Make a lease free that is nobody's, or only by name this replica's."""
+        replica, (put, remove) = self._replica, change
+        at = replica.clock()
+        try:
+            written = await replica.table.update(
+                item.shard_id,
+                put={**put, COUNTER: {"N": str(item.counter + 1)}},
+                remove=(*remove, OWNER),
+                expected=expected(item.counter, item.owner),
+            )
+        except ConditionFailed as failed:
+            replica.enter(item.shard_id, failed.item, at)
+        except AwsError as error:
+            raise store_error(error, replica.table.name) from error
+        else:
+            replica.enter(item.shard_id, written, at)
 
     def _is_quiet(self, item: LeaseItem) -> bool:
         """Whether nobody has had a lease for a failover."""

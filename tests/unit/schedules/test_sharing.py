@@ -346,3 +346,51 @@ async def test_two_configurations_on_one_table_are_told(tmp_path: Path) -> None:
             async with there.replica("b", config(schedule("rate(5 minutes)"))).process():
                 await anyio.sleep(MINUTE)
     assert len([line for line in logs if line["event"].startswith("another replica runs a schedule with another")]) == 1
+
+
+@virtual_time.test
+async def test_nothing_is_accepted_when_the_disk_stood_still_over_a_failover(tmp_path: Path) -> None:
+    """The transaction looks at the lease once more: by then another replica may have run the due time, and has."""
+    there = Replicas(tmp_path)
+    asked = config(schedule(EACH_MINUTE))
+    async with there.replica("a", asked).process() as first:
+        await anyio.sleep(5)
+        async with there.replica("b", asked).process() as second:
+            await anyio.sleep(TO_MINUTE - 6)
+            first.queue.seconds = 1.5 * FAILOVER
+            there.table.cut_off.add("a")
+            await anyio.sleep(MINUTE - 5)
+            assert first.queue.tries == 1
+            assert holds(second) == {"s"}
+            there.table.cut_off.clear()
+    assert await there.accepted() == dict.fromkeys(minutes(1), 1)
+
+
+@virtual_time.test
+async def test_a_lease_that_is_deleted_by_hand_is_put_back(tmp_path: Path) -> None:
+    """With what was known: nothing runs twice."""
+    there = Replicas(tmp_path)
+    async with there.replica("a", config(schedule(EACH_MINUTE))).process() as process:
+        await anyio.sleep(TO_MINUTE + 5)
+        there.table.delete_by_hand("s")
+        await anyio.sleep(FAILOVER)
+        assert holds(process) == {"s"}
+        assert there.item()["checkpoint"]["S"] == str(NOW + TO_MINUTE)
+        await anyio.sleep(MINUTE)
+    assert await there.accepted() == dict.fromkeys(minutes(2), 1)
+
+
+@virtual_time.test
+async def test_a_schedule_that_is_given_to_a_replica_without_it_goes_on_to_one_that_has_it(tmp_path: Path) -> None:
+    """Soon: the one without it has the fewest, so it was given to that one, and it counts as its to take for half a failover."""
+    there = Replicas(tmp_path)
+    names = ["s0", "s1", "s2", "s3"]
+    less, all_of_them = (config(*(schedule(EACH_MINUTE, name) for name in some)) for some in (names[:1], names))
+    async with there.replica("without", less).process() as without:
+        await anyio.sleep(2)
+        async with there.replica("stays", all_of_them).process() as stays:
+            await anyio.sleep(2)
+            async with there.replica("leaves", all_of_them).process() as leaves:
+                await eventually(lambda: len(holds(leaves)) == 1, within=10)
+                assert (len(holds(without)), len(holds(stays))) == (1, 2)
+            await eventually(lambda: len(holds(stays)) == 3, within=FAILOVER / 2 + 2)
