@@ -37,7 +37,8 @@ NO_CHANGES = 0
 MIRROR = next((mirror for mirror in MIRRORS if (mirror / PROVIDER).is_dir()), None)
 
 pytestmark = [
-    pytest.mark.timeout(600),
+    # The provider is started for each command: five minutes in all where several other things run.
+    pytest.mark.timeout(1800),
     pytest.mark.skipif(
         shutil.which("terraform") is None or MIRROR is None, reason="there is no terraform, or no AWS provider for it"
     ),
@@ -144,7 +145,7 @@ def terraform(place: LambdaApiPlace, *arguments: str) -> subprocess.CompletedPro
         env={**os.environ, "TF_CLI_CONFIG_FILE": os.devnull, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
 
