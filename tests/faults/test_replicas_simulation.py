@@ -39,3 +39,8 @@ def test_a_shard_changes_hands_within_a_second_and_leaves_the_dead_within_two_fa
     """Deploys, scaling and deaths under load; no record comes twice after an orderly release."""
     gaps = simulate(seed, HandOvers).watch.gaps
     assert gaps
+
+
+def test_a_seed_tells_the_same_story_each_time() -> None:
+    """Or a failure could not be looked into."""
+    assert simulate(7).watch.timeline == simulate(7).watch.timeline
