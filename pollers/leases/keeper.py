@@ -24,10 +24,6 @@ log = structlog.stdlib.get_logger(__name__)
 
 LOOK_SECONDS = 0.5
 """How often a replica looks for leases that were given to it."""
-WHOLE_SECONDS = 5.0
-"""How often it looks at a large table as a whole; twice in a failover at least."""
-SMALL_TABLE = 100
-"""So many leases are looked at as a whole each time: a page or two cost hardly more than asking the index."""
 RETRY_SECONDS = 0.5
 """After how long a renewal that was refused is tried again."""
 LATE_LOOK_SECONDS = 2.0
@@ -49,8 +45,6 @@ class Keeper:
         self._rng = rng
         self._known_here = known_here
         self._with_kcl = with_kcl
-        # Between two looks that are further apart, an owner may have come and gone: no silence would ever be long enough.
-        self._whole_seconds = min(WHOLE_SECONDS, replica.leases.failover / 2)
         self._renewing: set[str] = set()
         self._told: frozenset[str] = frozenset()
         self._problem: str | None = None
@@ -159,7 +153,7 @@ class Keeper:
 
     async def _look_once(self) -> None:
         replica = self._replica
-        if len(replica.items) <= SMALL_TABLE or replica.clock() >= replica.looked_at + self._whole_seconds:
+        if replica.leases.whole_look_due(self.readable, replica.clock()):
             await replica.look()
         elif replica.table.indexed:
             await replica.look_for_mine()

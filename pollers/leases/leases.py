@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pollers.leases.asking import Asker, Asking
 from pollers.leases.balance import my_part, uneven
 from pollers.leases.held import Held
+from pollers.leases.looking import whole_look_due
 from pollers.leases.pace import Pace
 from pollers.leases.seen import OURS
 from pollers.leases.view import View
@@ -49,6 +50,7 @@ class Leases:
         self._held = Held(failover, rng)
         self._asks = Asker(self._view, rng)
         self._pace = Pace()
+        self._scanned_at = float("-inf")
         self._lost: set[str] = set()
         self._wanted: dict[str, str] = {}
 
@@ -57,10 +59,15 @@ class Leases:
     def scanned(self, items: Iterable[Seen], at: float, now: float) -> None:
         """A complete scan. Leases that it lacks are forgotten, unless they are mine or were seen since it began."""
         found = list(items)
+        self._scanned_at = max(self._scanned_at, at)
         self._pace.passed(now)
         self._view.scanned(found, at, now)
         for item in found:
             self._notice_loss(item.shard_id)
+
+    def whole_look_due(self, readable: Iterable[str], now: float) -> bool:
+        """Whether the next look is to be one at the whole table, and not only at what names me (pollers.leases.looking)."""
+        return whole_look_due(self._view, readable, now - self._scanned_at)
 
     def saw(self, item: Seen, at: float, now: float) -> None:
         """One lease, as a read showed it, or a write of ours that worked or was refused."""

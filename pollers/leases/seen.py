@@ -129,6 +129,11 @@ class Watched:
         return self._counter.looked
 
     @property
+    def silent_seconds(self) -> float:
+        """For how long its counter has not been seen to move."""
+        return self._counter.seconds
+
+    @property
     def available_seconds(self) -> float:
         """For how long it has been free or expired; 0 when it is neither."""
         if self.seen.holder is None:

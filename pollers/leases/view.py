@@ -107,6 +107,16 @@ class View:
             and self.owner(name) in (None, self.me)
         ]
 
+    def unsure(self, readable: Iterable[str], silent_seconds: float) -> bool:
+        """Whether one of these shards is free, or its owner was not seen to renew for so long, or expired."""
+        for name in readable:
+            one = self.watched.get(name)
+            if one is None or name in self.mine or one.seen.ended:
+                continue
+            if one.seen.holder is None or one.silent_seconds >= silent_seconds:
+                return True
+        return False
+
     def given_to_me(self) -> list[str]:
         """Leases that have my name on them and that I have not taken."""
         return [name for name, one in self.watched.items() if self._is_given(name, one)]

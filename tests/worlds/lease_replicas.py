@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     Steps = Generator[float, None, None]
 
 LOOK_SECONDS = 0.5
-SCAN_SECONDS = 5.0
-"""Between two scans of a large table; the looks between ask the index for what names this replica."""
-LARGE = 100
-"""Leases of a large table."""
 ITEM_KB = 0.5
 
 
@@ -193,7 +189,6 @@ class Replica:
         self._handing_over: set[str] = set()
         self._offset = clock_offset
         self._in_doubt: dict[str, float] = {}
-        self._scanned = float("-inf")
 
     def clock(self) -> float:
         """Its own time."""
@@ -227,10 +222,9 @@ class Replica:
     def _look(self) -> Steps:
         world, at = self.world, self.clock()
         yield self._pause()
-        if len(world.leases) <= LARGE or at >= self._scanned + SCAN_SECONDS:
+        if self.leases.whole_look_due(world.leases.keys(), at):
             items = world.scan()
             yield self._pause()
-            self._scanned = at * 1.0
             self.leases.scanned(items, at, self.clock())
             return
         given = [item for item in world.owned_by(self.leases.me) if item.shard_id not in self.leases.mine]

@@ -11,7 +11,7 @@ from unittest import mock
 import anyio
 
 from config.models import DynamoDBMapping, KinesisMapping, StreamMapping
-from pollers.leases import keeper, store
+from pollers.leases import looking, store
 from tests.worlds import virtual_time
 from tests.worlds.lease_table import MemoryLeaseTable
 from tests.worlds.memory_streams import MemoryStream
@@ -69,7 +69,7 @@ class ReplicaSimulation:
             exists=chance.random() < 0.5, indexed=chance.random() < 0.7, page_items=chance.choice((2, 1_000)), seed=seed
         )
         self.table.log = Log(self.watch)
-        self._small_table = chance.choice((keeper.SMALL_TABLE, keeper.SMALL_TABLE, 2))
+        self._small_table = chance.choice((looking.SMALL_TABLE, looking.SMALL_TABLE, 2))
         self._rates = bad_rates(chance)
         self._tasks: TaskGroup | None = None
         self._openings = count()
@@ -242,7 +242,7 @@ class ReplicaSimulation:
         """What the code takes from its surroundings."""
         with (
             mock.patch.object(store, "new_owner", self.new_owner),
-            mock.patch.object(keeper, "SMALL_TABLE", self._small_table),
+            mock.patch.object(looking, "SMALL_TABLE", self._small_table),
         ):
             yield
 

@@ -75,6 +75,24 @@ def test_the_shards_of_a_dead_replica_are_taken_within_two_failovers(seed: int) 
     assert moves_in(made, 10) == 0
 
 
+@pytest.mark.parametrize("failover", [4.0, 10.0])
+def test_the_shards_of_a_dead_replica_are_taken_within_two_failovers_in_a_large_table(failover: float) -> None:
+    """Whole looks are rarer there, but never so rare that they see nothing stand still."""
+    made = World(0, failover=failover)
+    made.add(120)
+    for _ in range(3):
+        made.join()
+    made.until_balanced(30)
+    made.run(2 * failover)
+    dead, began, before = made.replicas[1], made.now, len(made.moves)
+    dead.dead = True
+    made.run(3 * failover)
+    taken = [when for when, _, owner, _ in made.moves[before:] if owner == dead.leases.me]
+    assert len(taken) == 40
+    assert max(taken) - began < 2 * failover
+    assert made.balanced
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_replicas_that_stop_hand_over_at_once(seed: int) -> None:
     """Whatever they have is taken within two looks after their batches have ended, and only once."""
