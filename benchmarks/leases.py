@@ -54,9 +54,12 @@ def story(shards: int, replicas: int) -> None:
     report("one more replica", world, began, moves)
     world.run(QUIET_SECONDS)
     began, moves = world.now, len(world.moves)
-    world.living[0].dead = True
+    dead = world.living[0]
+    dead.dead = True
     world.until_balanced(AT_MOST_SECONDS)
-    report("one is killed", world, began, moves)
+    taken = [when for when, _, owner, _ in world.moves[moves:] if owner == dead.leases.me]
+    print(f"| one is killed: its last lease is taken | {max(taken) - began:.1f} s | {len(taken)} |", flush=True)
+    report("one is killed: the others are even again", world, began, moves)
     world.run(QUIET_SECONDS)
     began, moves = world.now, len(world.moves)
     world.living[0].leave()
