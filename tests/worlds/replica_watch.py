@@ -243,6 +243,8 @@ class ReplicaWatch(Watch):
         """Somebody deletes a lease by hand."""
         self.tell("console", f"deletes {key}")
         self.deleted.add(key)
+        # Whoever finds the shard again may begin before what was done.
+        self.settled -= {value for value, shard in self.shard_of.items() if shard == key}
         self.owners.pop(key, None)
         self.moves += 1
 
