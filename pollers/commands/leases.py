@@ -95,7 +95,7 @@ def _lines(config: Config, found: dict[str, list[Observed]]) -> Iterator[str]:
             checkpoint = one.item.checkpoint
             done = "everything" if checkpoint.ended else checkpoint.sequence_number
             done = done or f"nothing, from {beginning(checkpoint.start)}"
-            rows.append((one.item.shard_id, *_owner(one, watched_seconds), done, _remark(one)))
+            rows.append((one.item.shard_id, *_owner(one, watched_seconds), done, _remark(one, name)))
         yield from columns(rows)
 
 
@@ -108,9 +108,11 @@ def _owner(one: Observed, watched_seconds: float) -> tuple[str, str]:
     return holder, f"{one.sign_seconds:.1f} s ago"
 
 
-def _remark(one: Observed) -> str:
-    seen = one.item.seen
+def _remark(one: Observed, mapping: str) -> str:
+    seen, stamp = one.item.seen, one.item.own.stamp
     remarks = []
+    if stamp is not None and stamp.mapping != mapping:
+        remarks.append(f"of the mapping {stamp.mapping}, which has this table")
     if seen.asked is not None:
         remarks.append(f"asked for by {seen.asked.by}")
     if seen.leaving is not None and seen.leaving == seen.owner:

@@ -13,6 +13,7 @@ from pollers.leases.errors import OwnersElsewhere, store_error
 from pollers.leases.items import ASKED, CHILDREN, COUNTER, HANDING_OVER, OWNER, PENDING, expected, progress, read_lease
 from pollers.leases.own_part import OWN, Stamp, reset_own
 from pollers.leases.table import ConditionFailed
+from pollers.storage.errors import StoreUnreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,9 +71,15 @@ async def reset_table(
 ) -> int:
     """Rewrite every lease as one that begins at ``start`` (None: as configured) when the mapping is next started; how many.
 
-    Raises OwnersElsewhere while an owner lives, or when one comes meanwhile, and StoreError.
+    Raises OwnersElsewhere while an owner lives, or when one comes meanwhile, StoreUnreadable for another mapping's table, and
+    StoreError.
     """
     observed = await observe(table, failover_seconds, clock)
+    others = sorted({one.item.own.stamp.mapping for one in observed if one.item.own.stamp} - {mapping})
+    if others:
+        raise StoreUnreadable(
+            f"the lease table {table.name} is that of the mapping {', '.join(others)}, not of {mapping}: nothing was reset"
+        )
     alive = sorted({one.item.owner or "" for one in observed if one.sign_seconds is not None})
     if alive:
         raise OwnersElsewhere(f"{table.name} is in use by {', '.join(alive)}: stop every replica first")

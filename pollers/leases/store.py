@@ -97,6 +97,7 @@ class DynamoStore:
         keeper = Keeper(replica, self._rng, with_kcl=self._with_kcl)
         checkpoints = SharedCheckpoints(replica, Pinning(replica, time.time, fresh=fresh), keeper)
         self._open[mapping] = (replica, checkpoints)
+        log.info("shards are shared", mapping=mapping, table=table.name, owner=leases.me, leases=len(replica.current))
         return self._opened(checkpoints, stale, identity, fresh=fresh)
 
     def _opened(self, checkpoints: SharedCheckpoints, stale: list[LeaseItem], identity: str, *, fresh: bool) -> Opened:

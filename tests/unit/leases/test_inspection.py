@@ -9,6 +9,7 @@ from pollers.checkpoints.store import ShardCheckpoint
 from pollers.clocks.clock import loop_time
 from pollers.leases.errors import OwnersElsewhere
 from pollers.leases.inspection import leases_of, observe, reset_table
+from pollers.storage.errors import StoreUnreadable
 from tests.unit.leases.replicas import FAILOVER, IDENTITY, replica, store_on
 from tests.worlds import virtual_time
 from tests.worlds.lease_table import MemoryLeaseTable
@@ -50,6 +51,18 @@ async def test_a_table_in_use_is_not_reset() -> None:
         with pytest.raises(OwnersElsewhere, match=r"in use by headrace/.*: stop every replica first"):
             await reset_table(table.handle("eye"), "clicks", TO, failover_seconds=FAILOVER, clock=loop_time)
         assert a.lost == []
+
+
+@virtual_time.test
+async def test_another_mappings_table_is_not_reset() -> None:
+    """A wrong name in a configuration would lose that mapping's checkpoints."""
+    table = MemoryLeaseTable()
+    async with replica(table, "a") as a:
+        await eventually(lambda: len(a.held) == 4, within=1)
+    before = dict(table.items)
+    with pytest.raises(StoreUnreadable, match="is that of the mapping clicks, not of orders: nothing was reset"):
+        await reset_table(table.handle("eye"), "orders", TO, failover_seconds=FAILOVER, clock=loop_time)
+    assert table.items == before
 
 
 @virtual_time.test

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 from pollers.aws.api import StartAt
 from pollers.aws.errors import Unavailable
@@ -38,6 +39,19 @@ async def test_two_replicas_share_the_shards() -> None:
             await anyio.sleep(10 * FAILOVER)
             assert (list(a.held), list(b.held)) == before
             assert [*a.lost, *b.lost] == []
+
+
+@virtual_time.test
+async def test_a_start_tells_the_table_and_the_owner_id() -> None:
+    """The id is what others, and ``headrace leases show``, know this replica by."""
+    table = MemoryLeaseTable()
+    with capture_logs() as logs:
+        async with store_on(table.handle("a")) as store:
+            await store.open("m", IDENTITY)
+    [line] = [line for line in logs if line["event"] == "shards are shared"]
+    assert (line["mapping"], line["leases"]) == ("m", 0)
+    assert line["table"] == table.handle("a").name
+    assert line["owner"].startswith("headrace/")
 
 
 @virtual_time.test
