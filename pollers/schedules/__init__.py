@@ -5,8 +5,10 @@
 the queue. :mod:`rows` and :mod:`tables` are its part of the state, :mod:`seams` what it needs of the queue. Expressions are read
 and evaluated in :mod:`config.schedules`.
 
-Where replicas share them, :mod:`sharing` takes and keeps a lease for each schedule that runs here (:mod:`hold`), and :mod:`record`
-is what they tell each other of it.
+Where replicas share them, there is a lease for each schedule that runs here (:mod:`hold`). :mod:`sharing` opens the table of these
+leases, :mod:`opening` is what goes on while it is open: :mod:`claiming` takes leases of schedules that have something to run
+(:mod:`wanting`), :mod:`keeping` keeps each that was taken until it is given back, :mod:`retiring` lets go of those that are of no
+use, and :mod:`followed` is the configuration that they go by. :mod:`record` is what replicas tell each other of a schedule.
 
 May import :mod:`config`, :mod:`pollers.clocks`, :mod:`pollers.state`, :mod:`pollers.destinations`, :mod:`pollers.invocations`,
 :mod:`pollers.leases`, :mod:`pollers.checkpoints` and the supervisor's seam for services.
