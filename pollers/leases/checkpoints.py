@@ -14,6 +14,7 @@ from pollers.leases.adopting import adopted
 from pollers.leases.errors import store_error
 from pollers.leases.items import PENDING, STATE_LIMIT_BYTES, children_of, expected, progress
 from pollers.leases.table import ConditionFailed
+from pollers.leases.taking import take_lease
 from pollers.leases.token import SharedLease
 from pollers.storage.errors import StoreError, StoreUnwritable
 
@@ -88,7 +89,7 @@ class SharedCheckpoints:
     async def _take(self, take: Take, taken: dict[str, Lease]) -> None:
         replica = self._replica
         try:
-            lease = await replica.take(take, lambda item: adopted(item, replica.stamp, self._pinning.wall))
+            lease = await take_lease(replica, take, lambda item: adopted(item, replica.stamp, self._pinning.wall))
         except StoreUnwritable as error:
             log.debug("a lease could not be taken", shard=take.shard_id, error=str(error))
             return

@@ -10,6 +10,7 @@ import structlog
 from pollers.checkpoints.errors import LeaseLost
 from pollers.leases.errors import OwnersElsewhere
 from pollers.leases.leases import Take
+from pollers.leases.taking import ask_for, pass_on
 from pollers.storage.errors import StoreUnwritable
 
 if TYPE_CHECKING:
@@ -168,9 +169,9 @@ class Keeper:
         """Ask for leases, and pass on what was given to a replica that leaves."""
         replica = self._replica
         for take in replica.leases.declined():
-            await replica.pass_on(take)
+            await pass_on(replica, take)
         for asking in replica.leases.asks(self.readable, replica.clock()):
-            await replica.ask(asking)
+            await ask_for(replica, asking)
 
     # -- telling ---------------------------------------------------------------------------------------------------------
 

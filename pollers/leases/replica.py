@@ -1,4 +1,6 @@
-"""One replica's reads and writes of leases, each of them entered into what it knows (:class:`pollers.leases.leases.Leases`).
+"""One replica's reads of leases and writes to its own, each entered into what it knows (:class:`pollers.leases.leases.Leases`).
+
+How it takes leases and asks for them: :mod:`pollers.leases.taking`.
 
 The order of an owner's writes to one lease is that of their calls: renewals and saves never meet. A write whose reply is lost is
 looked for in the table before it counts as refused. Owner ids are used once, so a lease with mine was written by me.
@@ -14,18 +16,18 @@ import structlog
 from pollers.aws.errors import AwsError, Unavailable
 from pollers.checkpoints.errors import LeaseLost
 from pollers.leases.errors import store_error
-from pollers.leases.items import ASKED, COUNTER, HANDING_OVER, OWNER, SWITCHES, ask_value, expected, read_lease, shows
+from pollers.leases.items import ASKED, COUNTER, HANDING_OVER, OWNER, expected, read_lease, shows
 from pollers.leases.own_part import OWN, restamped
 from pollers.leases.table import ConditionFailed
 from pollers.leases.token import SharedLease
 from pollers.storage.errors import StoreUnwritable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from typing import Any
 
     from pollers.leases.items import LeaseItem
-    from pollers.leases.leases import Asking, Leases, Take
+    from pollers.leases.leases import Leases
     from pollers.leases.own_part import Stamp
     from pollers.leases.table import Item, LeaseTable
 
@@ -169,13 +171,13 @@ class Replica:
 
     async def save(self, token: SharedLease, change: Callable[[LeaseItem], Change]) -> None:
         """Write to a lease of mine, and so renew it. Raises LeaseLost and StoreError."""
-        async with self._lock(token.shard_id):
+        async with self.lock(token.shard_id):
             await self._write(token, change, gives=False)
             self._heed(token)
 
     async def renew(self, shard_id: str) -> None:
         """Show that the owner lives, if nothing else has shown it meanwhile. Raises LeaseLost and StoreError."""
-        async with self._lock(shard_id):
+        async with self.lock(shard_id):
             token = self.tokens.get(shard_id)
             if token is None or (shard_id not in self.leases.due(self.clock()) and not self.unsaid(shard_id)):
                 return
@@ -199,7 +201,7 @@ class Replica:
         def given(_item: LeaseItem) -> Change:
             return put | owner[0], (*remove, *owner[1], HANDING_OVER, ASKED)
 
-        async with self._lock(token.shard_id):
+        async with self.lock(token.shard_id):
             self._giving.add(token.shard_id)
             try:
                 await self._write(token, given, gives=True)
@@ -306,93 +308,18 @@ class Replica:
             earlier = self._unheard[shard_id] = (counter, at)
         return earlier[1]
 
-    # -- taking and asking -----------------------------------------------------------------------------------------------
+    # -- tokens ----------------------------------------------------------------------------------------------------------
 
-    async def take(self, take: Take, change: Callable[[LeaseItem], Change]) -> SharedLease | None:
-        """Take a lease; None when another was faster, or nothing was heard. Raises StoreError for what waiting does not cure."""
-        known = self.items.get(take.shard_id)
-        if known is None or known.counter != take.counter:
-            return None
-        put, remove = change(known)
-        put = put | {OWNER: {"S": self.leases.me}, COUNTER: {"N": str(take.counter + 1)}}
-        if take.owner not in (None, self.leases.me):
-            put[SWITCHES] = {"N": str(known.switches + 1)}
-        async with self._lock(take.shard_id):
-            at = self.clock()
-            try:
-                item: Item | None = await self.table.update(
-                    take.shard_id,
-                    put=put,
-                    remove=(*remove, HANDING_OVER, ASKED),
-                    expected=expected(take.counter, take.owner),
-                )
-            except ConditionFailed as failed:
-                item = failed.item
-            except AwsError as error:
-                item = await self._after_lost_take(take, error)
-            return self._taken(take, item, at)
-
-    async def _after_lost_take(self, take: Take, error: AwsError) -> Item | None:
-        if not isinstance(error, Unavailable):
-            raise store_error(error, self.table.name) from error
-        try:
-            return await self.table.get(take.shard_id)
-        except AwsError as again:
-            raise store_error(again, self.table.name) from again
-
-    def _taken(self, take: Take, item: Item | None, at: float) -> SharedLease | None:
-        lease = None if item is None else read_lease(item)
-        if lease is None or lease.owner != self.leases.me or lease.counter <= take.counter:
-            self.enter(take.shard_id, item, at)
-            return None
+    def grant(self, lease: LeaseItem, at: float) -> SharedLease:
+        """A new token for a lease that was just taken, by a request made at ``at``; an earlier token is lost."""
         self._keep(lease, at)
         self.leases.took(lease.seen, at, self.clock())
-        return self.grant(take.shard_id)
-
-    def grant(self, shard_id: str) -> SharedLease:
-        """A new token for a lease of mine; an earlier one is lost."""
-        earlier = self.tokens.get(shard_id)
-        self.tokens[shard_id] = token = SharedLease(shard_id, self.leases, self.clock)
+        earlier = self.tokens.get(lease.shard_id)
+        self.tokens[lease.shard_id] = token = SharedLease(lease.shard_id, self.leases, self.clock)
         if earlier is not None:
             earlier.lose()
         return token
 
-    async def ask(self, asking: Asking) -> None:
-        """Ask for a lease, go on asking, or stop asking. Raises StoreError."""
-        put = {} if asking.ask is None else {ASKED: ask_value(asking.ask)}
-        before: Mapping[str, dict[str, Any] | None] = {
-            ASKED: None if asking.before is None else ask_value(asking.before)
-        }
-        at = self.clock()
-        try:
-            item: Item | None = await self.table.update(
-                asking.shard_id,
-                put=put,
-                remove=() if put else (ASKED,),
-                expected={OWNER: {"S": asking.owner}, **before},
-            )
-        except ConditionFailed as failed:
-            item = failed.item
-        except AwsError as error:
-            raise store_error(error, self.table.name) from error
-        self.enter(asking.shard_id, item, at)
-
-    async def pass_on(self, take: Take) -> None:
-        """Give a lease, that was given to me while I leave, to the next one. Raises StoreError."""
-        to = self.leases.successor(take.shard_id)
-        at = self.clock()
-        try:
-            item: Item | None = await self.table.update(
-                take.shard_id,
-                put={COUNTER: {"N": str(take.counter + 1)}} | ({OWNER: {"S": to}} if to else {}),
-                remove=() if to else (OWNER,),
-                expected=expected(take.counter, take.owner),
-            )
-        except ConditionFailed as failed:
-            item = failed.item
-        except AwsError as error:
-            raise store_error(error, self.table.name) from error
-        self.enter(take.shard_id, item, at)
-
-    def _lock(self, shard_id: str) -> anyio.Lock:
+    def lock(self, shard_id: str) -> anyio.Lock:
+        """Held while this replica writes to a lease that is its own, or becomes it: such writes never meet."""
         return self._locks.setdefault(shard_id, anyio.Lock(fast_acquire=True))

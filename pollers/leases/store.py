@@ -55,6 +55,7 @@ class DynamoStore:
     """Implements ``ForgettingStore``. ``table_of`` gives the table of a mapping.
 
     ``failover_seconds``: how long an owner may be silent. ``with_kcl``: owners that are not Headrace may be at work on the table.
+    ``owner`` gives each opening an owner id that nobody has had.
     """
 
     def __init__(
@@ -66,12 +67,14 @@ class DynamoStore:
         with_kcl: bool = False,
         clock: Callable[[], float] = boot_time,
         rng: random.Random | None = None,
+        owner: Callable[[], str] = new_owner,
     ) -> None:
         self.least_interval_seconds = interval_seconds
         self._table_of = table_of
         self._failover = failover_seconds
         self._with_kcl = with_kcl
         self._clock = clock
+        self._owner = owner
         self._rng = rng or random.Random()  # noqa: S311 - spreads load, keeps no secret
         self._open: dict[str, tuple[Replica, SharedCheckpoints]] = {}
         self._entered = False
@@ -86,7 +89,7 @@ class DynamoStore:
             await table.ensure()
         except AwsError as error:
             raise store_error(error, table.name) from error
-        leases = Leases(new_owner(), self._failover, self._rng, with_kcl=self._with_kcl)
+        leases = Leases(self._owner(), self._failover, self._rng, with_kcl=self._with_kcl)
         replica = Replica(table, leases, Stamp(mapping, identity), self._clock)
         await replica.look()
         stale = self._stale(replica)

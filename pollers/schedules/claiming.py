@@ -9,6 +9,7 @@ import structlog
 
 from pollers.checkpoints.store import ShardCheckpoint
 from pollers.leases.pinning import Pinning
+from pollers.leases.taking import take_lease
 from pollers.schedules.hold import Hold
 from pollers.schedules.record import change_of, read_record, seen
 from pollers.storage.errors import StoreUnwritable
@@ -86,7 +87,7 @@ class Claiming:
             return change_of(records[-1], self._replica.stamp)
 
         try:
-            lease = await self._replica.take(take, change)
+            lease = await take_lease(self._replica, take, change)
         except StoreUnwritable as error:
             log.debug("a schedule could not be taken", schedule=take.shard_id, error=str(error))
             return

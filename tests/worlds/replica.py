@@ -51,10 +51,18 @@ LATE_SECONDS = 10.0
 
 
 class Replica:
-    """A process that runs the mapping. ``failover`` and ``interval`` are its store's."""
+    """A process that runs the mapping. ``failover``, ``interval`` and ``owner`` are its store's."""
 
     def __init__(
-        self, name: str, watch: ReplicaWatch, handle: TableHandle, *, seed: int, failover: float, interval: float
+        self,
+        name: str,
+        watch: ReplicaWatch,
+        handle: TableHandle,
+        *,
+        seed: int,
+        failover: float,
+        interval: float,
+        owner: Callable[[], str],
     ) -> None:
         self.name = name
         self.watch = watch
@@ -75,6 +83,7 @@ class Replica:
             interval_seconds=interval,
             clock=lambda: asyncio.get_running_loop().time(),
             rng=random.Random(f"{seed} {name} leases"),
+            owner=owner,
         )
 
     @property

@@ -11,7 +11,7 @@ from unittest import mock
 import anyio
 
 from config.models import DynamoDBMapping, KinesisMapping, StreamMapping
-from pollers.leases import looking, store
+from pollers.leases import looking
 from tests.worlds import virtual_time
 from tests.worlds.lease_table import MemoryLeaseTable
 from tests.worlds.memory_streams import MemoryStream
@@ -100,7 +100,15 @@ class ReplicaSimulation:
         assert self._tasks is not None
         name = f"r{next(self._names)}"
         handle = self.table.handle(name, self._rates, call_seconds=self.failover / 4)
-        replica = Replica(name, self.watch, handle, seed=self.seed, failover=self.failover, interval=self._interval)
+        replica = Replica(
+            name,
+            self.watch,
+            handle,
+            seed=self.seed,
+            failover=self.failover,
+            interval=self._interval,
+            owner=self.new_owner,
+        )
         self.replicas.append(replica)
         self._tasks.start_soon(replica.live)
         return replica
@@ -240,10 +248,7 @@ class ReplicaSimulation:
     @contextmanager
     def settings(self) -> Iterator[None]:
         """What the code takes from its surroundings."""
-        with (
-            mock.patch.object(store, "new_owner", self.new_owner),
-            mock.patch.object(looking, "SMALL_TABLE", self._small_table),
-        ):
+        with mock.patch.object(looking, "SMALL_TABLE", self._small_table):
             yield
 
 
