@@ -127,11 +127,12 @@ class MappingCheckpoints(Protocol):
         A lease that was ``wanted`` goes to whoever asked for it, and is not taken again here meanwhile.
         """
 
-    async def keep(self, changed: Callable[[], Awaitable[None]]) -> None:
+    async def keep(self, changed: Callable[[], Awaitable[None]], trouble: Callable[[str | None], None]) -> None:
         """Keep the leases that are held, and look what other owners do; runs until it is cancelled, or returns when there are none.
 
         ``changed`` is awaited when there may be something to take, or when other owners have moved the stream on (a shard ended).
-        Renewals wait for nothing, also not for ``changed``. Raises StoreError for what waiting does not cure.
+        Renewals wait for nothing, also not for ``changed``. ``trouble`` is told why the table does not answer, and None when it
+        does again. Raises StoreError for what waiting does not cure.
         """
 
     def leave(self) -> None:
@@ -193,7 +194,7 @@ class CheckpointStore(Protocol):
 class SoleOwner:
     """What ``MappingCheckpoints`` of stores that one process owns have in common: nobody else takes leases."""
 
-    async def keep(self, changed: Callable[[], Awaitable[None]]) -> None:
+    async def keep(self, changed: Callable[[], Awaitable[None]], trouble: Callable[[str | None], None]) -> None:
         """See ``MappingCheckpoints.keep``: there is nothing to keep."""
 
     def leave(self) -> None:

@@ -160,9 +160,9 @@ class SharedCheckpoints:
         token.lose()
         self._keeper.look_again()
 
-    async def keep(self, changed: Callable[[], Awaitable[None]]) -> None:
+    async def keep(self, changed: Callable[[], Awaitable[None]], trouble: Callable[[str | None], None]) -> None:
         """See ``MappingCheckpoints.keep``. Raises OwnersElsewhere for consumers that are not Headrace and that are at work."""
-        await self._keeper.run(changed)
+        await self._keeper.run(changed, trouble)
 
     def leave(self) -> None:
         """See ``MappingCheckpoints.leave``."""

@@ -48,7 +48,8 @@ class Keeper:
         self._with_kcl = with_kcl
         self._renewing: set[str] = set()
         self._told: frozenset[str] = frozenset()
-        self._problem: str | None = None
+        self._problems: dict[str, str] = {}
+        self._trouble: Callable[[str | None], None] = lambda _problem: None
         self._look = anyio.Event()
         self._renew = anyio.Event()
         self._tell = anyio.Event()
@@ -66,8 +67,8 @@ class Keeper:
 
     @property
     def problem(self) -> str | None:
-        """Why renewals fail, if they do."""
-        return self._problem
+        """Why renewals or looks fail, if they do."""
+        return next(iter(self._problems.values()), None)
 
     def take_of(self, shard_id: str) -> Take:
         """How a lease would be taken that was seen last as it is known."""
@@ -82,8 +83,14 @@ class Keeper:
         """Leases have something to say at once."""
         self._renew.set()
 
-    async def run(self, changed: Callable[[], Awaitable[None]]) -> None:
-        """Until cancelled. ``changed``: see ``MappingCheckpoints.keep``. Raises StoreError for what waiting does not cure."""
+    async def run(
+        self, changed: Callable[[], Awaitable[None]], trouble: Callable[[str | None], None] = lambda _problem: None
+    ) -> None:
+        """Until cancelled. ``changed`` and ``trouble``: see ``MappingCheckpoints.keep``.
+
+        Raises StoreError for what waiting does not cure.
+        """
+        self._trouble = trouble
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._keep_renewing)
@@ -119,22 +126,25 @@ class Keeper:
         except LeaseLost as lost:
             log.debug("a lease was lost", shard=shard_id, error=str(lost))
         except StoreUnwritable as error:
-            self._failed(error)
+            self._failed("renewals", error)
             await anyio.sleep(RETRY_SECONDS * self._rng.uniform(0.8, 1.2))
         else:
-            self._worked()
+            self._worked("renewals")
         finally:
             self._renewing.discard(shard_id)
 
-    def _failed(self, error: StoreUnwritable) -> None:
-        if self._problem is None:
+    def _failed(self, what: str, error: StoreUnwritable) -> None:
+        if not self._problems:
             log.warning("the lease table does not answer: what cannot be renewed in time rests", error=str(error))
-        self._problem = str(error)
+        if what not in self._problems:
+            self._problems[what] = str(error)
+            self._trouble(self.problem)
 
-    def _worked(self) -> None:
-        if self._problem is not None:
-            log.info("the lease table answers again", table=self._replica.table.name)
-        self._problem = None
+    def _worked(self, what: str) -> None:
+        if self._problems.pop(what, None) is not None:
+            self._trouble(self.problem)
+            if not self._problems:
+                log.info("the lease table answers again", table=self._replica.table.name)
 
     # -- looking ---------------------------------------------------------------------------------------------------------
 
@@ -144,8 +154,9 @@ class Keeper:
             try:
                 await self._look_once()
                 await self._respond()
+                self._worked("looks")
             except StoreUnwritable as error:
-                log.debug("a look at the lease table failed", error=str(error))
+                self._failed("looks", error)
                 pause = LATE_LOOK_SECONDS
             self._replica.tell()
             self._compare()

@@ -116,7 +116,7 @@ async def test_leases_are_kept_until_the_last_shard_is_released() -> None:
     rig.put("1")
     checkpoints: Any = (await rig.store.open("rig", rig.stream.identity)).checkpoints
 
-    async def keep(self: Any, changed: Any) -> None:  # noqa: ANN401 - whatever it is bound to
+    async def keep(self: Any, changed: Any, trouble: Any) -> None:  # noqa: ANN401 - whatever it is bound to
         kept.append(True)
         try:
             await anyio.sleep_forever()
@@ -141,7 +141,7 @@ async def test_a_keeper_that_dies_stops_the_mapping_loudly() -> None:
     opened = await rig.store.open("rig", rig.stream.identity)
     kind: Any = type(opened.checkpoints)
 
-    async def keep(self: Any, changed: Any) -> None:  # noqa: ANN401 - whatever it is bound to
+    async def keep(self: Any, changed: Any, trouble: Any) -> None:  # noqa: ANN401 - whatever it is bound to
         await anyio.sleep(5)
         raise StoreError("the table is gone")
 
@@ -253,6 +253,25 @@ async def test_children_that_another_replica_has_written_down_are_known_at_once(
         one.stream.put_into(children[0], "k", "child")
         await eventually(lambda: "child" in {*one.accepted, *other.accepted}, within=3)
         await eventually(lambda: table.rows[children[0].shard_id].owner == "other", within=3)
+
+
+@virtual_time.test
+async def test_a_replica_that_reads_all_it_knows_of_learns_of_children_as_soon_as_they_are_written() -> None:
+    """It may be given one of them, half a minute before its own listing shows them: the end of their parent did not name them."""
+    table = SharedTable()
+    one, other = replicas(table, kind="dynamodb")
+    low, high = one.stream.open_shards()
+    async with both(one, other):
+        table.ask(high.shard_id, "other")
+        await eventually(lambda: other.state(high.shard_id) is State.POLLING, within=2)
+        one.stream.split(high)
+        child = next(shard for shard in one.stream.open_shards() if shard not in (low, high))
+        await eventually(
+            lambda: child.shard_id in table.rows and table.rows[child.shard_id].owner is not None, within=20
+        )
+        if table.rows[child.shard_id].owner == "other":
+            table.ask(child.shard_id, "one")
+        await eventually(lambda: one.state(child.shard_id) is State.POLLING, within=2)
 
 
 @virtual_time.test

@@ -40,9 +40,9 @@ class PassingCheckpoints:
         """See ``MappingCheckpoints.release``."""
         await self.inner.release(leases)
 
-    async def keep(self, changed: Callable[[], Awaitable[None]]) -> None:
+    async def keep(self, changed: Callable[[], Awaitable[None]], trouble: Callable[[str | None], None]) -> None:
         """See ``MappingCheckpoints.keep``."""
-        await self.inner.keep(changed)
+        await self.inner.keep(changed, trouble)
 
     def leave(self) -> None:
         """See ``MappingCheckpoints.leave``."""

@@ -169,7 +169,7 @@ class SharedCheckpoints:
                 row.owner, row.lease, row.named, row.asked_by = None, None, row.asked_by, None
         self._table.change()
 
-    async def keep(self, changed: Callable[[], Awaitable[None]]) -> None:
+    async def keep(self, changed: Callable[[], Awaitable[None]], trouble: Callable[[str | None], None]) -> None:
         """See ``MappingCheckpoints.keep``."""
         while True:
             await self._table.changed()

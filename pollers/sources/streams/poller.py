@@ -35,6 +35,7 @@ READ_AHEAD_RECORDS = 20_000
 READ_AHEAD_BYTES = 32 * 1024 * 1024
 """What all shards of a mapping hold together (see ReadAhead); more records where full batches need them."""
 WRITER_TASK = "checkpoints"
+KEEPER_TASK = "leases"
 
 
 class StreamPoller:
@@ -59,6 +60,7 @@ class StreamPoller:
         self._discovery: Discovery | None = None
         self._shards: ShardSupervisor | None = None
         self._failures = CollectedFailures()
+        self._refusals: dict[str, str | None] = {}
 
     def held(self) -> int:
         """See ``Poller.held``."""
@@ -109,7 +111,7 @@ class StreamPoller:
             shards.stop()
         tasks.start_soon(self._guarded, writer.run)
         # Leases are kept until the last shard is released: invocations may run on for long after a stop has begun.
-        tasks.start_soon(self._guarded, lambda: opened.checkpoints.keep(shards.start_readable))
+        tasks.start_soon(self._guarded, lambda: opened.checkpoints.keep(shards.others_changed, self._report_leases))
         tasks.start_soon(self._guarded, lambda: discovery.run(shards.start_readable))
         await shards.finish()
 
@@ -135,9 +137,18 @@ class StreamPoller:
         )
 
     def _report_store(self, problem: str | None, retry_seconds: float | None) -> None:
+        self._report_refusal(WRITER_TASK, problem, retry_seconds)
+
+    def _report_leases(self, problem: str | None) -> None:
+        self._report_refusal(KEEPER_TASK, problem, None)
+
+    def _report_refusal(self, task: str, problem: str | None, retry_seconds: float | None) -> None:
+        """The store is refused as long as one of its users finds it so."""
+        self._refusals[task] = problem
         state = State.ENDED if problem is None else State.BACKING_OFF
-        self._surroundings.facts.emit(Doing(WRITER_TASK, state, problem or "", retry_seconds))
-        self._surroundings.facts.emit(WriteRefused(problem or ""))
+        self._surroundings.facts.emit(Doing(task, state, problem or "", retry_seconds))
+        left = next(filter(None, self._refusals.values()), "")
+        self._surroundings.facts.emit(WriteRefused(left))
 
     # -- stopping and failing --------------------------------------------------------------------------------------------
 

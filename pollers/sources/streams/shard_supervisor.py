@@ -93,14 +93,21 @@ class ShardSupervisor:
     async def start_readable(self) -> None:
         """Start every shard that may be read and is not, and report what the others wait for.
 
-        Asked when something has changed: the listing, a shard's end, what other owners do. One that the store does not give now is
-        not asked for again before that.
+        Asked when the listing has changed or a shard has ended. A shard that the store does not give now is not asked for again
+        before that, or before :meth:`others_changed`.
         """
+        await self._look(others=False)
+
+    async def others_changed(self) -> None:
+        """The same, when other owners have done something: they may have written down shards that no listing has shown here."""
+        await self._look(others=True)
+
+    async def _look(self, *, others: bool) -> None:
         async with self._starting:
             try:
                 if not self._stop.requested:
                     await self._reopen()
-                if not self._stop.requested and not self._shards.keys() >= set(self._lineage.unfinished()):
+                if not self._stop.requested and (others or not self._shards.keys() >= set(self._lineage.unfinished())):
                     await self._start()
             except StoreUnwritable as error:
                 self._context.reports.doing(OPENING_TASK, State.BACKING_OFF, str(error))

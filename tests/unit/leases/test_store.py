@@ -248,6 +248,21 @@ async def test_replicas_that_start_at_once_read_from_one_position() -> None:
 
 
 @virtual_time.test
+async def test_a_table_that_does_not_answer_is_told_once_and_once_when_it_answers_again() -> None:
+    """Also by a replica that holds nothing: it could take nothing over."""
+    table = MemoryLeaseTable()
+    async with replica(table, "a") as a, replica(table, "spare", shards=0) as spare:
+        await eventually(lambda: len(a.in_time) == 4, within=10)
+        table.cut_off |= {"a", "spare"}
+        await eventually(lambda: bool(a.troubles and spare.troubles), within=FAILOVER)
+        await anyio.sleep(FAILOVER)
+        assert None not in a.troubles + spare.troubles
+        assert len(a.troubles) <= 2
+        table.cut_off.clear()
+        await eventually(lambda: a.troubles[-1] is None and spare.troubles[-1] is None, within=FAILOVER)
+
+
+@virtual_time.test
 async def test_a_pin_that_was_cut_off_is_completed_from_the_same_position() -> None:
     """A shard without a lease and without known parents belongs to the first start."""
     table = MemoryLeaseTable()

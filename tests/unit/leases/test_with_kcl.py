@@ -100,7 +100,7 @@ async def test_a_table_whose_workers_live_is_refused_by_name() -> None:
                 await checkpoints.take_leases([f"shardId-{number:012}" for number in range(2)])
 
             with pytest.raises(OwnersElsewhere, match=r"worker-1 is at work .*with_kcl: true"):
-                await checkpoints.keep(take)
+                await checkpoints.keep(take, lambda _problem: None)
         group.cancel_scope.cancel()
     assert "leaseOwner" not in table.items["shardId-000000000001"]
     assert not table.writes()
