@@ -214,9 +214,10 @@ class ReplicaSimulation:
         )
 
     def _all_ended(self) -> bool:
-        """Whether the table has every open shard, and every closed one as ended."""
+        """Whether the table has every open shard, and every closed one as ended; nobody puts back what ended and was deleted."""
         items = self.table.items
         ends = {key for key, item in items.items() if item["checkpoint"]["S"] == "SHARD_END"}
+        ends |= self.watch.deleted - items.keys()
         shards = self.stream.shards_by_id
         return all(shard.shard_id in (items if shard.closed_at is None else ends) for shard in shards.values())
 
