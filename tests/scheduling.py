@@ -34,6 +34,10 @@ FIRST: Final = (
     "tests/faults/test_streams_simulation.py",
     "tests/e2e/test_kinesis_ends.py",
     "tests/e2e/test_stopping.py",
+    "tests/e2e/test_replicas_under_load.py",
+    "tests/e2e/test_terraform.py",
+    "tests/e2e/test_replicas.py",
+    "tests/e2e/test_replicas_schedules.py",
 )
 """What takes longest, in this order. Were it begun last, one worker would run it and the others have nothing to do."""
 FOLDERS: Final = ("tests/e2e/", "tests/contract/", "tests/faults/", "tests/pollers/", "tests/unit/")

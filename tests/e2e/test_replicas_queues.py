@@ -8,14 +8,11 @@ import pytest
 
 from tests.e2e.harness import Workplace, ended, terminate, until, until_true
 from tests.e2e.queues import queue
-from tests.e2e.test_sqs import emulator
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pollers.emulators import Emulator
-
-__all__ = ["emulator"]
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -59,10 +56,10 @@ class Replicas:
         return total
 
 
-async def test_two_replicas_share_a_queue(tmp_path: Path, emulator: Emulator) -> None:
+async def test_two_replicas_share_a_queue(tmp_path: Path, ministack: Emulator) -> None:
     """Every message once, some by each; what both have deleted is what was sent."""
-    async with queue(emulator, visibility=60) as source:
-        shared = Replicas(tmp_path, emulator, source.arn)
+    async with queue(ministack, visibility=60) as source:
+        shared = Replicas(tmp_path, ministack, source.arn)
         bodies = [f"m{number}" for number in range(200)]
         with shared.one.headrace() as first, shared.two.headrace() as second:
             await source.send(bodies)
@@ -75,10 +72,10 @@ async def test_two_replicas_share_a_queue(tmp_path: Path, emulator: Emulator) ->
         assert shared.deleted() == len(bodies)
 
 
-async def test_what_a_killed_replica_held_comes_back_to_the_other(tmp_path: Path, emulator: Emulator) -> None:
+async def test_what_a_killed_replica_held_comes_back_to_the_other(tmp_path: Path, ministack: Emulator) -> None:
     """After the visibility timeout: what it had not deleted is run again, and nothing is lost."""
-    async with queue(emulator, visibility=5, maximum_receives=10) as source:
-        shared = Replicas(tmp_path, emulator, source.arn)
+    async with queue(ministack, visibility=5, maximum_receives=10) as source:
+        shared = Replicas(tmp_path, ministack, source.arn)
         bodies = [f"m{number}" for number in range(150)]
         with shared.one.headrace() as first, shared.two.headrace() as second:
             await source.send(bodies)
@@ -94,10 +91,10 @@ async def test_what_a_killed_replica_held_comes_back_to_the_other(tmp_path: Path
         assert await source.dead() == []
 
 
-async def test_message_groups_keep_their_order_across_replicas(tmp_path: Path, emulator: Emulator) -> None:
+async def test_message_groups_keep_their_order_across_replicas(tmp_path: Path, ministack: Emulator) -> None:
     """Also when one of them is killed: what is repeated is repeated in order."""
-    async with queue(emulator, fifo=True, visibility=5, maximum_receives=10) as source:
-        shared = Replicas(tmp_path, emulator, source.arn)
+    async with queue(ministack, fifo=True, visibility=5, maximum_receives=10) as source:
+        shared = Replicas(tmp_path, ministack, source.arn)
         groups = {f"g{group}": [f"g{group}-{number:02}" for number in range(20)] for group in range(6)}
         for group, bodies in groups.items():
             await source.send(bodies, group=group)
