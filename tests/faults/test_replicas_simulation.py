@@ -12,7 +12,7 @@ import pytest
 from tests.worlds.replica_hand_overs import HandOvers
 from tests.worlds.replica_simulation import simulate
 
-SEEDS = 60
+SEEDS = 40
 HAND_OVER_SEEDS = 3
 SLICES = 6
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from config.models import Config
     from tests.unit.schedules.fakes import Process
 
-SEEDS = 12
+SEEDS = 6
 SEEDS_A_TEST = 4
 SECONDS = 300
 MINUTE = 60
