@@ -47,12 +47,14 @@ class Pinning:
         """Put the leases of these shards where there are none; returns those that were put as they are given. Raises StoreError.
 
         Parents come before their children, so a shard without a lease whose child has begun was done with, and its lease has been
-        deleted since. Whoever is first decides where the first start begins: a replica that comes second reads from there too.
+        deleted since. Whoever puts the first lease decides where the first start begins: a replica that comes second reads from
+        there too. It has put none as they are given then, even where its own position has the same time: a time is rounded, and
+        between the two moments that it stands for something may have been written.
         """
         fresh, self._fresh = self._fresh, False
         rest = {shard_id: shards[shard_id] for shard_id in sorted(shards)}
-        if fresh and rest:
-            first = next(iter(rest))
+        first = next(iter(rest)) if fresh and rest else None
+        if first is not None:
             await self._put(first, rest.pop(first))
         for generation in _generations(rest):
             shards_now = {
@@ -62,6 +64,8 @@ class Pinning:
             await self.add(shards_now)
         if fresh:
             await self._clear(shards)
+        if first is not None and first not in self._put_here:
+            return frozenset()
         return frozenset(shard_id for shard_id in shards if self._put_here.get(shard_id) == shards[shard_id])
 
     async def add(self, shards: Mapping[str, ShardCheckpoint]) -> None:

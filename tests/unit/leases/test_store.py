@@ -248,6 +248,19 @@ async def test_replicas_that_start_at_once_read_from_one_position() -> None:
 
 
 @virtual_time.test
+async def test_whoever_comes_second_to_a_first_start_has_put_nothing_as_it_was_given() -> None:
+    """Also what the first was cut off from, and though both have the same whole second: its iterators are of a later moment."""
+    table = MemoryLeaseTable()
+    pins = {f"shard-{number}": ShardCheckpoint(start=StartAt("AT_TIMESTAMP", timestamp=1.0)) for number in range(3)}
+    async with store_on(table.handle("a")) as first, store_on(table.handle("b")) as second:
+        a, b = await first.open("clicks", IDENTITY), await second.open("clicks", IDENTITY)
+        cut_off = {"shard-0": pins["shard-0"], "shard-1": pins["shard-1"]}
+        assert await a.checkpoints.pin(cut_off) == cut_off.keys()
+        assert await b.checkpoints.pin(pins) == frozenset()
+        assert await b.checkpoints.load() == pins
+
+
+@virtual_time.test
 async def test_a_table_that_does_not_answer_is_told_once_and_once_when_it_answers_again() -> None:
     """Also by a replica that holds nothing: it could take nothing over."""
     table = MemoryLeaseTable()
