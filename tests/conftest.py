@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.emulators import ENVIRONMENT, kinesis_local, localstack, ministack
+from tests.emulators import ENVIRONMENT, kinesis_local, localstack, ministack, secantusdb
 from tests.reproducible import let_one_seed_rule
 from tests.run_logging import as_it_was, let_loggers_look_anew
 from tests.scheduling import LOCALSTACK, place, scheduler, unit_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.scheduling import ByUnit
 
-__all__ = ["kinesis_local", "localstack", "ministack"]
+__all__ = ["kinesis_local", "localstack", "ministack", "secantusdb"]
 
 for name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[name]
@@ -33,7 +33,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what runs in the background with interrupts ignored, and children inherit that: tests send them.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-EMULATORS = frozenset({"ministack", "kinesis_local", "localstack"})
+EMULATORS = frozenset({"ministack", "kinesis_local", "localstack", "secantusdb"})
 EMULATOR_TIMEOUT_SECONDS = 900
 """The first test that uses an emulator may install it."""
 

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiobotocore.session import AioSession
 
-from pollers.emulators import Emulator, EmulatorUnavailable, KinesisLocal, LocalStack, Ministack, Recipe, started
+from pollers.emulators import (
+    Emulator,
+    EmulatorUnavailable,
+    KinesisLocal,
+    LocalStack,
+    Ministack,
+    Recipe,
+    SecantusDB,
+    secantusdb_unsupported,
+    started,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,4 +94,18 @@ def kinesis_local() -> Iterator[Emulator]:
 def localstack() -> Iterator[Emulator]:
     """LocalStack: the most faithful SQS, Kinesis, SNS and S3. Needs node and npm for Kinesis."""
     with running(LocalStack()) as emulator:
+        yield emulator
+
+
+NO_SECANTUSDB = secantusdb_unsupported()
+NEEDS_SECANTUSDB = pytest.mark.skipif(NO_SECANTUSDB is not None, reason=f"no SecantusDB here: {NO_SECANTUSDB}")
+"""On tests that start servers of their own; those that use the fixture need no mark."""
+
+
+@pytest.fixture(scope="session")
+def secantusdb() -> Iterator[Emulator]:
+    """Change streams as MongoDB has them. Tests use databases of their own. Skips on machines that it has no package for."""
+    if NO_SECANTUSDB is not None:
+        pytest.skip(f"no SecantusDB here: {NO_SECANTUSDB}")
+    with running(SecantusDB()) as emulator:
         yield emulator

@@ -10,6 +10,7 @@ from pollers.emulators.cache import cache_folder, installed
 from pollers.emulators.errors import EmulatorUnavailable, InstallFailed, StartFailed
 from pollers.emulators.process import Emulator, started
 from pollers.emulators.recipes import KinesisLocal, LocalStack, Ministack, Recipe
+from pollers.emulators.secantusdb import SecantusDB, secantusdb_unsupported
 
 __all__ = [
     "Emulator",
@@ -19,8 +20,10 @@ __all__ = [
     "LocalStack",
     "Ministack",
     "Recipe",
+    "SecantusDB",
     "StartFailed",
     "cache_folder",
     "installed",
+    "secantusdb_unsupported",
     "started",
 ]

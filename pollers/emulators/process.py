@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -41,11 +42,25 @@ class Emulator:
     log: Path
     account: str = ACCOUNT
     region: str = "us-east-1"
+    process_group: int | None = None
+    """Its processes, with the keeper that ends them, where this process has started it."""
 
     @property
     def endpoint_url(self) -> str:
         """The URL of all its services."""
         return f"http://127.0.0.1:{self.port}"
+
+    def kill(self) -> None:
+        """End it by SIGKILL, as a machine ends that loses its power; returns when nothing of it runs."""
+        if self.process_group is None:
+            raise ValueError(f"{self.name} was not started here")
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process_group, signal.SIGKILL)
+        deadline = time.monotonic() + STOP_SECONDS
+        while _listens(self.port):
+            if time.monotonic() > deadline:
+                raise StartFailed(f"{self.name} still listens on port {self.port} after SIGKILL")
+            time.sleep(0.01)
 
     def reset(self) -> None:
         """Drop all state (ministack only)."""
@@ -58,9 +73,10 @@ class Emulator:
 
 
 @contextmanager
-def started(recipe: Recipe) -> Iterator[Emulator]:
+def started(recipe: Recipe, *, port: int | None = None) -> Iterator[Emulator]:
     """Install ``recipe`` if necessary, start it, wait until it is healthy, and stop it at the end.
 
+    ``port``: where it has to listen, as one does that was there before; otherwise any that is free.
     Raises :class:`pollers.emulators.EmulatorUnavailable` with the end of the log.
     """
     folder = installed(recipe)
@@ -69,14 +85,15 @@ def started(recipe: Recipe) -> Iterator[Emulator]:
     state = Path(tempfile.mkdtemp(prefix=f"headrace-{recipe.name}-"))
     try:
         for attempt in range(1, STARTS_AT_MOST + 1):
-            port, spare = _free_ports(2)
-            log = logs / f"{recipe.name}-{os.getpid()}-{port}.log"
+            free, spare = _free_ports(2)
+            chosen = port or free
+            log = logs / f"{recipe.name}-{os.getpid()}-{chosen}.log"
             own_state = state / str(attempt)
             own_state.mkdir()
-            process = _start(recipe.launch(folder, port, spare, own_state), log)
+            process = _start(recipe.launch(folder, chosen, spare, own_state), log)
             try:
-                if _healthy(recipe, port, process):
-                    yield Emulator(recipe.name, port, log)
+                if _healthy(recipe, chosen, process):
+                    yield Emulator(recipe.name, chosen, log, process_group=process.pid)
                     return
             finally:
                 _stop(process)
@@ -113,17 +130,26 @@ def _healthy(recipe: Recipe, port: int, process: subprocess.Popen[bytes]) -> boo
     """Whether the emulator answered in time; False as well when it ended."""
     deadline = time.monotonic() + recipe.start_seconds
     while time.monotonic() < deadline and process.poll() is None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", recipe.health_path)
-            if connection.getresponse().status == http.client.OK:
-                return True
-        except (OSError, http.client.HTTPException):
-            pass
-        finally:
-            connection.close()
+        if _listens(port) if recipe.health_path is None else _answers(port, recipe.health_path):
+            return True
         time.sleep(0.05)
     return False
+
+
+def _answers(port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -134,7 +160,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, 9)
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

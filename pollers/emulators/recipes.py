@@ -30,8 +30,8 @@ class Recipe(Installable, Protocol):
     """What the cache and the process supervisor need to know of an emulator."""
 
     @property
-    def health_path(self) -> str:
-        """Answers 200 to a GET when the emulator is ready."""
+    def health_path(self) -> str | None:
+        """Answers 200 to a GET when the emulator is ready. None: it speaks no HTTP, and is ready when it takes a connection."""
 
     @property
     def start_seconds(self) -> float:

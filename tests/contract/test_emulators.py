@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import signal
 import socket
@@ -11,15 +12,17 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from pymongo import AsyncMongoClient
+from pymongo.errors import OperationFailure
 
-from pollers.emulators import InstallFailed, Ministack, StartFailed, cache_folder, installed, started
+from pollers.emulators import InstallFailed, Ministack, SecantusDB, StartFailed, cache_folder, installed, started
 from pollers.emulators.cache import step
 from pollers.emulators.node import node_environment
 from pollers.emulators.recipes import Launch
-from tests.emulators import plain_client, unique
+from tests.emulators import NEEDS_SECANTUSDB, plain_client, running, unique
 
 if TYPE_CHECKING:
     from pollers.emulators import Emulator
@@ -41,6 +44,44 @@ async def test_every_emulator_answers_its_services(
             assert (await kinesis.describe_stream_summary(StreamName=name))["StreamDescriptionSummary"][
                 "StreamName"
             ] == name
+
+
+@NEEDS_SECANTUSDB
+async def test_a_killed_secantusdb_keeps_what_it_has_acknowledged(tmp_path: Path) -> None:
+    """Started again at the same port on the same storage, it has the document, and its change is in the stream."""
+    with running(SecantusDB(storage=tmp_path)) as first:
+        async with _mongo(first) as client:
+            before = (await client.admin.command("hello"))["operationTime"]
+            await client["shop"]["orders"].insert_one({"_id": 1})
+        first.kill()
+        assert not _listens(first.port)
+        with started(SecantusDB(storage=tmp_path), port=first.port) as second:
+            assert second.port == first.port
+            async with _mongo(second) as client, await client["shop"].watch(start_at_operation_time=before) as changes:
+                assert await client["shop"]["orders"].find_one() == {"_id": 1}
+                assert (await anext(changes))["documentKey"] == {"_id": 1}
+
+
+@NEEDS_SECANTUSDB
+async def test_secantusdb_with_users_takes_nothing_from_others(tmp_path: Path) -> None:
+    """Users are made in its storage first; then commands of anybody else are refused."""
+    with running(SecantusDB(storage=tmp_path)) as unguarded:
+        async with _mongo(unguarded) as client:
+            await client.admin.command("createUser", "reader", pwd="right", roles=["root"])
+    with started(SecantusDB(storage=tmp_path, users=True)) as guarded:
+        async with _mongo(guarded, username="reader", password="right") as client:
+            await client["shop"]["orders"].insert_one({"_id": 1})
+        async with _mongo(guarded, username="reader", password="wrong") as client:
+            with pytest.raises(OperationFailure, match="authentication failed"):
+                await client["shop"]["orders"].find_one()
+
+
+def test_secantusdb_says_where_it_has_no_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The reason is the message, and nothing is installed."""
+    monkeypatch.setenv("HEADRACE_CACHE", str(tmp_path))
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    with pytest.raises(InstallFailed, match=r"packages are for .*; this is riscv64"):
+        installed(SecantusDB())
 
 
 def test_an_installation_happens_once(ministack: Emulator) -> None:
@@ -147,6 +188,10 @@ def test_an_emulator_dies_with_the_process_that_started_it(ministack: Emulator) 
     while _listens(port):
         assert time.monotonic() < deadline, "the emulator outlived its owner"
         time.sleep(0.05)
+
+
+def _mongo(emulator: Emulator, **options: Any) -> AsyncMongoClient[dict[str, Any]]:  # noqa: ANN401 - the client's own options
+    return AsyncMongoClient("127.0.0.1", emulator.port, serverSelectionTimeoutMS=10_000, **options)
 
 
 def _listens(port: int) -> bool:

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from pollers.emulators import LocalStack, Ministack
+from pollers.emulators import LocalStack, Ministack, SecantusDB
 from pollers.emulators.pinned import PINS
 
 ROOT = Path(__file__).parents[2]
@@ -74,9 +74,12 @@ def test_the_extra_boto3_agrees_with_the_botocore_that_aiobotocore_needs() -> No
     assert pinned["boto3"][0].specifier == pinned["botocore"][0].specifier
 
 
-@pytest.mark.parametrize(("recipe", "distribution"), [(Ministack(), "ministack"), (LocalStack(), "localstack-core")])
+@pytest.mark.parametrize(
+    ("recipe", "distribution"),
+    [(Ministack(), "ministack"), (LocalStack(), "localstack-core"), (SecantusDB(), "secantusdb")],
+)
 def test_an_emulators_file_is_of_the_version_that_is_installed(
-    recipe: Ministack | LocalStack, distribution: str
+    recipe: Ministack | LocalStack | SecantusDB, distribution: str
 ) -> None:
     """What an emulator needs was resolved for that version, and what installs and builds it is pinned beside it."""
     found = pins(PINS / f"{recipe.name}.txt")
