@@ -8,20 +8,17 @@ from datetime import UTC, datetime
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from config import between
 from config.faults import ConfigError, Fault, Note, Report
 from config.files import ConfigFile, fault_of, find_files, read_file
-from config.functions.asynchronous import tells_itself
 from config.functions.reading import read_function
-from config.lease_tables import mapping_problems, schedules_problems
-from config.models import API_REGION, Config
+from config.models import Config
 from config.options.reader import Reader
 from config.options.spelling import suggestion
 from config.schedules.reading import ScheduleReader
 from config.sections import SINGLE, read_section, with_places
 from config.sources import listed
 from config.sources.reading import MappingReader
-from config.sources.registry import source_of
-from config.text.arns import partition_of
 from config.text.nodes import Entry, Scalar, Table, Unparsable, describe, is_faulty, is_null, quoted, walk
 from config.text.places import Path, Place, dotted
 from config.unused import unused
@@ -30,8 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from config.functions.registry import FunctionModel
+    from config.options.outcome import Read, Reading
     from config.schedules.model import Schedule
-    from config.settings import Runtime
+    from config.sources.kind import EventSource
     from config.sources.mapping import Mapping as MappingModel
 
     Check: TypeAlias = Callable[[MappingModel], Iterable[tuple[Path, str, bool]]]
@@ -98,17 +96,18 @@ class _Loader:
             self._report.enter((), files[0].table, ())
         members = {section: dict(self._members(section, files)) for section in NAMED}
         functions = self._functions(members["functions"])
-        single = {name: self._single(name, files) for name in SINGLE}
-        self._check_destinations(functions, single)
-        mappings = self._mappings(members["event_source_mappings"], members["functions"])
+        sections = self._sections_given_once(files)
+        mappings, known = self._mappings(members["event_source_mappings"], members["functions"])
         schedules = self._schedules(members["schedules"], members["functions"])
-        self._check_lease_tables(single["runtime"], mappings, has_schedules=bool(members["schedules"]))
+        self._check_between(
+            between.Given(_readings(sections), _readings(functions), known, has_schedules=bool(members["schedules"]))
+        )
         if self._report.faults:
             raise ConfigError(self._report.faults)
         folder = files[0].folder if not path.is_dir() else FilePath(os.path.abspath(path))
-        single["runtime"] = with_places(single["runtime"], folder)
-        given = {name: section for name, section in single.items() if section is not None}
-        config = Config(**given, functions=functions, event_source_mappings=mappings, schedules=schedules)
+        single = _models(sections)
+        single["runtime"] = with_places(single.get("runtime"), folder)
+        config = Config(**single, functions=_models(functions), event_source_mappings=mappings, schedules=schedules)
         self._note_without_mappings(config, files)
         self._note_unserved_urls(config)
         self._note_unused(config)
@@ -187,7 +186,11 @@ class _Loader:
                 if reply is not None:
                     yield file, reply
 
-    def _single(self, name: str, files: list[ConfigFile]) -> Any:  # noqa: ANN401 - an instance of the section's model
+    def _sections_given_once(self, files: list[ConfigFile]) -> dict[str, Read[Any]]:
+        found = {name: self._single(name, files) for name in SINGLE}
+        return {name: section for name, section in found.items() if section is not None}
+
+    def _single(self, name: str, files: list[ConfigFile]) -> Read[Any] | None:
         """A section that may be given once; one that a second file gives is a fault."""
         given = [
             (file, file.table.entries[name])
@@ -202,30 +205,18 @@ class _Loader:
         file, entry = given[0]
         return read_section(name, entry, Reader(self._report, file.folder))
 
-    def _functions(self, members: dict[str, tuple[ConfigFile, Entry]]) -> dict[str, FunctionModel]:
+    def _functions(self, members: dict[str, tuple[ConfigFile, Entry]]) -> dict[str, Read[FunctionModel]]:
         found = {}
         for name, (file, entry) in members.items():
             path: Path = ("functions", name)
             self._report.enter(path, entry.node, path, entry.place)
-            function = read_function(name, entry.node, Reader(self._report, file.folder), path)
-            if function is not None:
-                found[name] = function
+            found[name] = read_function(name, entry.node, Reader(self._report, file.folder), path)
         return found
-
-    def _check_destinations(self, functions: Mapping[str, FunctionModel], single: Mapping[str, Any]) -> None:
-        """Where functions have ARNs, which Lambda's API gives them, none is a destination for itself."""
-        aws, api = single["aws"], single["lambda_api"]
-        if api is None:
-            return
-        region = api.region or (aws.region if aws is not None else None) or API_REGION
-        for name, function in functions.items():
-            arn = f"arn:{partition_of(region)}:lambda:{region}:{api.account}:function:{name}"
-            for found in tells_itself(arn, function.event_invoke_config):
-                self._report.fault(("functions", name, *found.path), found.message)
 
     def _mappings(
         self, members: dict[str, tuple[ConfigFile, Entry]], functions: Mapping[str, object]
-    ) -> dict[str, MappingModel]:
+    ) -> tuple[dict[str, MappingModel], dict[str, tuple[EventSource, Reading]]]:
+        """The mappings, and what could be read of each."""
         mappings = MappingReader(functions if self._complete else None, self._checks, self._now)
         found = {}
         for name, (file, entry) in members.items():
@@ -235,22 +226,7 @@ class _Loader:
             mapping = mappings.read(name, entry.node, reader, path)
             if mapping is not None:
                 found[name] = mapping
-        return found
-
-    def _check_lease_tables(
-        self, runtime: Runtime | None, mappings: Mapping[str, MappingModel], *, has_schedules: bool
-    ) -> None:
-        """Each stream mapping has a table of its own, and the schedules have one, of names that DynamoDB takes."""
-        if runtime is None or runtime.lease_tables is None:
-            return
-        streams = [
-            name for name, mapping in mappings.items() if source_of(mapping.event_source_arn).kind.family.has_shards
-        ]
-        problems = [*mapping_problems(runtime.lease_tables, streams)]
-        if has_schedules:
-            problems += schedules_problems(runtime.lease_tables, streams)
-        for problem in problems:
-            self._report.fault(("runtime", "checkpoints"), problem)
+        return found, mappings.known
 
     def _schedules(
         self, members: dict[str, tuple[ConfigFile, Entry]], functions: Mapping[str, object]
@@ -264,6 +240,10 @@ class _Loader:
             if schedule is not None:
                 found[name] = schedule
         return found
+
+    def _check_between(self, given: between.Given) -> None:
+        for found in between.findings(given):
+            self._report.fault(found.path, found.message)
 
     def _note_without_mappings(self, config: Config, files: list[ConfigFile]) -> None:
         if not config.event_source_mappings and config.lambda_api is None and not config.schedules:
@@ -286,3 +266,11 @@ class _Loader:
     def _note_unused(self, config: Config) -> None:
         for path, message in unused(config):
             self._report.note(path, message)
+
+
+def _models(read: Mapping[str, Read[Any]]) -> dict[str, Any]:
+    return {name: one.model for name, one in read.items() if one.model is not None}
+
+
+def _readings(read: Mapping[str, Read[Any]]) -> dict[str, Reading]:
+    return {name: one.reading for name, one in read.items()}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from config.functions import registry
 from config.functions.function import RULES
+from config.options.outcome import Read, Reading
 from config.options.shapes import options_of
 from config.options.spelling import suggestion
 from config.text.nodes import Node, Scalar, Table, describe, is_faulty, is_null, quoted
@@ -24,28 +25,32 @@ NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 """Lambda's rule for function names."""
 
 
-def read_function(name: str, node: Node, reader: Reader, path: Path) -> FunctionModel | None:
-    """The function under ``name``, or None after a fault."""
+def read_function(name: str, node: Node, reader: Reader, path: Path) -> Read[FunctionModel]:
+    """The function under ``name``."""
     report = reader.report
     if not NAME.fullmatch(name):
         report.fault(
             path, f"found the name {quoted(name)}, expected 1 to 64 letters, digits, '-' and '_', as on Lambda"
         )
     if is_faulty(node):
-        return None
+        return _unread()
     if not isinstance(node, Table):
         report.fault(path, f"found {describe(node)}, expected a mapping with runtime, code and handler")
-        return None
+        return _unread()
     runtime = _runtime(node, path, report)
     if runtime is None:
-        return None
+        return _unread()
     reading = reader.section(options_of(runtime.model), node, path, path, _foreign(runtime))
     if reading is None:
-        return None
+        return _unread()
     for rule in (*runtime.rules, *RULES):
         for found in rule(reading):
             report.fault((*path, *found.path), found.message)
-    return runtime.model(**reading.values) if not reading.faulty else None
+    return Read(None if reading.faulty else runtime.model(**reading.values), reading)
+
+
+def _unread() -> Read[FunctionModel]:
+    return Read(None, Reading())
 
 
 def _runtime(node: Table, path: Path, report: Report) -> FunctionRuntime | None:

@@ -34,7 +34,7 @@ def read_request(name: str, options: Mapping[str, Any], code: Path) -> FunctionM
         raise ConfigError([Fault(*error.place, "", str(error))]) from None
     assert node is not None  # noqa: S101 - the text of a document is never empty
     report.enter((), node, ())
-    model = read_function(name, node, Reader(report, Path("/")), ())
+    model = read_function(name, node, Reader(report, Path("/")), ()).model
     if model is None or report.faults:
         raise ConfigError(report.faults)
     return model.model_copy(update={"code": code})

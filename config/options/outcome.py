@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +19,8 @@ class Faulty:
 class Reading:
     """What was read from a mapping of options.
 
-    ``values`` are those that are right, ``faulty`` those that are wrong or missing, and ``given`` the names of options that have
-    any value in the file.
+    ``values`` are those that are right by themselves, ``faulty`` those that are wrong or missing, and ``given`` the names of
+    options that have any value in the file.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -32,3 +34,15 @@ class Reading:
     def sure(self, *names: str) -> bool:
         """Whether none of these options is at fault by itself."""
         return not any(name in self.faulty for name in names)
+
+    def refuse(self, name: str) -> None:
+        """The option's value is wrong after all, by a rule. It stays, for rules that ask about another part of it."""
+        self.faulty.setdefault(name, Faulty(self.values.get(name)))
+
+
+@dataclass(frozen=True, slots=True)
+class Read(Generic[T]):
+    """What became of a part of the configuration: its model, None after a fault; and what could be read of it all the same."""
+
+    model: T | None
+    reading: Reading

@@ -43,6 +43,8 @@ class MappingReader:
     functions: Mapping[str, object] | None
     checks: Iterable[Callable[[MappingModel], Iterable[tuple[Path, str, bool]]]]
     now: datetime
+    known: dict[str, tuple[EventSource, Reading]] = field(default_factory=dict)
+    """What could be read of each mapping whose source is known, also of those with faults."""
     _taken: dict[tuple[str, str], tuple[str, Place, str | None]] = field(default_factory=dict)
 
     def read(self, name: str, node: Node, reader: Reader, path: Path) -> MappingModel | None:
@@ -68,6 +70,7 @@ class MappingReader:
         qualifier = self._resolve(reading, node, reader, path)
         if source is None:
             return None  # with the fault that its ARN is missing or wrong
+        self.known[name] = (source, reading)
         # Rules and checks run although something is wrong, so that all faults are found at once.
         self._refuse_duplicate(name, source, reading, reader, path, qualifier)
         for rule in source.kind.rules:
