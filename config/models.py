@@ -32,7 +32,7 @@ from config.sources.dynamodb import DynamoDBMapping
 from config.sources.kinesis import KinesisMapping
 from config.sources.mapping import Filter, FilterCriteria, Mapping
 from config.sources.sqs import ProvisionedPollerConfig, RetryDelay, ScalingConfig, SqsMapping, Visibility
-from config.sources.streams import DestinationConfig, OnFailure, StreamMapping
+from config.sources.streams import DestinationConfig, OnFailure, ShardedStreamMapping, StreamMapping
 
 API_REGION = "us-east-1"
 """The region that Lambda's API serves where none is given."""
@@ -103,6 +103,7 @@ __all__ = [
     "Schedule",
     "ScheduleDeadLetterConfig",
     "ScheduleRetryPolicy",
+    "ShardedStreamMapping",
     "SqsMapping",
     "StreamMapping",
     "Tls",

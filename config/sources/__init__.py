@@ -12,7 +12,7 @@ from config.sources.pasted import READ_ONLY, RESOURCE_TYPE, WITHOUT_EFFECT, unre
 from config.sources.reading import NAME, MappingReader
 from config.sources.registry import any_of, source_of
 from config.sources.sqs import ProvisionedPollerConfig, RetryDelay, ScalingConfig, SqsMapping, Visibility
-from config.sources.streams import DestinationConfig, OnFailure, StreamMapping
+from config.sources.streams import DestinationConfig, OnFailure, ShardedStreamMapping, StreamMapping
 
 __all__ = [
     "NAME",
@@ -30,6 +30,7 @@ __all__ = [
     "ProvisionedPollerConfig",
     "RetryDelay",
     "ScalingConfig",
+    "ShardedStreamMapping",
     "SourceConfig",
     "SqsMapping",
     "StreamMapping",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from config.faults import Finding
 from config.sources import streams
 from config.sources.kind import ArnForm, EventSource, SourceConfig
-from config.sources.streams import StreamMapping
+from config.sources.streams import ShardedStreamMapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _TABLE = re.compile(r"table/[A-Za-z0-9_.-]{1,255}")
 
 
-class DynamoDBMapping(StreamMapping):
+class DynamoDBMapping(ShardedStreamMapping):
     """A DynamoDB table's stream to a function."""
 
     kind: ClassVar[str] = "dynamodb"

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from config.sources import streams
 from config.sources.kind import ArnForm, SourceConfig
-from config.sources.streams import StreamMapping
+from config.sources.streams import ShardedStreamMapping
 
 if TYPE_CHECKING:
     from config.text.arns import Arn
 
 
-class KinesisMapping(StreamMapping):
+class KinesisMapping(ShardedStreamMapping):
     """A Kinesis stream (or an enhanced fan-out consumer of one) to a function."""
 
     kind: ClassVar[str] = "kinesis"

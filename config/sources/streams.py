@@ -1,4 +1,4 @@
-"""What Kinesis and DynamoDB streams share: their mappings' settings, the rules for these, and AWS's words.
+"""What streams share: their mappings' settings, the rules for these, and AWS's words.
 
 Names, defaults and limits are Lambda's (docs/lambda 1.2).
 """
@@ -56,7 +56,10 @@ class DestinationConfig(Model):
 
 
 class StreamMapping(Mapping):
-    """A stream to a function."""
+    """A stream to a function: what every kind of stream takes.
+
+    What only some kinds take, the stream engine asks for by properties, which say here what holds for the others.
+    """
 
     batch_size: int = Field(default=100, ge=1, le=10_000, description="records a batch at most")
     starting_position: Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"] = Field(
@@ -67,19 +70,12 @@ class StreamMapping(Mapping):
         description="with AT_TIMESTAMP, the time to start from: ISO 8601 (UTC without offset) or seconds since 1970; not in the "
         "future",
     )
-    parallelization_factor: int = Field(
-        default=1, ge=1, le=10, description="batches of one shard at a time; order is kept by key"
-    )
     maximum_record_age_in_seconds: int = Field(
         default=-1, ge=-1, le=604_800, description="older records are discarded; -1: never, otherwise at least 60"
     )
     maximum_retry_attempts: int = Field(
         default=-1, ge=-1, le=10_000, description="retries of a failed batch; -1: until its records expire"
     )
-    bisect_batch_on_function_error: bool = Field(
-        default=False, description="split a failed batch in two and retry each half"
-    )
-    tumbling_window_in_seconds: int = Field(default=0, ge=0, le=900, description="length of tumbling windows; 0: none")
     destination_config: DestinationConfig = Field(
         default=DestinationConfig(), description="where discarded batches are reported"
     )
@@ -94,6 +90,53 @@ class StreamMapping(Mapping):
     def on_failure(self) -> str | None:
         """The on-failure destination's ARN, if any."""
         return self.destination_config.on_failure.destination or None
+
+    @property
+    def lanes(self) -> int:
+        """How many batches of one shard are with the function at a time."""
+        return 1
+
+    @property
+    def bisects(self) -> bool:
+        """Whether a failed batch is split in two."""
+        return False
+
+    @property
+    def window_length_seconds(self) -> int:
+        """The length of tumbling windows; 0: none."""
+        return 0
+
+    @property
+    def batching_window_seconds(self) -> float:
+        """How long a batch is gathered. A kind may have a default that the setting, in whole seconds, cannot say."""
+        return float(self.maximum_batching_window_in_seconds)
+
+
+class ShardedStreamMapping(StreamMapping):
+    """A stream of many shards, whose records have keys, to a function (Kinesis and DynamoDB Streams)."""
+
+    parallelization_factor: int = Field(
+        default=1, ge=1, le=10, description="batches of one shard at a time; order is kept by key"
+    )
+    bisect_batch_on_function_error: bool = Field(
+        default=False, description="split a failed batch in two and retry each half"
+    )
+    tumbling_window_in_seconds: int = Field(default=0, ge=0, le=900, description="length of tumbling windows; 0: none")
+
+    @property
+    def lanes(self) -> int:
+        """See ``StreamMapping.lanes``."""
+        return self.parallelization_factor
+
+    @property
+    def bisects(self) -> bool:
+        """See ``StreamMapping.bisects``."""
+        return self.bisect_batch_on_function_error
+
+    @property
+    def window_length_seconds(self) -> int:
+        """See ``StreamMapping.window_length_seconds``."""
+        return self.tumbling_window_in_seconds
 
 
 def starting_position(_source: EventSource, reading: Reading, now: datetime) -> Iterator[Finding]:

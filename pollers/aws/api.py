@@ -118,6 +118,7 @@ class Page:
     """One reply of GetRecords. ``next_iterator`` None: the shard has ended. ``children`` None: the reply did not say.
 
     ``size_bytes`` is the reply's length on the wire, ``decode_seconds`` how long decoding it held the event loop.
+    ``continuation``: the position up to which everything has been read, if that lies behind the last record; None: it does not.
     """
 
     records: list[Wire]
@@ -126,6 +127,7 @@ class Page:
     children: tuple[ShardListing, ...] | None = None
     size_bytes: int = 0
     decode_seconds: float = 0.0
+    continuation: str | None = None
 
 
 class StreamApi(Protocol):

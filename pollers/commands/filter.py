@@ -48,7 +48,7 @@ class _Filter:
 )
 @click.option(
     "--source",
-    type=click.Choice([kind.name for kind in kinds()]),
+    type=click.Choice([kind.name for kind in kinds() if kind.patterns is not None]),
     help="Events are Lambda event records of this source.",
 )
 @click.option("--json", "as_json", is_flag=True, help='Print {"event": 1, "match": true}, one object a line.')
@@ -69,7 +69,7 @@ def command(
     """
     texts, view = _chosen(pattern, config, mapping)
     if source is not None:
-        view = next(kind.patterns.event_view for kind in kinds() if kind.name == source)
+        view = next(kind.patterns.event_view for kind in kinds() if kind.name == source and kind.patterns is not None)
     chosen = _compiled(texts, view)
     if explain:
         for note in _notes(texts, view):
@@ -93,10 +93,10 @@ def _chosen(pattern: str | None, config: Path | None, mapping: str | None) -> tu
     mappings = load_or_exit(config).config.event_source_mappings
     if mapping not in mappings:
         _refuse(f"{config} has no mapping {mapping}: it has {', '.join(mappings) or 'none'}")
-    filters = mappings[mapping].filter_criteria.filters
-    if not filters:
+    filters, patterns = mappings[mapping].filter_criteria.filters, kind_of(mappings[mapping]).patterns
+    if not filters or patterns is None:
         _refuse(f"the mapping {mapping} has no filters: every event matches")
-    return [filter_.pattern for filter_ in filters], kind_of(mappings[mapping]).patterns.event_view
+    return [filter_.pattern for filter_ in filters], patterns.event_view
 
 
 def _patterns_of(pattern: str) -> list[str]:

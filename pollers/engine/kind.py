@@ -129,7 +129,8 @@ class SourceKind(Generic[M]):
     services: tuple[AwsService[Any], ...]
     """The services of AWS that its pollers call."""
     polling: Polling[M]
-    patterns: Patterns[M]
+    patterns: Patterns[M] | None
+    """None: events of this kind cannot be filtered."""
     names: Names[M]
     shown: Shown[M]
     examine: Callable[[M, float, Aws], AsyncIterator[Finding]]

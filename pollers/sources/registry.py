@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from config.faults import Finding
 from pollers.engine.kind import Resources, SourceKind
-from pollers.filtering import check_filters, compile_filters
+from pollers.filtering import PatternError, check_filters, compile_filters
 from pollers.sources.dynamodb.kind import DYNAMODB
 from pollers.sources.kinesis.kind import KINESIS
 from pollers.sources.sqs.kind import SQS
@@ -15,7 +16,6 @@ from pollers.sources.sqs.kind import SQS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from config.faults import Finding
     from config.models import Mapping
     from pollers.aws.api import Aws
     from pollers.checkpoints.store import CheckpointStore
@@ -56,7 +56,10 @@ def registered(kind: AnyKind) -> Iterator[None]:
 
 def check_patterns(mapping: Mapping) -> Iterable[Finding]:
     """Every fault of the mapping's patterns, and notes on them."""
-    return check_filters(mapping.filter_criteria, kind_of(mapping).patterns.event_view.shape)
+    patterns = kind_of(mapping).patterns
+    if patterns is None:
+        return [Finding(("filter_criteria",), _no_filters(mapping))] if mapping.filter_criteria.filters else []
+    return check_filters(mapping.filter_criteria, patterns.event_view.shape)
 
 
 def compile_patterns(mapping: Mapping) -> RecordFilter | None:
@@ -64,7 +67,16 @@ def compile_patterns(mapping: Mapping) -> RecordFilter | None:
 
     Raises :class:`pollers.filtering.PatternError` for what :func:`check_patterns` calls a fault.
     """
-    return compile_filters(mapping.filter_criteria, partial(kind_of(mapping).patterns.wire_view, mapping))
+    patterns = kind_of(mapping).patterns
+    if patterns is None:
+        if mapping.filter_criteria.filters:
+            raise PatternError((), _no_filters(mapping))
+        return None
+    return compile_filters(mapping.filter_criteria, partial(patterns.wire_view, mapping))
+
+
+def _no_filters(mapping: Mapping) -> str:
+    return f"found filters, expected none: events of {kind_of(mapping).names.label(mapping)} cannot be filtered"
 
 
 def traced(mapping: Mapping) -> Traced:

@@ -35,6 +35,8 @@ QUEUE = Features(
     batching_window=True,
     tumbling_windows=False,
     retry_limits=False,
+    sharded=False,
+    filters=True,
 )
 
 

@@ -23,9 +23,8 @@ class Witness(Protocol):
 class WitnessedStore:
     """A :class:`pollers.checkpoints.store.CheckpointStore` in front of another."""
 
-    least_interval_seconds = 0.0
-
     def __init__(self, inner: CheckpointStore, witness: Witness) -> None:
+        self.least_interval_seconds = 0.0
         self._inner = inner
         self._witness = witness
 

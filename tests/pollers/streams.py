@@ -42,6 +42,8 @@ STREAM = Features(
     batching_window=True,
     tumbling_windows=True,
     retry_limits=True,
+    sharded=True,
+    filters=True,
 )
 
 
@@ -55,7 +57,9 @@ class StreamWorld:
         self.service = service
         self.on_acknowledged: Callable[[str], None] = lambda value: None
         self.failed = Queue("failed")
-        self.store = WitnessedStore(MemoryStore(), self._written)
+        self.kept = MemoryStore()
+        self.store = WitnessedStore(self.kept, self._written)
+        self.saved: list[ShardCheckpoint] = []
         self._model = model
         self._values: dict[str, str] = {}
         self._left: set[str] = set()
@@ -113,6 +117,7 @@ class StreamWorld:
 
     def _written(self, shard_id: str, checkpoint: ShardCheckpoint, *, ended: bool) -> None:
         """A checkpoint is on the disk: what it covers will not be read again."""
+        self.saved.append(checkpoint)
         for value in self._covered(shard_id, checkpoint.sequence_number, ended=ended):
             if value in self._left:
                 self._left.discard(value)
@@ -185,20 +190,29 @@ class TableStream(KinesisStream):
 
 
 class Feed(StreamWorld):
-    """The kind of stream that this suite makes up: resume tokens, one shard without an end, an envelope of its own."""
+    """The kind of stream that this suite makes up: resume tokens, one shard without an end, an envelope of its own.
+
+    Behind every change there is one of no concern to the mapping.
+    """
 
     name: ClassVar[str] = "feed"
     kind: ClassVar[str] = "feed"
-    features: ClassVar[Features] = replace(STREAM, resharding=False, apart=None)
+    features: ClassVar[Features] = replace(
+        STREAM, resharding=False, apart=None, tumbling_windows=False, sharded=False, filters=False
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, model: type[StreamMapping] = FeedMapping) -> None:
         self.feed = MemoryFeed(VirtualClock().time)
-        super().__init__(self.feed, FeedMapping)
+        super().__init__(self.feed, model)
+
+    def put(self, value: str, key: str = "k") -> None:
+        """See ``World.put``."""
+        super().put(value, key)
+        self.feed.put_elsewhere()
 
     def filter_criteria(self) -> dict[str, Any]:
-        """See ``World.filter_criteria``."""
-        pattern = {"event": {"fullDocument": {"value": [{"prefix": '{"want":"yes"'}]}}}
-        return {"filters": [{"pattern": json.dumps(pattern)}]}
+        """See ``World.filter_criteria``: there are none."""
+        raise NotImplementedError("a feed has no filters")
 
     def given(self, event: dict[str, Any]) -> list[Given]:
         """See ``World.given``."""
@@ -209,7 +223,7 @@ class Feed(StreamWorld):
     def _covered(self, shard_id: str, position: str | None, *, ended: bool) -> Iterable[str]:
         assert not ended, "a feed has no end"
         done = 0 if position is None else self.feed.upto(position)
-        return [change.value for change in self.feed.changes[:done]]
+        return [change.value for change in self.feed.changes[:done] if change.shown]
 
 
 def _id(record: dict[str, Any]) -> str:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 from structlog.testing import capture_logs
 
+from config.models import ShardedStreamMapping
 from pollers.telemetry.facts import DiscardCondition, Discarded
 from tests.pollers.function import fails_on
 from tests.pollers.streams import Feed
 from tests.pollers.trial import Trial
 from tests.pollers.worlds import STEP_LIMIT
 from tests.worlds import virtual_time
+
+
+class ShardedFeedMapping(ShardedStreamMapping):
+    """A feed whose mappings may ask for several batches at a time."""
+
+    kind: ClassVar[str] = "feed"
 
 
 def test_a_token_that_has_left_the_retention_is_a_gap_that_is_reported() -> None:
@@ -41,7 +50,8 @@ def test_crashes_repeat_no_more_than_what_was_read_ahead_whatever_the_factor(fac
     """Without an order a shard has one lane: nothing is done above the checkpoint, and every key keeps its order."""
 
     async def main() -> None:
-        trial = Trial(Feed(), fails_on("3", times=2), batch_size=2, parallelization_factor=factor)
+        world = Feed(ShardedFeedMapping)
+        trial = Trial(world, fails_on("3", times=2), batch_size=2, parallelization_factor=factor)
         for number in range(12):
             trial.put(str(number), key=f"key {number % 5}")
         for step in range(5, 95, 15):

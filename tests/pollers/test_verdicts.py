@@ -138,7 +138,7 @@ async def test_without_reporting_the_response_is_not_looked_at(world: World) -> 
     assert sorted(trial.accepted) == BATCH
 
 
-@each_world()
+@each_world(lambda features: features.filters)
 async def test_what_no_filter_matches_is_done_without_an_invocation(world: World) -> None:
     """And counted; the rest is invoked as ever."""
     trial = Trial(world, filter_criteria=world.filter_criteria())
@@ -150,7 +150,7 @@ async def test_what_no_filter_matches_is_done_without_an_invocation(world: World
     assert sum(len(fact.ids) for fact in trial.of(Filtered)) == trial.ledger.filtered == 8
 
 
-@each_world()
+@each_world(lambda features: features.filters)
 async def test_a_source_of_which_nothing_matches_is_caught_up_without_an_invocation(world: World) -> None:
     """Filtering alone moves it on."""
     trial = Trial(world, filter_criteria=world.filter_criteria())
@@ -186,7 +186,20 @@ async def test_an_event_that_no_invocation_can_carry_blocks_nothing_but_its_own_
 
 @each_world(lambda features: features.retry_limits)
 async def test_a_batch_whose_retries_are_used_up_is_given_up_on_with_a_failure_record(world: World) -> None:
-    """Split in two until the bad one is alone; all others are accepted."""
+    """Whole; what follows goes on."""
+    trial = Trial(world, fails_on("event 2"), batch_size=3, maximum_retry_attempts=1)
+    trial.put(*BATCH)
+    async with trial.running():
+        await virtual_time.eventually(lambda: not world.left())
+    assert trial.witness.given_up == set(BATCH) - set(trial.accepted)
+    assert "event 2" in trial.witness.given_up
+    records = world.failure_records()  # type: ignore[attr-defined] # of worlds that have the feature
+    assert [record["requestContext"]["condition"] for record in records] == ["RetryAttemptsExhausted"]
+
+
+@each_world(lambda features: features.sharded)
+async def test_a_failed_batch_is_split_until_the_bad_event_is_alone(world: World) -> None:
+    """All others are accepted."""
     trial = Trial(
         world, fails_on("event 2"), batch_size=5, maximum_retry_attempts=1, bisect_batch_on_function_error=True
     )

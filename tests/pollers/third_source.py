@@ -1,12 +1,14 @@
 """A third kind of stream, made up for this suite: what whoever adds a kind of source must write, and that it is enough.
 
-Its positions are resume tokens without an order, its one shard never ends, and its events have another envelope than
-``{"Records": [...]}``. Neither the stream engine nor the supervisor was told of any of it.
+Its positions are resume tokens without an order, its one shard never ends, its events have another envelope than
+``{"Records": [...]}``, and its mappings take neither filters nor what streams of many shards take. It names the end of the feed
+itself, says how far was read without a record, has iterators that do not outlast a failure, may stop where changes are lost, and is
+closed. Neither the stream engine nor the supervisor was told that it exists.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 import orjson
 
@@ -15,9 +17,8 @@ from pollers.aws.api import AwsService
 from pollers.aws.findings import Finding, Level
 from pollers.destinations.record import BatchInfoForm, whole_seconds
 from pollers.engine.batching import Envelope
-from pollers.engine.kind import Names, Patterns
-from pollers.filtering.views import RecordShape, View, own_member
-from pollers.sources.streams.kind import stream_kind
+from pollers.engine.kind import Names
+from pollers.sources.streams.kind import stream_kind, stream_settings
 from pollers.sources.streams.pacing import Pace
 from pollers.telemetry.payloads import json_member
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from pollers.aws.api import Aws, Connection, Page, ShardListing, StartAt, StreamDescription, Wire
+    from pollers.aws.errors import AwsError
     from pollers.clocks.service import ServiceClock
     from pollers.events.encoding import PageEncoder
     from tests.worlds.memory_feed import MemoryFeed
@@ -57,11 +59,13 @@ class FeedSource:
     pace = Pace(idle_seconds=1.0, behind_seconds=0.1, page_records=1_000)
     positions = Tokens()
     fan_out = False
+    iterators_last = False
     starts_at_timestamps = False
 
     def __init__(self, arn: str, feed: MemoryFeed) -> None:
         self.arn = arn
         self._feed = feed
+        feed.sources += 1
         source = b'{"eventSourceArn":%b,"eventSource":"aws:feed","events":[' % orjson.dumps(arn)
         self.envelope = Envelope(source, b"]}")
 
@@ -85,6 +89,15 @@ class FeedSource:
     async def records(self, iterator: str, limit: int) -> Page:
         """See ``StreamSource.records``."""
         return await self._feed.records(iterator, limit)
+
+    async def tip(self, shard_id: str) -> StartAt:
+        """See ``StreamSource.tip``."""
+        return await self._feed.tip()
+
+    async def history_lost(self, position: str | None, error: AwsError) -> str | None:
+        """See ``StreamSource.history_lost``."""
+        await self._feed.faults.before("history_lost")
+        return f"changes after {position} are lost: {error}" if self._feed.stops_at_gaps else None
 
     def subscribe(self, shard_id: str, start: StartAt) -> NoReturn:
         """Feeds push nothing."""
@@ -110,13 +123,17 @@ class FeedSource:
         """See ``StreamSource.keys``."""
         return [orjson.dumps(record["documentKey"]) for record in records]
 
+    async def aclose(self) -> None:
+        """See ``StreamSource.aclose``."""
+        self._feed.sources -= 1
+        await self._feed.faults.before("aclose")
+
 
 def _client(connection: Connection) -> MemoryFeed:
     raise NotImplementedError("there is no such service")
 
 
 FEEDS: AwsService[MemoryFeed] = AwsService("feeds", "feeds", (), _client)
-SHAPE = RecordShape("event", frozenset({"event"}), unseen={}, array="events", text_is_tested=False)
 
 
 async def make_source(mapping: FeedMapping, aws: Aws) -> FeedSource:
@@ -130,17 +147,13 @@ async def examine(mapping: FeedMapping, aws: Aws) -> AsyncIterator[Finding]:
     yield Finding(mapping.name, Level.OK, "the feed is there")
 
 
-def wire_view(mapping: FeedMapping, paths: Any) -> View:  # noqa: ANN401 - whatever the patterns look at
-    """What patterns see of a change as it comes."""
-    return View(SHAPE, {"event": lambda record: record}, None)
-
-
 FEED = stream_kind(
     FeedMapping,
     services=(FEEDS,),
     make_source=make_source,
     examine=examine,
-    patterns=Patterns(wire_view=wire_view, event_view=View(SHAPE, {"event": own_member("event")}, None)),
+    settings=stream_settings,
+    patterns=None,
     names=Names(
         source=lambda mapping: mapping.arn.resource,
         trace_system="feed",

@@ -61,7 +61,10 @@ class Features:
     batching_window: bool
     tumbling_windows: bool
     retry_limits: bool
-    """Whether the mapping may limit retries and split failed batches; what is given up on goes to an on-failure destination."""
+    """Whether the mapping may limit retries; what is given up on goes to an on-failure destination."""
+    sharded: bool
+    """Whether the mapping takes what streams of many shards take: several batches of a shard at a time, and split ones."""
+    filters: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ class World(Protocol):
         """A mapping of the source, named "trial", to the function "trial"."""
 
     def filter_criteria(self) -> dict[str, Any]:
-        """What keeps :func:`wanted` values and rejects :func:`unwanted` ones."""
+        """What keeps :func:`wanted` values and rejects :func:`unwanted` ones, where there are filters."""
 
     async def make_poller(self, mapping: Mapping, surroundings: Surroundings) -> Poller:
         """A poller as the registry makes it."""

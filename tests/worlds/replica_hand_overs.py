@@ -11,7 +11,7 @@ from tests.worlds.replica_faults import CALM
 from tests.worlds.replica_simulation import ReplicaSimulation
 
 if TYPE_CHECKING:
-    from config.models import StreamMapping
+    from config.models import ShardedStreamMapping
     from tests.worlds.replica import Replica
     from tests.worlds.replica_watch import Gap
 
@@ -45,7 +45,7 @@ class HandOvers(ReplicaSimulation):
         self.set_rates(CALM)
         self._most_shards = len(self.stream.open_shards())
 
-    def _mapping(self, kind: str) -> StreamMapping:
+    def _mapping(self, kind: str) -> ShardedStreamMapping:
         mapping = super()._mapping(kind)
         plain = {
             "parallelization_factor": 1,

@@ -10,7 +10,7 @@ from unittest import mock
 
 import anyio
 
-from config.models import DynamoDBMapping, KinesisMapping, StreamMapping
+from config.models import DynamoDBMapping, KinesisMapping, ShardedStreamMapping
 from pollers.leases import looking
 from tests.worlds import virtual_time
 from tests.worlds.lease_table import MemoryLeaseTable
@@ -75,7 +75,7 @@ class ReplicaSimulation:
         self._openings = count()
         self._names = count(1)
 
-    def _mapping(self, kind: str) -> StreamMapping:
+    def _mapping(self, kind: str) -> ShardedStreamMapping:
         chance = self.random
         settings: dict[str, Any] = {
             "name": "simulated",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 
-from config.models import DynamoDBMapping, KinesisMapping, StreamMapping
+from config.models import DynamoDBMapping, KinesisMapping, ShardedStreamMapping
 from pollers.engine.permits import Permits
 from pollers.engine.poller import Surroundings
 from pollers.engine.stop import Stop
@@ -73,7 +73,7 @@ class Simulation:
         self.store = WatchedStore(self.watch, rate, self.disk)
         self.written = anyio.Event()
 
-    def _mapping(self, kind: str) -> StreamMapping:
+    def _mapping(self, kind: str) -> ShardedStreamMapping:
         chance = self.random
         window = chance.choice((0, 0, 0, 10))
         settings: dict[str, Any] = {

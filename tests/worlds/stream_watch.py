@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import random
     from types import TracebackType
 
-    from config.models import StreamMapping
+    from config.models import ShardedStreamMapping
     from pollers.aws.api import Wire
     from pollers.checkpoints.store import ShardCheckpoint
     from pollers.destinations import FailureRecord
@@ -54,7 +54,7 @@ class Watch:
     """One simulated mapping's truth. ``calm``: no more faults. ``repaired``: poisonous records have become harmless."""
 
     stream: MemoryStream
-    mapping: StreamMapping
+    mapping: ShardedStreamMapping
     random: random.Random
     calm: bool = False
     repaired: bool = False

@@ -8,7 +8,7 @@ from config.models import DynamoDBMapping
 from pollers.aws import services
 from pollers.engine.kind import Names, Patterns
 from pollers.sources.dynamodb import filtering
-from pollers.sources.streams.kind import stream_kind
+from pollers.sources.streams.kind import sharded_settings, stream_kind
 from pollers.telemetry.payloads import json_member
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ DYNAMODB = stream_kind(
     DynamoDBMapping,
     services=(services.DYNAMODB_STREAMS,),
     make_source=make_source,
+    settings=sharded_settings,
     patterns=Patterns(wire_view=filtering.wire_view, event_view=filtering.EVENT_VIEW),
     names=Names(
         source=lambda mapping: mapping.arn.resource.removeprefix("table/"),

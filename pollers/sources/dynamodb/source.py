@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pollers.aws.api import Page, ShardListing, StartAt, StreamApi, StreamDescription, Wire
+    from pollers.aws.errors import AwsError
     from pollers.clocks.service import ServiceClock
     from pollers.events.encoding import PageEncoder
 
@@ -36,6 +37,7 @@ class DynamoDBSource:
     pace = PACE
     positions = SEQUENCE_NUMBERS
     envelope = RECORDS
+    iterators_last = True
     fan_out = False
     # The API's AT_TIMESTAMP is too new to rely on, and mappings do not offer it (docs/lambda 4.2).
     starts_at_timestamps = False
@@ -69,6 +71,12 @@ class DynamoDBSource:
             return await self._slicing.sliced_records(self.arn, iterator, limit)
         return await self._api.records(self.arn, iterator, limit)
 
+    async def tip(self, shard_id: str) -> None:
+        """See ``StreamSource.tip``: the service names no position at the end of a shard."""
+
+    async def history_lost(self, position: str | None, error: AwsError) -> None:
+        """See ``StreamSource.history_lost``: reading goes on at the oldest record (docs/design, decision 4)."""
+
     def subscribe(self, shard_id: str, start: StartAt) -> NoReturn:
         """DynamoDB streams cannot be subscribed to."""
         raise NotImplementedError("DynamoDB Streams has no enhanced fan-out")
@@ -93,6 +101,9 @@ class DynamoDBSource:
     def keys(self, records: Sequence[Wire]) -> list[bytes]:
         """The items' keys (partition and sort key), whatever order the service names their attributes in."""
         return [_key(record["dynamodb"]) for record in records]
+
+    async def aclose(self) -> None:
+        """See ``StreamSource.aclose``: the client is everybody's."""
 
 
 def _key(change: Wire) -> bytes:

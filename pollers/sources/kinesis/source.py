@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from pollers.aws.api import FanOutApi, Page, Pushed, ShardListing, StartAt, StreamDescription, Wire
+    from pollers.aws.errors import AwsError
     from pollers.clocks.service import ServiceClock
     from pollers.events.encoding import PageEncoder
 
@@ -43,6 +44,7 @@ class KinesisSource:
     pace = PACE
     positions = SEQUENCE_NUMBERS
     envelope = RECORDS
+    iterators_last = True
     starts_at_timestamps = True
 
     def __init__(self, arn: str, api: FanOutApi, *, records_needed: bool = True) -> None:
@@ -75,6 +77,12 @@ class KinesisSource:
         if self._slicing is not None:
             return await self._slicing.sliced_records(self.stream_arn, iterator, limit)
         return await self._api.records(self.stream_arn, iterator, limit)
+
+    async def tip(self, shard_id: str) -> None:
+        """See ``StreamSource.tip``: the service names no position at the end of a shard."""
+
+    async def history_lost(self, position: str | None, error: AwsError) -> None:
+        """See ``StreamSource.history_lost``: reading goes on at the oldest record (docs/design, decision 4)."""
 
     def subscribe(self, shard_id: str, start: StartAt) -> AbstractAsyncContextManager[AsyncIterator[Pushed]]:
         """See ``StreamSource.subscribe``."""
@@ -121,3 +129,6 @@ class KinesisSource:
         except (KeyError, AttributeError, UnicodeEncodeError):
             keys = [record.get("PartitionKey") or record["SequenceNumber"] for record in records]
             return [key.encode("utf-8", "surrogatepass") for key in keys]
+
+    async def aclose(self) -> None:
+        """See ``StreamSource.aclose``: the client is everybody's."""

@@ -49,15 +49,15 @@ class StreamContext:
         One where a state is carried along (see :mod:`pollers.sources.streams.windows`), and where positions have no order
         (see :mod:`pollers.sources.streams.done_ahead`).
         """
-        if self.mapping.tumbling_window_in_seconds or not self.source.positions.ordered:
+        if self.mapping.window_length_seconds or not self.source.positions.ordered:
             return 1
-        return self.mapping.parallelization_factor
+        return self.mapping.lanes
 
     @property
     def limits(self) -> Limits:
         """What ends a batch."""
-        seconds = float(self.mapping.maximum_batching_window_in_seconds)
-        return Limits(self.mapping.batch_size, seconds, envelope=self.source.envelope)
+        mapping = self.mapping
+        return Limits(mapping.batch_size, mapping.batching_window_seconds, envelope=self.source.envelope)
 
     @property
     def rules(self) -> Rules:
@@ -67,6 +67,6 @@ class StreamContext:
         return Rules(
             maximum_retry_attempts=None if attempts < 0 else attempts,
             maximum_record_age_seconds=None if age < 0 else float(age),
-            bisect=mapping.bisect_batch_on_function_error,
+            bisect=mapping.bisects,
             retention_seconds=self.stream.description.retention_seconds,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from config.models import StreamMapping
+from config.models import ShardedStreamMapping, StreamMapping
 from pollers.engine.kind import Backlog, Polling, Reported, Shown, SourceKind
 
 if TYPE_CHECKING:
@@ -26,19 +26,27 @@ def stream_kind(
     *,
     services: tuple[AwsService[Any], ...],
     make_source: Callable[[S, Aws], Awaitable[StreamSource]],
-    patterns: Patterns[S],
+    settings: Callable[[S], dict[str, Any]],
+    patterns: Patterns[S] | None,
     names: Names[S],
     first_payload: PayloadStart,
     examine: Callable[[S, Aws], AsyncIterator[Finding]],
 ) -> SourceKind[S]:
     """A kind whose mappings are of ``model`` and whose streams ``make_source`` gives to the stream engine.
 
-    ``examine`` asks AWS about a mapping's stream; its on-failure destination is asked about here.
+    ``settings`` is as in ``Reported``. ``examine`` asks AWS about a mapping's stream; its on-failure destination is asked about
+    here.
     """
 
     async def make_poller(mapping: S, resources: Resources) -> Poller:
+        from pollers.sources.streams.closing import close_source
+
         source = await make_source(mapping, resources.aws)
-        return await _make_poller(mapping, source, resources)
+        try:
+            return await _make_poller(mapping, source, resources)
+        except BaseException:  # also a stop: no poller will ever close it
+            await close_source(source)
+            raise
 
     async def examine_all(mapping: S, _timeout_seconds: float, aws: Aws) -> AsyncIterator[Finding]:
         async for finding in examine(mapping, aws):
@@ -56,24 +64,31 @@ def stream_kind(
             backlog=Backlog.ITERATOR_AGE,
             depth=None,
             first_payload=first_payload,
-            reported=Reported(settings=reported, reason="User action", has_result=True, missing=missing),
+            reported=Reported(settings=settings, reason="User action", has_result=True, missing=missing),
         ),
         examine=examine_all,
     )
 
 
-def reported(mapping: StreamMapping) -> dict[str, Any]:
-    """See ``Reported.settings``."""
+def sharded_settings(mapping: ShardedStreamMapping) -> dict[str, Any]:
+    """See ``Reported.settings``: those of kinds that have many shards."""
+    return {
+        **stream_settings(mapping),
+        "ParallelizationFactor": mapping.parallelization_factor,
+        "TumblingWindowInSeconds": mapping.tumbling_window_in_seconds,
+        "BisectBatchOnFunctionError": mapping.bisect_batch_on_function_error,
+    }
+
+
+def stream_settings(mapping: StreamMapping) -> dict[str, Any]:
+    """See ``Reported.settings``: those of every kind of stream."""
     settings: dict[str, Any] = {
         "StartingPosition": mapping.starting_position,
         "BatchSize": mapping.batch_size,
         "MaximumBatchingWindowInSeconds": mapping.maximum_batching_window_in_seconds,
         "FunctionResponseTypes": mapping.function_response_types,
-        "ParallelizationFactor": mapping.parallelization_factor,
-        "TumblingWindowInSeconds": mapping.tumbling_window_in_seconds,
         "MaximumRecordAgeInSeconds": mapping.maximum_record_age_in_seconds,
         "MaximumRetryAttempts": mapping.maximum_retry_attempts,
-        "BisectBatchOnFunctionError": mapping.bisect_batch_on_function_error,
         "DestinationConfig": {"OnFailure": {"Destination": mapping.on_failure} if mapping.on_failure else {}},
     }
     if mapping.starting_position_timestamp is not None:

@@ -154,10 +154,13 @@ async def _pin(start: StartAt, checkpoints: MappingCheckpoints, patience: Patien
     shards = await patience.ask(patience.source.shards)
     if shards is None:
         return None
+    named = await _named_tips(shards, patience) if start.kind == "LATEST" else {}
+    if named is None:
+        return None
     tips = {}
     if start.kind == "LATEST" and not patience.source.starts_at_timestamps:
-        tips = await _tips(shards, patience)
-    pinned = await checkpoints.pin(first_checkpoints(shards, start, _service_time(patience)))
+        tips = await _tips([shard for shard in shards if shard.shard_id not in named], patience)
+    pinned = await checkpoints.pin(first_checkpoints(shards, start, _service_time(patience), named))
     # Where another replica was first, reading begins at its pin, and what has come since is behind our iterator.
     return {shard_id: tip for shard_id, tip in tips.items() if shard_id in pinned}
 
@@ -174,6 +177,27 @@ def _service_time(patience: Patience) -> float:
             ahead_seconds=round(own - known),
         )
     return known
+
+
+async def _named_tips(shards: list[ShardListing], patience: Patience) -> dict[str, StartAt] | None:
+    """The ends of the shards that the source can name; None when stopped before.
+
+    Each is asked for until the source has answered: without an answer nobody knows what came before the start.
+    """
+    named = {}
+    for shard in shards:
+        if shard.ended_at is not None:
+            continue
+
+        async def ask(shard_id: str = shard.shard_id) -> tuple[StartAt | None]:
+            return (await patience.source.tip(shard_id),)
+
+        answer = await patience.ask(ask)
+        if answer is None:
+            return None
+        if answer[0] is not None:
+            named[shard.shard_id] = answer[0]
+    return named
 
 
 async def _tips(shards: list[ShardListing], patience: Patience) -> dict[str, str]:

@@ -47,6 +47,11 @@ class Place:
         self._stopped_in = None
 
     @property
+    def position(self) -> str | None:
+        """What follows this has not been read: the last position that was, or the one that reading began behind."""
+        return self._begin.sequence_number if self.upto is None else self.upto
+
+    @property
     def anchored(self) -> bool:
         """Whether the last record read is known and can be read again: it must come before an end is believed."""
         return self.last is not None and self.last == self.upto and self.gap_after is None
@@ -70,9 +75,9 @@ class Place:
         if self.unlooked:
             self.looked()  # perhaps no more than the record itself has gone: what follows it is asked for next
             return True
-        if self.gap_after is not None or self.upto is None:
+        if self.gap_after is not None or self.position is None:
             return False
-        self.gap_after = self.upto
+        self.gap_after = self.position
         return True
 
     def repeats_last(self, records: list[Wire]) -> bool:

@@ -9,6 +9,7 @@ import anyio
 from pollers.aws.errors import AwsError
 from pollers.engine.failures import CollectedFailures
 from pollers.sources.streams.checkpointing import CheckpointWriter
+from pollers.sources.streams.closing import close_source
 from pollers.sources.streams.context import StreamContext
 from pollers.sources.streams.current_stream import CurrentStream
 from pollers.sources.streams.discarding import Discarder
@@ -83,10 +84,13 @@ class StreamPoller:
 
     async def run(self) -> None:
         """See ``Poller.run``."""
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._watch_stop)
-            await self._guarded(lambda: self._poll(tasks))
-            tasks.cancel_scope.cancel()
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._watch_stop)
+                await self._guarded(lambda: self._poll(tasks))
+                tasks.cancel_scope.cancel()
+        finally:
+            await close_source(self._source)
         self._failures.raise_found()
 
     async def _poll(self, tasks: TaskGroup) -> None:
@@ -123,7 +127,7 @@ class StreamPoller:
 
     def _context(self, stream: CurrentStream, reports: TaskReports, opened: OpenStream) -> StreamContext:
         mapping, surroundings = self._mapping, self._surroundings
-        full_batches = 2 * mapping.batch_size * mapping.parallelization_factor
+        full_batches = 2 * mapping.batch_size * mapping.lanes
         return StreamContext(
             mapping=mapping,
             stream=stream,

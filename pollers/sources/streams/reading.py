@@ -2,7 +2,8 @@
 
 Closed, trimmed and expired are three cases (docs/design, decision 4): a shard without a next iterator has ended once that is
 borne out (see :mod:`pollers.sources.streams.ending`); a position that has left the retention is a gap, which is reported, and
-reading goes on at the trim horizon; an iterator that is too old is made anew after the last record read.
+reading goes on at the trim horizon, unless the source says that the mapping must stop; an iterator that is too old is made anew
+after the last record read.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ log = structlog.stdlib.get_logger(__name__)
 
 TRIES_WITH_ONE_ITERATOR = 3
 """Failed calls after which an iterator is not trusted any more."""
+HELD_SECONDS = 1.0
+"""How often a reader that cannot go on looks whether what it has read is done."""
 FUTURE_SECONDS = 3_600.0
 """How far the service's clock may be behind what we know of it."""
 
@@ -61,6 +64,10 @@ class ReadShard(Protocol):
     context: StreamContext
     stop: Stop
     room: Room
+
+    @property
+    def held(self) -> int:
+        """Records received and not yet accounted for."""
 
     async def take(self, records: list[Wire]) -> int:
         """Queue records that follow those taken before; returns what holding them costs, in bytes."""
@@ -138,6 +145,8 @@ class Reader:
         self._page_limit.came(len(page.records), size_bytes, page.decode_seconds)
         self._next_at = began + self.polling.came(len(page.records), page.size_bytes, page.behind_seconds)
         progressed = self.place.upto != before
+        if page.continuation is not None:
+            self.continued(page.continuation)
         if page.next_iterator is None:
             await self.end.end_claimed(page.children, page.behind_seconds, progressed=progressed)
             return
@@ -258,7 +267,8 @@ class Reader:
     async def back_off(self, error: AwsError, seconds: float | None = None) -> None:
         """Report what went wrong and wait."""
         self._tries += 1
-        if self._tries >= TRIES_WITH_ONE_ITERATOR or isinstance(error, Refused | IteratorExpired):
+        trusted = self.context.source.iterators_last and self._tries < TRIES_WITH_ONE_ITERATOR
+        if not trusted or isinstance(error, Refused | IteratorExpired):
             self.drop_iterator()
         wait = max(self.polling.failed(), seconds or 0.0)
         throttled = isinstance(error, Throttled)
@@ -266,14 +276,37 @@ class Reader:
         self._report(State.BACKING_OFF, str(error), wait)
         await self.stop.sleep(wait)
 
-    async def _trimmed(self, error: AwsError) -> None:
+    async def _trimmed(self, error: Trimmed) -> None:
         self.drop_iterator()
+        if self.place.gap_after is None and not await self._may_read_on(error):
+            return
         # Where the end was claimed before, the gap behind the last record read is no loss if the end turns out to be true.
         self._gap_above_end = self.end.under_way
         if self.place.unlooked:
             self._report_gone()
         if not self.place.trimmed():
             await self.back_off(error)
+
+    async def _may_read_on(self, error: Trimmed) -> bool:
+        """Whether the source lets reading go on behind a gap; not yet if it cannot be asked now. Raises SourceUnusable."""
+        try:
+            with self.stop.waiting() as scope:
+                reason = await self.context.source.history_lost(self.place.position, error)
+        except AwsError as other:
+            await self.back_off(other)
+            return False
+        if scope.cancelled_caught:
+            return False
+        if reason is None:
+            return True
+        log.error("reading cannot go on", mapping=self.context.mapping.name, shard=self.shard_id, reason=reason)
+        # What was read before is nowhere else any more, for the next start cannot read it again: it is brought to its end first.
+        while self._shard.held and not self.stop.requested:
+            self._report(State.BACKING_OFF, reason)
+            await self.stop.sleep(HELD_SECONDS)
+        if self.stop.requested:
+            return False
+        raise SourceUnusable(reason) from error
 
     async def _missing(self, error: AwsError) -> None:
         """The service does not know the shard. Unless the stream has gone as well, its retention has run out."""

@@ -84,7 +84,7 @@ class Shard:
         return self.life.shard_id
 
     def _windows(self) -> Windows | None:
-        length, source = self.context.mapping.tumbling_window_in_seconds, self.context.source
+        length, source = self.context.mapping.window_length_seconds, self.context.source
         if not length:
             return None
         return Windows(length, self.shard_id, source.arn, self.kept.window, self.context.window_state_bytes)

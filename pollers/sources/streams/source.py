@@ -1,4 +1,4 @@
-"""The seam between the stream engine and a stream source: all that Kinesis and DynamoDB Streams do differently."""
+"""The seam between the stream engine and a stream source: all that kinds of streams do differently."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from pollers.aws.api import Page, Pushed, ShardListing, StartAt, StreamDescription, Wire
+    from pollers.aws.errors import AwsError
     from pollers.clocks.service import ServiceClock
     from pollers.destinations import BatchInfoForm
     from pollers.engine.batching import Envelope
@@ -55,6 +56,10 @@ class StreamSource(Protocol):
     def service_clock(self) -> ServiceClock:
         """What time it is for the service, by its own replies."""
 
+    @property
+    def iterators_last(self) -> bool:
+        """Whether an iterator can be used again after a call with it has failed. If not, it is made anew at the first failure."""
+
     async def describe(self) -> StreamDescription:
         """The stream's identity and status."""
 
@@ -66,6 +71,21 @@ class StreamSource(Protocol):
 
     async def records(self, iterator: str, limit: int) -> Page:
         """The next records."""
+
+    async def tip(self, shard_id: str) -> StartAt | None:
+        """The position at which the shard ends now, where the source can name one; None: LATEST is kept as a time.
+
+        Called at a mapping's first start at LATEST, before anything is read. What comes behind the position is read, also after a
+        restart. The kind is AFTER_SEQUENCE_NUMBER.
+        """
+
+    async def history_lost(self, position: str | None, error: AwsError) -> str | None:
+        """What is done when what follows ``position`` has left the stream unread. None: reading goes on with what is left.
+
+        ``position`` is the last one that was read, None where nothing was; ``error`` says that it is gone
+        (:class:`pollers.aws.errors.Trimmed`). A gap that is read over is reported. A text says why it may not be: the mapping
+        then stops with it, and at each later start as well, until its checkpoints are reset.
+        """
 
     def subscribe(self, shard_id: str, start: StartAt) -> AbstractAsyncContextManager[AsyncIterator[Pushed]]:
         """Have records pushed, where ``fan_out``."""
@@ -84,3 +104,6 @@ class StreamSource(Protocol):
 
     def keys(self, records: Sequence[Wire]) -> list[bytes]:
         """What decides a record's lane: records of equal keys stay in order."""
+
+    async def aclose(self) -> None:
+        """Give up what belongs to this source alone. The last call, once, when its poller has ended, however it did."""

@@ -103,6 +103,9 @@ def test_data_is_decoded_only_if_needed_and_then_once() -> None:
 
 def test_event_records_are_matched_as_functions_get_them() -> None:
     """The same patterns hold on Lambda event records."""
+    assert SQS.patterns is not None
+    assert KINESIS.patterns is not None
+    assert DYNAMODB.patterns is not None
     record = {"messageId": "1", "body": '{"type": "created"}', "attributes": {}, "eventSource": "aws:sqs"}
     assert compile_for_view(SQS.patterns.event_view, [json.dumps(JSON_PATTERN)]).matches(record)
     inner = {"partitionKey": "1", "data": "eyJ0eXBlIjogImNyZWF0ZWQifQ==", "sequenceNumber": "7"}

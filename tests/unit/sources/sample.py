@@ -27,7 +27,8 @@ class Sample(Generic[M]):
     """``wire`` as the service sends it and ``event`` as the function gets it are one record, which ``pattern`` matches.
 
     ``settings`` are the least that a mapping must say besides its source ``arn``. ``services`` makes, by their names, the
-    services in memory that have the source. ``payload`` is what a person is shown of the record.
+    services in memory that have the source. ``payload`` is what a person is shown of the record. ``pattern`` None: the kind has no
+    filters.
     """
 
     kind: SourceKind[M]
@@ -37,7 +38,7 @@ class Sample(Generic[M]):
     wire: Wire
     event: bytes
     payload: bytes
-    pattern: Mapping[str, object]
+    pattern: Mapping[str, object] | None
 
     def mapping(self, **settings: object) -> M:
         """A mapping of the source."""

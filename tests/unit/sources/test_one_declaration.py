@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from config.models import StreamMapping
+from config.models import ShardedStreamMapping, StreamMapping
 from config.sources import registry as config_registry
 from pollers.sources.registry import kinds
 
@@ -24,7 +24,7 @@ NO_KIND = {
     "config/text/targets.py": "a queue that is written to is no source",
     "pollers/samples/streams.py": "samples have the names of services; that every kind has one is tested",
 }
-MODELS = {StreamMapping.__name__, *(kind.model.__name__ for kind in kinds())}
+MODELS = {StreamMapping.__name__, ShardedStreamMapping.__name__, *(kind.model.__name__ for kind in kinds())}
 NAMES = {
     *(kind.name for kind in kinds()),
     *(service for kind in config_registry.KINDS for service in kind.services),

@@ -19,6 +19,7 @@ from pollers.checkpoints import MemoryStore
 from pollers.engine.kind import Backlog, Names, Patterns, Polling, Shown, SourceKind
 from pollers.engine.permits import Permits
 from pollers.engine.poller import Surroundings
+from pollers.filtering.errors import PatternError
 from pollers.filtering.fields import NOTHING
 from pollers.filtering.records import compile_for_view
 from pollers.sources.registry import (
@@ -49,6 +50,9 @@ KINDS = pytest.mark.parametrize("sample", [pytest.param(sample_of(kind), id=kind
 GROUPS = (SourceKind, Polling, Patterns, Names, Shown)
 STREAM_SAMPLES = [sample_of(kind) for kind in kinds() if stream_source_of(kind) is not None]
 STREAMS = pytest.mark.parametrize("sample", [pytest.param(sample, id=sample.kind.name) for sample in STREAM_SAMPLES])
+FILTERED = pytest.mark.parametrize(
+    "sample", [pytest.param(sample_of(kind), id=kind.name) for kind in kinds() if kind.patterns is not None]
+)
 CARDS = Path(__file__).parents[3] / "pollers/server/assets/cards.js"
 
 
@@ -57,6 +61,12 @@ def surroundings(sample: Sample[Any]) -> Surroundings:
     claim = Permits(1).claim()
     function = cast("Function", None)
     return Surroundings(function, claim, Facts("sample"), sample.kind.shown.first_payload, random=random.Random(1))
+
+
+def patterns_of(sample: Sample[Any]) -> Patterns[Any]:
+    """What patterns see of the kind's records."""
+    assert sample.kind.patterns is not None
+    return sample.kind.patterns
 
 
 def source_of(sample: Sample[Any]) -> StreamSource:
@@ -208,7 +218,7 @@ def test_a_payload_is_shown_without_what_is_around_it(sample: Sample[Any]) -> No
     assert sample.kind.shown.first_payload(b"x" * 1_000) == b"x" * LIMIT_BYTES
 
 
-@KINDS
+@FILTERED
 def test_patterns_see_the_same_of_both_forms_of_a_record(sample: Sample[Any]) -> None:
     """``headrace filter`` on event records says what a mapping's filter does with wire records."""
     pattern = json.dumps(sample.pattern)
@@ -218,23 +228,40 @@ def test_patterns_see_the_same_of_both_forms_of_a_record(sample: Sample[Any]) ->
     assert record_filter is not None
     assert record_filter.matches(sample.wire)
     event = json.loads(sample.event)
-    assert compile_for_view(sample.kind.patterns.event_view, [pattern]).matches(event)
+    assert compile_for_view(patterns_of(sample).event_view, [pattern]).matches(event)
 
 
-@KINDS
+@FILTERED
 def test_members_of_the_views_are_those_of_the_event_record(sample: Sample[Any]) -> None:
     """One by one: made from what the service sent, each is what the function gets."""
-    shape, event = sample.kind.patterns.event_view.shape, json.loads(sample.event)
+    shape, event = patterns_of(sample).event_view.shape, json.loads(sample.event)
     seen = shape.members - set(shape.unseen)
-    view = sample.kind.patterns.wire_view(
+    view = patterns_of(sample).wire_view(
         sample.mapping(), [f"{shape.data}.{name}" for name in _inside(event.get(shape.data))]
     )
     assert view.shape is shape
     assert set(view.members) | {shape.data} == seen
     for name in set(view.members):
-        assert view.members[name](sample.wire) == sample.kind.patterns.event_view.members[name](event), name
-    assert set(sample.kind.patterns.event_view.members) == shape.members
-    assert all(member({}) is NOTHING for member in sample.kind.patterns.event_view.members.values())
+        assert view.members[name](sample.wire) == patterns_of(sample).event_view.members[name](event), name
+    assert set(patterns_of(sample).event_view.members) == shape.members
+    assert all(member({}) is NOTHING for member in patterns_of(sample).event_view.members.values())
+
+
+def test_a_kind_without_patterns_has_no_filters() -> None:
+    """A mapping without any has nothing to compile; filters are refused, and by no means passed over."""
+    arn = "arn:aws:rds:us-east-1:000000000000:cluster:shop"
+    named = {"name": "m", "event_source_arn": arn, "function_name": "work", "starting_position": "LATEST"}
+    with registered(FEED):
+        mapping = FeedMapping.model_validate(named)
+        assert list(check_patterns(mapping)) == []
+        assert compile_patterns(mapping) is None
+
+        filtering = FeedMapping.model_validate({**named, "filter_criteria": {"filters": [{"pattern": "{}"}]}})
+        (fault,) = check_patterns(filtering)
+        assert (fault.path, fault.is_note) == (("filter_criteria",), False)
+        assert fault.message == "found filters, expected none: events of FEED cannot be filtered"
+        with pytest.raises(PatternError, match="expected none"):
+            compile_patterns(filtering)
 
 
 def _inside(data: object) -> list[str]:
@@ -263,9 +290,12 @@ def test_a_stream_source_reads_its_records(sample: Sample[Any]) -> None:
 
 @STREAMS
 def test_the_envelope_holds_the_records(sample: Sample[Any]) -> None:
-    """Where ``headrace filter`` looks for them."""
+    """In its one array, where ``headrace filter`` looks for them."""
     envelope = source_of(sample).envelope
-    assert json.loads(envelope.head + envelope.tail)[sample.kind.patterns.event_view.shape.array] == []
+    arrays = [name for name, value in json.loads(envelope.head + envelope.tail).items() if value == []]
+    assert len(arrays) == 1
+    if sample.kind.patterns is not None:
+        assert arrays == [sample.kind.patterns.event_view.shape.array]
 
 
 def test_failure_records_tell_streams_apart() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from config.models import StreamMapping
+from config.models import ShardedStreamMapping, StreamMapping
 from config.sources.registry import source_of
 from tests.unit.config.sources.examples import CONSUMER, DYNAMODB, KINESIS, STREAMS, settings
 
@@ -20,7 +20,7 @@ def test_a_stream_has_lambdas_defaults(folder: Folder, arn: str) -> None:
     """A stream's mapping without settings has the values that AWS returns after create."""
     mapping = folder.mapping(settings(arn))
 
-    assert isinstance(mapping, StreamMapping)
+    assert isinstance(mapping, ShardedStreamMapping)
     assert type(mapping) is source_of(arn).kind.model
     assert (mapping.batch_size, mapping.maximum_batching_window_in_seconds, mapping.parallelization_factor) == (
         100,
