@@ -13,7 +13,7 @@ COPY pollers pollers
 COPY examples examples
 RUN python -m venv /opt/headrace \
  && /opt/headrace/bin/python -m pip install --no-cache-dir --constraint constraints.txt pip \
- && /opt/headrace/bin/python -m pip install --no-cache-dir --constraint constraints.txt --build-constraint constraints.txt ".[boto3,otel]"
+ && /opt/headrace/bin/python -m pip install --no-cache-dir --constraint constraints.txt --build-constraint constraints.txt ".[boto3,documentdb,otel]"
 
 FROM python:${PYTHON_VERSION}-slim
 LABEL org.opencontainers.image.title="headrace" \

@@ -28,6 +28,10 @@ class EndpointUrls(Model):
     lambda_: Annotated[str, TextKind.URL] | None = Field(default=None, alias="lambda", description="Lambda's endpoint")
     events: Annotated[str, TextKind.URL] | None = Field(default=None, description="EventBridge's endpoint")
     sts: Annotated[str, TextKind.URL] | None = Field(default=None, description="STS's endpoint")
+    rds: Annotated[str, TextKind.URL] | None = Field(
+        default=None, description="endpoint of the API that describes DocumentDB's clusters, which is RDS's"
+    )
+    secretsmanager: Annotated[str, TextKind.URL] | None = Field(default=None, description="Secrets Manager's endpoint")
 
 
 class Aws(Model):

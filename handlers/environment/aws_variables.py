@@ -132,7 +132,7 @@ def configured_endpoints(aws: Aws) -> dict[str, str]:
     return found if aws.endpoint_url is None else {ENDPOINT: aws.endpoint_url, **found}
 
 
-_SUFFIXES = {"dynamodbstreams": "DYNAMODB_STREAMS", "events": "EVENTBRIDGE"}
+_SUFFIXES = {"dynamodbstreams": "DYNAMODB_STREAMS", "events": "EVENTBRIDGE", "secretsmanager": "SECRETS_MANAGER"}
 
 
 def _suffix(option: str) -> str:
