@@ -9,6 +9,7 @@ import pytest
 from config.models import Aws
 from pollers.aws import services
 from pollers.aws.services.clients import PLAIN_SDK, AwsClients
+from tests.contract.change_services import ClusterService, InMemoryCluster
 from tests.contract.lease_tables import EmulatedLeaseTables, LeaseTables, MemoryLeaseTables
 from tests.contract.sqs_services import EmulatorSqs, InMemorySqs, SqsService
 from tests.contract.stream_services import EmulatedDynamoDB, EmulatedKinesis, InMemoryStream, StreamService
@@ -87,3 +88,9 @@ async def lease_tables(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
         plain_client(emulator, "dynamodb") as sdk,
     ):
         yield EmulatedLeaseTables(await clients.client(services.DYNAMODB, "us-east-1"), sdk)
+
+
+@pytest.fixture(params=["memory"])
+async def cluster(request: pytest.FixtureRequest) -> ClusterService:
+    """A cluster with change streams in each of its forms."""
+    return InMemoryCluster()
