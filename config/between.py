@@ -14,11 +14,13 @@ from config.lease_tables import SCHEME, mapping_problems, schedules_problems
 from config.models import API_REGION
 from config.options.outcome import Reading
 from config.settings import LambdaApi
+from config.sources.registry import source_of
 from config.text.arns import partition_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from config.models import Config
     from config.sources.kind import EventSource
 
     Rule: TypeAlias = "Callable[[Given], Iterator[Finding]]"
@@ -42,6 +44,18 @@ def findings(given: Given) -> Iterator[Finding]:
     """What is wrong between sections; paths are from the root."""
     for rule in _RULES:
         yield from rule(given)
+
+
+def remarks(config: Config) -> Iterator[Finding]:
+    """What the reader should know of a configuration without faults; paths are from the root."""
+    for mapping in config.event_source_mappings.values():
+        limit = source_of(mapping.event_source_arn).kind.longest_timeout_seconds
+        timeout = config.functions[mapping.function_name].timeout
+        if limit is not None and timeout > limit:
+            message = (
+                f"Lambda allows {limit} s to a function of a mapping such as {mapping.name}, and Headrace any time"
+            )
+            yield Finding(("functions", mapping.function_name, "timeout"), message, is_note=True)
 
 
 def _lease_tables(given: Given) -> Iterator[Finding]:
@@ -79,4 +93,13 @@ def _own_destinations(given: Given) -> Iterator[Finding]:
             yield Finding(("functions", name, *found.path), found.message)
 
 
-_RULES: tuple[Rule, ...] = (_lease_tables, _own_destinations)
+def _sources(given: Given) -> Iterator[Finding]:
+    """What mappings need of the ``aws`` section."""
+    aws = given.single.get("aws", Reading())
+    for name, (source, reading) in given.mappings.items():
+        for rule in source.kind.surrounded:
+            for found in rule(reading, aws):
+                yield found._replace(path=("event_source_mappings", name, *found.path))
+
+
+_RULES: tuple[Rule, ...] = (_lease_tables, _own_destinations, _sources)

@@ -17,7 +17,8 @@ from config.options.reader import Reader
 from config.options.spelling import suggestion
 from config.schedules.reading import ScheduleReader
 from config.sections import SINGLE, read_section, with_places
-from config.sources import listed
+from config.settings import Aws
+from config.sources import listed, registry
 from config.sources.reading import MappingReader
 from config.text.nodes import Entry, Scalar, Table, Unparsable, describe, is_faulty, is_null, quoted, walk
 from config.text.places import Path, Place, dotted
@@ -107,10 +108,14 @@ class _Loader:
         folder = files[0].folder if not path.is_dir() else FilePath(os.path.abspath(path))
         single = _models(sections)
         single["runtime"] = with_places(single.get("runtime"), folder)
-        config = Config(**single, functions=_models(functions), event_source_mappings=mappings, schedules=schedules)
+        endpoints = single.get("aws", Aws()).endpoint_urls
+        located = {name: registry.located(mapping, endpoints) for name, mapping in mappings.items()}
+        config = Config(**single, functions=_models(functions), event_source_mappings=located, schedules=schedules)
         self._note_without_mappings(config, files)
         self._note_unserved_urls(config)
         self._note_unused(config)
+        for found in between.remarks(config):
+            self._report.note(found.path, found.message)
         return Loaded(config, sorted(set(self._report.notes)), tuple(paths), self._report)
 
     def _read(self, path: FilePath) -> tuple[list[FilePath], list[ConfigFile]]:

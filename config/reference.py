@@ -40,6 +40,7 @@ END = "<!-- options:end -->"
 
 _KINDS = {
     TextKind.URL: "URL",
+    TextKind.CONNECTION_URI: "connection URI",
     TextKind.ARN: "ARN",
     TextKind.SCALAR: "text",
     TextKind.PATTERN: "mapping or JSON text",

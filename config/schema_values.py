@@ -52,6 +52,8 @@ def _text(kind: TextKind, length: Limits) -> list[Schema]:
         return [{"type": ["string", "number", "boolean"]}]
     if kind is TextKind.URL:
         return [{"type": "string", "pattern": "^https?://"}, VARIABLE]
+    if kind is TextKind.CONNECTION_URI:
+        return [{"type": "string", "pattern": r"^mongodb(\+srv)?://"}, VARIABLE]
     if kind is TextKind.REGION:
         return [{"type": "string", "pattern": "^[a-z0-9-]+$"}, VARIABLE]
     limits = bounds(length, "minLength", "maxLength")

@@ -32,6 +32,11 @@ class EndpointUrls(Model):
         default=None, description="endpoint of the API that describes DocumentDB's clusters, which is RDS's"
     )
     secretsmanager: Annotated[str, TextKind.URL] | None = Field(default=None, description="Secrets Manager's endpoint")
+    documentdb: Annotated[str, TextKind.CONNECTION_URI] | None = Field(
+        default=None,
+        repr=False,
+        description="where every DocumentDB cluster is, in place of its own endpoint; mappings need no secret then",
+    )
 
 
 class Aws(Model):

@@ -59,6 +59,12 @@ class TextKind(Enum):
     JSON = "JSON text, or any value that JSON has"
     REGION = "a region, such as us-east-1"
     SECRET = "a token of printable ASCII characters without spaces"  # noqa: S105 - a description
+    CONNECTION_URI = "a MongoDB connection URI (mongodb://HOST:PORT/ or mongodb+srv://HOST/)"
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether values must never be shown. A URI may have a password."""
+        return self in (TextKind.SECRET, TextKind.CONNECTION_URI)
 
 
 class Existing(Enum):

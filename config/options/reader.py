@@ -272,7 +272,7 @@ class Reader:
             return Faulty()
 
     def _fault(self, path: Path, node: Node, wanted: str, shape: Shape | None = None) -> Faulty:
-        secret = isinstance(shape, Text) and shape.kind is TextKind.SECRET
+        secret = isinstance(shape, Text) and shape.kind.is_secret
         refuse = self.wording.invalid.get(str(path[-1])) if path else None
         message = refuse(node) if refuse else f"found {describe(node, secret=secret)}, expected {wanted}"
         if not refuse and _number_in_quotes(node, shape):

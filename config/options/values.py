@@ -21,6 +21,8 @@ REFUSED: Final = object()
 
 _TRUTH = {"true": True, "false": False}
 _REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+_CONNECTION_URI = re.compile(r"mongodb(?:\+srv)?://(?:[^@/?]*@)?[^@/?:,][^@/?]*(?:/[^/?@]*)?(?:\?.*)?")
+"""Scheme, user information, hosts, database and options, as far as these are told apart; the driver reads them."""
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
@@ -114,6 +116,8 @@ def _has_form(kind: TextKind, text: str) -> bool:
         return _REGION.fullmatch(text) is not None
     if kind is TextKind.SECRET:
         return text.isascii() and _printable(text)
+    if kind is TextKind.CONNECTION_URI:
+        return _printable(text) and _CONNECTION_URI.fullmatch(text) is not None
     if kind is TextKind.ARN:
         try:
             parse_arn(text)

@@ -7,11 +7,11 @@ and the table of options read the declarations and have no branches by kind.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Hashable, Iterator, Mapping
     from datetime import datetime
 
     from config.faults import Finding
@@ -53,9 +53,9 @@ class Words:
     """Sentences about a kind's settings, with AWS's own words where these are recorded (docs/lambda 1.3).
 
     ``duplicate`` is AWS's text for a second mapping of one source and one function, with ``{source}`` and ``{function}``.
-    ``missing`` and ``invalid`` are as in :class:`config.options.reader.Wording`. ``elsewhere`` is AWS's text, by setting, where a
-    mapping of another kind has a setting of this kind. ``url`` is how a URL of such a source begins, for a reader who writes it in
-    place of the ARN.
+    ``missing`` and ``invalid`` are as in :class:`config.options.reader.Wording`, for settings and what is inside. ``elsewhere`` is
+    AWS's text, by setting, where a mapping of another kind has a setting of this kind. ``url`` is how a URL of such a source
+    begins, for a reader who writes it in place of the ARN.
     """
 
     duplicate: str
@@ -65,13 +65,27 @@ class Words:
     url: re.Pattern[str] | None = None
 
 
+class Endpoints(Protocol):
+    """Those of the ``aws`` section, as far as kinds look at them."""
+
+    @property
+    def documentdb(self) -> str | None:
+        """A connection URI in place of every cluster's endpoint."""
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class SourceConfig:
     """All that the configuration knows about one kind of source.
 
     ``called`` is what a list of all kinds calls it, with its article. ``expected`` says what would be right instead of an ARN of
     one of the kind's services that has none of its ``forms``. ``rules`` find what is wrong although each setting by itself is
-    right; they run in this order.
+    right; they run in this order. ``surrounded`` are rules that also look at the ``aws`` section.
+
+    ``without`` are settings that its mappings do not take, although all models have them. ``silent`` are those whose 0 says nothing
+    in what AWS or Terraform report of a mapping: Lambda does not have them for this kind, or 0 stands for a default that no number
+    can say. ``part`` is the setting that tells which part of its source a mapping reads, and what makes two parts the same; None
+    where each mapping reads all. ``located`` fills in where the source is, where the ``aws`` section says so.
+    ``longest_timeout_seconds`` is what Lambda allows the functions of its mappings; None: what it allows all.
     """
 
     model: type[MappingModel]
@@ -81,6 +95,12 @@ class SourceConfig:
     expected: Callable[[Arn], str]
     rules: tuple[Rule, ...]
     words: Words
+    surrounded: tuple[SurroundedRule, ...] = ()
+    without: frozenset[str] = frozenset()
+    silent: frozenset[str] = frozenset()
+    part: tuple[str, Callable[[Any], Hashable]] | None = None
+    located: Callable[[Any, Endpoints], MappingModel] = lambda mapping, _endpoints: mapping
+    longest_timeout_seconds: int | None = None
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -95,6 +115,12 @@ class EventSource:
     kind: SourceConfig
     form: ArnForm
 
+
+SurroundedRule: TypeAlias = "Callable[[Reading, Reading], Iterator[Finding]]"
+"""Finds faults in the settings of one mapping (the first) that come of those of the ``aws`` section (the second).
+
+It goes by what could be read of both; where the section is not given, by a reading of nothing.
+"""
 
 Rule: TypeAlias = "Callable[[EventSource, Reading, datetime], Iterator[Finding]]"
 """Finds faults in the settings of one mapping.

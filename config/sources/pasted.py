@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from config.options.reader import Wording
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 RESOURCE_TYPE = "AWS::Lambda::EventSourceMapping"
 FUNCTION_ARN = ("FunctionArn", "function_arn")
+_IDENTITY = ("UUID", "uuid")
 
 READ_ONLY = frozenset(
     {
@@ -54,6 +56,16 @@ def remark(node: Node, path: Path, report: Report) -> None:
     for key, entry in node.entries.items():
         if key in WITHOUT_EFFECT and not says_nothing(entry.node):
             report.note((*path, key), f"{key} has no effect outside AWS", entry.place)
+
+
+def telling(node: Table, kind: SourceConfig) -> Table:
+    """The mapping without the zeros that say nothing where AWS or Terraform report it: its UUID is how such a report is known."""
+    if not any(key in node.entries and not says_nothing(node.entries[key].node) for key in _IDENTITY):
+        return node
+    settings = registry.settings_of(kind)
+    silent = {spelling for name in kind.silent for spelling in settings[name].names}
+    kept = {key: e for key, e in node.entries.items() if key not in silent or not says_nothing(e.node)}
+    return replace(node, entries=kept)
 
 
 def is_named(node: Table) -> bool:

@@ -18,7 +18,7 @@ from config.sources.mapping import Mapping as MappingModel
 from config.text.nodes import Node, Scalar, Table, describe, is_faulty, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
     from datetime import datetime
 
     from config.options.reader import Reader
@@ -45,7 +45,7 @@ class MappingReader:
     now: datetime
     known: dict[str, tuple[EventSource, Reading]] = field(default_factory=dict)
     """What could be read of each mapping whose source is known, also of those with faults."""
-    _taken: dict[tuple[str, str], tuple[str, Place, str | None]] = field(default_factory=dict)
+    _taken: dict[tuple[str, str, Hashable], tuple[str, Place, str | None]] = field(default_factory=dict)
 
     def read(self, name: str, node: Node, reader: Reader, path: Path) -> MappingModel | None:
         """The mapping under ``name``, or None after a fault."""
@@ -57,10 +57,13 @@ class MappingReader:
         if not isinstance(node, Table):
             report.fault(path, f"found {describe(node)}, expected a mapping with event_source_arn and function_name")
             return None
+        in_quotes = node is not whole
         # The source comes first: it says which settings there are.
         source = _source(node)
+        if source is not None:
+            node = pasted.telling(node, source.kind)
         options, named = _options(source, node)
-        reader = replace(reader, wording=pasted.wording(source), in_quotes=node is not whole)
+        reader = replace(reader, wording=pasted.wording(source), in_quotes=in_quotes)
         reading = reader.section(options, node, path, shown, pasted.foreign(source, named=named))
         if reading is None:
             return None
@@ -134,7 +137,8 @@ class MappingReader:
         if arn is None or function is None:
             return
         place, _ = reader.report.locate((*path, "event_source_arn"))
-        other = self._taken.setdefault((arn, function), (name, place, qualifier))
+        key = (arn, function, registry.part_of(source.kind, reading.best))
+        other = self._taken.setdefault(key, (name, place, qualifier))
         if other[0] == name:
             return
         if (other[2] or LATEST) == (qualifier or LATEST):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from config.options.shapes import options_of
 from config.sources.dynamodb import DYNAMODB
@@ -20,10 +20,11 @@ from config.text.arns import parse_arn
 from config.text.nodes import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Hashable, Iterable
 
     from config.options.shapes import Option
-    from config.sources.kind import Family
+    from config.sources.kind import Endpoints, Family
+    from config.sources.mapping import Mapping as MappingModel
     from config.text.arns import Arn
 
 KINDS: tuple[SourceConfig, ...] = (SQS, KINESIS, DYNAMODB)
@@ -59,7 +60,22 @@ def families() -> dict[Family, list[SourceConfig]]:
 
 def settings_of(kind: SourceConfig) -> dict[str, Option]:
     """What a mapping of this kind may say, by name."""
-    return {name: option for name, option in options_of(kind.model).items() if name != "name"}
+    return {
+        name: option for name, option in options_of(kind.model).items() if name != "name" and name not in kind.without
+    }
+
+
+def located(mapping: MappingModel, endpoints: Endpoints) -> MappingModel:
+    """The mapping with where its source is, as far as the ``aws`` section says so and the mapping does not."""
+    return source_of(mapping.event_source_arn).kind.located(mapping, endpoints)
+
+
+def part_of(kind: SourceConfig, setting: Callable[[str], Any]) -> Hashable:
+    """Which part of its source a mapping reads, told how to find its settings; None for all of it."""
+    if kind.part is None:
+        return None
+    name, part = kind.part
+    return part(setting(name))
 
 
 def all_settings() -> dict[str, Option]:

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from config.models import EndpointUrls
+from config.options import Text, TextKind, options_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -123,10 +126,16 @@ def _with_whole_paths(variables: Mapping[str, str], folder: Path) -> dict[str, s
     return {**variables, **{name: os.path.normpath(folder / path) for name, path in paths.items()}}
 
 
+SDK_ENDPOINTS = tuple(
+    option.attribute for option in options_of(EndpointUrls).values() if option.shape == Text(TextKind.URL)
+)
+"""The options of ``aws.endpoint_urls`` that are endpoints of the SDKs. A connection URI is none, and may have a password."""
+
+
 def configured_endpoints(aws: Aws) -> dict[str, str]:
     """The ``aws`` section's endpoints, under the SDKs' own names."""
     urls = aws.endpoint_urls
-    given = {option: getattr(urls, option) for option in type(urls).model_fields}
+    given = {option: getattr(urls, option) for option in SDK_ENDPOINTS}
     given["dynamodbstreams"] = urls.dynamodbstreams or urls.dynamodb
     found = {f"{ENDPOINT}_{_suffix(option)}": url for option, url in given.items() if url is not None}
     return found if aws.endpoint_url is None else {ENDPOINT: aws.endpoint_url, **found}

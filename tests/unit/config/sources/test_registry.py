@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from config.options.shapes import options_of
+from config.options.shapes import ListOf, Section, options_of
 from config.sources import registry
 from config.sources.mapping import Mapping
 from config.sources.pasted import READ_ONLY, WITHOUT_EFFECT, unread_settings
 from config.sources.unread import UNREAD
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from config.options.shapes import Option
     from config.sources.kind import ArnForm, SourceConfig
     from tests.unit.config.conftest import Folder
 
@@ -112,9 +115,28 @@ def test_a_kind_has_words_of_its_own(kind: SourceConfig) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_words_are_about_settings_that_the_kind_has(kind: SourceConfig) -> None:
-    """A name that is misspelled would never be found."""
+    """Or about what is inside them: a name that is misspelled would never be found."""
     words = kind.words
-    assert {*words.missing, *words.invalid, *words.elsewhere} <= set(registry.settings_of(kind))
+    settings = registry.settings_of(kind)
+    assert set(words.elsewhere) <= set(settings)
+    assert {*words.missing, *words.invalid} <= set(names_within(settings))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_kind_says_of_settings_is_about_settings_of_models(kind: SourceConfig) -> None:
+    """What it goes without, all models have; what it lets be silent or reads parts by, it has."""
+    assert kind.without <= set(options_of(kind.model))
+    assert kind.silent <= set(registry.settings_of(kind))
+    assert kind.part is None or kind.part[0] in registry.settings_of(kind)
+
+
+def names_within(options: dict[str, Option]) -> Iterator[str]:
+    """The names of options, and of those inside them."""
+    for name, option in options.items():
+        yield name
+        shape = option.shape.item if isinstance(option.shape, ListOf) else option.shape
+        if isinstance(shape, Section):
+            yield from names_within(options_of(shape.model))
 
 
 @pytest.mark.parametrize("kinds", list(registry.families().values()), ids=lambda kinds: kinds[0].family.noun)

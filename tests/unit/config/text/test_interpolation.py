@@ -168,3 +168,50 @@ def test_secrets_are_never_shown(folder: Folder) -> None:
         "expected a token of printable ASCII characters without spaces of at least 8 characters"
     ]
     assert "s3cret" not in repr(loaded)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://u:s3cret@db",
+        "mongodb://",
+        "mongodb://u:s3cret@",
+        "mongodb://u:s3 cret@db",
+        "mongodb://u:s3@cret@db",
+        "5",
+    ],
+)
+def test_a_connection_uri_is_never_shown(folder: Folder, uri: str) -> None:
+    """It may have a password: not in a fault about it, and not where a configuration is printed."""
+    folder.environ["MONGO_URI"] = uri
+
+    assert folder.faults("aws: {endpoint_urls: {documentdb: '${MONGO_URI}'}}\n") == [
+        "headrace.yaml:1: aws.endpoint_urls.documentdb: found a value that is not shown, expected a MongoDB connection URI "
+        "(mongodb://HOST:PORT/ or mongodb+srv://HOST/)"
+    ]
+    loaded = folder.load("aws: {endpoint_urls: {documentdb: 'mongodb://u:s3cret@db/'}}\n")
+    assert "s3cret" not in repr(loaded)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "mongodb://localhost:27017",
+        "mongodb://a:27017,b:27018/?replicaSet=rs0&tls=true",
+        "mongodb+srv://cluster.example.com/shop?retryWrites=false",
+        "mongodb://user:pass%40word@db:27017/?authSource=admin",
+        "mongodb://[::1]:27017/",
+        "mongodb://%2Ftmp%2Fmongodb.sock/",
+        "mongodb://db/?authMechanismProperties=SERVICE_NAME:x,HOST:a@b",
+    ],
+)
+def test_connection_uris_are_taken_as_the_driver_takes_them(folder: Folder, uri: str) -> None:
+    """Several hosts, options, a database, a user, a socket."""
+    loaded = folder.load(f"aws: {{endpoint_urls: {{documentdb: '{uri}'}}}}\n")
+    assert loaded.config.aws.endpoint_urls.documentdb == uri
+
+
+def test_a_connection_uri_that_the_environment_leaves_empty_is_not_given(folder: Folder) -> None:
+    """So that one configuration serves with and without."""
+    loaded = folder.load("aws: {endpoint_urls: {documentdb: '${MONGO_URI:-}'}}\n")
+    assert loaded.config.aws.endpoint_urls.documentdb is None

@@ -112,7 +112,13 @@ class TestEndpoints:
             "AWS_ENDPOINT_URL_DYNAMODB_STREAMS": "http://b:2",
         }
 
-    @pytest.mark.parametrize("option", EndpointUrls.model_fields)
+    def test_a_connection_uri_is_no_endpoint_of_the_sdk(self) -> None:
+        """Workers do not get it: it may have a password, and no SDK looks for it."""
+        assert followed({}, aws(endpoint_urls={"documentdb": "mongodb://u:s3cret@db/", "sqs": "http://a:1"})) == {
+            "AWS_ENDPOINT_URL_SQS": "http://a:1"
+        }
+
+    @pytest.mark.parametrize("option", [name for name in EndpointUrls.model_fields if name != "documentdb"])
     def test_every_option_has_the_variable_that_the_sdk_looks_for(self, option: str) -> None:
         """The SDK makes its name of the service's own id, which may differ from the option's: DynamoDB Streams, EventBridge."""
         service = option.rstrip("_")
