@@ -138,6 +138,13 @@ class MappingCheckpoints(Protocol):
     def leave(self) -> None:
         """Take nothing any more: the poller stops. Other owners learn that they need not leave anything for this one."""
 
+    async def depart(self) -> None:
+        """Leave nothing behind that other owners would have to wait for: called once, when the last lease has been released.
+
+        What this owner has asked for is not asked for any more, and what was given to it meanwhile goes to another. Takes a second
+        at most, and raises nothing: where it does not come about, the others need a little longer.
+        """
+
     def elsewhere(self, shard_ids: Collection[str]) -> frozenset[str]:
         """Those of these shards that another live owner reads, as far as is known."""
 
@@ -199,6 +206,9 @@ class SoleOwner:
 
     def leave(self) -> None:
         """See ``MappingCheckpoints.leave``: nobody needs to know."""
+
+    async def depart(self) -> None:
+        """See ``MappingCheckpoints.depart``: there is nothing to leave behind."""
 
     def elsewhere(self, shard_ids: Collection[str]) -> frozenset[str]:
         """See ``MappingCheckpoints.elsewhere``."""

@@ -51,9 +51,7 @@ class SharedCheckpoints:
 
     async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> frozenset[str]:
         """See ``MappingCheckpoints.pin``. Not in one step: parents come first, and what a crash leaves out is pinned later."""
-        pinned = await self._pinning.pin(shards)
-        self._keeper.look_again()
-        return pinned
+        return await self._pinning.pin(shards)
 
     async def take_leases(self, shard_ids: Collection[str]) -> dict[str, Lease]:
         """See ``MappingCheckpoints.take_leases``: no more than falls to this replica."""
@@ -102,9 +100,7 @@ class SharedCheckpoints:
         await self._replica.save(_shared(lease), lambda item: self._moved(item, checkpoint))
 
     def _moved(self, item: LeaseItem, checkpoint: ShardCheckpoint) -> Change:
-        kept, replica = item.checkpoint, self._replica
-        leaving = replica.leases.me if replica.leases.leaving else None
-        text = None
+        kept, text = item.checkpoint, None
         if (
             checkpoint.sequence_number is None
             and kept.sequence_number is None
@@ -113,7 +109,7 @@ class SharedCheckpoints:
         ):
             # Nothing is done: the beginning stays in the words in which it was written.
             text = item.raw["checkpoint"]["S"]
-        return progress(checkpoint, replica.stamp, text=text, leaving=leaving), PENDING
+        return progress(checkpoint, self._replica.stamp, text=text), PENDING
 
     def _refuse_large(self, checkpoint: ShardCheckpoint) -> None:
         if checkpoint.window is not None and len(checkpoint.window.state) > STATE_LIMIT_BYTES:
@@ -133,7 +129,6 @@ class SharedCheckpoints:
         await self._pinning.add(children)
         put = progress(replace(checkpoint, ended=True), replica.stamp)
         await replica.give(token, (put | children_of(children), PENDING))
-        self._keeper.look_again()
 
     async def release(self, leases: Collection[Lease]) -> None:
         """See ``MappingCheckpoints.release``. Each is given to a live replica by name, where there is one."""
@@ -158,7 +153,6 @@ class SharedCheckpoints:
             refused.append(error)
             return
         token.lose()
-        self._keeper.look_again()
 
     async def keep(self, changed: Callable[[], Awaitable[None]], trouble: Callable[[str | None], None]) -> None:
         """See ``MappingCheckpoints.keep``. Raises OwnersElsewhere for consumers that are not Headrace and that are at work."""
@@ -166,8 +160,11 @@ class SharedCheckpoints:
 
     def leave(self) -> None:
         """See ``MappingCheckpoints.leave``."""
-        self._replica.leases.leave()
-        self._keeper.renew_again()
+        self._keeper.leave()
+
+    async def depart(self) -> None:
+        """See ``MappingCheckpoints.depart``."""
+        await self._keeper.depart()
 
     def elsewhere(self, shard_ids: Collection[str]) -> frozenset[str]:
         """See ``MappingCheckpoints.elsewhere``."""

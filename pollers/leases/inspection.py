@@ -10,7 +10,18 @@ import anyio
 from pollers.aws.errors import AwsError, NotFound
 from pollers.checkpoints.store import TRIM_HORIZON, ShardCheckpoint
 from pollers.leases.errors import OwnersElsewhere, store_error
-from pollers.leases.items import ASKED, CHILDREN, COUNTER, HANDING_OVER, OWNER, PENDING, expected, progress, read_lease
+from pollers.leases.items import (
+    ASKED,
+    CHILDREN,
+    COUNTER,
+    GIVEN,
+    HANDING_OVER,
+    OWNER,
+    PENDING,
+    expected,
+    progress,
+    read_lease,
+)
 from pollers.leases.own_part import OWN, Stamp, reset_own
 from pollers.leases.table import ConditionFailed
 from pollers.storage.errors import StoreUnreadable
@@ -96,7 +107,7 @@ async def _reset(table: LeaseTable, item: LeaseItem, mapping: str, start: StartA
         await table.update(
             item.shard_id,
             put=put,
-            remove=(OWNER, HANDING_OVER, ASKED, CHILDREN, *PENDING),
+            remove=(OWNER, HANDING_OVER, ASKED, GIVEN, CHILDREN, *PENDING),
             expected=expected(item.counter, item.owner),
         )
     except ConditionFailed as failed:

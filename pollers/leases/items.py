@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pollers.aws.api import StartAt
 from pollers.checkpoints.store import TRIM_HORIZON, ShardCheckpoint
 from pollers.leases.own_part import OWN, OwnPart, Stamp, read_own, written_own
-from pollers.leases.seen import Ask, Seen
+from pollers.leases.seen import OURS, Ask, Seen
 from pollers.leases.table import KEY
 from pollers.storage.errors import StoreUnreadable
 
@@ -30,6 +30,9 @@ HANDING_OVER = "checkpointOwner"
 """KCL 3: the present owner, while ``leaseOwner`` names the next one already."""
 ASKED = "headrace_asked"
 """Who asks for the lease. Not in the map of our own: another than the owner writes it, and the owner writes the map whole."""
+GIVEN = "headrace_given"
+"""The counter of the write that gave the lease to its owner by name. As long as it is the lease's counter, that one has not taken
+it: any write of an owner, also of one that does not know this attribute, moves the counter on."""
 PENDING = ("pendingCheckpoint", "pendingCheckpointSubSequenceNumber", "pendingCheckpointState")
 """A checkpoint in two steps. Every plain checkpoint deletes it."""
 
@@ -67,6 +70,7 @@ class LeaseItem:
             _asked(self.raw),
             self.own.leaving,
             _text(self.raw, HANDING_OVER),
+            given=OWNER in self.raw and HANDING_OVER not in self.raw and _number(self.raw, GIVEN) == self.counter,
         )
 
 
@@ -126,11 +130,11 @@ def new_item(shard_id: str, checkpoint: ShardCheckpoint, stamp: Stamp) -> Item:
 
 def put_back(lease: LeaseItem) -> Item:
     """A lease that was deleted, as it was, free. Its counter goes on, so no late write of before fits it."""
-    kept = {name: value for name, value in lease.raw.items() if name not in (OWNER, HANDING_OVER, ASKED)}
+    kept = {name: value for name, value in lease.raw.items() if name not in (OWNER, HANDING_OVER, ASKED, GIVEN)}
     return {**kept, COUNTER: {"N": str(lease.counter + 1)}}
 
 
-def progress(checkpoint: ShardCheckpoint, stamp: Stamp, *, text: str | None = None, leaving: str | None = None) -> Item:
+def progress(checkpoint: ShardCheckpoint, stamp: Stamp, *, text: str | None = None) -> Item:
     """The attributes that say how far a shard is done; with PENDING removed, they are what KCL writes at a checkpoint.
 
     ``text``: what stands for the checkpoint, if it is to stay as KCL wrote it.
@@ -140,13 +144,25 @@ def progress(checkpoint: ShardCheckpoint, stamp: Stamp, *, text: str | None = No
         CHECKPOINT: {"S": text},
         SUB: {"N": str(checkpoint.user_record or 0)},
         SWITCHES: {"N": "0"},
-        OWN: written_own(checkpoint, stamp, seq=text, leaving=leaving),
+        OWN: written_own(checkpoint, stamp, seq=text),
     }
 
 
 def children_of(shard_ids: Collection[str]) -> Item:
     """The attribute that names a shard's children on it."""
     return {CHILDREN: {"SS": sorted(shard_ids)}} if shard_ids else {}
+
+
+def owner_given(to: str | None, counter: int) -> tuple[Item, tuple[str, ...]]:
+    """What a write, which moves the counter to ``counter``, sets and removes to give a lease to ``to``, or to free it.
+
+    A worker of KCL that is named takes nothing: it is the owner from then on.
+    """
+    if to is None:
+        return {}, (OWNER, GIVEN)
+    if not to.startswith(OURS):
+        return {OWNER: {"S": to}}, (GIVEN,)
+    return {OWNER: {"S": to}, GIVEN: {"N": str(counter)}}, ()
 
 
 def ask_value(ask: Ask) -> dict[str, Any]:
@@ -160,8 +176,8 @@ def expected(counter: int, owner: str | None) -> dict[str, dict[str, Any] | None
 
 
 def shows(item: Item, put: Item) -> bool:
-    """Whether an item has what a write has put, the counter aside, which every write moves."""
-    return all(_same(item.get(name), value) for name, value in put.items() if name != COUNTER)
+    """Whether an item has what a write has put, the counter aside, which every write moves, and what depends on it."""
+    return all(_same(item.get(name), value) for name, value in put.items() if name not in (COUNTER, GIVEN))
 
 
 def _same(found: object, put: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,7 +12,7 @@ from pollers.checkpoints.errors import LeaseLost
 from pollers.leases.errors import OwnersElsewhere
 from pollers.leases.leases import Take
 from pollers.leases.taking import ask_for, pass_on
-from pollers.storage.errors import StoreUnwritable
+from pollers.storage.errors import StoreError, StoreUnwritable
 
 if TYPE_CHECKING:
     import random
@@ -29,6 +30,8 @@ RETRY_SECONDS = 0.5
 """After how long a renewal that was refused is tried again."""
 LATE_LOOK_SECONDS = 2.0
 """The pause after a look that failed."""
+DEPART_SECONDS = 1.0
+"""The longest that taking back and passing on may hold up the end of a replica: others manage without it, a little later."""
 
 
 class Keeper:
@@ -50,6 +53,7 @@ class Keeper:
         self._told: frozenset[str] = frozenset()
         self._problems: dict[str, str] = {}
         self._trouble: Callable[[str | None], None] = lambda _problem: None
+        self._looking = anyio.Lock()
         self._look = anyio.Event()
         self._renew = anyio.Event()
         self._tell = anyio.Event()
@@ -75,13 +79,18 @@ class Keeper:
         item = self._replica.items[shard_id]
         return Take(shard_id, item.counter, item.owner)
 
-    def look_again(self) -> None:
-        """Something has been written that the next look should show soon."""
+    def leave(self) -> None:
+        """See ``MappingCheckpoints.leave``. Leases say so at once, and what this replica has asked for is taken back."""
+        self._replica.leases.leave()
+        self._renew.set()
         self._look.set()
 
-    def renew_again(self) -> None:
-        """Leases have something to say at once."""
-        self._renew.set()
+    async def depart(self) -> None:
+        """See ``MappingCheckpoints.depart``. While :meth:`run` goes on, or after it has failed."""
+        with anyio.move_on_after(DEPART_SECONDS), suppress(StoreError):
+            async with self._looking:
+                await self._replica.look()
+                await self._respond()
 
     async def run(
         self, changed: Callable[[], Awaitable[None]], trouble: Callable[[str | None], None] = lambda _problem: None
@@ -151,17 +160,19 @@ class Keeper:
     async def _keep_looking(self) -> None:
         while True:
             pause = LOOK_SECONDS
+            self._look = anyio.Event()
             try:
-                await self._look_once()
-                await self._respond()
+                async with self._looking:
+                    await self._look_once()
+                    await self._respond()
                 self._worked("looks")
             except StoreUnwritable as error:
                 self._failed("looks", error)
                 pause = LATE_LOOK_SECONDS
             self._replica.tell()
             self._compare()
-            self._look = anyio.Event()
-            await anyio.sleep(pause * self._rng.uniform(0.8, 1.2))
+            with anyio.move_on_after(pause * self._rng.uniform(0.8, 1.2)):
+                await self._look.wait()
 
     async def _look_once(self) -> None:
         replica = self._replica
@@ -177,12 +188,15 @@ class Keeper:
             )
 
     async def _respond(self) -> None:
-        """Ask for leases, and pass on what was given to a replica that leaves."""
+        """Ask for leases; when leaving, take asks back, and pass on what was given to this replica.
+
+        In this order: an ask that cannot be taken back any more, as it was obeyed meanwhile, shows a lease to pass on.
+        """
         replica = self._replica
-        for take in replica.leases.declined():
-            await pass_on(replica, take)
         for asking in replica.leases.asks(self.readable, replica.clock()):
             await ask_for(replica, asking)
+        for take in replica.leases.declined():
+            await pass_on(replica, take)
 
     # -- telling ---------------------------------------------------------------------------------------------------------
 

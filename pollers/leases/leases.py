@@ -80,7 +80,7 @@ class Leases:
         if mine is None:
             return
         seen = self._view.watched[shard_id].seen
-        if seen.counter >= mine.counter and seen.holder != self.me:
+        if seen.counter >= mine.counter and seen.taken_by != self.me:
             self._drop(shard_id)
             self._lost.add(shard_id)
 
@@ -200,7 +200,7 @@ class Leases:
         if given:
             return [self._take(name) for name in given]
         counts = view.counts()
-        overdue = {name for name in free if view.watched[name].available_seconds >= self.failover / 2}
+        overdue = {name for name in free if view.available_seconds(name) >= self.failover / 2}
         part = max(my_part(len(free), counts.pop(self.me), counts.values()), len(overdue))
         self._rng.shuffle(free)
         free.sort(key=lambda name: name not in overdue)
@@ -211,8 +211,8 @@ class Leases:
         return Take(shard_id, seen.counter, seen.owner)
 
     def declined(self) -> list[Take]:
-        """Leases that were given to me while I leave: each is to be given to its :meth:`successor` at once."""
-        return [self._take(name) for name in self._view.given_to_me()] if self.leaving else []
+        """What was given to me while I leave, or to others that leave, who may be gone: it goes to its :meth:`successor`."""
+        return [self._take(name) for name in self._view.given_to_leavers()] if self.leaving else []
 
     def asks(self, readable: Collection[str], now: float) -> list[Asking]:
         """What to write on leases of others: new asks, asks that go on, and asks to take back. Called once a look.

@@ -77,7 +77,7 @@ def read_own(item: Item) -> OwnPart:
         raise StoreUnreadable(f"{problem}: remove the attribute, or restore it") from error
 
 
-def written_own(checkpoint: ShardCheckpoint, stamp: Stamp, *, seq: str, leaving: str | None = None) -> dict[str, Any]:
+def written_own(checkpoint: ShardCheckpoint, stamp: Stamp, *, seq: str) -> dict[str, Any]:
     """The attribute's value beside a checkpoint; ``seq`` is the checkpoint as the item has it."""
     own: dict[str, Any] = {**_stamped(stamp), "start": {"M": _start_value(checkpoint.start)}}
     own["seq"] = {"S": seq}
@@ -88,18 +88,19 @@ def written_own(checkpoint: ShardCheckpoint, stamp: Stamp, *, seq: str, leaving:
         own["window"] = {"M": _window_value(checkpoint.window)}
     if checkpoint.ahead:
         own["ahead"] = {"L": [_lanes_value(lanes) for lanes in checkpoint.ahead]}
-    if leaving is not None:
-        own["leaving"] = {"S": leaving}
     return {"M": own}
 
 
-def restamped(item: Item, stamp: Stamp, *, leaving: str | None = None) -> dict[str, Any]:
-    """The attribute's value when only the owner changes, or leaves: all else stays as it was written last."""
+def restamped(item: Item, stamp: Stamp) -> dict[str, Any]:
+    """The attribute's value when only the owner changes: all else stays as it was written last, but who was leaving."""
     own = {**item.get(OWN, {}).get("M", {}), **_stamped(stamp)}
     own.pop("leaving", None)
-    if leaving is not None:
-        own["leaving"] = {"S": leaving}
     return {"M": own}
+
+
+def left_by(own: dict[str, Any], owner: str) -> dict[str, Any]:
+    """The attribute's value when whoever writes it is about to stop."""
+    return {"M": {**own["M"], "leaving": {"S": owner}}}
 
 
 def reset_own(stamp: Stamp, start: StartAt | None) -> dict[str, Any]:

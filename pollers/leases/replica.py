@@ -3,7 +3,8 @@
 How it takes leases and asks for them: :mod:`pollers.leases.taking`.
 
 The order of an owner's writes to one lease is that of their calls: renewals and saves never meet. A write whose reply is lost is
-looked for in the table before it counts as refused. Owner ids are used once, so a lease with mine was written by me.
+looked for in the table before it counts as refused. Owner ids are used once, so a lease with mine was written by me, unless it says
+that it was only given to me.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import structlog
 from pollers.aws.errors import AwsError, Unavailable
 from pollers.checkpoints.errors import LeaseLost
 from pollers.leases.errors import store_error
-from pollers.leases.items import ASKED, COUNTER, HANDING_OVER, OWNER, expected, read_lease, shows
-from pollers.leases.own_part import OWN, restamped
+from pollers.leases.items import ASKED, COUNTER, HANDING_OVER, expected, owner_given, read_lease, shows
+from pollers.leases.own_part import OWN, left_by, restamped
 from pollers.leases.table import ConditionFailed
 from pollers.leases.token import SharedLease
 from pollers.storage.errors import StoreUnwritable
@@ -181,25 +182,27 @@ class Replica:
             token = self.tokens.get(shard_id)
             if token is None or (shard_id not in self.leases.due(self.clock()) and not self.unsaid(shard_id)):
                 return
-            await self._write(token, lambda item: (self._leaving_put(item), ()), gives=False)
+            await self._write(token, lambda _item: ({}, ()), gives=False)
             self._heed(token)
 
     def unsaid(self, shard_id: str) -> bool:
         """Whether a lease of mine does not say yet that I am leaving."""
         return self.leases.leaving and self.items[shard_id].own.leaving != self.leases.me
 
-    def _leaving_put(self, item: LeaseItem) -> Item:
+    def marked(self, item: LeaseItem, put: Item) -> Item:
+        """What is put on a lease, with the mark that I am leaving, if so: every write of mine says it."""
         if not self.leases.leaving:
-            return {}
-        return {OWN: restamped(item.raw, self.stamp, leaving=self.leases.me)}
+            return put
+        own = put.get(OWN) or restamped(item.raw, self.stamp)
+        return put | {OWN: left_by(own, self.leases.me)}
 
     async def give(self, token: SharedLease, change: Change = ({}, ()), *, to: str | None = None) -> None:
         """Write to a lease of mine for the last time: it is another's then, or free. Raises LeaseLost and StoreError."""
         put, remove = change
-        owner: Change = ({OWNER: {"S": to}}, ()) if to else ({}, (OWNER,))
 
         def given(_item: LeaseItem) -> Change:
-            return put | owner[0], (*remove, *owner[1], HANDING_OVER, ASKED)
+            owner, none = owner_given(to, self.leases.counter(token.shard_id) + 1)
+            return put | owner, (*remove, *none, HANDING_OVER, ASKED)
 
         async with self.lock(token.shard_id):
             self._giving.add(token.shard_id)
@@ -218,7 +221,7 @@ class Replica:
             self._require(token)
             known, counter = self.items[shard_id], self.leases.counter(shard_id)
             put, remove = change(known)
-            at = self.clock()
+            put, at = self.marked(known, put), self.clock()
             try:
                 written = await self.table.update(
                     shard_id,
@@ -264,7 +267,7 @@ class Replica:
         """A condition failed. If the lease is mine nevertheless, an earlier write of mine has taken place, whose counter is what
         counts now. When that was is not known, so it renews nothing."""
         lease = None if item is None else read_lease(item)
-        if lease is not None and lease.seen.holder == self.leases.me:
+        if lease is not None and lease.seen.taken_by == self.leases.me:
             self._keep(lease, at)
             renewed = self.leases.until(shard_id) - self.leases.failover
             self.leases.took(lease.seen, renewed, self.clock())
@@ -288,7 +291,7 @@ class Replica:
         except AwsError as again:
             raise store_error(again, self.table.name) from again
         lease = None if item is None else read_lease(item)
-        mine = lease is not None and lease.seen.holder == self.leases.me
+        mine = lease is not None and lease.seen.taken_by == self.leases.me
         if lease is not None and lease.counter == counter and mine:
             raise store_error(error, self.table.name) from error
         if lease is None or mine == gives or not shows(lease.raw, put):

@@ -24,7 +24,8 @@ class Ask:
 class Seen:
     """One lease as the table showed it.
 
-    ``owner`` is None for a free one. ``ended``: the whole shard is done, so nobody reads it. ``asked``: who wants it, if anybody.
+    ``owner`` is None for a free one. ``given``: the owner was named by the one before, and has not taken it yet. ``ended``: the
+    whole shard is done, so nobody reads it. ``asked``: who wants it, if anybody.
     ``leaving``: an owner id whose replica is about to stop. ``checkpoint_owner``: only while the Kinesis Client Library 3 moves a
     lease: the present owner; ``owner`` is then the next one.
     """
@@ -36,11 +37,17 @@ class Seen:
     asked: Ask | None = None
     leaving: str | None = None
     checkpoint_owner: str | None = None
+    given: bool = False
 
     @property
     def holder(self) -> str | None:
-        """Who may write its checkpoint now."""
+        """Whose it is, or to whom it was given."""
         return self.checkpoint_owner or self.owner
+
+    @property
+    def taken_by(self) -> str | None:
+        """Who may write its checkpoint now: whoever has it, not by name alone."""
+        return None if self.given else self.holder
 
 
 class Still:
@@ -132,10 +139,3 @@ class Watched:
     def silent_seconds(self) -> float:
         """For how long its counter has not been seen to move."""
         return self._counter.seconds
-
-    @property
-    def available_seconds(self) -> float:
-        """For how long it has been free or expired; 0 when it is neither."""
-        if self.seen.holder is None:
-            return self._counter.seconds
-        return max(0.0, self._counter.seconds - self._failover)

@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING
 
 from pollers.aws.errors import AwsError, Unavailable
 from pollers.leases.errors import store_error
-from pollers.leases.items import ASKED, COUNTER, HANDING_OVER, OWNER, SWITCHES, ask_value, expected, read_lease
+from pollers.leases.items import (
+    ASKED,
+    COUNTER,
+    GIVEN,
+    HANDING_OVER,
+    OWNER,
+    SWITCHES,
+    ask_value,
+    expected,
+    owner_given,
+    read_lease,
+)
+from pollers.leases.leases import Take
 from pollers.leases.table import ConditionFailed
 
 if TYPE_CHECKING:
@@ -17,7 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pollers.leases.items import LeaseItem
-    from pollers.leases.leases import Asking, Take
+    from pollers.leases.leases import Asking
     from pollers.leases.replica import Change, Replica
     from pollers.leases.table import Item
     from pollers.leases.token import SharedLease
@@ -28,6 +40,23 @@ async def take_lease(replica: Replica, take: Take, change: Callable[[LeaseItem],
     known = replica.items.get(take.shard_id)
     if known is None or known.counter != take.counter:
         return None
+    lease = await _attempt(replica, take, known, change)
+    met = replica.items.get(take.shard_id)
+    if (
+        lease is None
+        and met is not None
+        and met.counter > take.counter
+        and met.seen.given
+        and met.owner == replica.leases.me
+    ):
+        # Whoever was faster gave it to us.
+        return await _attempt(replica, Take(take.shard_id, met.counter, met.owner), met, change)
+    return lease
+
+
+async def _attempt(
+    replica: Replica, take: Take, known: LeaseItem, change: Callable[[LeaseItem], Change]
+) -> SharedLease | None:
     put, remove = change(known)
     put = put | {OWNER: {"S": replica.leases.me}, COUNTER: {"N": str(take.counter + 1)}}
     if take.owner not in (None, replica.leases.me):
@@ -38,7 +67,7 @@ async def take_lease(replica: Replica, take: Take, change: Callable[[LeaseItem],
             item: Item | None = await replica.table.update(
                 take.shard_id,
                 put=put,
-                remove=(*remove, HANDING_OVER, ASKED),
+                remove=(*remove, HANDING_OVER, ASKED, GIVEN),
                 expected=expected(take.counter, take.owner),
             )
         except ConditionFailed as failed:
@@ -59,7 +88,7 @@ async def _after_lost_take(replica: Replica, take: Take, error: AwsError) -> Ite
 
 def _taken(replica: Replica, take: Take, item: Item | None, at: float) -> SharedLease | None:
     lease = None if item is None else read_lease(item)
-    if lease is None or lease.owner != replica.leases.me or lease.counter <= take.counter:
+    if lease is None or lease.seen.taken_by != replica.leases.me or lease.counter <= take.counter:
         replica.enter(take.shard_id, item, at)
         return None
     return replica.grant(lease, at)
@@ -85,14 +114,17 @@ async def ask_for(replica: Replica, asking: Asking) -> None:
 
 
 async def pass_on(replica: Replica, take: Take) -> None:
-    """Give a lease, that was given to me while I leave, to the next one. Raises StoreError."""
-    to = replica.leases.successor(take.shard_id)
+    """Give a lease, that was given to me or to another who leaves and was not taken, to the next one. Raises StoreError."""
+    known = replica.items.get(take.shard_id)
+    if known is None or known.counter != take.counter:
+        return
+    owner, none = owner_given(replica.leases.successor(take.shard_id), take.counter + 1)
     at = replica.clock()
     try:
         item: Item | None = await replica.table.update(
             take.shard_id,
-            put={COUNTER: {"N": str(take.counter + 1)}} | ({OWNER: {"S": to}} if to else {}),
-            remove=() if to else (OWNER,),
+            put=replica.marked(known, {COUNTER: {"N": str(take.counter + 1)}, **owner}),
+            remove=none,
             expected=expected(take.counter, take.owner),
         )
     except ConditionFailed as failed:

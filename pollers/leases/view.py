@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from pollers.leases.looking import given_seconds
 from pollers.leases.seen import OURS, Watched
 
 if TYPE_CHECKING:
@@ -56,13 +57,29 @@ class View:
         return watched
 
     def owner(self, shard_id: str) -> str | None:
-        """Whose it is, or to whom it goes; None when it is free, expired, or not in the table."""
+        """Whose it is, or to whom it goes; None when anybody may take it, or it is not in the table."""
         if shard_id in self.promised:
             return self.promised[shard_id]
         if shard_id in self.mine:
             return self.me
         watched = self.watched.get(shard_id)
-        return watched.owner if watched else None
+        if watched is None or watched.silent_seconds >= self._patience(watched):
+            return None
+        return watched.owner
+
+    def _patience(self, watched: Watched) -> float:
+        """How long a lease waits for its owner. Whoever was given one and has not taken it may start nothing under it, so it waits
+        only for the next looks of that one; and not at all for one that is leaving, which takes nothing any more."""
+        if watched.seen.holder is None:
+            return 0.0
+        if not watched.seen.given:
+            return self.failover
+        return 0.0 if watched.owner in self.leavers else given_seconds(len(self.watched), self.failover)
+
+    def available_seconds(self, shard_id: str) -> float:
+        """For how long anybody might have taken it."""
+        watched = self.watched[shard_id]
+        return max(0.0, watched.silent_seconds - self._patience(watched))
 
     def counts(self) -> Counter[str]:
         """How many unended leases every worker has: those that own some or ask for some, and me; nobody who is leaving."""
@@ -108,21 +125,21 @@ class View:
         ]
 
     def unsure(self, readable: Iterable[str], silent_seconds: float) -> bool:
-        """Whether one of these shards is free, or its owner was not seen to renew for so long, or expired."""
+        """Whether one of these shards is free or only given, or its owner was not seen to renew for so long, or expired."""
         for name in readable:
             one = self.watched.get(name)
             if one is None or name in self.mine or one.seen.ended:
                 continue
-            if one.seen.holder is None or one.silent_seconds >= silent_seconds:
+            if one.seen.holder is None or one.seen.given or one.silent_seconds >= silent_seconds:
                 return True
         return False
 
-    def given_to_me(self) -> list[str]:
-        """Leases that have my name on them and that I have not taken."""
-        return [name for name, one in self.watched.items() if self._is_given(name, one)]
+    def given_to_leavers(self) -> list[str]:
+        """Leases that have my name on them, or that of another who leaves, and that were not taken. When I am leaving."""
+        return [name for name, one in self.watched.items() if name not in self.mine and self._is_left(one)]
 
-    def _is_given(self, name: str, one: Watched) -> bool:
-        return one.owner == self.me and name not in self.mine and not one.seen.ended
+    def _is_left(self, one: Watched) -> bool:
+        return not one.seen.ended and (one.owner == self.me or (one.seen.given and one.owner in self.leavers))
 
     def asker(self, shard_id: str) -> str | None:
         """Who else asks for it, and is there to take it."""

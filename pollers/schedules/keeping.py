@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pollers.clocks.clock import Clock
-    from pollers.leases.keeper import Keeper
     from pollers.leases.replica import Change, Replica
     from pollers.schedules.followed import Followed
     from pollers.schedules.hold import Hold
@@ -40,14 +39,12 @@ class Keeping:
     def __init__(
         self,
         replica: Replica,
-        keeper: Keeper,
         followed: Followed,
         state: State,
         clock: Clock,
         changed: Callable[[], None],
     ) -> None:
         self._replica = replica
-        self._keeper = keeper
         self._followed = followed
         self._state = state
         self._clock = clock
@@ -124,9 +121,7 @@ class Keeping:
 
     async def _write(self, one: OneSchedule, hold: Hold) -> None:
         changes = hold.changes
-        leases = self._replica.leases
-        leaving = leases.me if leases.leaving else None
-        change = change_of(self._record(one), self._replica.stamp, leaving=leaving)
+        change = change_of(self._record(one), self._replica.stamp)
         await self._replica.save(hold.lease, lambda _item: change)
         hold.wrote(changes)
         self._changed()
@@ -141,7 +136,6 @@ class Keeping:
             change = change_of(self._record(one), self._replica.stamp, ended=ended)
         await self._replica.give(hold.lease, change, to=to)
         hold.lease.lose()
-        self._keeper.look_again()
 
     def _record(self, one: OneSchedule) -> Record:
         now = int(self._clock.time())

@@ -47,7 +47,7 @@ class Opening:
         self._followed = followed
         wanting = Wanting(followed, replica.items, clock)
         self._keeper = Keeper(replica, rng, known_here=wanting.is_wanted)
-        keeping = Keeping(replica, self._keeper, followed, state, clock, changed)
+        keeping = Keeping(replica, followed, state, clock, changed)
         self._claiming = Claiming(replica, self._keeper, followed, wanting, keeping, clock)
         self._retiring = Retiring(replica, followed, wanting)
         self._warned: set[tuple[str, str]] = set()
@@ -84,8 +84,8 @@ class Opening:
                     except StoreUnwritable as error:
                         log.debug("schedules could not be taken", error=str(error))
                     await stop.unless_requested(self._followed.claims_wanted)
-                self._replica.leases.leave()
-                self._keeper.renew_again()
+                self._keeper.leave()
+            await self._keeper.depart()
             keeping.cancel_scope.cancel()
 
     async def _look(self, holds: TaskGroup, stop: Stop) -> None:

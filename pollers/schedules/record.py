@@ -80,11 +80,11 @@ def recorded(
     return Record(digest_of(schedule), enabled and schedule.enabled, memory.first_seen, decided, runs)
 
 
-def change_of(record: Record, stamp: Stamp, *, ended: bool = False, leaving: str | None = None) -> Change:
+def change_of(record: Record, stamp: Stamp, *, ended: bool = False) -> Change:
     """How the record is written. ``checkpoint`` is the last due time, for people; ``ended``: nothing is due any more."""
     last = record.memory.last
     number = None if last is None else str(last.due)
-    put = progress(ShardCheckpoint(number, ended=ended), stamp, leaving=leaving)
+    put = progress(ShardCheckpoint(number, ended=ended), stamp)
     return {**put, ATTRIBUTE: _value(record)}, PENDING
 
 

@@ -1,6 +1,6 @@
 """Replicas that share a stream, under virtual time: seeded runs of deaths, stalls, restarts, resharding and a table at its worst.
 
-``HEADRACE_SEED=n`` replays one; ``HEADRACE_REPLICA_SEEDS=n`` runs so many instead of the usual ones.
+``HEADRACE_SEED=n`` replays one; ``HEADRACE_REPLICA_SEEDS=n`` runs so many instead of the usual ones; both, so many from there on.
 """
 
 from __future__ import annotations
@@ -16,15 +16,13 @@ SEEDS = 40
 HAND_OVER_SEEDS = 3
 SLICES = 6
 
-_ONE = os.environ.get("HEADRACE_SEED")
-_MANY = int(os.environ.get("HEADRACE_REPLICA_SEEDS", SEEDS))
+_FIRST = os.environ.get("HEADRACE_SEED")
+_MANY = int(os.environ.get("HEADRACE_REPLICA_SEEDS", SEEDS if _FIRST is None else 1))
 
 
 def _seeds() -> list[range]:
-    if _ONE is not None:
-        return [range(int(_ONE), int(_ONE) + 1)]
-    size = max(1, _MANY // SLICES)
-    return [range(start, start + size) for start in range(0, _MANY, size)]
+    first, size = int(_FIRST or 0), max(1, _MANY // SLICES)
+    return [range(start, min(start + size, first + _MANY)) for start in range(first, first + _MANY, size)]
 
 
 @pytest.mark.parametrize("seeds", _seeds(), ids=lambda seeds: f"{seeds.start}-{seeds.stop - 1}")

@@ -79,7 +79,7 @@ async def test_a_shard_that_was_handed_over_can_be_taken_again() -> None:
         one.put("3")
         await eventually(lambda: one.accepted == ["1", "3"], within=2)
         assert one.state(shard.shard_id) is State.POLLING
-    assert table.left == ["other", "one"]
+    assert table.left == table.departed == ["other", "one"]
 
 
 @virtual_time.test

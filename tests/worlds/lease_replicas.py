@@ -269,7 +269,13 @@ class Replica:
             if isinstance(one, Asking):
                 self.world.costs.asks += one.ask is not None and one.before is None
                 return one, self.world.write(one.shard_id, {"owner": one.owner, "asked": one.before}, asked=one.ask)
-            changes = {"owner": self.leases.me, "counter": one.counter + 1, "asked": None, "leaving": None}
+            changes = {
+                "owner": self.leases.me,
+                "counter": one.counter + 1,
+                "asked": None,
+                "leaving": None,
+                "given": False,
+            }
             item = self.world.write(one.shard_id, {"counter": one.counter, "owner": one.owner}, **changes)
             self.world.moves.append((self.world.now, one.shard_id, one.owner, self.leases.me))
         except RefusedError as refused:
@@ -331,7 +337,8 @@ class Replica:
     def _release(self, shard_id: str) -> Steps:
         self.giving.add(shard_id)
         while shard_id in self.leases.mine:
-            at, given = self.clock(), {"owner": self.leases.successor(shard_id), "asked": None}
+            at, chosen = self.clock(), self.leases.successor(shard_id)
+            given = {"owner": chosen, "asked": None, "given": chosen is not None}
             yield self._pause()
             if shard_id in self.leases.mine:
                 _, counter, item = self._write(shard_id, **given)
@@ -353,7 +360,12 @@ class Replica:
         at, chosen = self.clock(), self.leases.successor(given.shard_id)
         yield self._pause()
         expected = {"counter": given.counter, "owner": given.owner}
-        changes = {"counter": given.counter + 1, "owner": chosen, "leaving": self.leases.me}
+        changes = {
+            "counter": given.counter + 1,
+            "owner": chosen,
+            "leaving": self.leases.me,
+            "given": chosen is not None,
+        }
         try:
             item = self.world.write(given.shard_id, expected, **changes)
         except RefusedError as refused:

@@ -48,6 +48,10 @@ class PassingCheckpoints:
         """See ``MappingCheckpoints.leave``."""
         self.inner.leave()
 
+    async def depart(self) -> None:
+        """See ``MappingCheckpoints.depart``."""
+        await self.inner.depart()
+
     def elsewhere(self, shard_ids: Collection[str]) -> frozenset[str]:
         """See ``MappingCheckpoints.elsewhere``."""
         return self.inner.elsewhere(shard_ids)

@@ -235,8 +235,9 @@ class ReplicaSimulation:
         self.watch.tell("world", "shares are even")
 
     async def _stays_so(self) -> None:
-        """Nothing is taken, asked for or given any more."""
-        await anyio.sleep(2.0)
+        """Nothing is taken, asked for or given any more, once no write of before is on its way."""
+        late = self.watch.calm_since + CALM.late_seconds - anyio.current_time()
+        await anyio.sleep(max(0.0, late) + 2.0)
         moves, working = self.watch.moves, self._working()
         await anyio.sleep(2 * self.failover)
         self.watch.require(self.watch.moves == moves, "leases go on moving though nothing happens")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import orjson
 
-from pollers.leases.items import ASKED, CHECKPOINT, COUNTER, OWNER, SHARD_END, read_lease
+from pollers.leases.items import ASKED, CHECKPOINT, COUNTER, GIVEN, OWNER, SHARD_END, read_lease
 from tests.worlds.stream_records import lane_of, values
 from tests.worlds.stream_watch import Watch
 
@@ -282,11 +282,12 @@ class ReplicaWatch(Watch):
             self.require(changed <= {ASKED}, f"{replica} changed {changed} of {key} and counted nothing")
             return
         self.require(counted == 1, f"{replica} counted {counted} on {key}")
-        was, now = _owner(before), _owner(after)
+        was, now = _holder(before), _owner(after)
         progress = before[CHECKPOINT] != after[CHECKPOINT]
         if was not in (None, replica):
             self._check_taken(key, str(was), replica, now)
         self.require(was == replica or not progress, f"{replica} wrote a checkpoint of {key}, which is {was}'s")
+        self.require(was is not None or now in (None, replica) or _only_given(after), f"{replica} took {key} for {now}")
         self.require(
             _rank(before) <= _rank(after) or self._may_reopen(key),
             f"{replica} moved the checkpoint of {key} from {before[CHECKPOINT]} back to {after[CHECKPOINT]}",
@@ -349,6 +350,15 @@ def _owner(item: Item) -> str | None:
     return item[OWNER]["S"].split("/")[1] if OWNER in item else None
 
 
+def _only_given(item: Item) -> bool:
+    return item.get(GIVEN) == item[COUNTER]
+
+
+def _holder(item: Item) -> str | None:
+    """The replica that has taken an item; None for one that was only given."""
+    return None if _only_given(item) else _owner(item)
+
+
 def _rank(item: Item) -> float:
     text = item[CHECKPOINT]["S"]
     if text in BEGINNINGS:
@@ -361,7 +371,8 @@ def _told(item: Item | None) -> str:
         return "nothing"
     asked = item.get(ASKED, {}).get("M", {}).get("by", {}).get("S", "")
     leaving = item.get("headrace", {}).get("M", {}).get("leaving", {}).get("S", "")
-    parts = [f"{_owner(item) or 'free'} #{item[COUNTER]['N']} {item[CHECKPOINT]['S']}"]
+    to = "to " if _only_given(item) else ""
+    parts = [f"{to}{_owner(item) or 'free'} #{item[COUNTER]['N']} {item[CHECKPOINT]['S'].lstrip('0')}"]
     parts += [f"asked by {asked.split('/')[1]}"] if asked else []
     parts += [f"{leaving.split('/')[1]} leaves"] if leaving else []
     return " ".join(parts)

@@ -75,6 +75,7 @@ class SharedTable:
         self.takes: list[tuple[str, tuple[str, ...]]] = []
         self.written: list[tuple[str, str, ShardCheckpoint]] = []
         self.left: list[str] = []
+        self.departed: list[str] = []
         self.problem: Exception | None = None
         self._changed = anyio.Event()
 
@@ -180,6 +181,10 @@ class SharedCheckpoints:
         if not self._leaving:
             self._table.left.append(self._owner)
         self._leaving = True
+
+    async def depart(self) -> None:
+        """See ``MappingCheckpoints.depart``."""
+        self._table.departed.append(self._owner)
 
     def elsewhere(self, shard_ids: Collection[str]) -> frozenset[str]:
         """See ``MappingCheckpoints.elsewhere``."""

@@ -118,6 +118,7 @@ class StreamPoller:
         tasks.start_soon(self._guarded, lambda: opened.checkpoints.keep(shards.others_changed, self._report_leases))
         tasks.start_soon(self._guarded, lambda: discovery.run(shards.start_readable))
         await shards.finish()
+        await opened.checkpoints.depart()
 
     def _writer(self, checkpoints: MappingCheckpoints) -> CheckpointWriter:
         interval_seconds = self._store.least_interval_seconds

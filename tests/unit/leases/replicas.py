@@ -53,6 +53,8 @@ class FakeEngine:
     taken: list[tuple[float, str]] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     troubles: list[str | None] = field(default_factory=list)
+    obliging: bool = True
+    """Whether it gives what it is asked for."""
     _taking: anyio.Lock = field(default_factory=anyio.Lock)
     _tasks: TaskGroup | None = None
 
@@ -88,6 +90,8 @@ class FakeEngine:
         async with anyio.create_task_group() as group:
             group.start_soon(self._until_lost, lease)
             await lease.wanted.wait()
+            while not self.obliging:
+                await anyio.sleep(0.1)
             group.cancel_scope.cancel()
         if self.held.get(lease.shard_id) is lease:
             del self.held[lease.shard_id]
@@ -109,6 +113,7 @@ class FakeEngine:
         leases = list(self.held.values())
         self.held.clear()
         await self.checkpoints.release(leases)
+        await self.checkpoints.depart()
 
     @property
     def in_time(self) -> set[str]:

@@ -11,9 +11,19 @@ from hypothesis import strategies as st
 
 from pollers.aws.api import StartAt
 from pollers.checkpoints.store import TRIM_HORIZON, LanesDone, OpenWindow, ShardCheckpoint
-from pollers.leases.items import ask_value, expected, new_item, progress, read_lease
-from pollers.leases.own_part import OWN, Stamp, reset_own, restamped
-from pollers.leases.seen import Ask
+from pollers.leases.items import (
+    COUNTER,
+    GIVEN,
+    OWNER,
+    ask_value,
+    expected,
+    new_item,
+    owner_given,
+    progress,
+    read_lease,
+)
+from pollers.leases.own_part import OWN, Stamp, left_by, reset_own, restamped
+from pollers.leases.seen import OURS, Ask, Seen
 from pollers.storage.errors import StoreUnreadable
 
 if TYPE_CHECKING:
@@ -125,10 +135,28 @@ def test_what_belongs_to_a_checkpoint_that_kcl_moved_past_is_dropped() -> None:
     assert read_checkpoint(item) == ShardCheckpoint("9", start=start, user_record=0)
 
 
+def test_a_lease_is_given_until_an_owner_has_written_to_it() -> None:
+    """Whoever writes, and whether it knows the attribute or not; a worker of KCL that is named owns it from then on."""
+    put, remove = owner_given(OURS + "b", 1)
+    given_item = {**new_item("shard", ShardCheckpoint("5"), STAMP), COUNTER: {"N": "1"}, **put}
+    assert seen_of(given_item) == Seen("shard", 1, OURS + "b", given=True)
+    assert seen_of({**given_item, COUNTER: {"N": "2"}}) == Seen("shard", 2, OURS + "b")
+    assert remove == ()
+    assert owner_given("kcl", 1) == ({OWNER: {"S": "kcl"}}, (GIVEN,))
+    assert owner_given(None, 1) == ({}, (OWNER, GIVEN))
+
+
+def seen_of(item: Item) -> Seen:
+    """What others need to know of a lease."""
+    lease = read_lease(item)
+    assert lease is not None
+    return lease.seen
+
+
 def test_a_new_owner_leaves_whatever_is_done_as_it_is() -> None:
     """Taking is no checkpoint: of an adopted number it is still KCL's word that counts."""
     item = by_kcl(NUMBER, 1)
-    taken = {**item, OWN: restamped(item, STAMP, leaving="me")}
+    taken = {**item, OWN: left_by(restamped(item, STAMP), "me")}
     lease = read_lease(taken)
     assert lease is not None
     assert lease.checkpoint == ShardCheckpoint(NUMBER, user_record=1)

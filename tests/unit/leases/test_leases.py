@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 from pollers.leases.leases import Leases, Take
+from pollers.leases.looking import GIVEN_SECONDS
 from pollers.leases.seen import Ask, Seen
 
 ME, YOU, THIRD = "headrace/a/1/x", "headrace/b/1/y", "headrace/c/1/z"
@@ -218,6 +219,30 @@ def test_a_leaver_takes_nothing_and_passes_on_what_it_is_given() -> None:
     assert one.takes(["s1", "s5"]) == []
     assert one.declined() == [Take("s1", 4, ME)]
     assert one.successor("s1") == THIRD
+
+
+def test_what_was_given_to_a_leaver_is_taken_by_others_at_once() -> None:
+    """It takes nothing any more, and may be gone."""
+    one = leases(Seen("s1", 4, YOU, given=True), Seen("s2", 4, YOU, leaving=YOU))
+    assert one.takes(["s1", "s2"]) == [Take("s1", 4, YOU)]
+
+
+def test_what_was_given_and_not_taken_is_free_after_four_looks() -> None:
+    """Whoever was named may have died at that moment; what it has taken waits for a failover."""
+    given, taken = Seen("s1", 4, YOU, given=True), Seen("s2", 4, YOU)
+    one = leases(given, taken)
+    look(one, given, taken, until=GIVEN_SECONDS)
+    assert one.takes(["s1", "s2"]) == []
+    look(one, given, taken, since=GIVEN_SECONDS + 0.5, until=GIVEN_SECONDS + 1)
+    assert one.takes(["s1", "s2"]) == [Take("s1", 4, YOU)]
+
+
+def test_a_leaver_passes_on_what_other_leavers_were_given() -> None:
+    """The last of several that stop at once sees everything that they gave each other; there is nobody to give it to."""
+    one = leases(Seen("s1", 4, YOU, given=True, leaving=THIRD), Seen("s2", 4, THIRD, given=True, leaving=YOU))
+    one.leave()
+    assert one.declined() == [Take("s1", 4, YOU), Take("s2", 4, THIRD)]
+    assert (one.successor("s1"), one.successor("s2")) == (None, None)
 
 
 def test_leases_that_are_released_together_go_to_several() -> None:

@@ -45,6 +45,13 @@ def test_it_is_looked_at_more_often_while_an_owner_is_silent() -> None:
     assert not whole_look_due(large, large.watched, 2.0)
 
 
+def test_it_is_looked_at_more_often_while_something_was_given_and_is_not_taken() -> None:
+    """Whoever was named may be gone."""
+    large = view(SMALL_TABLE + 1, 10.0)
+    large.saw(Seen("s7", 2, OTHER, given=True), 0.1, 0.1)
+    assert whole_look_due(large, large.watched, 2.0)
+
+
 def test_it_is_looked_at_more_often_while_something_readable_is_free() -> None:
     """Somebody is going to take it; but a child that waits for its parent may be free for long."""
     large = view(SMALL_TABLE + 1, 10.0, free=1)
