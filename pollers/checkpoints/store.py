@@ -161,6 +161,7 @@ class Opened:
     of ``headrace checkpoints reset --to``, used in place of the configured one when a fresh mapping is pinned.
     ``counts_user_records``: the store wants to be told of aggregates, as ``ShardCheckpoint.user_record``.
     ``window_state_bytes``: how large a window's state may be for the store, None where it may have any size.
+    ``adopted``: shards whose checkpoints another consumer wrote (the Kinesis Client Library), as it numbers records.
     """
 
     checkpoints: MappingCheckpoints
@@ -169,6 +170,7 @@ class Opened:
     start: StartAt | None = None
     counts_user_records: bool = False
     window_state_bytes: int | None = None
+    adopted: frozenset[str] = frozenset()
 
 
 class CheckpointStore(Protocol):

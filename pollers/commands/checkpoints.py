@@ -16,22 +16,20 @@ from config.options.spelling import suggestion
 from config.sources.registry import source_of
 from pollers.aws.api import StartAt
 from pollers.checkpoints.inspection import FileFound, MappingFound, ShardFound, inspect, reset
+from pollers.commands.checkpoint_lines import age, beginning, columns, done_upto, further
 from pollers.commands.configuration import EXIT_UNUSABLE, load_or_exit
 from pollers.sources.registry import keeps_checkpoints
 from pollers.storage.errors import StoreDamaged, StoreError
 from pollers.storage.lock import owner_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from config import Config
-    from pollers.checkpoints.store import ShardCheckpoint
     from pollers.leases.items import LeaseItem
 
 EXIT_FAILED = 1
 """The exit code for failures at run time: the file is in use, is damaged or cannot be written."""
-
-_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 def position(_context: click.Context, _option: click.Parameter, text: str | None) -> StartAt | None:
@@ -158,9 +156,8 @@ def _table_columns(items: list[LeaseItem]) -> Iterator[str]:
         rows = [("SHARD", "DONE UP TO", "ENDED", "OWNER", "")]
         for one in items:
             checkpoint = one.checkpoint
-            done = checkpoint.sequence_number or f"nothing, from {beginning(checkpoint.start)}"
             ended = "yes" if checkpoint.ended else "no"
-            rows.append((one.shard_id, done, ended, one.seen.holder or "", _lanes(checkpoint)))
+            rows.append((one.shard_id, done_upto(checkpoint), ended, one.seen.holder or "", further(checkpoint)))
         yield from columns(rows)
 
 
@@ -313,45 +310,16 @@ def _columns(shards: tuple[ShardFound, ...], now: float) -> Iterator[str]:
     cells = [("SHARD", "DONE UP TO", "ENDED", "AGE", "")]
     for shard in shards:
         checkpoint = shard.checkpoint
-        done = checkpoint.sequence_number or f"nothing, from {beginning(checkpoint.start)}"
         ended = "yes" if checkpoint.ended else "no"
-        cells.append((shard.shard_id, done, ended, _age(now - shard.updated_at), _remark(shard)))
+        cells.append((shard.shard_id, done_upto(checkpoint), ended, age(now - shard.updated_at), _remark(shard)))
     yield from columns(cells)
-
-
-def columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Rows of text as lines, each column as wide as it must be."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        yield "  " + "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def _remark(shard: ShardFound) -> str:
     """A remark on a shard: that its row is damaged, or how many lanes are ahead of the number shown."""
     if shard.damaged:
         return "DAMAGED"
-    return _lanes(shard.checkpoint)
-
-
-def _lanes(checkpoint: ShardCheckpoint) -> str:
-    lanes = sum(upto is not None for done in checkpoint.ahead for upto in done.upto)
-    return f"{lanes} lane{'' if lanes == 1 else 's'} further" if lanes else ""
-
-
-def beginning(start: StartAt | None) -> str:
-    """A starting position, for people."""
-    if start is None:
-        return "its configured starting position"
-    if start.timestamp is not None:
-        return datetime.fromtimestamp(start.timestamp, UTC).isoformat().replace("+00:00", "Z")
-    return start.kind if start.sequence_number is None else f"{start.kind} {start.sequence_number}"
-
-
-def _age(seconds: float) -> str:
-    for size, unit in _UNITS:
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
-    return "0 s"
+    return further(shard.checkpoint)
 
 
 def _seconds(text: str) -> float | None:

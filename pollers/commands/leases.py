@@ -10,7 +10,8 @@ import click
 import orjson
 
 from config.options.spelling import suggestion
-from pollers.commands.checkpoints import EXIT_FAILED, beginning, columns
+from pollers.commands.checkpoint_lines import columns, done_upto
+from pollers.commands.checkpoints import EXIT_FAILED
 from pollers.commands.configuration import EXIT_UNUSABLE, load_or_exit
 from pollers.commands.lease_tables import SIGN_SHARE, lease_document, observe_tables
 from pollers.sources.registry import keeps_checkpoints
@@ -93,8 +94,7 @@ def _lines(config: Config, found: dict[str, list[Observed]]) -> Iterator[str]:
         rows = [("SHARD", "OWNER", "LAST SIGN", "DONE UP TO", "")]
         for one in leases:
             checkpoint = one.item.checkpoint
-            done = "everything" if checkpoint.ended else checkpoint.sequence_number
-            done = done or f"nothing, from {beginning(checkpoint.start)}"
+            done = "everything" if checkpoint.ended else done_upto(checkpoint)
             rows.append((one.item.shard_id, *_owner(one, watched_seconds), done, _remark(one, name)))
         yield from columns(rows)
 

@@ -101,12 +101,15 @@ class DynamoStore:
         checkpoints = SharedCheckpoints(replica, Pinning(replica, time.time, fresh=fresh), keeper)
         self._open[mapping] = (replica, checkpoints)
         log.info("shards are shared", mapping=mapping, table=table.name, owner=leases.me, leases=len(replica.current))
-        return self._opened(checkpoints, stale, identity, fresh=fresh)
+        return self._opened(checkpoints, replica, stale, fresh=fresh)
 
-    def _opened(self, checkpoints: SharedCheckpoints, stale: list[LeaseItem], identity: str, *, fresh: bool) -> Opened:
+    def _opened(
+        self, checkpoints: SharedCheckpoints, replica: Replica, stale: list[LeaseItem], *, fresh: bool
+    ) -> Opened:
         found = Opened(checkpoints, fresh, counts_user_records=True, window_state_bytes=STATE_LIMIT_BYTES)
         if not fresh:
-            return found
+            adopted = [item.shard_id for item in replica.current.values() if item.own.stamp is None]
+            return replace(found, adopted=frozenset(adopted))
         before = [item.own.stamp.identity for item in stale if item.own.stamp and not item.own.reset]
         start = next((item.own.start for item in stale if item.own.reset), None)
         return replace(found, previous_identity=before[0] if before else None, start=start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -13,7 +14,9 @@ from pollers.errors import SourceUnusable
 from pollers.sources.streams.closing import CLOSE_SECONDS
 from pollers.supervisor.mapping import MappingState
 from pollers.telemetry.facts import DiscardCondition, Discarded
+from pollers.telemetry.recorder import Recorder
 from tests.pollers.function import takes
+from tests.pollers.store import WitnessedStore
 from tests.pollers.streams import Feed
 from tests.pollers.trial import Trial
 from tests.pollers.worlds import STEP_LIMIT
@@ -23,9 +26,17 @@ from tests.worlds.call_faults import EveryNth, Failing, NoFaults
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, MutableMapping
 
-    from pollers.checkpoints.store import ShardCheckpoint
+    from pollers.checkpoints.store import Opened, ShardCheckpoint
 
 NAME = "trial"
+
+
+class AdoptingStore(WitnessedStore):
+    """A store whose checkpoints are another consumer's."""
+
+    async def open(self, mapping: str, identity: str) -> Opened:
+        """See ``CheckpointStore.open``."""
+        return replace(await super().open(mapping, identity), fresh=False, adopted=frozenset({"shardId-0"}))
 
 
 def unavailable() -> Exception:
@@ -203,6 +214,39 @@ def test_a_store_whose_writes_cost_money_is_not_written_to_at_every_poll() -> No
                 await anyio.sleep(1)
         assert len(world.saved) <= 6
         assert world.saved[-1].sequence_number == last
+
+    run(main)
+
+
+def test_the_history_of_an_event_knows_that_a_position_behind_it_was_written() -> None:
+    """The position itself is not an event's, and nobody can compare it."""
+
+    async def main() -> None:
+        world = Feed()
+        trial = Trial(world)
+        recorder = Recorder()
+        trial.put("event")
+        async with trial.running():
+            await trial.finish()
+        for fact in trial.witness.facts:
+            recorder(NAME, fact)
+        (moments,) = recorder.searching(world.feed.changes[0].token)
+        assert [moment.what for moment in moments][-2:] == ["accepted", "checkpointed"]
+
+    run(main)
+
+
+def test_checkpoints_of_a_consumer_that_numbers_records_are_refused() -> None:
+    """They say nothing of a source with positions of another kind, which must not be read from its beginning for their sake."""
+
+    async def main() -> None:
+        world = Feed()
+        trial = Trial(world)
+        trial.put("event")
+        world.store = AdoptingStore(world.kept, lambda shard_id, checkpoint, ended: None)
+        with pytest.raises(SourceUnusable, match=r"of shardId-0 were written by another consumer.*table of its own"):
+            raise await trial.failure()
+        assert not trial.function.calls
 
     run(main)
 

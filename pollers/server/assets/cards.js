@@ -114,7 +114,7 @@ function failures(list) {
     const what = element("td", { class: "what" }, element("span", { class: "bad", text: `${failure.outcome === "partial" ? "reported in batchItemFailures" : failure.outcome}${failure.error ? `: ${failure.error}` : ""}` }));
     if (failure.payload) what.append(element("pre", { text: failure.payload }));
     body.append(element("tr", {}, element("td", { text: clock(failure.at) }), element("td", { class: "number", text: whole(failure.count) }), what,
-      element("td", { class: "ids", text: failure.ids.slice(0, 2).join(" ") + (failure.count > 2 ? " …" : "") })));
+      element("td", { class: "ids" }, ...failure.ids.slice(0, 2).map((id) => element("span", { text: id, title: id })), failure.count > 2 ? " …" : "")));
   }
   const head = [["at", ""], ["events", "number"], ["what", ""], ["ids", ""]].map(([text, kind]) => element("th", { text, scope: "col", class: kind }));
   return element("table", {}, element("thead", {}, element("tr", {}, ...head)), body);

@@ -105,6 +105,11 @@ async def open_stream(
     if description is None or not await _check(mapping, destination, patience):
         return None
     opened = await store.open(mapping.name, description.identity)
+    if opened.adopted and not patience.source.positions.ordered:
+        raise SourceUnusable(
+            f"the checkpoints of {', '.join(sorted(opened.adopted))} were written by another consumer, which numbers records: they "
+            f"cannot be of {mapping.event_source_arn}; give the mapping {mapping.name} a table of its own in runtime.checkpoints"
+        )
     if opened.previous_identity is not None:
         log.warning(
             "the stream is another than before: it is read afresh, from its starting position",

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 class Step:
     """What a checkpoint can be moved by: ``count`` records are newly done (discarded ones not counted again).
 
-    ``upto``: the offset that everything below is done. ``accepted`` and ``finished``: what the lanes had done by then.
+    ``upto``: the offset that everything below is done. ``record``: the position of the last of these records, if it is not written
+    yet; ``sequence_number`` may lie behind it. ``accepted`` and ``finished``: what the lanes had done by then.
     """
 
     sequence_number: str | None
     count: int
     upto: int
+    record: str | None = None
     accepted: int = 0
     finished: int = 0
 
@@ -96,13 +98,13 @@ class Progress:
     def step(self, lowest: int | None, kept: str | None = None) -> Step:
         """The checkpoint below ``lowest``; that of ``kept`` where it stays."""
         upto = self.read if lowest is None else lowest
+        record = self._at(upto - 1) if upto > self.saved else None
+        number = record or kept
         if self._marker is not None and self._marker[0] == upto:
-            number: str | None = self._marker[1]
-        else:
-            number = self._at(upto - 1) if upto > self.saved else kept
+            number = self._marker[1]
         # Below the lowest unfinished record of all lanes nothing is owed: all of it was accepted, filtered or discarded.
         count = self._accepted + bisect_left(self._filtered, upto) - self._booked
-        return Step(number, count, upto, self._batches_gone + len(self._batches))
+        return Step(number, count, upto, record, self._batches_gone + len(self._batches))
 
     def _at(self, offset: int) -> str:
         for first, page in self._pages:

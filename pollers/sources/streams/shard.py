@@ -309,7 +309,9 @@ class Shard:
         self._progress.saved_step(step)
         self._written(step.finished)
         if step.count:
-            self.context.surroundings.facts.emit(Checkpointed(self.shard_id, step.count, step.sequence_number or ""))
+            # Whoever looks for a record knows those that came: a position without a record would not tell that it is done.
+            upto = step.record or step.sequence_number or ""
+            self.context.surroundings.facts.emit(Checkpointed(self.shard_id, step.count, upto))
         if was_full and not self.full:
             self.room.look_again()
 

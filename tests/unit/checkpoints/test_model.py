@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 MAPPINGS = st.sampled_from(["clicks", "audit"])
 IDENTITIES = st.sampled_from(["stream@1", "stream@2"])
 SHARDS = st.sampled_from(["shard-0", "shard-1", "shard-2"])
+TOKENS = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=40)
+"""Positions of sources that do not number their records."""
 STARTS = st.one_of(
     st.sampled_from([StartAt("TRIM_HORIZON"), StartAt("LATEST")]),
     st.builds(lambda seconds: StartAt("AT_TIMESTAMP", timestamp=seconds), st.floats(0, 2e9)),
+    st.builds(lambda token: StartAt("AFTER_SEQUENCE_NUMBER", sequence_number=token), TOKENS),
 )
-TOKENS = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=40)
-"""Positions of sources that do not number their records."""
 WINDOWS = st.one_of(st.none(), st.builds(OpenWindow, st.floats(0, 2e9), st.floats(0, 2e9), st.binary(max_size=20)))
 CHECKPOINTS = st.builds(
     ShardCheckpoint,

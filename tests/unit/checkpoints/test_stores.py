@@ -87,6 +87,44 @@ async def test_what_was_written_is_read_back_after_a_restart(enter: Enter) -> No
         assert await opened.checkpoints.load() == written
 
 
+POSITIONS = [
+    "0163eeb6e7000000090100000009000041e1",
+    "8265" + "0123456789abcdef" * 20,
+    "1" * 60,
+    '{"_data": {"$binary": {"base64": "' + "A" * 4_000 + '", "subType": "00"}}, "é": "\\u0000 \' "}"}',
+    "0163eeb6e70000@1676588775.9",
+]
+"""Positions of sources that give out tokens: hex (which may look like a number), or JSON of some KB."""
+
+
+@pytest.mark.parametrize("position", POSITIONS, ids=["short", "long", "digits", "json", "with a time"])
+async def test_tokens_are_kept_as_they_are(enter: Enter, position: str) -> None:
+    """As what is done, and as where the first start begins while nothing is done."""
+    start = StartAt("AFTER_SEQUENCE_NUMBER", sequence_number=position)
+    other = StartAt("AFTER_SEQUENCE_NUMBER", sequence_number=position + "0")
+    async with enter() as store:
+        checkpoints = (await store.open("changes", STREAM)).checkpoints
+        assert await checkpoints.pin({"shard-0": ShardCheckpoint(start=start)}) == {"shard-0"}
+    async with enter() as store:
+        opened = await store.open("changes", STREAM)
+        assert (opened.fresh, opened.adopted) == (False, frozenset())
+        checkpoints = opened.checkpoints
+        assert await checkpoints.pin({"shard-0": ShardCheckpoint(start=other)}) == frozenset()
+        assert await checkpoints.load() == {"shard-0": ShardCheckpoint(start=start)}
+
+        lease = (await checkpoints.take_leases(["shard-0"]))["shard-0"]
+        await checkpoints.release([lease])
+        assert await checkpoints.load() == {"shard-0": ShardCheckpoint(start=start)}
+
+        lease = (await checkpoints.take_leases(["shard-0"]))["shard-0"]
+        await checkpoints.save(lease, ShardCheckpoint(position, start=start))
+    async with enter() as store:
+        checkpoints = (await store.open("changes", STREAM)).checkpoints
+        assert await checkpoints.load() == {"shard-0": ShardCheckpoint(position, start=start)}
+        await checkpoints.take_leases(["shard-0"])
+        assert await checkpoints.load() == {"shard-0": ShardCheckpoint(position, start=start)}
+
+
 @of_one_process
 async def test_a_mapping_is_fresh_until_its_first_shards_are_pinned(enter: Enter) -> None:
     """A crash between opening and pinning leaves the starting position to be pinned."""

@@ -186,6 +186,26 @@ async def test_reset_of_everything_mends_a_file_that_cannot_be_read(config: Path
     assert (await reopened(config)).fresh
 
 
+async def test_show_leaves_out_the_middle_of_long_positions(config: Path) -> None:
+    """Of what is done and of where a shard begins; the JSON document has all of it."""
+    token = "0163eeb6e7" + "0123456789abcdef" * 15 + "41e1"
+    start = StartAt("AFTER_SEQUENCE_NUMBER", sequence_number=token)
+    kept = {"a": ShardCheckpoint(token), "b": ShardCheckpoint(start=start), "c": ShardCheckpoint(NUMBER)}
+    async with SqliteStore(file_of(config)) as store:
+        await (await store.open("clicks", IDENTITY)).checkpoints.pin(kept)
+
+    shown = headrace("show", config).output
+    short = f"{token[:31]}…{token[-31:]}"
+    lines = {line.split()[0]: line for line in shown.splitlines() if line.startswith("  ")}
+    assert f" {short} " in lines["a"]
+    assert f" nothing, from behind {short} " in lines["b"]
+    assert f" {NUMBER} " in lines["c"]
+    assert token not in shown
+
+    (clicks,) = json.loads(headrace("show", config, "--json").output)["mappings"]
+    assert clicks["shards"][0]["sequence_number"] == clicks["shards"][1]["start"]["sequence_number"] == token
+
+
 async def test_show_says_how_many_lanes_are_further(config: Path) -> None:
     """With a parallelization factor, what is done above the number shown."""
     async with SqliteStore(file_of(config)) as store:

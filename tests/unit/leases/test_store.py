@@ -22,6 +22,7 @@ from tests.worlds.lease_table import MemoryLeaseTable, Rates
 from tests.worlds.virtual_time import eventually
 
 if TYPE_CHECKING:
+    from pollers.checkpoints import MappingCheckpoints
     from tests.worlds.lease_table import TableHandle
 
 SECOND = "arn:aws:kinesis:us-east-1:000000000000:stream/clicks@1800000000"
@@ -64,6 +65,41 @@ async def test_a_replica_that_stops_is_followed_at_once() -> None:
         await a.stop()
         await eventually(lambda: len(b.held) == 4, within=FAILOVER)
         assert max(when for when, _ in b.taken) - stopped < 1.0
+
+
+@virtual_time.test
+async def test_of_two_first_starts_the_pin_of_the_first_counts() -> None:
+    """Each found another end of the stream; whoever reads begins where the first one said, and both know it."""
+    table = MemoryLeaseTable()
+    early, late = (
+        {"feed": ShardCheckpoint(start=StartAt("AFTER_SEQUENCE_NUMBER", sequence_number=token))}
+        for token in ("0163aa", "0163bb")
+    )
+    async with store_on(table.handle("a")) as one, store_on(table.handle("b")) as two:
+        first, second = await one.open("m", IDENTITY), await two.open("m", IDENTITY)
+        assert first.fresh
+        assert second.fresh
+        pinned: list[frozenset[str]] = []
+
+        async def pin(checkpoints: MappingCheckpoints, shards: dict[str, ShardCheckpoint]) -> None:
+            pinned.append(await checkpoints.pin(shards))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(pin, first.checkpoints, early)
+            group.start_soon(pin, second.checkpoints, late)
+        assert sorted(map(len, pinned)) == [0, 1]
+        kept = await first.checkpoints.load()
+        assert await second.checkpoints.load() == kept
+        assert kept in (early, late)
+
+
+@virtual_time.test
+async def test_checkpoints_of_another_consumer_are_told_apart() -> None:
+    """A kind of source whose positions are no sequence numbers refuses them."""
+    table = MemoryLeaseTable()
+    table.put_by_hand({"leaseKey": {"S": "theirs"}, "leaseCounter": {"N": "3"}, "checkpoint": {"S": "TRIM_HORIZON"}})
+    async with store_on(table.handle("a")) as store:
+        assert (await store.open("m", IDENTITY)).adopted == {"theirs"}
 
 
 @virtual_time.test

@@ -25,6 +25,17 @@ def test_the_checkpoint_stays_below_the_lowest_unfinished_record() -> None:
     assert (step.sequence_number, step.count) == ("20", 2)
 
 
+def test_a_position_behind_the_last_record_is_written_and_the_record_is_told() -> None:
+    """Whoever looks for a record does not know the position."""
+    progress = Progress()
+    progress.take(["a", "b"])
+    progress.read_upto("behind b")
+    assert (progress.step(1).sequence_number, progress.step(1).record) == ("a", "a")
+    assert (progress.step(None).sequence_number, progress.step(None).record) == ("behind b", "b")
+    progress.saved_step(progress.step(None))
+    assert (progress.step(None, "behind b").sequence_number, progress.step(None).record) == ("behind b", None)
+
+
 def test_discarded_records_are_not_counted_again_by_the_checkpoint() -> None:
     """The books have them already."""
     progress = Progress()
