@@ -28,6 +28,7 @@ from config.schedules.model import (
     ScheduleRetryPolicy,
 )
 from config.settings import Aws, Console, Credentials, EndpointUrls, Http, LambdaApi, Leases, Runtime
+from config.sources.documentdb import DocumentDBEventSourceConfig, DocumentDBMapping, SourceAccessConfiguration
 from config.sources.dynamodb import DynamoDBMapping
 from config.sources.kinesis import KinesisMapping
 from config.sources.mapping import Filter, FilterCriteria, Mapping
@@ -71,6 +72,8 @@ __all__ = [
     "Credentials",
     "DeadLetterConfig",
     "DestinationConfig",
+    "DocumentDBEventSourceConfig",
+    "DocumentDBMapping",
     "DynamoDBMapping",
     "EndpointUrls",
     "EventInvokeConfig",
@@ -104,6 +107,7 @@ __all__ = [
     "ScheduleDeadLetterConfig",
     "ScheduleRetryPolicy",
     "ShardedStreamMapping",
+    "SourceAccessConfiguration",
     "SqsMapping",
     "StreamMapping",
     "Tls",

@@ -14,12 +14,14 @@ from config.functions.registry import RUNTIMES
 from config.models import Config
 from config.options.shapes import (
     Either,
+    Limits,
     ListOf,
     MapOf,
     OneOf,
     Option,
     Section,
     Shape,
+    Text,
     options_of,
 )
 from config.schedules.pasted import FOREIGN
@@ -185,7 +187,8 @@ class _Writer:
         alternatives = self._alternatives(option.shape, pasted=pasted)
         if not option.required:
             alternatives.append(_NOTHING)
-            if pasted and isinstance(option.shape, OneOf):
+            limited = isinstance(option.shape, Text) and option.shape.length != Limits() and option.default is None
+            if pasted and (isinstance(option.shape, OneOf) or limited):
                 alternatives.append({"const": ""})  # how Terraform's state writes what is not set
         written: Schema = {"description": option.description} | _any_of(alternatives)
         if not option.required and isinstance(option.default, str | int | float) and option.default is not None:

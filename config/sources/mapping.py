@@ -47,8 +47,8 @@ class Mapping(Model):
     )
     enabled: bool = Field(default=True, description="whether the mapping polls")
     batch_size: int
-    maximum_batching_window_in_seconds: int = Field(
-        default=0, ge=0, le=300, description="seconds to gather a batch; not for FIFO queues"
+    maximum_batching_window_in_seconds: int | None = Field(
+        default=0, ge=0, le=300, description="seconds to gather a batch"
     )
     function_response_types: list[Literal["ReportBatchItemFailures"]] = Field(
         default_factory=list,

@@ -92,6 +92,9 @@ class SqsMapping(Mapping):
         le=10_000,
         description="messages a batch at most; above 10 needs a batching window; FIFO queues at most 10",
     )
+    maximum_batching_window_in_seconds: int = Field(
+        default=0, ge=0, le=300, description="seconds to gather a batch; not for FIFO queues"
+    )
     scaling_config: ScalingConfig = Field(default=ScalingConfig(), description="limits of the mapping's concurrency")
     provisioned_poller_config: ProvisionedPollerConfig | None = Field(
         default=None, description="provisioned mode; not together with `maximum_concurrency`"

@@ -109,7 +109,7 @@ class StreamMapping(Mapping):
     @property
     def batching_window_seconds(self) -> float:
         """How long a batch is gathered. A kind may have a default that the setting, in whole seconds, cannot say."""
-        return float(self.maximum_batching_window_in_seconds)
+        return float(self.maximum_batching_window_in_seconds or 0)
 
 
 class ShardedStreamMapping(StreamMapping):

@@ -37,7 +37,7 @@ UNREAD = (
     UnreadKind(
         "DocumentDB",
         "a DocumentDB cluster",
-        ("rds", "docdb-elastic"),
+        ("rds",),
         (
             *_ACCESS,
             *("document_db_event_source_config", "DocumentDbEventSourceConfig", "DocumentDBEventSourceConfig"),
@@ -46,6 +46,7 @@ UNREAD = (
 )
 
 NO_SOURCES = {
+    "docdb-elastic": "a DocumentDB elastic cluster, which Lambda does not read either",
     "events": "an EventBridge bus",
     "sns": "an SNS topic, which Lambda has no event source mapping for (subscribe a queue to it)",
     "s3": "an S3 bucket, which Lambda has no event source mapping for (let it notify a queue)",
