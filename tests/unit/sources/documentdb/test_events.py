@@ -1,0 +1,185 @@
+"""Change events as the elements of Lambda's events."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from typing import Any
+
+import bson
+import orjson
+import pytest
+from bson.objectid import ObjectId
+from bson.timestamp import Timestamp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pollers.sources.documentdb.events import ChangeReader
+from pollers.sources.documentdb.extended_json import NotBson, document_text
+from pollers.sources.documentdb.tokens import parse
+from tests.unit.sources.documentdb.documents import documents, raw, string
+
+DATA = "0163eeb6e7000000090100000009000041e1"
+TIME = Timestamp(1676588775, 9)
+KEY = {"_id": ObjectId("63eeb6e7d418cd98afb1c1d7")}
+INSERT: dict[str, Any] = {
+    "_id": {"_data": DATA},
+    "operationType": "insert",
+    "clusterTime": TIME,
+    "ns": {"db": "test_database", "coll": "test_collection"},
+    "documentKey": KEY,
+    "fullDocument": {**KEY, "anyField": "sampleValue"},
+}
+
+
+def test_the_published_event_is_made_to_the_letter() -> None:
+    """Members in its order, and nothing else (docs/lambda 5.5)."""
+    change = ChangeReader().read(bson.encode(INSERT))
+    assert change.event == (
+        b'{"event":{"_id":{"_data":"0163eeb6e7000000090100000009000041e1"},"clusterTime":{"$timestamp":{"t":1676588775,"i":9}}'
+        b',"documentKey":{"_id":{"$oid":"63eeb6e7d418cd98afb1c1d7"}}'
+        b',"fullDocument":{"_id":{"$oid":"63eeb6e7d418cd98afb1c1d7"},"anyField":"sampleValue"}'
+        b',"ns":{"db":"test_database","coll":"test_collection"},"operationType":"insert"}}'
+    )
+    assert change.position == DATA
+    assert change.seconds == 1676588775
+    assert change.readable
+
+
+UPDATE = {"updatedFields": {"b": 1, "a": 2}, "removedFields": []}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"operationType": "delete", "documentKey": KEY},
+        {"operationType": "update", "documentKey": KEY, "updateDescription": UPDATE},
+        {
+            "operationType": "update",
+            "documentKey": {"_id": 5, "zone": "x"},
+            "fullDocument": None,
+            "updateDescription": UPDATE,
+        },
+        {"operationType": "replace", "documentKey": {"_id": {"_id": 1}}, "fullDocument": {}},
+        {"operationType": "drop"},
+        {"operationType": "rename", "to": {"db": "d", "coll": "other"}},
+        {"operationType": "insert", "lsid": {"id": b"x"}, "txnNumber": bson.Int64(5), "100%": "%b"},
+    ],
+)
+def test_each_operation_has_the_members_that_the_server_sent(members: dict[str, Any]) -> None:
+    """Those of the event in alphabetical order, those inside of them as they came."""
+    event = {"_id": {"_data": DATA}, "clusterTime": TIME, **members, "ns": {"db": "d"}}
+    text = ChangeReader().read(bson.encode(event)).event
+    inside = orjson.loads(text)["event"]
+    assert list(inside) == sorted(event)
+    assert inside == orjson.loads(document_text(bson.encode(event)))
+    assert (b'{"updatedFields":{"b":1,"a":2},"removedFields":[]}' in text) == ("updateDescription" in members)
+
+
+@given(documents())
+def test_an_event_has_its_document_as_the_exact_way_spells_it(document: dict[str, Any]) -> None:
+    """Whatever is in it."""
+    element = ChangeReader().read(bson.encode({**INSERT, "fullDocument": document})).event
+    assert b'"fullDocument":%b,"ns"' % document_text(bson.encode(document)) in element
+
+
+@given(documents())
+def test_any_members_of_an_event_are_spelled(members: dict[str, Any]) -> None:
+    """Those of servers to come, too."""
+    event = {**members, "_id": {"_data": DATA}}
+    spelled = orjson.loads(ChangeReader().read(bson.encode(event)).event)
+    assert spelled == {"event": orjson.loads(document_text(bson.encode(event)))}
+
+
+def test_a_reader_knows_layouts_again_and_apart() -> None:
+    """What it remembers of one event does not reach another."""
+    reader = ChangeReader()
+    events = [INSERT, {**INSERT, "operationType": "replace"}, {"_id": {"_data": DATA}, "operationType": "drop"}] * 2
+    for number, event in enumerate(events):
+        named = {**event, "ns": {"db": "d", "coll": f"c{number % 2}"}}
+        text = reader.read(bson.encode(named)).event
+        assert text == ChangeReader().read(bson.encode(named)).event
+        assert orjson.loads(text)["event"]["ns"] == named["ns"]
+
+
+def test_a_reader_does_not_remember_without_end() -> None:
+    """A database may have more collections than memory."""
+    reader = ChangeReader()
+    for number in range(3_000):
+        event = {"_id": {"_data": DATA}, f"m{number}": 1, "ns": {"db": "d", "coll": str(number)}}
+        text = reader.read(bson.encode(event)).event
+        assert orjson.loads(text)["event"]["ns"]["coll"] == str(number)
+    assert len(reader._layouts) <= 1_000
+    assert len(reader._namespaces) <= 1_000
+
+
+def test_the_position_of_an_invalidate_event_has_its_time() -> None:
+    """By which it can be gone past."""
+    event = {"_id": {"_data": DATA}, "operationType": "invalidate", "clusterTime": TIME}
+    assert ChangeReader().read(bson.encode(event)).position == f"{DATA}@1676588775.9"
+
+
+def test_a_token_that_is_no_digits_is_kept_whole() -> None:
+    """As JSON, by which it can be resumed from."""
+    token = {"_data": b"\1\2", "_typeBits": b"\3"}
+    change = ChangeReader().read(bson.encode({**INSERT, "_id": token}))
+    assert parse(change.position).token == token
+    assert b'{"event":{"_id":{"_data":{"$binary":' in change.event
+
+
+def test_an_event_without_a_time_has_none() -> None:
+    """Nothing is made up."""
+    assert ChangeReader().read(bson.encode({"_id": {"_data": DATA}, "operationType": "insert"})).seconds is None
+
+
+TOKEN = raw((2, b"_data", string(DATA.encode())))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        raw((3, b"_id", TOKEN), (3, b"fullDocument", raw((99, b"new", b"\1\2")))),
+        raw((3, b"_id", TOKEN), (99, b"new", b"\1\2")),
+        bson.encode(INSERT)[:-1],
+        bson.encode(INSERT) + b"\0",
+    ],
+)
+def test_an_event_that_is_no_bson_is_given_as_its_bytes(data: bytes) -> None:
+    """All of it, with its token: nothing is lost, and the stream goes on."""
+    change = ChangeReader().read(data)
+    assert not change.readable
+    assert change.position == DATA
+    inside = orjson.loads(change.event)["event"]
+    assert list(inside) == ["_id", "$binary"]
+    assert inside["_id"] == {"_data": DATA}
+    assert base64.b64decode(inside["$binary"]["base64"]) == data
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        raw(),
+        raw((2, b"operationType", string(b"insert"))),
+        raw((16, b"_id", struct.pack("<i", 1))),
+        raw((3, b"_id", raw((99, b"x", b"")))),
+        raw((3, b"_id", b"\x05\0\0")),
+        raw((3, b"_id", b"")),
+    ],
+)
+def test_an_event_without_a_readable_token_is_refused(data: bytes) -> None:
+    """Nobody could say how far the stream has been read."""
+    with pytest.raises(NotBson):
+        ChangeReader().read(data)
+
+
+@given(st.data())
+def test_a_damaged_event_is_json_or_refused(chosen: st.DataObject) -> None:
+    """Whichever byte it is."""
+    data = bytearray(bson.encode(INSERT))
+    data[chosen.draw(st.integers(0, len(data) - 1))] = chosen.draw(st.integers(0, 255))
+    try:
+        change = ChangeReader().read(bytes(data))
+    except NotBson:
+        return
+    assert orjson.loads(change.event)["event"]["_id"]
