@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from pollers.telemetry.sinks import Routes
 
 
+MENDED_SECONDS = 30.0
+"""A mapping that breaks down again within so long of its new start was not mended by it, whatever answered in between."""
+
+
 class Trouble(NamedTuple):
     """Why a mapping gets nothing, and since when it has got nothing in between (monotonic seconds)."""
 
@@ -36,21 +40,24 @@ class Unreachable:
     """A sink that remembers, for each mapping, tasks that back off and have not had an answer of their source since.
 
     A task that begins another try has not succeeded by that: only a poll or a listing that came back says so, or its end.
+    For a mapping that breaks down at each start not even that: its stream may be listed each time, and not be readable.
     """
 
     def __init__(self, now: Callable[[], float] = loop_time) -> None:
         self._now = now
         self._troubles: dict[str, dict[str, Trouble]] = {}
+        self._broke_down: dict[str, tuple[float, float]] = {}
+        """By mapping: since when it breaks down at each start, and when it was to start again."""
 
     def routes(self, mapping: str) -> Routes:
         """See :class:`pollers.telemetry.sinks.RoutedSink`."""
         troubles = self._troubles.setdefault(mapping, {})
         return {
-            Doing: partial(self._doing, troubles),
+            Doing: partial(self._doing, mapping, troubles),
             Polled: partial(_answered, troubles),
             Listed: lambda _: _forget(troubles, OPENING_TASK),
             ShardEnded: partial(_answered, troubles),
-            Removed: lambda _: troubles.clear(),
+            Removed: partial(self._removed, mapping, troubles),
         }
 
     def __call__(self, mapping: str, fact: Fact) -> None:
@@ -63,12 +70,28 @@ class Unreachable:
         """The longest trouble that the mapping has now."""
         return min(self._troubles.get(mapping, {}).values(), default=None)
 
-    def _doing(self, troubles: dict[str, Trouble], fact: Doing) -> None:
+    def _doing(self, mapping: str, troubles: dict[str, Trouble], fact: Doing) -> None:
         if fact.state is State.BACKING_OFF:
             known = troubles.get(fact.task)
-            troubles[fact.task] = Trouble(known.since if known else self._now(), fact.detail)
+            since = known.since if known else self._now()
+            if fact.task == MAPPING_TASK:
+                since = self._breaks_down(mapping, since, fact.until_seconds or 0.0)
+            troubles[fact.task] = Trouble(since, fact.detail)
         elif fact.state is State.ENDED and fact.task not in (MAPPING_TASK, OPENING_TASK):  # they say so before each try
             troubles.pop(fact.task, None)
+
+    def _breaks_down(self, mapping: str, since: float, wait_seconds: float) -> float:
+        """Note a breakdown; since when there has been one at each start."""
+        now = self._now()
+        before, again_at = self._broke_down.get(mapping, (since, now))
+        if now <= again_at + MENDED_SECONDS:
+            since = min(before, since)
+        self._broke_down[mapping] = since, now + wait_seconds
+        return since
+
+    def _removed(self, mapping: str, troubles: dict[str, Trouble], _: Removed) -> None:
+        troubles.clear()
+        self._broke_down.pop(mapping, None)
 
 
 def _answered(troubles: dict[str, Trouble], fact: Polled | ShardEnded) -> None:

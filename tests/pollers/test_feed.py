@@ -294,11 +294,11 @@ def test_a_mapping_whose_history_is_lost_stops_until_it_is_reset() -> None:
             trial.put("first", "second")
             failure = await trial.failure()
         last = world.feed.changes[3].token
-        told = f"changes after {last} are lost: ChangeStreamHistoryLost: the resume token is no longer in the log"
+        lost = f"changes after {last} are lost"
+        cure = "nothing more is read before headrace checkpoints reset CONFIG trial"
         assert isinstance(failure, SourceUnusable)
-        assert (
-            str(failure) == f"changes after {last} are lost: CappedPositionLost: the cursor has fallen behind the log"
-        )
+        assert str(failure) == f"{lost}: CappedPositionLost: the cursor has fallen behind the log; {cure}"
+        told = f"{lost}: ChangeStreamHistoryLost: the resume token is no longer in the log; {cure}"
         assert trial.accepted == ["first", "second"]
 
         trial.function.behaviour = takes(0.1)
@@ -461,3 +461,21 @@ def test_a_source_that_cannot_be_closed_keeps_no_poller_from_ending(failing: boo
 
     (line,) = [line for line in run(main) if "closed" in str(line["event"])]
     assert line["log_level"] == ("error" if failing else "warning")
+
+
+def test_a_run_until_idle_gives_up_a_mapping_whose_history_is_lost() -> None:
+    """After a while, with exit code 1: waiting cures nothing."""
+
+    async def main() -> None:
+        world = Feed()
+        world.feed.stops_at_gaps = True
+        trial = Trial(world)
+        trial.put("first")
+        async with trial.running():
+            await trial.finish()
+        world.feed.put("k", "lost")
+        world.feed.trim()
+        with anyio.fail_after(600):
+            assert await trial.until_idle(quiet_seconds=2) == 1
+
+    run(main)

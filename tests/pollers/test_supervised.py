@@ -176,3 +176,15 @@ async def test_a_run_until_idle_gives_up_a_source_that_stays_out_of_reach(world:
     world.remove()
     assert await trial.until_idle(quiet_seconds=2) == 1
     assert not trial.function.calls
+
+
+@each_world()
+async def test_a_run_until_idle_gives_up_a_source_that_may_not_be_read(world: World) -> None:
+    """Although all other calls are answered at each start."""
+    for operation in world.needed:
+        fresh = type(world)()
+        trial = Trial(fresh, accept)
+        trial.put("event")
+        fresh.faults = Failing(AccessDenied("AccessDenied", "not for you", status=403), operation)
+        with anyio.fail_after(300):
+            assert await trial.until_idle(quiet_seconds=2) == 1

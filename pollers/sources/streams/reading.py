@@ -299,7 +299,9 @@ class Reader:
             return False
         if reason is None:
             return True
-        log.error("reading cannot go on", mapping=self.context.mapping.name, shard=self.shard_id, reason=reason)
+        name = self.context.mapping.name
+        reason = f"{reason}; nothing more is read before headrace checkpoints reset CONFIG {name}"
+        log.error("reading cannot go on", mapping=name, shard=self.shard_id, reason=reason)
         # What was read before is nowhere else any more, for the next start cannot read it again: it is brought to its end first.
         while self._shard.held and not self.stop.requested:
             self._report(State.BACKING_OFF, reason)

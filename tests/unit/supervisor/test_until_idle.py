@@ -12,7 +12,7 @@ from handlers.errors import FunctionUnusable
 from pollers.errors import SourceUnusable
 from pollers.supervisor.unreachable import Trouble, Unreachable
 from pollers.supervisor.until_idle import Sight, Verdict, judge
-from pollers.telemetry.facts import Doing, Listed, Polled, Received, Returned, ShardEnded, State
+from pollers.telemetry.facts import Doing, Listed, Polled, Received, Removed, Returned, ShardEnded, State
 from tests.unit.supervisor.fakes import Bench, FakeFunction, config, mapping
 from tests.unit.supervisor.runtimes import make_runtime, running
 from tests.worlds import virtual_time
@@ -83,6 +83,23 @@ class TestReach:
         assert unreachable.trouble("s") is not None
         unreachable("s", Listed(4))
         assert unreachable.trouble("s") is None
+
+    def test_a_mapping_that_breaks_down_at_each_start_is_in_trouble_since_the_first(self) -> None:
+        """Its stream is listed each time, and some shards answer. Once it has run for a while, another breakdown is a new one."""
+        unreachable = self._unreachable()
+        for self.now in (10.0, 45.0, 105.0):
+            unreachable("s", Listed(4))
+            unreachable("s", Polled("shard-1", 5))
+            assert unreachable.trouble("s") is None
+            unreachable("s", Doing("mapping", State.BACKING_OFF, "history is lost", 30.0))
+            assert unreachable.trouble("s") == Trouble(10.0, "history is lost")
+        self.now = 170.0
+        unreachable("s", Listed(4))
+        unreachable("s", Doing("mapping", State.BACKING_OFF, "denied", 5.0))
+        assert unreachable.trouble("s") == Trouble(170.0, "denied")
+        unreachable("s", Removed())
+        unreachable("s", Doing("mapping", State.BACKING_OFF, "denied", 5.0))
+        assert unreachable.trouble("s") == Trouble(170.0, "denied")
 
     def test_checkpoints_that_can_be_written_again_are_no_trouble(self) -> None:
         """Their task has no polls; its end is said."""
