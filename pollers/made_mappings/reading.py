@@ -11,13 +11,16 @@ from pollers.made_mappings.errors import Misfit
 from pollers.sources.registry import check_patterns
 
 if TYPE_CHECKING:
-    from config.models import Mapping
+    from config.models import Aws, Mapping
     from pollers.made_mappings.made import MadeMapping
 
 
-def model_of(made: MadeMapping, now: float) -> Mapping:
-    """Its model, whose name is its UUID; whether its function exists is not asked. Raises Misfit."""
+def model_of(made: MadeMapping, now: float, aws: Aws | None = None) -> Mapping:
+    """Its model, whose name is its UUID; whether its function exists is not asked. Raises Misfit.
+
+    ``aws``: what it needs of this section is asked for, too.
+    """
     try:
-        return read_request(made.uuid, made.settings, (check_patterns,), datetime.fromtimestamp(now, UTC))
+        return read_request(made.uuid, made.settings, (check_patterns,), datetime.fromtimestamp(now, UTC), aws)
     except ConfigError as error:
         raise Misfit(error.faults) from None

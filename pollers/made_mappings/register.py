@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import structlog
 
-from config.sources import source_of
+from config.sources import registry, source_of
 from pollers.clocks.clock import Clock, SystemClock
-from pollers.made_mappings.completing import Completed, completed
+from pollers.made_mappings.completing import Completed, completed, what_it_does
 from pollers.made_mappings.documents import read, written
 from pollers.made_mappings.entry import Entry
 from pollers.made_mappings.errors import AlreadyMapped, GivenByFile, InUse, Misfit, NoFunction, NoSource, NotThere
@@ -166,10 +166,11 @@ class MappingRegister:
         """
         now = self._clock.time()
         made = MadeMapping(str(uuid.uuid4()), dict(settings), function_arn, now, now, dict(tags))
-        model = model_of(made, now)
+        aws = self._runtime.given.aws
+        model = model_of(made, now, aws)
         self._check_function(model)
         # Before its turn: a service that answers late holds up nobody else.
-        if await self._is_missing(model):
+        if await self._is_missing(registry.located(model, aws.endpoint_urls)):
             raise NoSource(kind_of(model).shown.reported.missing(model))
         async with self._changing:
             self._check_function(model)
@@ -192,9 +193,8 @@ class MappingRegister:
             if entry.made.deleting:
                 raise InUse(name)
             now = self._clock.time()
-            merged = {key: value for key, value in {**entry.made.settings, **settings}.items() if value is not None}
             arn = function_arn or entry.made.function_arn
-            made = replace(entry.made, settings=merged, function_arn=arn, modified_at=now)
+            made = replace(entry.made, settings=entry.made.changed(settings), function_arn=arn, modified_at=now)
             model = model_of(made, now)
             if function_arn is not None:
                 self._check_function(model)
@@ -256,7 +256,7 @@ class MappingRegister:
     def _check_twins(self, model: MappingModel) -> None:
         others = {name: entry.model for name, entry in self._entries.items() if name != model.name}
         for name, other in {**self._given(), **others}.items():
-            if (other.event_source_arn, other.function_name) == (model.event_source_arn, model.function_name):
+            if what_it_does(other) == what_it_does(model):
                 raise AlreadyMapped(_duplicate(model), name)
 
     # -- as a service ----------------------------------------------------------------------------------------------------

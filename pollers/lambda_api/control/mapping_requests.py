@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pollers.lambda_api import errors
+from pollers.lambda_api.control import change_streams
 from pollers.lambda_api.control.event_invoke import DESTINATION_PATTERN
 from pollers.lambda_api.control.requests import members_of, wrong_type
 
@@ -33,12 +34,7 @@ _NUMBERS = {
     "TumblingWindowInSeconds": (0, 900),
 }
 _FLAGS = ("Enabled", "BisectBatchOnFunctionError")
-_OTHER_SOURCES = (
-    "AmazonManagedKafkaEventSourceConfig",
-    "SelfManagedKafkaEventSourceConfig",
-    "DocumentDBEventSourceConfig",
-    "SourceAccessConfigurations",
-)
+_OTHER_SOURCES = ("AmazonManagedKafkaEventSourceConfig", "SelfManagedKafkaEventSourceConfig")
 _CREATED = ("EventSourceArn", "StartingPosition", "StartingPositionTimestamp")
 _CREATED_FOR_OTHERS = ("SelfManagedEventSource", "Topics", "Queues")
 """Settings that only a new mapping may have; in an update they are members that the model does not know."""
@@ -69,6 +65,8 @@ _CHANGED: dict[str, Any] = {
     "LoggingConfig": _object(SystemLogLevel=_TEXT),
     "DestinationConfig": _object(OnSuccess=_object(Destination=_TEXT), OnFailure=_object(Destination=_TEXT)),
     "FunctionResponseTypes": _TEXTS,
+    change_streams.WATCHED: _object(DatabaseName=_TEXT, CollectionName=_TEXT, FullDocument=_TEXT),
+    change_streams.ACCESS: {"type": "array", "items": _object(Type=_TEXT, URI=_TEXT)},
     "KMSKeyArn": _TEXT,
 }
 UPDATE_BODY: dict[str, Any] = {"type": "object", "properties": _CHANGED}
@@ -101,7 +99,10 @@ def read_mapping(body: bytes, *, new: bool) -> dict[str, Any]:
         members.choice("StartingPosition", POSITIONS)
     _check_sections(members)
     members.words("FunctionResponseTypes", RESPONSE_TYPES)
+    change_streams.check(members)
     members.check()
+    if not new:
+        change_streams.refuse_changed_parts(members)
     known = (*_CHANGED, *_OTHER_SOURCES, *((*_CREATED, *_CREATED_FOR_OTHERS) if new else ()))
     given = {name: members.sent(name) for name in known if members.given(name)}
     return {name: None if _is_empty(name, value) else value for name, value in given.items()}

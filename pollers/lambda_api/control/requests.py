@@ -128,6 +128,18 @@ class Members:
         value: dict[str, Any] | None = self._of_type(name, dict, "a Map")
         return None if value is None else Members(value, f"{self._at(name)}.", self._violations)
 
+    def sections(self, name: str, *, most: int) -> list[Members]:
+        """The members of each object of a list of at most so many."""
+        value: list[Any] = self._of_type(name, list, "a List") or []
+        at = self._at(name)
+        if len(value) > most:
+            shown = ", ".join(map(str, value))
+            self._violations.append(errors.constraint(f"[{shown}]", at, f"have length less than or equal to {most}"))
+        for number, item in enumerate(value, 1):
+            if not isinstance(item, dict):
+                raise wrong_type(f"{at}.{number}.member", "a Map")
+        return [Members(item, f"{at}.{number}.member.", self._violations) for number, item in enumerate(value, 1)]
+
     def check(self) -> None:
         """Raises ApiError with all violations so far."""
         if self._violations:
@@ -145,8 +157,8 @@ class Members:
         return value
 
     def _at(self, name: str) -> str:
-        """As violations name it: the first letter is small."""
-        return f"{self._path}{name[:1].lower()}{name[1:]}"
+        """As violations name it: the first letter is small, and all of a name that is nothing but capitals."""
+        return f"{self._path}{name.lower() if name.isupper() else name[:1].lower() + name[1:]}"
 
 
 def members_of(body: bytes) -> Members:
