@@ -1,9 +1,8 @@
 """Reads one shard, page by page, and knows where to read on after whatever goes wrong.
 
 Closed, trimmed and expired are three cases (docs/design, decision 4): a shard without a next iterator has ended once that is
-borne out (see :mod:`pollers.sources.streams.ending`); a position that has left the retention is a gap, which is reported, and
-reading goes on at the trim horizon, unless the source says that the mapping must stop; an iterator that is too old is made anew
-after the last record read.
+borne out (see :mod:`pollers.sources.streams.ending`); a position that has left the retention is a gap (see
+:mod:`pollers.sources.streams.gaps`); an iterator that is too old is made anew after the last record read.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
-import structlog
 
 from pollers.aws.errors import (
     AccessDenied,
@@ -24,13 +22,13 @@ from pollers.aws.errors import (
     Trimmed,
 )
 from pollers.errors import SourceUnusable
-from pollers.sources.streams.confirming_end import FIND_SECONDS, EndConfirmation
-from pollers.sources.streams.ending import TRIES_TO_FIND
+from pollers.sources.streams.confirming_end import EndConfirmation
 from pollers.sources.streams.fan_out import IN_USE_SECONDS, read_subscriptions
+from pollers.sources.streams.gaps import Gaps
 from pollers.sources.streams.pacing import PageLimit, Polling
-from pollers.sources.streams.place import BEGINNING, Place
+from pollers.sources.streams.place import Place
 from pollers.sources.streams.positions import is_after
-from pollers.telemetry.facts import DiscardCondition, Discarded, Polled, PollFailed, State
+from pollers.telemetry.facts import Polled, PollFailed, State
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -46,12 +44,8 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-log = structlog.stdlib.get_logger(__name__)
-
 TRIES_WITH_ONE_ITERATOR = 3
 """Failed calls after which an iterator is not trusted any more."""
-HELD_SECONDS = 1.0
-"""How often a reader that cannot go on looks whether what it has read is done."""
 FUTURE_SECONDS = 3_600.0
 """How far the service's clock may be behind what we know of it."""
 
@@ -102,10 +96,14 @@ class Reader:
         self._opened = False
         self.place = Place(shard.kept, context.source)
         self.end = EndConfirmation(self, self.shard_id, context, look)
-        self._gap_above_end = False
+        self.gaps = Gaps(self, context)
         self._tries = 0
-        self._not_found = 0
         self._next_at = anyio.current_time()
+
+    @property
+    def held(self) -> int:
+        """Records received and not yet accounted for."""
+        return self._shard.held
 
     @property
     def at_tip(self) -> bool:
@@ -180,7 +178,8 @@ class Reader:
 
     async def take(self, records: list[Wire], behind_seconds: float | None) -> int:
         """Hand records over to the shard; returns the bytes that holding them costs."""
-        self._tries = self._not_found = 0
+        self._tries = 0
+        self.gaps.found()
         self.context.surroundings.facts.emit(Polled(self.shard_id, len(records), behind_seconds))
         self._report(State.POLLING)
         place = self.place
@@ -190,14 +189,14 @@ class Reader:
         if place.passed_to is not None:
             self.passed(place.passed_to)
         if records and place.unlooked and not place.repeats_last(records):
-            self._report_gone()
+            self.gaps.report_gone()
         if not fresh:
             if records:
                 place.looked()
             return 0
         numbers = self.context.source.sequence_numbers((fresh[0], fresh[-1]))
         if place.gap_after is not None:
-            self._report_gap(f"the next record is {numbers[0]}")
+            self.gaps.report(f"the next record is {numbers[0]}")
         size_bytes = await self._shard.take(fresh)
         # Not before the shard has them: reading that is taken up again after a failure in between must bring them once more.
         place.upto = place.last = numbers[1]
@@ -221,8 +220,7 @@ class Reader:
     def ended(self, children: Sequence[ShardListing] | None) -> None:
         """The shard has no further records."""
         self._shard.close(children)
-        if self.place.gap_after is not None and not self._gap_above_end:
-            self._report_gap("no record is left in the shard")
+        self.gaps.at_end()
 
     # -- what goes wrong -------------------------------------------------------------------------------------------------
 
@@ -243,9 +241,9 @@ class Reader:
                 self._tries = 1
                 self.drop_iterator()
             case Trimmed():
-                await self._trimmed(error)
+                await self.gaps.trimmed(error)
             case NotFound():
-                await self._missing(error)
+                await self.gaps.missing(error)
             case ResourceInUse():
                 await self.back_off(error, IN_USE_SECONDS)
             case Refused() if self._starts_in_the_future():
@@ -275,76 +273,3 @@ class Reader:
         self.context.surroundings.facts.emit(PollFailed(self.shard_id, str(error), wait, throttled))
         self._report(State.BACKING_OFF, str(error), wait)
         await self.stop.sleep(wait)
-
-    async def _trimmed(self, error: Trimmed) -> None:
-        self.drop_iterator()
-        if self.place.gap_after is None and not await self._may_read_on(error):
-            return
-        # Where the end was claimed before, the gap behind the last record read is no loss if the end turns out to be true.
-        self._gap_above_end = self.end.under_way
-        if self.place.unlooked:
-            self._report_gone()
-        if not self.place.trimmed():
-            await self.back_off(error)
-
-    async def _may_read_on(self, error: Trimmed) -> bool:
-        """Whether the source lets reading go on behind a gap; not yet if it cannot be asked now. Raises SourceUnusable."""
-        try:
-            with self.stop.waiting() as scope:
-                reason = await self.context.source.history_lost(self.place.position, error)
-        except AwsError as other:
-            await self.back_off(other)
-            return False
-        if scope.cancelled_caught:
-            return False
-        if reason is None:
-            return True
-        name = self.context.mapping.name
-        reason = f"{reason}; nothing more is read before headrace checkpoints reset CONFIG {name}"
-        log.error("reading cannot go on", mapping=name, shard=self.shard_id, reason=reason)
-        # What was read before is nowhere else any more, for the next start cannot read it again: it is brought to its end first.
-        while self._shard.held and not self.stop.requested:
-            self._report(State.BACKING_OFF, reason)
-            await self.stop.sleep(HELD_SECONDS)
-        if self.stop.requested:
-            return False
-        raise SourceUnusable(reason) from error
-
-    async def _missing(self, error: AwsError) -> None:
-        """The service does not know the shard. Unless the stream has gone as well, its retention has run out."""
-        self.drop_iterator()
-        source = self.context.source
-        try:
-            with self.stop.waiting():
-                await self.context.stream.confirm()
-                listed = await source.shards()
-                self._not_found = 0 if any(shard.shard_id == self.shard_id for shard in listed) else self._not_found + 1
-        except NotFound as gone:
-            raise SourceUnusable(f"the stream {source.arn} does not exist any more: {gone}") from gone
-        except AwsError as other:
-            error = other
-        if self._not_found < TRIES_TO_FIND:
-            await self.back_off(error, FIND_SECONDS)
-            return
-        self.place.gap_after, self._gap_above_end = self.place.upto or BEGINNING, self.end.under_way
-        self.ended(None)
-
-    def _report_gone(self) -> None:
-        log.warning(
-            "the record in which another consumer stopped has left the stream: what was not done of it is lost",
-            mapping=self.context.mapping.name,
-            shard=self.shard_id,
-            record=self.place.last,
-        )
-
-    def _report_gap(self, upto: str) -> None:
-        """Records above the checkpoint have left the retention unread. They were never received, so no book lacks them."""
-        gap, self.place.gap_after = self.place.gap_after, None
-        log.error(
-            "records were trimmed away before they were read",
-            mapping=self.context.mapping.name,
-            shard=self.shard_id,
-            after=gap,
-            upto=upto,
-        )
-        self.context.surroundings.facts.emit(Discarded(self.shard_id, (), DiscardCondition.TRIMMED))
