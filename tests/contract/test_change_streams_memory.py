@@ -77,6 +77,7 @@ async def test_an_old_server_gives_no_tokens_of_replies(cluster: MemoryCluster) 
     """Those of events alone, the operation time, and the wire version of DocumentDB 4.0."""
     reader = MemoryChanges(cluster)
     opened = await reader.open(NOW)
+    assert await reader.oldest() is None
     cluster.insert({"_id": 1})
     changes = await reader.next(opened.cursor, 10, 1)
     assert (opened.token, changes.token, (await reader.server()).wire_version) == (None, None, 7)
@@ -88,12 +89,11 @@ async def test_an_old_server_gives_no_tokens_of_replies(cluster: MemoryCluster) 
 
 @on(DOCUMENTDB)
 async def test_documentdb_may_not_know_start_after(cluster: MemoryCluster) -> None:
-    """Nor where its log begins."""
+    """Its guide lists the two other options alone."""
     reader = MemoryChanges(cluster)
     token = (await reader.open(NOW)).token
     with pytest.raises(Refused):
         await reader.open(Opening(start_after=token))
-    assert await reader.oldest() is None
 
 
 @on()
@@ -172,3 +172,14 @@ async def test_every_call_can_fail_but_those_that_close(cluster: MemoryCluster) 
     await reader.aclose()
     assert reader.closed
     assert reader.cursors == 0
+
+
+@on()
+async def test_a_reply_has_sixteen_megabytes_or_one_event(cluster: MemoryCluster) -> None:
+    """SecantusDB's are as large as they come."""
+    reader = MemoryChanges(cluster)
+    cursor = (await reader.open(NOW)).cursor
+    for size in (9_000_000, 9_000_000, 6_000_000, 2_000_000):
+        cluster.insert({"_id": size + cluster.newest()[1], "v": "x" * size})
+    sizes = [len((await reader.next(cursor, 10, 1)).events) for _ in range(3)]
+    assert sizes == [1, 2, 1]

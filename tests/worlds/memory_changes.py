@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 import anyio
@@ -126,8 +124,8 @@ class MemoryChanges:
             raise Unavailable("Closed", "this reader was closed")
         if self._cluster.deleted:
             raise NotFound("DBClusterNotFoundFault", "there is no such cluster")
-        told = datetime.fromtimestamp(int(self._cluster.now()), UTC)
-        self.service_clock.read_date(format_datetime(told, usegmt=True), anyio.current_time())
+        # As replies tell the operation time: no operation has happened after now.
+        self.service_clock.read_arrival(float(self._cluster.newest()[0]), anyio.current_time())
 
     def _place(self, opening: Opening) -> tuple[int, OperationTime]:
         if opening == NOW:

@@ -45,7 +45,7 @@ class Server:
 
 
 MONGODB = Server("MongoDB", "5.0.31", 13)
-DOCUMENTDB = Server("DocumentDB", "5.0.0", 13, start_after="40415", knows_oldest=False, lost="136")
+DOCUMENTDB = Server("DocumentDB", "5.0.0", 13, start_after="40415", lost="136")
 OLD_DOCUMENTDB = Server("DocumentDB", "4.0.0", 7, False, "40415", False, "136")
 
 
@@ -151,10 +151,16 @@ class MemoryCluster:
         """What a server writes into its log while nothing happens."""
         return self._write("noop", "", "", {})
 
-    def trim(self) -> None:
-        """Everything up to now leaves the log."""
+    def trim(self, keep_seconds: float = 0.0) -> None:
+        """What is older leaves the log; 0: everything up to now. Its newest entry stays, as a server always has one."""
         self.noop()
-        self._floor = len(self._log) - 1
+        oldest = self._clock() - keep_seconds
+        kept = (index for index, entry in enumerate(self._log) if keep_seconds and entry.time[0] >= oldest)
+        self._floor = max(self._floor, min(next(kept, len(self._log)), len(self._log) - 1))
+
+    def trim_to(self, place: int) -> None:
+        """What is before the last entry that a reader at this place has seen leaves the log."""
+        self._floor = max(self._floor, min((place - 1) // 2, len(self._log) - 1))
 
     def fail_over(self) -> None:
         """Another node is primary: it knows no cursor of the old one."""
@@ -192,6 +198,14 @@ class MemoryCluster:
         if (place - 1) // 2 < self._floor:
             raise Trimmed(self.server.lost, "the resume point may no longer be in the log")
         return place
+
+    def place_of(self, token: ResumeToken) -> int:
+        """The place behind a resume token, wherever the log begins."""
+        return self._places[token["_data"]][1]
+
+    def above(self, time: OperationTime) -> int:
+        """The place behind everything up to a time, wherever the log begins."""
+        return 2 * next((index for index, entry in enumerate(self._log) if entry.time > time), len(self._log))
 
     def at(self, time: OperationTime) -> int:
         """The place of the first entry at a time or behind it. Raises Trimmed for one before the log begins."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pollers.aws.errors import AwsError
     from pollers.clocks.service import ServiceClock
     from pollers.events.encoding import PageEncoder
-    from pollers.sources.documentdb.api import Changes, ChangeStreamApi, Cursor, Opened
+    from pollers.sources.documentdb.api import Changes, ChangeStreamApi, Cursor, Opened, ResumeToken
     from pollers.sources.documentdb.tokens import Position
 
 log = structlog.stdlib.get_logger(__name__)
@@ -75,10 +75,11 @@ class Stream:
 
 @dataclass(slots=True)
 class _Reading:
-    """An open stream. ``usable``: no call to it was cut short or failed. ``ended``: the server has closed the cursor."""
+    """An open stream. ``began``: its first token. ``usable``: no call to it was cut short or failed. ``ended``: by the server."""
 
     iterator: str
     cursor: Cursor
+    began: ResumeToken | None
     usable: bool = True
     ended: bool = False
 
@@ -139,7 +140,7 @@ class DocumentDBSource:
         self._at_horizon = start.kind == "TRIM_HORIZON"
         opened = await self._open(start)
         self._opened += 1
-        self._reading = _Reading(f"{SHARD_ID}-{self._opened}", opened.cursor)
+        self._reading = _Reading(f"{SHARD_ID}-{self._opened}", opened.cursor, opened.token)
         return self._reading.iterator
 
     async def tip(self, shard_id: str) -> StartAt | None:
@@ -234,7 +235,7 @@ class DocumentDBSource:
             self._behind(records),
             size_bytes=changes.size_bytes,
             decode_seconds=changes.decode_seconds + longest,
-            continuation=self._continuation(changes),
+            continuation=self._continuation(changes, reading),
         )
 
     async def _read(self, events: Sequence[bytes]) -> tuple[list[ChangeEvent], float]:
@@ -266,7 +267,7 @@ class DocumentDBSource:
         now, seconds = self._api.service_clock.at_least(loop_time()), changes[-1].seconds
         return max(BEHIND_SECONDS, 0.0 if now is None or seconds is None else now - seconds)
 
-    def _continuation(self, changes: Changes) -> str | None:
+    def _continuation(self, changes: Changes, reading: _Reading) -> str | None:
         """The place of a stream that is idle, now and then: from there the server need not search through what is of no interest,
         and a place that is renewed does not leave the log."""
         now = loop_time()
@@ -274,6 +275,9 @@ class DocumentDBSource:
             self._idle_told = now
             return None
         if changes.token is None or changes.ended or now < self._idle_told + IDLE_SECONDS:
+            return None
+        if changes.token == reading.began:
+            # Nothing is new. Behind an invalidate event it is that event's token, which alone opens no stream.
             return None
         self._idle_told = now
         return spelled(changes.token)

@@ -255,6 +255,24 @@ async def test_an_idle_stream_tells_its_place_now_and_then() -> None:
 
 
 @virtual_time.test
+async def test_an_idle_stream_behind_an_invalidate_event_does_not_tell_that_events_token() -> None:
+    """Alone it opens no stream. The place is told as soon as it is another."""
+    reading = Reading(MONGODB)
+    iterator = await reading.source.iterator(SHARD_ID, LATEST)
+    reading.cluster.drop()
+    page = await reading.page(iterator)
+    position = reading.source.sequence_numbers(page.records)[-1]
+    iterator = await reading.source.iterator(SHARD_ID, after(position))
+    for _ in range(100):
+        assert (await reading.page(iterator)).continuation is None
+    reading.cluster.insert({"_id": 1}, "others")
+    continuation = (await reading.page(iterator)).continuation
+    assert continuation is not None
+    reading.cluster.insert({"_id": 2})
+    assert kinds(await reading.following(continuation, 1)) == ["insert"]
+
+
+@virtual_time.test
 async def test_a_page_with_events_has_no_other_place() -> None:
     """Its last event is the place, and only quiet counts as idle."""
     reading = Reading()
