@@ -98,6 +98,11 @@ class DocumentDBMapping(StreamMapping):
         return DEFAULT_WINDOW_SECONDS if given is None else float(given)
 
     @property
+    def window_begins_with_first_record(self) -> bool:
+        """See ``StreamMapping.window_begins_with_first_record`` (docs/lambda 1.5)."""
+        return True
+
+    @property
     def secret_arn(self) -> str | None:
         """The secret of the cluster's user, if any."""
         return next((access.uri for access in self.source_access_configurations), None)

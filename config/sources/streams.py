@@ -111,6 +111,11 @@ class StreamMapping(Mapping):
         """How long a batch is gathered. A kind may have a default that the setting, in whole seconds, cannot say."""
         return float(self.maximum_batching_window_in_seconds or 0)
 
+    @property
+    def window_begins_with_first_record(self) -> bool:
+        """Whether gathering a batch begins with its first record. If not, when the invocation before has completed."""
+        return False
+
 
 class ShardedStreamMapping(StreamMapping):
     """A stream of many shards, whose records have keys, to a function (Kinesis and DynamoDB Streams)."""

@@ -48,6 +48,10 @@ class Tokens:
         """See ``Positions.valid``."""
         return bool(text)
 
+    def identifiers(self, positions: Sequence[str]) -> Sequence[str]:
+        """They are what events have as ``_id``."""
+        return positions
+
     def order(self, position: str) -> None:
         """See ``Positions.order``."""
 

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pollers.sources.documentdb.api import OperationTime, ResumeToken
 
 DATA = "_data"
@@ -25,6 +27,7 @@ _TEXT = re.compile(
     r"(?:(?P<data>(?:[0-9A-Fa-f]{2})+)|(?P<document>\{.*\}))?(?:@(?P<seconds>[0-9]{1,10})\.(?P<increment>[0-9]{1,10}))?",
     re.DOTALL,
 )
+_TIME = re.compile(r"@[0-9.]+\Z")
 _MOST = 2**32 - 1
 """The greatest number in a BSON timestamp."""
 _TIMED = re.compile(r"(?:82|01)([0-9A-Fa-f]{8})[0-9A-Fa-f]{8}")
@@ -126,6 +129,12 @@ class TokenPositions:
         except ValueError:
             return False
         return True
+
+    def identifiers(self, positions: Sequence[str]) -> Sequence[str]:
+        """See ``Positions.identifiers``: the events' ``_id._data``, which an invalidate event's position has more than."""
+        if "@" not in "".join(positions):
+            return positions
+        return [_TIME.sub("", position) for position in positions]
 
     def order(self, position: str) -> None:
         """See ``Positions.order``."""

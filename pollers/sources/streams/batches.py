@@ -25,10 +25,12 @@ class Gathering:
 
     A batching window begins as soon as the previous invocation completes; one that ran out empty begins again with the first
     record, so that no record waits for longer than one window (as :class:`pollers.engine.batching.Gather` has it for queues).
+    ``from_first``: it always begins with the first record, or with the invocation's completion if one was queued by then.
     """
 
-    def __init__(self, limits: Limits, now: float) -> None:
+    def __init__(self, limits: Limits, now: float, *, from_first: bool = False) -> None:
         self._limits = limits
+        self._from_first = from_first
         self._window_began = now
         self._first_came = now
         self._queue = Records()
@@ -84,7 +86,8 @@ class Gathering:
             or self._queued_bytes + queued > limits.payload_bytes - limits.envelope.size_bytes
         ):
             return 0.0
-        opened = self._window_began if self._first_came < self._window_began + window else self._first_came
+        latest_first = 0.0 if self._from_first else window
+        opened = self._window_began if self._first_came < self._window_began + latest_first else self._first_came
         return max(opened + window - now, 0.0)
 
     def arrivals(self) -> list[float]:

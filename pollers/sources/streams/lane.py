@@ -78,7 +78,9 @@ class Lane:
         self._context = context
         self._surroundings = context.surroundings
         self._limits = context.limits
-        self._gathering = Gathering(self._limits, anyio.current_time())
+        self._gathering = Gathering(
+            self._limits, anyio.current_time(), from_first=context.mapping.window_begins_with_first_record
+        )
         self._changed = anyio.Event()
         self._work: Work | None = None
         self._done_upto: str | None = None
@@ -268,6 +270,7 @@ class Lane:
         )
         judgement = Judgement(
             records.sequence_numbers,
+            self._context.source.positions.identifiers(records.sequence_numbers),
             reports_failures=self._context.mapping.reports_batch_item_failures,
             windowed=self._shard.windows is not None,
         )

@@ -7,7 +7,10 @@ behind what was read, and which records of a lane were done in an earlier run.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Positions(Protocol):
@@ -26,6 +29,9 @@ class Positions(Protocol):
 
     def valid(self, text: str) -> bool:
         """Whether a service's text is a position, so that reading can be taken up there."""
+
+    def identifiers(self, positions: Sequence[str]) -> Sequence[str]:
+        """What functions call the records at these positions when they report failures (``itemIdentifier``)."""
 
     def order(self, position: str) -> Any | None:  # noqa: ANN401 - whatever compares with its like
         """What the position is compared by with others of its shard: greater is later. None: nobody can tell."""
@@ -50,6 +56,10 @@ class SequenceNumbers:
     def valid(self, text: str) -> bool:
         """See ``Positions.valid``."""
         return text.isdecimal()
+
+    def identifiers(self, positions: Sequence[str]) -> Sequence[str]:
+        """See ``Positions.identifiers``."""
+        return positions
 
     def order(self, position: str) -> int | None:
         """See ``Positions.order``."""

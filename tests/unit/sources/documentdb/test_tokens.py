@@ -106,6 +106,14 @@ def test_positions_have_no_order() -> None:
     assert positions.valid("10")
 
 
+def test_functions_name_events_by_their_tokens_alone() -> None:
+    """Also an invalidate event, wherever in a batch."""
+    identifiers = TokenPositions().identifiers
+    assert identifiers(["01", "02@5.6", "03"]) == ["01", "02", "03"]
+    assert identifiers(["01", '{"_data": "a@b"}']) == ["01", '{"_data": "a@b"}']
+    assert identifiers([]) == []
+
+
 @pytest.mark.parametrize(
     ("position", "seconds"),
     [

@@ -12,7 +12,7 @@ NUMBERS = ["10", "20", "30"]
 
 def judgement(*, reports_failures: bool = True, windowed: bool = False) -> Judgement:
     """The judgement of a batch of three."""
-    return Judgement(NUMBERS, reports_failures=reports_failures, windowed=windowed)
+    return Judgement(NUMBERS, NUMBERS, reports_failures=reports_failures, windowed=windowed)
 
 
 def test_a_mapping_that_reports_no_failures_takes_any_answer() -> None:
@@ -31,6 +31,16 @@ def test_from_the_lowest_failed_record_on_all_have_failed(failed: set[str]) -> N
     assert verdict.problem is None
 
 
+def test_a_function_may_call_records_by_something_else_than_their_positions() -> None:
+    """What it says counts by its names, and what has failed is told by positions."""
+    one = Judgement(["10@1", "20@2"], ["10", "20"], reports_failures=True, windowed=False)
+    assert one.of(b'{"batchItemFailures":[{"itemIdentifier":"20"}]}').failed == {"20@2"}
+    assert one.lowest_failed == 1
+    wrong = one.of(b'{"batchItemFailures":[{"itemIdentifier":"20@2"}]}')
+    assert wrong.failed == {"10@1", "20@2"}
+    assert wrong.problem is not None
+
+
 def test_an_answer_that_cannot_be_understood_fails_the_whole_batch() -> None:
     """What it meant is unknown."""
     verdict = judgement().of(b"[1")
@@ -41,7 +51,7 @@ def test_an_answer_that_cannot_be_understood_fails_the_whole_batch() -> None:
 def test_a_window_needs_its_new_state() -> None:
     """An answer without one fails the batch, also the one without records that closes the window."""
     assert judgement(windowed=True).of(b"null").problem is not None
-    last = Judgement([], reports_failures=True, windowed=True)
+    last = Judgement([], [], reports_failures=True, windowed=True)
     assert not last.of(b"{}").success
 
 

@@ -44,6 +44,18 @@ def test_a_batch_grows_over_several_reads_until_its_window_ends() -> None:
     assert len(queue.take().records) == 5
 
 
+def test_a_window_may_begin_with_the_first_record() -> None:
+    """Not when the invocation before completed, unless the record was there by then."""
+    queue = Gathering(Limits(10, 40.0), 7.0, from_first=True)
+    queue.add(records_of(5), 10.0)
+    queue.add(records_of(5), 45.0)
+    assert queue.due_in(45.0) == 5.0
+    queue.take()
+    queue.add(records_of(5), 60.0)
+    queue.completed(70.0)
+    assert queue.due_in(70.0) == 40.0
+
+
 def test_a_full_batch_does_not_wait_for_its_window() -> None:
     """Size ends a batch."""
     queue = gathering(10, window=40.0)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class Tokens:
     """Implements ``Positions``: two tokens are equal or they are not."""
@@ -12,6 +17,10 @@ class Tokens:
     def valid(self, text: str) -> bool:
         """Every text may be a token."""
         return bool(text)
+
+    def identifiers(self, positions: Sequence[str]) -> Sequence[str]:
+        """Tokens."""
+        return positions
 
     def order(self, position: str) -> None:
         """Nobody can tell."""
