@@ -1,4 +1,6 @@
-"""Records: what mappings make of Kinesis and DynamoDB, Firehose's transformation, logs (docs/lambda 5.2, 5.3 and 15.6)."""
+"""Records: what mappings make of Kinesis, DynamoDB and DocumentDB, Firehose's transformation, logs (docs/lambda 5.2, 5.3, 5.5 and
+15.6).
+"""
 
 from __future__ import annotations
 
@@ -62,6 +64,24 @@ def dynamodb(at: Circumstances) -> Document:
     return {"Records": [record]}
 
 
+def documentdb(at: Circumstances) -> Document:
+    """A batch of one change event of a collection: a document was inserted."""
+    key = {"_id": {"$oid": at.hex(24)}}
+    event = {
+        "_id": {"_data": f"01{at.epoch_seconds:08x}000000010100000001{at.hex(8)}"},
+        "clusterTime": {"$timestamp": {"t": at.epoch_seconds, "i": 1}},
+        "documentKey": key,
+        "fullDocument": {**key, "order": "1001", "amount": 42, "placed": {"$date": at.milliseconds}},
+        "ns": {"db": "shop", "coll": "orders"},
+        "operationType": "insert",
+    }
+    return {
+        "eventSourceArn": at.arn("rds", "cluster:shop"),
+        "events": [{"event": event}],
+        "eventSource": "aws:docdb",
+    }
+
+
 def firehose(at: Circumstances) -> Document:
     """Records that Firehose wants transformed: the function returns each with its id, a result and its data."""
     records = [
@@ -98,6 +118,7 @@ def logs(at: Circumstances) -> Document:
 
 SAMPLES: Final = {
     "cloudwatch-logs": Sample("lines of a log group that a subscription filter has found", logs),
+    "documentdb": Sample("a batch of a cluster's change stream, as a mapping makes it", documentdb),
     "dynamodb": Sample("a batch of a table's stream, as a mapping makes it", dynamodb),
     "firehose": Sample("records that Firehose wants transformed", firehose),
     "kinesis": Sample("a batch of a Kinesis stream, as a mapping makes it", kinesis),

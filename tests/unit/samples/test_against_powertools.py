@@ -62,6 +62,8 @@ CLASSES: dict[str, Callable[[dict[str, Any]], DictWrapper]] = {
     "sqs": classes.SQSEvent,
 }
 
+WITHOUT_CLASS = {"documentdb"}
+"""Samples for which there are no data classes."""
 ABSENT: dict[str, tuple[str, ...]] = {
     "api-gateway-rest": ("version",),  # only HTTP APIs that ask for format 1.0 say it
     "s3-delete": ("size", "etag"),
@@ -90,7 +92,8 @@ def unreadable(name: str, value: object) -> Iterator[str]:
 
 def test_every_sample_is_read() -> None:
     """None is left out of the table."""
-    assert CLASSES.keys() == SAMPLES.keys()
+    assert CLASSES.keys() | WITHOUT_CLASS == SAMPLES.keys()
+    assert not CLASSES.keys() & WITHOUT_CLASS
 
 
 @pytest.mark.parametrize("name", CLASSES)

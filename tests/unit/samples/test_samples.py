@@ -10,12 +10,15 @@ from datetime import timedelta
 from typing import Any, Literal
 from urllib.parse import unquote_plus
 
+import bson
 import pytest
+from bson import json_util
 
 from config import parse_arn
 from config.models import Schedule
 from pollers.samples import SAMPLES, Circumstances, suggestions
 from pollers.schedules.events import Home, event_of
+from pollers.sources.documentdb.events import ChangeReader
 from pollers.sources.dynamodb import events as dynamodb
 from pollers.sources.kinesis import events as kinesis
 from pollers.sources.registry import kinds
@@ -110,6 +113,15 @@ def test_what_mappings_make_has_the_members_that_ours_make() -> None:
     }
     made = json.loads(kinesis.encoder(click["eventSourceARN"])("shardId-000000000000")(wire))
     assert {**made, "invokeIdentityArn": ""} == {**click, "invokeIdentityArn": ""}
+
+
+def test_a_change_event_is_what_our_mapping_makes_of_it() -> None:
+    """Letter by letter, given the same event of a server, whose members come in another order."""
+    event: Any = document("documentdb")
+    (element,) = event["events"]
+    sent = dict(reversed(json_util.loads(json.dumps(element["event"])).items()))
+    made = ChangeReader().read(bson.encode(sent))
+    assert made.event == json.dumps(element, separators=(",", ":")).encode()
 
 
 def test_keys_of_notifications_are_encoded_as_in_forms() -> None:
