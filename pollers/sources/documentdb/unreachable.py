@@ -1,0 +1,71 @@
+"""Why a cluster cannot be reached, and what to do about it. A decider."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pollers.sources.documentdb.trust import Trust
+
+_TEXT_LIMIT = 200
+_NO_TLS: Final = (
+    "does not speak TLS: Lambda reads clusters with TLS only (the cluster's parameter tls); for other servers give "
+    "connection_uri"
+)
+_NETWORK: Final = (
+    "check host and port, and that this machine can reach them: a DocumentDB cluster has addresses inside its VPC only, and its "
+    "security group must let port {port} in"
+)
+_CAUSES: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
+    (
+        ("CERTIFICATE_VERIFY_FAILED", "certificate verify failed", "doesn't match", "Hostname mismatch"),
+        "its certificate is not signed by anybody who is trusted, or is another host's; trusted are {trust}. Amazon's authorities "
+        "are in {amazon}: add them to the file that is named by AWS_CA_BUNDLE or SSL_CERT_FILE, or unset the variable; for another "
+        "server give tlsCAFile in connection_uri",
+    ),
+    (
+        ("WRONG_VERSION_NUMBER", "wrong version number", "UNEXPECTED_EOF", "EOF occurred", "record layer failure"),
+        "it " + _NO_TLS,
+    ),
+    (
+        (
+            "getaddrinfo",
+            "Name or service not known",
+            "nodename nor servname",
+            "No address associated",
+            "name resolution",
+        ),
+        "its name is not known here: " + _NETWORK,
+    ),
+    (
+        ("connection closed", "already closed", "closed by peer", "reset"),
+        "it closed the connection: {closed}",
+    ),
+    (("No servers found yet",), "it does not answer, or {mute}"),
+    (("No replica set members", "No primary"), "no server is the primary now, as during a failover, which passes"),
+)
+_MUTE: Final = {True: _NO_TLS, False: "waits to be spoken to with TLS (tls=true in connection_uri)"}
+_CLOSED: Final = {
+    True: _NETWORK,
+    False: "a server that wants TLS does so when it is spoken to without (tls=true in connection_uri)",
+}
+
+
+def explanation(where: str, causes: Iterable[str], trust: Trust, amazon_file: str, *, tls: bool) -> str:
+    """What is said of servers that cannot be reached. ``causes``: what went wrong at each, in the driver's words."""
+    cause = "; ".join(dict.fromkeys(map(_short, causes))) or "no server answered in time"
+    advice = next((advice for words, advice in _CAUSES if any(word in cause for word in words)), _NETWORK)
+    port = where.rpartition(":")[2] if where.rpartition(":")[2].isdigit() else "27017"
+    said = advice.format(
+        trust=trust.source, amazon=amazon_file, closed=_CLOSED[tls].format(port=port), mute=_MUTE[tls], port=port
+    )
+    return f"{where} cannot be reached ({cause}): {said}"
+
+
+def _short(cause: str) -> str:
+    """The driver's words without the settings and the picture of all servers that it adds."""
+    for added in (" (configured timeouts", ", Timeout: ", ", full error: ", " (_ssl.c"):
+        cause = cause.partition(added)[0]
+    return cause[:_TEXT_LIMIT]

@@ -1,0 +1,165 @@
+"""Where a cluster is, how it is reached, and what is said where it cannot be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config import parse_arn
+from pollers.aws.errors import AwsError, Refused, Unavailable
+from pollers.sources.documentdb.clusters import Cluster
+from pollers.sources.documentdb.connecting import Access, Sticky, place_of_cluster, place_of_uri
+from pollers.sources.documentdb.trust import AMAZON, OF_URI, SYSTEM
+from pollers.sources.documentdb.unreachable import explanation
+from pollers.sources.documentdb.uri import UriUnusable, read_uri
+
+if TYPE_CHECKING:
+    from pymongo.server_description import ServerDescription
+
+ARN = parse_arn("arn:aws:rds:us-east-1:000000000000:cluster:shop")
+HOST = "shop.cluster-c.us-east-1.docdb.amazonaws.com"
+CLUSTER = Cluster("available", "docdb", "5.0.0", HOST, 27017, "group")
+MARKER = "Marker-pass-word-7"
+
+
+def test_a_clusters_endpoint_is_reached_with_tls_and_amazons_authorities() -> None:
+    """As Lambda does."""
+    place = place_of_cluster(ARN, CLUSTER, {})
+    assert (place.where, place.tls, place.amazon, place.trust.file) == (f"{HOST}:27017", True, True, str(AMAZON))
+    assert place.uri == f"mongodb://{HOST}:27017/"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        ("creating", Unavailable, "when it is available"),
+        ("starting", Unavailable, "when it is available"),
+        ("stopped", Unavailable, "start it"),
+        ("stopping", Unavailable, "start it"),
+        ("deleting", Refused, "is deleting"),
+    ],
+)
+def test_a_cluster_that_cannot_be_connected_to_says_its_status(status: str, kind: type[AwsError], words: str) -> None:
+    """What may pass is waited for."""
+    with pytest.raises(kind, match=words):
+        place_of_cluster(ARN, replace(CLUSTER, status=status), {})
+
+
+@pytest.mark.parametrize("status", ["available", "modifying", "backing-up", "failing-over", "upgrading", "a new word"])
+def test_any_other_status_is_tried(status: str) -> None:
+    """A cluster that is being changed serves on."""
+    assert place_of_cluster(ARN, replace(CLUSTER, status=status), {}).where == f"{HOST}:27017"
+
+
+def test_another_engine_is_refused() -> None:
+    """RDS describes Aurora's clusters by the same call, and their ARNs look alike."""
+    with pytest.raises(Refused, match="one of aurora-mysql, not of DocumentDB"):
+        place_of_cluster(ARN, replace(CLUSTER, engine="aurora-mysql"), {})
+
+
+@pytest.mark.parametrize(
+    ("uri", "where", "amazon", "tls", "file"),
+    [
+        ("mongodb://localhost:27017", "localhost:27017", False, False, None),
+        ("mongodb://u:p@a:1,b:2/db?replicaSet=rs0", "a:1, b:2", False, False, None),
+        (f"mongodb://{HOST}:27017/?tls=true", f"{HOST}:27017", True, True, str(AMAZON)),
+        (f"mongodb://{HOST}:27017/?ssl=true", f"{HOST}:27017", True, True, str(AMAZON)),
+        (f"mongodb://{HOST}:27017/?tls=true&tlsCAFile=x.pem", f"{HOST}:27017", True, True, None),
+        (f"mongodb://{HOST},other:1/?tls=true", f"{HOST}, other:1", False, True, None),
+        ("mongodb+srv://cluster.example.net/", "cluster.example.net", False, True, None),
+        ("mongodb+srv://cluster.example.net/?tls=false", "cluster.example.net", False, False, None),
+    ],
+)
+def test_a_uri_leads_somewhere(uri: str, where: str, amazon: bool, tls: bool, file: str | None) -> None:
+    """Hosts, whether they are Amazon's, and TLS."""
+    place = place_of_uri(uri, {})
+    assert (place.where, place.amazon, place.tls, place.trust.file) == (where, amazon, tls, file)
+    assert MARKER not in repr(Access(arn=ARN, secret_arn=None, connection_uri=f"mongodb://u:{MARKER}@h/"))
+
+
+def test_what_a_uri_says_about_trust_counts_alone() -> None:
+    """Also where the environment names a file."""
+    environ = {"SSL_CERT_FILE": "/ssl.pem"}
+    assert place_of_uri("mongodb://h/?tls=true&tlsInsecure=true", environ).trust is OF_URI
+    assert place_of_uri("mongodb://h/?tls=true", environ).trust.file == "/ssl.pem"
+    assert place_of_uri("mongodb://h/?tls=true", {}).trust is SYSTEM
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        f"http://u:{MARKER}@h/",
+        f"mongodb://u:{MARKER}@/",
+        f"mongodb://u:{MARKER}@,/",
+        f"mongodb://u:{MARKER}/x@h:1/",
+        f"mongodb://u:{MARKER}?x@h:1/",
+        f"mongodb://u:x@{MARKER}@h:1/",
+    ],
+)
+def test_a_uri_that_cannot_be_read_is_refused_without_a_word_of_it(text: str) -> None:
+    """It says what must be: special characters of a password are what goes wrong most."""
+    with pytest.raises(UriUnusable, match="%XX") as unusable:
+        read_uri(text)
+    assert MARKER not in str(unusable.value)
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text: str) -> None:
+    """No other error comes out."""
+    for given_uri in (text, f"mongodb://{text}", f"mongodb+srv://{text}"):
+        try:
+            read_uri(given_uri)
+        except UriUnusable:
+            continue
+
+
+@dataclass(frozen=True)
+class Server:
+    """As much of a server as its selection looks at."""
+
+    address: tuple[str, int]
+    round_trip_time: float | None = None
+
+
+def test_calls_stay_on_one_server_for_as_long_as_it_serves() -> None:
+    """The nearest first; another when it is gone, and not back again."""
+    a, b, c = (
+        cast("ServerDescription", Server((name, 1), seconds)) for name, seconds in (("a", 0.5), ("b", 0.1), ("c", 0.2))
+    )
+    sticky = Sticky()
+    assert sticky([]) == []
+    assert sticky([a, b, c]) == [b]
+    assert sticky([a, c, b]) == [b]
+    assert sticky([a, c]) == [c]
+    assert sticky([a, b, c]) == [c]
+
+
+@pytest.mark.parametrize(
+    ("cause", "tls", "words"),
+    [
+        ("h:1: [Errno 111] Connect call failed ('h', 1)", True, "inside its VPC only"),
+        ("h:1: timed out (configured timeouts: connectTimeoutMS: 5000.0ms)", True, "must let port 27018 in"),
+        ("h:1: [Errno -2] Name or service not known", True, "its name is not known here"),
+        ("SSL handshake failed: h:1: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed", True, "trusted are"),
+        ("SSL handshake failed: h:1: [SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1)", True, "speak TLS"),
+        ("h:1: connection closed", False, "tls=true in connection_uri"),
+        ("h:1: connection closed", True, "security group"),
+        ("No servers found yet, Timeout: 12s, Topology Description: <...>", True, "does not answer"),
+        ("No replica set members match selector Primary()", True, "during a failover"),
+        ("No primary: not primary, full error: {...}", True, "during a failover"),
+    ],
+)
+def test_what_keeps_a_cluster_from_being_reached_says_what_to_do(cause: str, tls: bool, words: str) -> None:
+    """Host and port, the driver's cause without its settings, and advice."""
+    said = explanation("h:27018", [cause, cause], SYSTEM, "amazon.pem", tls=tls)
+    assert said.startswith("h:27018 cannot be reached (")
+    assert words in said
+    assert "configured timeouts" not in said
+    assert "full error" not in said
+    assert "Topology" not in said
+    assert said.count(cause[:10]) == 1
