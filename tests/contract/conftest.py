@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from pymongo import AsyncMongoClient
 
 from config.models import Aws
 from pollers.aws import services
 from pollers.aws.services.clients import PLAIN_SDK, AwsClients
-from tests.contract.change_services import ClusterService, InMemoryCluster
+from pollers.emulators import SecantusDB
+from tests.contract.change_services import LOG_ENTRIES, ClusterService, EmulatedCluster, InMemoryCluster
 from tests.contract.lease_tables import EmulatedLeaseTables, LeaseTables, MemoryLeaseTables
 from tests.contract.sqs_services import EmulatorSqs, InMemorySqs, SqsService
 from tests.contract.stream_services import EmulatedDynamoDB, EmulatedKinesis, InMemoryStream, StreamService
-from tests.emulators import plain_client
+from tests.emulators import NO_SECANTUSDB, plain_client, running
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from pollers.emulators import Emulator
 
@@ -90,7 +92,21 @@ async def lease_tables(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
         yield EmulatedLeaseTables(await clients.client(services.DYNAMODB, "us-east-1"), sdk)
 
 
-@pytest.fixture(params=["memory"])
-async def cluster(request: pytest.FixtureRequest) -> ClusterService:
+@pytest.fixture(scope="module")
+def short_log() -> Iterator[Emulator]:
+    """SecantusDB with a log of few entries."""
+    if NO_SECANTUSDB is not None:
+        pytest.skip(f"no SecantusDB here: {NO_SECANTUSDB}")
+    with running(SecantusDB(log_entries=LOG_ENTRIES)) as emulator:
+        yield emulator
+
+
+@pytest.fixture(params=["memory", pytest.param("secantusdb", marks=_EMULATED)])
+async def cluster(request: pytest.FixtureRequest) -> AsyncIterator[ClusterService]:
     """A cluster with change streams in each of its forms."""
-    return InMemoryCluster()
+    if request.param == "memory":
+        yield InMemoryCluster()
+        return
+    emulator: Emulator = request.getfixturevalue("short_log")
+    async with AsyncMongoClient[dict[str, Any]]("127.0.0.1", emulator.port) as writer:
+        yield EmulatedCluster(emulator, writer)
