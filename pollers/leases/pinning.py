@@ -46,16 +46,17 @@ class Pinning:
     async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> frozenset[str]:
         """Put the leases of these shards where there are none; returns those that were put as they are given. Raises StoreError.
 
-        Parents come before their children, so a shard without a lease whose child has begun was done with, and its lease has been
-        deleted since. Whoever puts the first lease decides where the first start begins: a replica that comes second reads from
-        there too. It has put none as they are given then, even where its own position has the same time: a time is rounded, and
-        between the two moments that it stands for something may have been written.
+        Parents come before their children, so a shard without a lease was done with if its child has begun, or any after that, and
+        its lease has been deleted since. Whoever puts the first lease decides where the first start begins: a replica that comes
+        second reads from there too. It has put none as they are given then, even where its own position has the same time: a time
+        is rounded, and between the two moments that it stands for something may have been written.
         """
         fresh, self._fresh = self._fresh, False
         rest = {shard_id: shards[shard_id] for shard_id in sorted(shards)}
         first = next(iter(rest)) if fresh and rest else None
         if first is not None:
             await self._put(first, rest.pop(first))
+        self.ended |= frozenset() if fresh else self._outlived(shards)
         for generation in _generations(rest):
             shards_now = {
                 shard_id: self._as_first(checkpoint) if fresh else self._as_known(shard_id, checkpoint)
@@ -95,15 +96,22 @@ class Pinning:
 
     def _as_known(self, shard_id: str, checkpoint: ShardCheckpoint) -> ShardCheckpoint:
         current = self._replica.current
-        if shard_id not in current and any(
-            shard_id in item.checkpoint.parents and _begun(item) for item in current.values()
-        ):
-            self.ended.add(shard_id)
+        if shard_id in self.ended:
             return replace(checkpoint, ended=True)
         if checkpoint.start != TRIM_HORIZON or any(parent in current for parent in checkpoint.parents):
             return checkpoint
         # No parent of it is known: the first start was cut off before it came to this shard.
         return replace(checkpoint, start=self._start_of(current) or checkpoint.start)
+
+    def _outlived(self, shards: Mapping[str, ShardCheckpoint]) -> set[str]:
+        """Those of these shards that have no lease any more, and before which others have begun: they were done with."""
+        current, found = self._replica.current, set[str]()
+        after = [item.checkpoint for item in current.values() if _begun(item)]
+        while after:
+            parents = {parent for one in after for parent in one.parents if parent in shards and parent not in current}
+            after = [shards[parent] for parent in parents - found]
+            found |= parents
+        return found
 
     def _start_of(self, shard_ids: Iterable[str]) -> StartAt | None:
         """The time from which the first start read these; None when there is none, or it read everything."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from handlers.function import Payload, Result
+from pollers.checkpoints.store import ShardCheckpoint
 from pollers.storage.errors import StoreError, StoreUnwritable
 from pollers.telemetry.facts import Checkpointed, Invoked, Outcome, Returned, State
 from tests.worlds import virtual_time
@@ -369,3 +370,20 @@ async def test_a_lost_shard_abandons_what_runs_and_goes_back_to_waiting() -> Non
         table.change()
         await eventually(lambda: len(rig.invoked) == 2, within=1)
         assert values(rig.function.events[1]) == values(rig.function.events[0])
+
+
+@virtual_time.test
+async def test_an_end_that_another_owner_took_back_is_taken_back_by_all() -> None:
+    """Or the shard would be read by that one alone, and by nobody when it dies. Also a lease that was deleted, and put anew."""
+    table = SharedTable()
+    one, other = replicas(table, shards=1)
+    (shard,) = one.stream.open_shards()
+    async with both(one, other):
+        one.put("1")
+        one.stream.roll(shard)
+        await eventually(lambda: table.rows[shard.shard_id].checkpoint.ended, within=60)
+        await anyio.sleep(60)
+        table.rows[shard.shard_id].checkpoint = ShardCheckpoint()
+        table.expire(shard.shard_id)
+        await eventually(lambda: table.rows[shard.shard_id].checkpoint.ended, within=60)
+    assert [*one.accepted, *other.accepted] == ["1", "1"]

@@ -39,6 +39,7 @@ class HandOvers(ReplicaSimulation):
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         self.failover = 10.0
+        self.table.indexed = True  # without an index, a large table is looked at as a whole, and more rarely
         self.stream.faults = Latency()
         self.watch.trouble = 0.0
         self.watch.durations = self.random.choice(((0.0, 0.01), (0.05, 0.3), (0.3, 2.0)))

@@ -14,7 +14,7 @@ from pollers.sources.streams.ending import Sight
 from pollers.sources.streams.lineage import Lineage
 from pollers.sources.streams.opening import refuse
 from pollers.storage.errors import StoreUnwritable
-from pollers.telemetry.facts import OPENING_TASK, Listed, PollFailed, ShardSeen, State
+from pollers.telemetry.facts import OPENING_TASK, EndRevoked, Listed, PollFailed, ShardSeen, State
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -141,6 +141,13 @@ class Discovery:
                 continue
             self._surroundings.facts.emit(ShardSeen(shard_id, checkpoint.parents, checkpoint.ended))
             self._reports.doing(shard_id, State.ENDED)
+
+    def unlearn(self, kept: Mapping[str, ShardCheckpoint]) -> None:
+        """Ends that other owners have taken back: what they share says of these shards that they have not ended."""
+        for shard_id, checkpoint in kept.items():
+            if not checkpoint.ended and shard_id in self.lineage and self.lineage.life(shard_id).ended:
+                self.lineage.reopened(shard_id)
+                self._surroundings.facts.emit(EndRevoked(shard_id))
 
     def announce(self, children: Iterable[ShardListing]) -> None:
         """A parent named its children at its end."""

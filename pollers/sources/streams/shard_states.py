@@ -31,7 +31,8 @@
 6. ShardSupervisor, when the poller stops or another replica has asked for the shard: what ran has finished, the checkpoint is
    written, the lease is about to be released. What is not done goes back to the stream.
 7. ShardSupervisor: what was held is given up, and the lease may be taken again when its owner lets go of it.
-8. ShardSupervisor: listings show the shard open, so that what the checkpoint says of its end is taken back.
+8. ShardSupervisor: listings show the shard open, so that what the checkpoint says of its end is taken back; or another owner's
+   checkpoint says that it has not ended, since that one did so, or somebody deleted a lease and it was put anew.
 9. ShardSupervisor, when another replica has the shard and the poller goes on: the lease may be taken again some time.
 
 A shard whose checkpoint says that it has ended, from an earlier run or by another owner, goes from WAITING to ENDED (10).

@@ -108,22 +108,25 @@ class ShardSupervisor:
                 if not self._stop.requested:
                     await self._reopen()
                 if not self._stop.requested and (others or not self._shards.keys() >= set(self._lineage.unfinished())):
-                    await self._start()
+                    await self._start(others=others)
             except StoreUnwritable as error:
                 self._context.reports.doing(OPENING_TASK, State.BACKING_OFF, str(error))
                 self._discovery.expect()
             if not self._stop.requested:
                 self._report_waiting()
 
-    async def _start(self) -> None:
+    async def _start(self, *, others: bool) -> None:
         kept = await self._checkpoints.load()
         self._discovery.learn(kept)
+        if others:
+            self._discovery.unlearn(kept)
         readable = self._lineage.readable()
-        parents = self._lineage.parents
-        new = {shard_id: ShardCheckpoint(parents=parents(shard_id)) for shard_id in readable if shard_id not in kept}
-        if new:
-            await self._checkpoints.pin(new)
+        unkept = [shard_id for shard_id in readable if shard_id not in kept]
+        if unkept:
+            await self._pin(unkept, kept)
             kept = await self._checkpoints.load()
+            self._discovery.learn(kept)
+            readable = self._lineage.readable()
         leases = await self._checkpoints.take_leases(readable) if readable else {}
         if not leases:
             return
@@ -137,6 +140,15 @@ class ShardSupervisor:
                 await self._checkpoints.release(leases.values())
         if launched:
             await self._launch_all(leases, kept)
+
+    async def _pin(self, shard_ids: list[str], kept: Mapping[str, ShardCheckpoint]) -> None:
+        """Pin shards that have no checkpoint, and with them those between them and others that have one: where the store's
+        checkpoints outlive those of parents, it knows by a shard that has begun that all before it are done."""
+        parents = self._lineage.parents
+        chain = [shard_id for shard_id in self._lineage.with_those_after(shard_ids) if shard_id not in kept]
+        await self._checkpoints.pin(
+            {shard_id: ShardCheckpoint(parents=parents(shard_id)) for shard_id in sorted(chain)}
+        )
 
     async def _launch_all(self, leases: Mapping[str, Lease], kept: Mapping[str, ShardCheckpoint]) -> None:
         done = [lease for shard_id, lease in leases.items() if shard_id not in kept or kept[shard_id].ended]

@@ -345,6 +345,19 @@ async def test_an_ended_parent_whose_lease_was_deleted_is_not_read_again() -> No
 
 
 @virtual_time.test
+async def test_an_ended_grandparent_whose_lease_was_deleted_is_not_read_again() -> None:
+    """Nor any before it: the listing shows them all for as long as the stream keeps records."""
+    table = MemoryLeaseTable()
+    async with store_on(table.handle("a")) as store:
+        opened = await store.open("clicks", IDENTITY)
+        await opened.checkpoints.pin({"shard-3": ShardCheckpoint("7", parents=("shard-2",))})
+        chain = {f"shard-{number}": ShardCheckpoint(parents=(f"shard-{number - 1}",)) for number in (0, 1, 2)}
+        await opened.checkpoints.pin({**chain, "shard-9": ShardCheckpoint()})
+        kept = await opened.checkpoints.load()
+        assert [kept[f"shard-{number}"].ended for number in (0, 1, 2, 9)] == [True, True, True, False]
+
+
+@virtual_time.test
 async def test_another_mapping_s_table_is_refused() -> None:
     """Scenario 20: its checkpoints would be moved by both."""
     table = MemoryLeaseTable("leases")
