@@ -1,35 +1,22 @@
-"""Replicas that share a stream, under virtual time: seeded runs of deaths, stalls, restarts, resharding and a table at its worst.
-
-``HEADRACE_SEED=n`` replays one; ``HEADRACE_REPLICA_SEEDS=n`` runs so many instead of the usual ones; both, so many from there on.
-"""
+"""Replicas that share a stream, under virtual time: seeded runs of deaths, stalls, restarts, resharding and a bad table."""
 
 from __future__ import annotations
-
-import os
 
 import pytest
 
 from tests.worlds.replica_hand_overs import HandOvers
 from tests.worlds.replica_simulation import simulate
+from tests.worlds.seeds import EFFORT, in_slices, replayable
 
-SEEDS = 40
-HAND_OVER_SEEDS = 3
-SLICES = 6
-
-_FIRST = os.environ.get("HEADRACE_SEED")
-_MANY = int(os.environ.get("HEADRACE_REPLICA_SEEDS", SEEDS if _FIRST is None else 1))
+HAND_OVER_SEEDS = 2 * EFFORT
 
 
-def _seeds() -> list[range]:
-    first, size = int(_FIRST or 0), max(1, _MANY // SLICES)
-    return [range(start, min(start + size, first + _MANY)) for start in range(first, first + _MANY, size)]
-
-
-@pytest.mark.parametrize("seeds", _seeds(), ids=lambda seeds: f"{seeds.start}-{seeds.stop - 1}")
+@in_slices(24, of=6)
 def test_replicas_lose_nothing_and_never_own_a_shard_twice(seeds: range) -> None:
     """Whatever happens to them and their table: see tests.worlds.replica_watch for all that must hold."""
     for seed in seeds:
-        simulate(seed)
+        with replayable(seed):
+            simulate(seed)
 
 
 @pytest.mark.parametrize("seed", range(HAND_OVER_SEEDS))

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import anyio
-import pytest
 from structlog.testing import capture_logs
 
 from tests.unit.schedules.fakes import config, due, schedule
 from tests.unit.schedules.replicas import FAILOVER, Replicas
 from tests.worlds import virtual_time
 from tests.worlds.lease_table import Rates
+from tests.worlds.seeds import in_slices, replayable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from config.models import Config
     from tests.unit.schedules.fakes import Process
 
-SEEDS = 6
-SEEDS_A_TEST = 4
 SECONDS = 300
 MINUTE = 60
 TO_MINUTE = 40
@@ -118,14 +116,11 @@ async def _judge(life: Life) -> None:
             assert 1 <= accepted[event] <= most, f"{event} ran {accepted[event]} times: {life.events}"
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, SEEDS_A_TEST))
-def test_each_due_time_runs_once_and_at_least_once_whatever_happens(tmp_path: Path, first: int) -> None:
+@in_slices(4, of=2)
+def test_each_due_time_runs_once_and_at_least_once_whatever_happens(tmp_path: Path, seeds: range) -> None:
     """Twice only where a replica was killed or cut off around that time."""
-    for seed in range(first, first + SEEDS_A_TEST):
+    for seed in seeds:
         folder = tmp_path / str(seed)
         folder.mkdir()
-        try:
+        with replayable(seed):
             simulate(seed, folder)
-        except BaseException as failure:
-            failure.add_note(f"replay with tests.faults.test_schedules_replicas.simulate({seed}, folder)")
-            raise

@@ -1,25 +1,18 @@
-"""The whole stream engine under virtual time: a thousand seeded runs of faults, crashes, resharding and bit rot."""
+"""The whole stream engine under virtual time: hundreds of seeded runs of faults, crashes, resharding and bit rot."""
 
 from __future__ import annotations
 
-import pytest
-
+from tests.worlds.seeds import in_slices, replayable
 from tests.worlds.stream_simulation import DISK_EVERY, simulate
 from tests.worlds.unread_logs import UNREAD_EVERY, lines_put, nobody_reads
 
-SEEDS = 1_000
-SEEDS_A_TEST = 50
 
-
-@pytest.mark.parametrize("first", range(0, SEEDS, SEEDS_A_TEST))
-def test_nothing_is_lost_reordered_or_checkpointed_too_early(first: int) -> None:
+@in_slices(300, of=50)
+def test_nothing_is_lost_reordered_or_checkpointed_too_early(seeds: range) -> None:
     """Whatever fails, every record is accepted or discarded with a record, in order of its key, and the books balance."""
-    for seed in range(first, first + SEEDS_A_TEST):
-        try:
+    for seed in seeds:
+        with replayable(seed):
             simulate(seed)
-        except BaseException as failure:
-            failure.add_note(f"replay with tests.worlds.stream_simulation.simulate({seed})")
-            raise
 
 
 def test_bits_of_the_checkpoint_file_do_flip() -> None:

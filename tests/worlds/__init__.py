@@ -34,6 +34,7 @@ Replicas
     ``lease_replicas``   many that share leases: the deciders alone, on a table in memory, with its costs
 
 Simulations: one seed is one long story with crashes and stops, and a list of what must hold in all of it
+    ``seeds``            which seeds a test runs, and how one is run again
     ``async_simulation`` of the asynchronous queue
     ``sqs_simulation``   of a queue
     ``stream_simulation``  of a stream; ``stream_watch`` is what must hold
