@@ -15,6 +15,7 @@ from tests.emulators import ENVIRONMENT, kinesis_local, localstack, ministack, s
 from tests.reproducible import let_one_seed_rule
 from tests.run_logging import as_it_was, let_loggers_look_anew
 from tests.scheduling import LOCALSTACK, place, scheduler, unit_of
+from tests.worlds.seeds import EFFORT
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -39,7 +40,9 @@ EMULATOR_TIMEOUT_SECONDS = 900
 
 
 # No example fails because a busy machine takes long over it; what never ends meets the timeout of its test.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "any machine", max_examples=50 * EFFORT, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("any machine")
 
 let_loggers_look_anew()
