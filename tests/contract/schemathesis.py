@@ -7,6 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from tests.worlds.seeds import EFFORT
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -14,7 +16,7 @@ SECONDS = 240
 
 
 async def schemathesis(
-    document: Path, url: str, headers: dict[str, str], *options: str, folder: Path, examples: int = 15
+    document: Path, url: str, headers: dict[str, str], *options: str, folder: Path, examples: int = 6 * EFFORT
 ) -> tuple[int, str]:
     """Run it; its exit code and what it printed. The event stream, which never ends, has tests of its own."""
     settings = folder / "schemathesis.toml"

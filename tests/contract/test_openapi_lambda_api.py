@@ -10,6 +10,7 @@ import pytest
 from pollers.lambda_api.openapi import document
 from tests.contract.schemathesis import schemathesis
 from tests.unit.lambda_api.rig import rig
+from tests.worlds.seeds import EFFORT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,9 @@ async def test_the_api_keeps_to_its_openapi_document_whatever_is_asked(tmp_path:
                     if parameter["name"] == "FunctionName":
                         parameter["schema"] = {"anyOf": [{"enum": ["orders"]}, parameter["schema"]]}
         (tmp_path / "openapi.json").write_bytes(orjson.dumps(described))
-        code, told = await schemathesis(tmp_path / "openapi.json", at.url, {}, *LESS, folder=tmp_path, examples=8)
+        code, told = await schemathesis(
+            tmp_path / "openapi.json", at.url, {}, *LESS, folder=tmp_path, examples=3 * EFFORT
+        )
         assert code == 0, told
         assert at.service.server.bodies.held_bytes == 0
         assert (await at.invoke())[0] == 200

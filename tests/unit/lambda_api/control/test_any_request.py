@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pollers.resources.documents import read, written
 from tests.unit.lambda_api.control.rig import ARN, Rig
 from tests.worlds import virtual_time
+from tests.worlds.seeds import EFFORT
 
 if TYPE_CHECKING:
     from pollers.lambda_api.operations import Operation
@@ -56,7 +57,7 @@ queries = st.dictionaries(
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-@settings(max_examples=40)
+@settings(max_examples=20 * EFFORT)
 @given(data=st.data())
 def test_every_request_is_answered(name: str, data: st.DataObject) -> None:
     """With a status of its operation or an error of the API, never with a fault of ours; the state can be read afterwards."""
