@@ -28,16 +28,20 @@ USES_LOCALSTACK: Final = re.compile(
 
 FIRST: Final = (
     LOCALSTACK,
-    "tests/e2e/test_sqs.py",
-    "tests/e2e/test_console.py",
+    "tests/e2e/test_terraform.py",
     "tests/e2e/test_function_logs.py",
-    "tests/faults/test_streams_simulation.py",
+    "tests/e2e/test_console.py",
+    "tests/e2e/test_replicas_schedules.py",
+    "tests/e2e/test_kinesis.py",
+    "tests/e2e/test_sqs.py",
     "tests/e2e/test_kinesis_ends.py",
+    "tests/e2e/test_kinesis_failures.py",
+    "tests/e2e/test_checkpoints.py",
+    "tests/e2e/test_made_functions.py",
     "tests/e2e/test_stopping.py",
     "tests/e2e/test_replicas_under_load.py",
-    "tests/e2e/test_terraform.py",
     "tests/e2e/test_replicas.py",
-    "tests/e2e/test_replicas_schedules.py",
+    "tests/contract/test_openapi_lambda_api.py",
 )
 """What takes longest, in this order. Were it begun last, one worker would run it and the others have nothing to do."""
 FOLDERS: Final = ("tests/e2e/", "tests/contract/", "tests/faults/", "tests/pollers/", "tests/unit/")
