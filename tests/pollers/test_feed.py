@@ -295,10 +295,9 @@ def test_a_mapping_whose_history_is_lost_stops_until_it_is_reset() -> None:
             failure = await trial.failure()
         last = world.feed.changes[3].token
         lost = f"changes after {last} are lost"
-        cure = "nothing more is read before headrace checkpoints reset CONFIG trial"
         assert isinstance(failure, SourceUnusable)
-        assert str(failure) == f"{lost}: CappedPositionLost: the cursor has fallen behind the log; {cure}"
-        told = f"{lost}: ChangeStreamHistoryLost: the resume token is no longer in the log; {cure}"
+        assert str(failure) == f"{lost}: CappedPositionLost: the cursor has fallen behind the log"
+        told = f"{lost}: ChangeStreamHistoryLost: the resume token is no longer in the log"
         assert trial.accepted == ["first", "second"]
 
         trial.function.behaviour = takes(0.1)

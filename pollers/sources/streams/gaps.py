@@ -93,9 +93,8 @@ class Gaps:
 
     async def _stop(self, reason: str, error: Trimmed) -> None:
         """Raise SourceUnusable, once all that was read is done; return when stopped before."""
-        reader, name = self._reader, self._context.mapping.name
-        reason = f"{reason}; nothing more is read before headrace checkpoints reset CONFIG {name}"
-        log.error("reading cannot go on", mapping=name, shard=reader.shard_id, reason=reason)
+        reader = self._reader
+        log.error("reading cannot go on", mapping=self._context.mapping.name, shard=reader.shard_id, reason=reason)
         # What was read before is nowhere else any more: the next start cannot read it again.
         while reader.held and not reader.stop.requested:
             self._context.reports.doing(reader.shard_id, State.BACKING_OFF, reason)

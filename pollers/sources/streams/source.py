@@ -84,7 +84,7 @@ class StreamSource(Protocol):
 
         ``position`` is the last one that was read, None where nothing was; ``error`` says that it is gone
         (:class:`pollers.aws.errors.Trimmed`). A gap that is read over is reported. A text says why it may not be: the mapping
-        then stops with it, and at each later start as well, until its checkpoints are reset, which the engine tells how to do.
+        then stops with it, and at each later start as well, until its checkpoints are reset; the text says so.
         """
 
     def subscribe(self, shard_id: str, start: StartAt) -> AbstractAsyncContextManager[AsyncIterator[Pushed]]:
