@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import anyio
 
 from pollers.sources.streams.done_ahead import DoneAhead
+from pollers.sources.streams.filling import Filling
 from pollers.sources.streams.intake import Intake
 from pollers.sources.streams.lane import Lane
 from pollers.sources.streams.lease_time import LeaseTime
 from pollers.sources.streams.progress import Progress, Step
 from pollers.sources.streams.reading import Reader
-from pollers.sources.streams.records import share_out
 from pollers.sources.streams.room import Room
 from pollers.sources.streams.shard_states import ShardState
 from pollers.sources.streams.unwritten import Unwritten, WriteGate
 from pollers.sources.streams.user_records import UserRecords
 from pollers.sources.streams.windows import Windows
-from pollers.telemetry.facts import Checkpointed, Filtered, Received, Returned, State
+from pollers.telemetry.facts import Checkpointed, Returned, State
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -41,7 +41,8 @@ class Shard:
     """Reads one shard and brings its records to the function, until it ends or is stopped.
 
     ``life`` is the shard's state (see :mod:`pollers.sources.streams.shard_states`). ``kept`` is the checkpoint as it was last
-    written. ``stop`` is the shard's own. ``look`` asks what the stream's listing says of a shard.
+    written, ``progress`` what has been read and done since. ``stop`` is the shard's own. ``look`` asks what the stream's listing
+    says of a shard.
     """
 
     def __init__(
@@ -72,10 +73,11 @@ class Shard:
         self.gate = WriteGate(self._unwritten, stop, context.reports, lambda: writer.problem)
         self.lanes = [Lane(self, number) for number in range(context.lanes)]
         self.reader = Reader(self, look)
-        self._progress = Progress()
+        self.progress = Progress()
         self._done_ahead = DoneAhead(kept.ahead, context.source.positions)
-        self._intake = Intake(life.shard_id, context.stream, self._done_ahead, context.record_filter)
         self._user_records = UserRecords(context.source, wanted=context.counts_user_records)
+        intake = Intake(life.shard_id, context.stream, self._done_ahead, context.record_filter)
+        self._filling = Filling(self, intake, self._user_records)
         self._saved_window = kept.window
 
     @property
@@ -150,8 +152,8 @@ class Shard:
     def let_go(self, reason: str) -> None:
         """After :meth:`run`: what is not done goes back to the stream, and the read-ahead is free for others."""
         self.gone = True
-        left = self._progress.unsaved_sequence_numbers()
-        self._progress = Progress()
+        left = self.progress.unsaved_sequence_numbers()
+        self.progress = Progress()
         self.context.read_ahead.leave(self.holding)
         if left:
             self.context.surroundings.facts.emit(Returned(self.shard_id, left, None, reason))
@@ -163,48 +165,17 @@ class Shard:
 
     async def take(self, records: list[Wire]) -> int:
         """Encode, filter and queue records that follow those taken before; returns what holding them costs, in bytes."""
-        last = self.context.source.sequence_numbers(records[-1:])[0]
-        await self._user_records.look(records)
-        page = await self._intake.take(records)
-        if page is None:
-            self.read_upto(last)
-            return 0
-        # From here to the end nothing waits: records are queued whole pages at a time, or not at all.
-        held = page.records(self._progress.take(page.sequence_numbers, page.rejected))
-        size_bytes = held.size_bytes
-        facts = self.context.surroundings.facts
-        facts.emit(Received(self.shard_id, page.sequence_numbers, held.events_bytes))
-        if filtered := page.filtered:
-            facts.emit(Filtered(self.shard_id, filtered))
-        self.context.read_ahead.hold(self.holding, len(held), size_bytes)
-        self._queue(held, page.wire)
-        if last != page.sequence_numbers[-1]:
-            self.read_upto(last)
-        elif filtered:
-            self.progressed()
-        return size_bytes
-
-    def _queue(self, held: Records, wire: list[Wire]) -> None:
-        if not len(held):
-            return
-        if len(self.lanes) == 1:
-            self.lanes[0].add(held)
-            return
-        for lane, share in zip(
-            self.lanes, share_out(held, self.context.source.keys(wire), len(self.lanes)), strict=True
-        ):
-            if len(share):
-                lane.add(share)
+        return await self._filling.take(records)
 
     def read_upto(self, position: str) -> None:
         """Everything up to this position has been read, though no record has it."""
-        self._progress.read_upto(position)
+        self.progress.read_upto(position)
         self.progressed()
 
     @property
     def full(self) -> bool:
         """Whether so much is read above the checkpoint that reading must wait for it."""
-        return self._progress.read - self._progress.saved >= UNSAVED_LIMIT
+        return self.progress.read - self.progress.saved >= UNSAVED_LIMIT
 
     @property
     def starved(self) -> bool:
@@ -228,7 +199,7 @@ class Shard:
     @property
     def held(self) -> int:
         """Records received and not yet accounted for."""
-        return self._progress.unsaved
+        return self.progress.unsaved
 
     @property
     def lowest(self) -> int | None:
@@ -248,12 +219,12 @@ class Shard:
     @property
     def last_done(self) -> str | None:
         """The position of the highest record below which everything is done; None before the first."""
-        return self._progress.step(self.lowest, self.kept.sequence_number).sequence_number
+        return self.progress.step(self.lowest, self.kept.sequence_number).sequence_number
 
     def accepted(self, records: Records) -> None:
         """The function accepted these records."""
         if len(records):
-            self._progress.accept(records.offsets)
+            self.progress.accept(records.offsets)
             self._done(records)
 
     def _done(self, records: Records) -> None:
@@ -268,27 +239,27 @@ class Shard:
 
     def discarded(self, records: Records) -> None:
         """These records are accounted for as discarded."""
-        self._progress.discard(records.offsets)
+        self.progress.discard(records.offsets)
         self._done(records)
 
     def progressed(self) -> None:
         """Records may be done: the checkpoint may move."""
         # A state changes with its window even where no record is left to move the checkpoint by: it must be written too.
         window = self.windows.open if self.windows else None
-        if self._unwritten.any or self._progress.moved(self.lowest) or window != self._saved_window:
+        if self._unwritten.any or self.progress.moved(self.lowest) or window != self._saved_window:
             self._writer.moved(self)
 
     def checkpoint(self) -> tuple[Step, ShardCheckpoint] | None:
         """The checkpoint as it can be written now, or None when that would change nothing."""
         kept = self.kept
-        step = replace(self._progress.step(self.lowest, kept.sequence_number), finished=self._unwritten.finished)
+        step = replace(self.progress.step(self.lowest, kept.sequence_number), finished=self._unwritten.finished)
         if self.reader.place.repeats_kept and not step.upto:
             # The record at the checkpoint is delivered again: whatever is written at its number says that all of it is done.
             return None
         if self.windows is not None and self.windows.unwritable:
             # It closes next, and what follows has no state. After a crash before that, the window goes on from what was written.
             return None
-        moved = step.upto > self._progress.saved or step.sequence_number != kept.sequence_number
+        moved = step.upto > self.progress.saved or step.sequence_number != kept.sequence_number
         lanes = [lane.done_upto for lane in self.lanes] if len(self.lanes) > 1 else ()
         checkpoint = replace(
             kept,
@@ -306,7 +277,7 @@ class Shard:
         self.kept = checkpoint
         self._saved_window = checkpoint.window
         self._user_records.written(checkpoint.sequence_number)
-        self._progress.saved_step(step)
+        self.progress.saved_step(step)
         self._written(step.finished)
         if step.count:
             # Whoever looks for a record knows those that came: a position without a record would not tell that it is done.
