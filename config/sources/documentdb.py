@@ -14,6 +14,7 @@ from pydantic import Field
 from config.faults import Finding
 from config.options.model import Model, Spellings, TextKind
 from config.sources import streams
+from config.sources.extra import Extra
 from config.sources.kind import ArnForm, EventSource, Family, SourceConfig, Words
 from config.sources.streams import StreamMapping
 from config.text.arns import parse_arn
@@ -35,6 +36,9 @@ _WATCHED = "document_db_event_source_config"
 _ACCESS = "source_access_configurations"
 _DATABASE = re.compile(r'[^ /\\.$"\0]*')
 _COLLECTION = re.compile(r"(?!system\.)[_a-zA-Z0-9][^$\0]*")
+
+
+DRIVER = Extra("change streams need the driver pymongo", ("pymongo", "bson"), 'pip install "headrace[documentdb]"')
 
 
 class DocumentDBEventSourceConfig(Model):
@@ -64,6 +68,7 @@ class DocumentDBMapping(StreamMapping):
 
     kind: ClassVar[str] = "documentdb"
     taken_over_from: ClassVar[str | None] = "AT_TIMESTAMP"
+    extra: ClassVar[Extra | None] = DRIVER
 
     maximum_batching_window_in_seconds: int | None = Field(
         default=None,

@@ -12,6 +12,8 @@ from config.text.arns import Arn, parse_arn
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from config.sources.extra import Extra
+
 
 class Filter(Model):
     """One event pattern, as AWS's JSON string or as a mapping; kept as the JSON text."""
@@ -39,6 +41,8 @@ class Mapping(Model):
     taken_over_from: ClassVar[str | None] = None
     """The starting position of a mapping that goes on here where another system stopped, whose checkpoint nobody knows:
     AT_TIMESTAMP where sources have it; None where there are no positions."""
+    extra: ClassVar[Extra | None] = None
+    """What must be installed for it beside Headrace; None where nothing must."""
 
     name: str = Field(description="the mapping's key: its identity in checkpoints, logs and metrics")
     event_source_arn: str = Field(description="ARN of the queue, the stream or the stream's consumer")

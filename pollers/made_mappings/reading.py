@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from config import ConfigError
+from config.sources.extra import check_extra
 from config.sources.requested import read_request
 from pollers.made_mappings.errors import Misfit
 from pollers.sources.registry import check_patterns
@@ -21,6 +22,8 @@ def model_of(made: MadeMapping, now: float, aws: Aws | None = None) -> Mapping:
     ``aws``: what it needs of this section is asked for, too.
     """
     try:
-        return read_request(made.uuid, made.settings, (check_patterns,), datetime.fromtimestamp(now, UTC), aws)
+        return read_request(
+            made.uuid, made.settings, (check_patterns, check_extra), datetime.fromtimestamp(now, UTC), aws
+        )
     except ConfigError as error:
         raise Misfit(error.faults) from None

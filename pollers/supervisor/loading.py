@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from config import ConfigError, Fault, Note, load
 from config.models import ProcessFunction
+from config.sources.extra import check_extra
 from handlers.environment import read_profile, world_in
 from handlers.inspection import inspect
 
@@ -27,8 +28,11 @@ INSPECTED_AT_A_TIME = 4
 
 
 def load_checked(path: str | os.PathLike[str]) -> Loaded:
-    """Load CONFIG and check event patterns. Raises :class:`config.ConfigError` with every fault."""
-    return load(path, checks=(_check_patterns,))
+    """Load CONFIG, check event patterns and that what kinds of sources need is installed.
+
+    Raises :class:`config.ConfigError` with every fault.
+    """
+    return load(path, checks=(_check_patterns, check_extra))
 
 
 def load_runnable(path: str | os.PathLike[str]) -> Loaded:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 from time import thread_time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
 import bson
@@ -28,11 +28,15 @@ from pollers.sources.documentdb.batches import read_batch
 from pollers.sources.documentdb.errors import AUTHENTICATION_FAILED
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from pymongo.asynchronous.client_session import AsyncClientSession
 
     from pollers.sources.documentdb.api import Cursor, Opening, OperationTime, ResumeToken, ServerFacts
     from pollers.sources.documentdb.batches import Batch
     from pollers.sources.documentdb.connecting import Connection, Connector
+
+T = TypeVar("T")
 
 CLOSE_SECONDS: Final = 2
 _AGGREGATE: Final = "aggregate"
@@ -75,6 +79,10 @@ class ChangeStreamClient:
     async def server(self) -> ServerFacts:
         """See :class:`pollers.sources.documentdb.api.ChangeStreamApi`."""
         return await self._asking.ask("hello", commands.server_facts)
+
+    async def ask(self, operation: str, call: Callable[[Connection], Awaitable[T]]) -> T:
+        """What another command gives, on the same connection. Raises AwsError."""
+        return await self._asking.ask(operation, call)
 
     async def open(self, opening: Opening) -> Opened:
         """See :class:`pollers.sources.documentdb.api.ChangeStreamApi`."""

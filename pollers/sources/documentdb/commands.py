@@ -21,6 +21,8 @@ _RAW: Final = CodecOptions(document_class=RawBSONDocument)
 _DECODED: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
     document_class=dict, datetime_conversion=DatetimeConversion.DATETIME_MS, unicode_decode_error_handler="replace"
 )
+LISTED_AT_ONCE: Final = 10_000
+"""More than a cluster has collections with change streams enabled one by one."""
 _ROUTER: Final = "Mongos"
 """The driver's word for the router of a sharded cluster."""
 
@@ -69,8 +71,8 @@ async def oldest_entry(connection: Connection) -> OperationTime | None:
     return (found[0]["ts"].time, found[0]["ts"].inc) if found else None
 
 
-async def listed_streams(connection: Connection) -> list[dict[str, Any]]:
-    """What change streams are enabled for, as DocumentDB lists it: ``database`` and ``collection``, empty for every one."""
-    command = {"aggregate": 1, "pipeline": [{"$listChangeStreams": 1}], "cursor": {}}
-    listed: list[dict[str, Any]] = (await reply(connection, "admin", command))["cursor"]["firstBatch"]
-    return listed
+async def listed_streams(connection: Connection) -> list[tuple[str, str]]:
+    """What change streams are enabled for, as DocumentDB lists it: databases with collections, an empty name for every one."""
+    command = {"aggregate": 1, "pipeline": [{"$listChangeStreams": 1}], "cursor": {"batchSize": LISTED_AT_ONCE}}
+    listed = (await reply(connection, "admin", command))["cursor"]["firstBatch"]
+    return [(str(one.get("database") or ""), str(one.get("collection") or "")) for one in listed]
