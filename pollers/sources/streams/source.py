@@ -76,7 +76,8 @@ class StreamSource(Protocol):
         """The position at which the shard ends now, where the source can name one; None: LATEST is kept as a time.
 
         Called at a mapping's first start at LATEST, before anything is read. What comes behind the position is read, also after a
-        restart. The kind is AFTER_SEQUENCE_NUMBER.
+        restart. The kind is AFTER_SEQUENCE_NUMBER. Of several replicas that start first together, the one that pins a shard first
+        decides for that shard: a source of several shards begins at one time in all of them only where ends are kept as a time.
         """
 
     async def history_lost(self, position: str | None, error: AwsError) -> str | None:
