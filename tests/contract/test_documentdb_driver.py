@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gc
 import logging
 import re
+import struct
 import time
 import traceback
 from contextlib import asynccontextmanager
@@ -38,6 +41,7 @@ ARN = parse_arn("arn:aws:rds:us-east-1:000000000000:cluster:shop")
 SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:shop-AbCdEf"
 PASSWORD = "Marker-pass-word-7"
 WAIT = 0.3
+OP_REPLY, OP_QUERY, OP_MSG = 1, 2004, 2013
 
 
 @dataclass(frozen=True)
@@ -227,8 +231,11 @@ async def test_an_open_that_is_cut_leaves_no_cursor_on_the_server(secantusdb: Em
             with anyio.move_on_after(0.05):
                 await client.open(NOW)
         with anyio.fail_after(10):
-            while await open_cursors(writer) > before:
+            while client._asking._calls._running:
                 await anyio.sleep(0.02)
+        assert await open_cursors(writer) == before
+        await client.open(NOW)
+        assert await open_cursors(writer) == before + 1
 
 
 async def unreachable(client: ChangeStreamClient, pattern: str) -> str:
@@ -245,9 +252,9 @@ async def unreachable(client: ChangeStreamClient, pattern: str) -> str:
 
 
 async def open_cursors(writer: AsyncMongoClient[dict[str, Any]]) -> int:
-    """How many cursors the server keeps, as far as it says so."""
+    """How many cursors the server keeps."""
     status = await writer.admin.command("serverStatus")
-    return int(status.get("metrics", {}).get("cursor", {}).get("open", {}).get("total", 0))
+    return int(status["metrics"]["cursor"]["open"]["total"])
 
 
 @pytest.mark.parametrize("code", [43, 91, 262, 9001, 10107, 11602])
@@ -454,3 +461,36 @@ async def test_no_error_and_no_log_line_has_a_password(
             await client.open(NOW)
         assert PASSWORD not in "".join(traceback.format_exception(failed.value))
     assert PASSWORD not in caplog.text
+
+
+@asynccontextmanager
+async def old_server() -> AsyncIterator[int]:
+    """A server that greets as DocumentDB 4.0 does, with wire version 7, and does nothing else; its port."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                length, number, _, code = struct.unpack("<iiii", await reader.readexactly(16))
+                await reader.readexactly(length - 16)
+                greeting = {"ismaster": True, "setName": "rs0", "hosts": ["127.0.0.1:1"], "secondary": False, "ok": 1.0}
+                body = bson.encode(
+                    {**greeting, "minWireVersion": 0, "maxWireVersion": 7, "maxBsonObjectSize": 16777216}
+                )
+                # The driver greets by OP_QUERY first, which OP_REPLY answers, and by OP_MSG later.
+                reply = b"\0" * 16 + struct.pack("<i", 1) if code == OP_QUERY else b"\0" * 5
+                kind = OP_REPLY if code == OP_QUERY else OP_MSG
+                writer.write(struct.pack("<iiii", 16 + len(reply) + len(body), 1, number, kind) + reply + body)
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_a_server_that_is_too_old_for_the_driver_says_which_one_to_install() -> None:
+    """The newest driver cannot talk to DocumentDB 4.0; the oldest that the extra admits can."""
+    async with old_server() as port, client_of(f"mongodb://127.0.0.1:{port}/?directConnection=true") as client:
+        with pytest.raises(Refused, match=r"wire version 7.*pip install \"pymongo>=4\.13,<4\.14\"") as failed:
+            await client.open(NOW)
+    assert f"127.0.0.1:{port}" in str(failed.value)
