@@ -58,7 +58,7 @@ class StreamWorld:
         self.on_acknowledged: Callable[[str], None] = lambda value: None
         self.failed = Queue("failed")
         self.kept = MemoryStore()
-        self.store = WitnessedStore(self.kept, self._written)
+        self.store = WitnessedStore(self.kept, self.written)
         self.saved: list[ShardCheckpoint] = []
         self._model = model
         self._values: dict[str, str] = {}
@@ -115,7 +115,7 @@ class StreamWorld:
         """What the on-failure destination has been sent."""
         return [json.loads(message.body) for message in self.failed.messages.values()]
 
-    def _written(self, shard_id: str, checkpoint: ShardCheckpoint, *, ended: bool) -> None:
+    def written(self, shard_id: str, checkpoint: ShardCheckpoint, *, ended: bool) -> None:
         """A checkpoint is on the disk: what it covers will not be read again."""
         self.saved.append(checkpoint)
         for value in self._covered(shard_id, checkpoint.sequence_number, ended=ended):

@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pollers.aws.errors import AccessDenied, NotFound, Unavailable
+from pollers.checkpoints.store import ShardCheckpoint
 from pollers.errors import SourceUnusable
 from pollers.sources.streams.closing import CLOSE_SECONDS
 from pollers.supervisor.mapping import MappingState
@@ -22,11 +23,14 @@ from tests.pollers.trial import Trial
 from tests.pollers.worlds import STEP_LIMIT
 from tests.worlds import virtual_time
 from tests.worlds.call_faults import EveryNth, Failing, NoFaults
+from tests.worlds.memory_feed import SHARD
+from tests.worlds.passing_checkpoints import PassingCheckpoints
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, MutableMapping
+    from collections.abc import Callable, Coroutine, Mapping, MutableMapping
 
-    from pollers.checkpoints.store import Opened, ShardCheckpoint
+    from pollers.checkpoints.store import CheckpointStore, MappingCheckpoints, Opened
+    from tests.pollers.store import Witness
 
 NAME = "trial"
 
@@ -37,6 +41,30 @@ class AdoptingStore(WitnessedStore):
     async def open(self, mapping: str, identity: str) -> Opened:
         """See ``CheckpointStore.open``."""
         return replace(await super().open(mapping, identity), fresh=False, adopted=frozenset({"shardId-0"}))
+
+
+class OvertakenStore(WitnessedStore):
+    """A store into which another replica has pinned when this one does."""
+
+    def __init__(self, inner: CheckpointStore, witness: Witness, others: Mapping[str, ShardCheckpoint]) -> None:
+        super().__init__(inner, witness)
+        self._others = others
+
+    async def open(self, mapping: str, identity: str) -> Opened:
+        """See ``CheckpointStore.open``."""
+        opened = await super().open(mapping, identity)
+        return replace(opened, checkpoints=_Overtaken(opened.checkpoints, self._others))
+
+
+class _Overtaken(PassingCheckpoints):
+    def __init__(self, inner: MappingCheckpoints, others: Mapping[str, ShardCheckpoint]) -> None:
+        super().__init__(inner)
+        self._others = others
+
+    async def pin(self, shards: Mapping[str, ShardCheckpoint]) -> frozenset[str]:
+        """See ``MappingCheckpoints.pin``."""
+        await self.inner.pin(self._others)
+        return await self.inner.pin(shards)
 
 
 def unavailable() -> Exception:
@@ -152,6 +180,24 @@ def test_a_stop_while_the_end_is_asked_for_pins_nothing() -> None:
             trial.put("event")
             await trial.finish()
         assert trial.accepted == ["event"]
+
+    run(main)
+
+
+def test_of_two_first_starts_the_one_that_pinned_decides() -> None:
+    """A replica that found a later end reads from the earlier one, too: what came in between is not lost."""
+
+    async def main() -> None:
+        world = Feed()
+        trial = Trial(world, starting_position="LATEST")
+        world.feed.put("k", "before")
+        earlier = await world.feed.tip()
+        trial.put("in between")
+        world.store = OvertakenStore(world.kept, world.written, {SHARD: ShardCheckpoint(start=earlier)})
+        async with trial.running():
+            trial.put("later")
+            await trial.finish()
+        assert trial.accepted == ["in between", "later"]
 
     run(main)
 
