@@ -48,10 +48,12 @@ def sharing_of(config: Config, aws: Aws) -> SharedSchedules | None:
     if runtime.schedules_table is None:
         return None
 
-    async def table() -> LeaseTable:
-        return await _table(config, aws, runtime.schedules_table, config.api_region or config.aws.region or "")
+    return SharedSchedules(lambda: schedules_table(config, aws), runtime.leases.failover)
 
-    return SharedSchedules(table, runtime.leases.failover)
+
+async def schedules_table(config: Config, aws: Aws) -> DynamoLeaseTable:
+    """The table of schedules, which need not exist. ValueError where checkpoints are in a file."""
+    return await _table(config, aws, config.runtime.schedules_table, config.api_region or config.aws.region or "")
 
 
 async def _table(config: Config, aws: Aws, name: str | None, region: str) -> DynamoLeaseTable:

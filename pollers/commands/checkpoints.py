@@ -17,7 +17,7 @@ from config.sources.registry import source_of
 from pollers.aws.api import StartAt
 from pollers.checkpoints.inspection import FileFound, MappingFound, ShardFound, inspect, reset
 from pollers.commands.checkpoint_lines import age, beginning, columns, done_upto, further
-from pollers.commands.configuration import EXIT_UNUSABLE, load_or_exit
+from pollers.commands.configuration import EXIT_UNUSABLE, load_or_exit, stream_mappings
 from pollers.sources.registry import keeps_checkpoints
 from pollers.storage.errors import StoreDamaged, StoreError
 from pollers.storage.lock import owner_of
@@ -185,7 +185,7 @@ def _of_tables(config: Config, mapping: str | None) -> list[str]:
     if mapping is not None:
         _require_known([mapping], config, [])
         return [mapping]
-    return [name for name, one in config.event_source_mappings.items() if keeps_checkpoints(one)]
+    return stream_mappings(config)
 
 
 def _inspect(path: Path) -> FileFound:
@@ -206,7 +206,7 @@ def _remembered(path: Path) -> list[MappingFound]:
 
 
 def _stream_mappings(config: Config) -> list[str]:
-    names = [name for name, one in config.event_source_mappings.items() if keeps_checkpoints(one)]
+    names = stream_mappings(config)
     if not names:
         _refuse("the configuration has no stream mapping: there are no checkpoints to reset")
     return names

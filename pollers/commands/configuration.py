@@ -12,7 +12,7 @@ from config import ConfigError
 from pollers.commands.first_steps import first_steps, is_first_step
 
 if TYPE_CHECKING:
-    from config import Loaded
+    from config import Config, Loaded
 
 EXIT_UNUSABLE = 2
 """The exit code for arguments or a configuration that cannot be used."""
@@ -37,6 +37,13 @@ def load_runnable_or_exit(path: str | os.PathLike[str]) -> Loaded:
         return load_runnable(path)
     except ConfigError as error:
         _exit_unusable(path, error)
+
+
+def stream_mappings(config: Config) -> list[str]:
+    """The names of the mappings that have checkpoints."""
+    from pollers.sources.registry import keeps_checkpoints
+
+    return [name for name, one in config.event_source_mappings.items() if keeps_checkpoints(one)]
 
 
 def exit_for_environment() -> None:

@@ -11,7 +11,8 @@ import anyio
 from pollers.aws.services.clients import AwsClients
 from pollers.leases.inspection import Observed, leases_of, observe, reset_table
 from pollers.leases.store import boot_time
-from pollers.stores import lease_table
+from pollers.storage.errors import StoreError
+from pollers.stores import lease_table, schedules_table
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -23,23 +24,42 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SCHEDULES = "(schedules)"
+"""Stands for the schedules among the names of mappings, none of which is spelt so."""
 SIGN_SHARE = 0.4
 """For what share of a failover a table is looked at: owners renew three times in one."""
 
 
 def each_table(config: Config, mappings: Iterable[str], do: Callable[[str, LeaseTable], Awaitable[T]]) -> dict[str, T]:
-    """Do something with the table of each mapping, all at the same time; the results by mapping. Raises StoreError."""
+    """Do something with the table of each mapping, all at the same time; the results by mapping. Raises StoreError.
+
+    The name :data:`SCHEDULES` stands for the table of schedules.
+    """
     names = list(mappings)
+    found: dict[str, T] = {}
+    refused: list[StoreError] = []
 
-    async def run() -> dict[str, T]:
-        found: dict[str, T] = {}
-        async with AwsClients(config.aws) as aws:
+    async def one(aws: AwsClients, name: str) -> None:
+        try:
+            found[name] = await do(name, await _table(config, aws, name))
+        except StoreError as error:
+            refused.append(error)
+
+    async def run() -> None:
+        async with AwsClients(config.aws) as aws, anyio.create_task_group() as group:
             for name in names:
-                region = config.event_source_mappings[name].arn.region
-                found[name] = await do(name, await lease_table(config, aws, name, region))
-        return found
+                group.start_soon(one, aws, name)
 
-    return anyio.run(run)
+    anyio.run(run)
+    if refused:
+        raise refused[0]
+    return {name: found[name] for name in names}
+
+
+async def _table(config: Config, aws: AwsClients, name: str) -> LeaseTable:
+    if name == SCHEDULES:
+        return await schedules_table(config, aws)
+    return await lease_table(config, aws, name, config.event_source_mappings[name].arn.region)
 
 
 def show_tables(config: Config, mappings: Iterable[str]) -> dict[str, list[LeaseItem]]:
@@ -68,6 +88,7 @@ def lease_document(item: LeaseItem) -> dict[str, Any]:
         "owner": seen.holder,
         "counter": item.counter,
         "asked_by": None if seen.asked is None else seen.asked.by,
+        "given": seen.given,
         "leaving": seen.leaving is not None and seen.leaving == seen.owner,
         "sequence_number": checkpoint.sequence_number,
         "user_record": checkpoint.user_record,

@@ -65,6 +65,10 @@ class DynamoLeaseTable:
             )
         self.indexed = found.indexed
 
+    async def exists(self) -> bool:
+        """See ``LeaseTable.exists``."""
+        return await self._described() is not None
+
     async def _described(self) -> Described | None:
         """The table, None when there is none."""
         try:

@@ -45,7 +45,16 @@ class Observed:
 
 
 async def leases_of(table: LeaseTable) -> list[LeaseItem]:
-    """Every lease, by shard; none where there is no table. Raises StoreError."""
+    """Every lease, by shard; none where there is no table. Raises StoreError, also for an empty table that is no lease table."""
+    try:
+        if not await table.exists():
+            return []
+    except AwsError as error:
+        raise store_error(error, table.name) from error
+    return await _scanned(table)
+
+
+async def _scanned(table: LeaseTable) -> list[LeaseItem]:
     try:
         found = await table.scan()
     except NotFound:
@@ -66,7 +75,7 @@ async def observe(table: LeaseTable, seconds: float, clock: Callable[[], float])
     signs: dict[str, float] = {}
     while any(item.owner and shard_id not in signs for shard_id, item in items.items()) and clock() < begun + seconds:
         await anyio.sleep(LOOK_SECONDS)
-        for item in await leases_of(table):
+        for item in await _scanned(table):
             before = items.get(item.shard_id)
             if item.owner and before is not None and before.counter != item.counter:
                 signs[item.shard_id] = clock()

@@ -43,6 +43,9 @@ class LeaseTable(Protocol):
         A table that another made at the same time serves as well. Raises StoreUnreadable for one whose key is not ``leaseKey``.
         """
 
+    async def exists(self) -> bool:
+        """Whether there is a table. Makes none. Raises StoreUnreadable for one whose key is not ``leaseKey``."""
+
     async def scan(self) -> list[Item]:
         """Every item, page by page, read as the service likes: some may be older than the last write."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e.harness import Workplace, ended, terminate, until, until_true
+from tests.e2e.replicas import command
 from tests.emulators import plain_client, unique
 
 if TYPE_CHECKING:
@@ -92,6 +94,9 @@ async def test_replicas_run_each_due_time_once_and_follow_each_other(tmp_path: P
             with one.headrace() as first:
                 await until_true(even, what="three schedules for each")
                 await until(lambda: counted().keys() >= set(NAMES), what="the first runs")
+                shown = json.loads((await command(one, "leases", "show", "--json")).stdout)["schedules"]
+                assert (shown["table"], len(shown["schedules"])) == (f"{prefix}-schedules", 6)
+                assert all(schedule["sign_seconds"] is not None for schedule in shown["schedules"])
                 assert time.time() < moments["stopped"], "too slow to say anything"
                 await until(lambda: time.time() > moments["stopped"] - 1.5)
                 terminate(first)

@@ -270,15 +270,20 @@ class TableHandle:
 
     async def ensure(self) -> None:
         """See ``LeaseTable``."""
+        await self.exists()
+        while not self._table.usable():
+            await self._through("create", self._table.create, missing=True)
+            await anyio.sleep(0.5)
+        self.indexed = self._table.indexed
+
+    async def exists(self) -> bool:
+        """See ``LeaseTable``."""
         await self._through("describe", lambda: None, missing=True)
         if self._table.key != KEY:
             raise StoreUnreadable(
                 f"table {self.name}: found the key {self._table.key} (S, HASH), expected {KEY} (S, HASH) alone"
             )
-        while not self._table.usable():
-            await self._through("create", self._table.create, missing=True)
-            await anyio.sleep(0.5)
-        self.indexed = self._table.indexed
+        return self._table.usable()
 
     async def scan(self) -> list[Item]:
         """See ``LeaseTable``. Each page is as old as it likes; what is written between two pages may be seen or not."""

@@ -28,6 +28,15 @@ async def test_a_mapping_that_never_ran_has_no_leases() -> None:
 
 
 @virtual_time.test
+async def test_an_empty_table_that_is_no_lease_table_is_said_to_be_none() -> None:
+    """Nothing of its items would show that."""
+    table = MemoryLeaseTable()
+    table.key = "id"
+    with pytest.raises(StoreUnreadable, match=r"found the key id \(S, HASH\), expected leaseKey"):
+        await leases_of(table.handle("eye"))
+
+
+@virtual_time.test
 async def test_owners_that_live_give_signs_and_others_do_not() -> None:
     """A replica that was killed has its name on its leases still."""
     table = MemoryLeaseTable()
