@@ -185,7 +185,7 @@ def _invalid_type(node: Node) -> str:
 
 DOCUMENTDB = SourceConfig(
     model=DocumentDBMapping,
-    family=Family("change stream", "change streams", has_shards=True),
+    family=Family("DocumentDB cluster", "DocumentDB", has_shards=True),
     called="a DocumentDB cluster",
     forms=(
         ArnForm(

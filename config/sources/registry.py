@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from config.options.shapes import options_of
+from config.sources.documentdb import DOCUMENTDB
 from config.sources.dynamodb import DYNAMODB
 from config.sources.kind import EventSource, SourceConfig
 from config.sources.kinesis import KINESIS
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from config.sources.mapping import Mapping as MappingModel
     from config.text.arns import Arn
 
-KINDS: tuple[SourceConfig, ...] = (SQS, KINESIS, DYNAMODB)
+KINDS: tuple[SourceConfig, ...] = (SQS, KINESIS, DYNAMODB, DOCUMENTDB)
 
 _REGION = re.compile(r"[a-z][a-z0-9-]*")  # emulators have regions of their own, such as "ddblocal"
 _ACCOUNT = re.compile(r"[0-9]{12}")

@@ -34,15 +34,6 @@ UNREAD = (
         ),
     ),
     UnreadKind("Amazon MQ", "an Amazon MQ broker", ("mq",), (*_ACCESS, "queues", "Queues")),
-    UnreadKind(
-        "DocumentDB",
-        "a DocumentDB cluster",
-        ("rds",),
-        (
-            *_ACCESS,
-            *("document_db_event_source_config", "DocumentDbEventSourceConfig", "DocumentDBEventSourceConfig"),
-        ),
-    ),
 )
 
 NO_SOURCES = {

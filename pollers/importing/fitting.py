@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cache
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from config.options.model import TextKind
@@ -17,10 +18,11 @@ from config.sources import registry
 from pollers.importing.values import Joined, JsonText, NameOf, Unknown, Value, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
     from config.options.model import Model
     from config.options.shapes import Option
+    from config.sources import SourceConfig
 
 _TRUTH = {"true": True, "false": False}
 _SECONDS = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?(?:[eE]\+?[0-9])?")
@@ -59,10 +61,24 @@ def fit(given: Mapping[str, Value], options: Mapping[str, Option]) -> Fitted:
 @cache
 def settings_for(service: str | None) -> Mapping[str, Option]:
     """The settings of mappings whose source is of this service (third part of its ARN); of all kinds where it is not known."""
-    for kind in registry.KINDS:
-        if service in kind.services:
-            return registry.settings_of(kind)
-    return registry.all_settings()
+    kind = kind_for(service)
+    return registry.all_settings() if kind is None else registry.settings_of(kind)
+
+
+def kind_for(service: str | None) -> SourceConfig | None:
+    """The kind of sources of this service; None where it is not known."""
+    return next((kind for kind in registry.KINDS if service in kind.services), None)
+
+
+def part_read(options: Mapping[str, Value], service: str | None) -> Hashable:
+    """Which part of its source a mapping with these options reads; None for all of it."""
+
+    def setting(name: str) -> object:
+        value = options.get(name)
+        return SimpleNamespace(**value) if isinstance(value, dict) else value
+
+    kind = kind_for(service)
+    return None if kind is None else registry.part_of(kind, setting)
 
 
 def _plain(name: str) -> str:

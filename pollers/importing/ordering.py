@@ -15,7 +15,8 @@ FUNCTIONS = (
     *("event_invoke_config", "dead_letter_config", "function_url"),
 )
 MAPPINGS = (
-    *("event_source_arn", "function_name", "enabled", "starting_position", "starting_position_timestamp"),
+    *("event_source_arn", "function_name", "enabled", "document_db_event_source_config"),
+    *("source_access_configurations", "starting_position", "starting_position_timestamp"),
     *("batch_size", "maximum_batching_window_in_seconds", "function_response_types", "filter_criteria"),
 )
 SCHEDULES = (

@@ -189,10 +189,10 @@ class Collector:
 
 
 def source_name(arn: str) -> str:
-    """The short name of a queue, a stream, or a table."""
+    """The short name of a queue, a stream, a table, or a cluster."""
     resource = arn.split(":", 5)[-1]
     parts = resource.split("/")
-    return parts[1] if len(parts) > 1 else parts[0] or "source"
+    return parts[1] if len(parts) > 1 else parts[0].rpartition(":")[2] or "source"
 
 
 def _function_name(arn: str) -> str:

@@ -19,8 +19,8 @@ ADVICE = (
     "both, both read: the messages of a queue are shared between them, and the records of a stream come twice.",
 )
 STREAM_ADVICE = (
-    "Lambda tells nobody how far it has read a stream. A Kinesis stream is read here from TAKE_OVER_TIME on, a DynamoDB",
-    "stream from its oldest record: expect records that were processed before. Headrace keeps checkpoints of its own.",
+    "Lambda tells nobody how far it has read a stream. Kinesis and change streams are read here from TAKE_OVER_TIME on, a",
+    "DynamoDB stream from its oldest record: expect what was processed before. Headrace keeps checkpoints of its own.",
 )
 _TIME = Unknown(
     "take over",

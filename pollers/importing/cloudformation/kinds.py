@@ -73,6 +73,8 @@ KINDS: dict[str, ResourceKind] = {
     "AWS::MSK::Cluster": ResourceKind(None, None, "Arn", service="kafka"),
     "AWS::AmazonMQ::Broker": ResourceKind(None, None, "Id", service="mq"),
     "AWS::DocDB::DBCluster": ResourceKind("DBClusterIdentifier", service="rds"),
+    "AWS::SecretsManager::Secret": _MADE,
+    "AWS::SecretsManager::SecretTargetAttachment": _MADE,
 }
 OTHER = ResourceKind(None, None, "Ref")
 

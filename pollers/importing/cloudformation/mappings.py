@@ -8,7 +8,7 @@ from config.sources import pasted, registry
 from config.sources.unread import UNREAD
 from config.text.nodes import Node, Scalar, Sequence, Table
 from pollers.importing.cloudformation.kinds import kind_of
-from pollers.importing.fitting import fit, settings_for
+from pollers.importing.fitting import fit, part_read, settings_for
 from pollers.importing.model import Member, Origin
 from pollers.importing.values import Joined, NameOf, Value
 
@@ -32,7 +32,10 @@ SOURCE = {
     "DocumentDB": "Cluster",
 }
 _DOCUMENTS = {"DatabaseName", "CollectionName", "FullDocument"}
-_SILENT = frozenset({"FunctionName", "DestinationConfig.OnFailure.Type", "SourceAccessConfigurations"})
+_SILENT = frozenset(
+    {"FunctionName", "DestinationConfig.OnFailure.Type", "SourceAccessConfigurations", "SecretsManagerKmsKeyId"}
+)
+"""What only AWS needs: SAM makes policies of some."""
 _SETTLE = {
     "SelfManagedEventSource": "kafka",
     "Topics": "kafka",
@@ -88,7 +91,7 @@ def add_mapping(
     context.note_unsaid(origin.place, name, found.unsaid)
     if found.options.get("enabled") is True:
         del found.options["enabled"]
-    if _is_second(context, found.options, target):
+    if _is_second(context, found.options, target, service):
         context.note(
             origin.place, name, "left out a second mapping of the same source and function, whatever their aliases are"
         )
@@ -96,8 +99,8 @@ def add_mapping(
     context.imported.mappings.append(Member(name, found.options, origin))
 
 
-def _is_second(context: Context, options: dict[str, Value], target: Member) -> bool:
-    pair = (repr(options.get("event_source_arn")), id(target))
+def _is_second(context: Context, options: dict[str, Value], target: Member, service: str | None) -> bool:
+    pair = (f"{options.get('event_source_arn')!r} {part_read(options, service)!r}", id(target))
     if pair in context.pairs:
         return True
     context.pairs.add(pair)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from config.sources import pasted, registry
 from pollers.importing.deployed.document import plain
 from pollers.importing.deployed.settled import settled
-from pollers.importing.fitting import fit, settings_for
+from pollers.importing.fitting import fit, kind_for, settings_for
 from pollers.importing.model import Member
 from pollers.importing.values import NameOf, Unknown
 
@@ -42,7 +42,7 @@ def add_mapping(imported: Imported, functions: Functions, document: Document, se
     options = settings_for(service)
     found = fit(document.given(), options)
     _note_left(imported, document, found.left)
-    _without_silence(imported, document, found.options)
+    _without_silence(imported, document, found.options, service)
     kept = settled(found.options, options, _TOLD)
     kept["function_name"] = NameOf(target)
     if document.text("state") in _DISABLED or functions.is_shut(target):
@@ -63,12 +63,18 @@ def _unread(source: Value) -> str | None:
 
 
 def _guessed(document: Document) -> str:
-    """The service of a source that is not known: streams start somewhere, queues do not."""
+    """The service of a source that is not known: clusters are watched, streams start somewhere, queues do neither."""
+    if document.get("document_db_event_source_config"):
+        return "rds"
     return "kinesis" if document.text("starting_position") else "sqs"
 
 
-def _without_silence(imported: Imported, document: Document, options: dict[str, Value]) -> None:
+def _without_silence(imported: Imported, document: Document, options: dict[str, Value], service: str) -> None:
     """Take out zeros that cannot be settings: an age of 0, and retries of a stream whose other settings were not told either."""
+    kind = kind_for(service)
+    for name in kind.silent if kind is not None else ():
+        if options.get(name) == 0:
+            del options[name]
     if options.get(_AGE) == 0:
         del options[_AGE]
     # AWS tells a factor of 1 at least. Where it is 0 nobody asked AWS for a stream's settings, and 0 retries would lose records.

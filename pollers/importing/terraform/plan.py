@@ -23,6 +23,7 @@ SERVICES = {
     "aws_kinesis_stream": "kinesis",
     "aws_kinesis_stream_consumer": "kinesis",
     "aws_dynamodb_table": "dynamodb",
+    "aws_docdb_cluster": "rds",
 }
 """The services of sources, by the resource that a reference names."""
 _FUNCTIONS = ("aws_lambda_function", "aws_lambda_alias")

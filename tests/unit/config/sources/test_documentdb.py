@@ -11,8 +11,6 @@ import pytest
 
 from config.models import DocumentDBMapping
 from config.schema import json_schema
-from config.sources import registry
-from config.sources.documentdb import DOCUMENTDB
 from tests.unit.config.conftest import FUNCTION, with_function
 from tests.unit.config.sources.examples import KINESIS, STANDARD, settings
 
@@ -63,12 +61,6 @@ STATE = {
     "tumbling_window_in_seconds": 0,
 }
 """As Terraform's state has it (docs/lambda 17.5)."""
-
-
-@pytest.fixture(autouse=True)
-def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    if DOCUMENTDB not in registry.KINDS:
-        monkeypatch.setattr(registry, "KINDS", (*registry.KINDS, DOCUMENTDB))
 
 
 def mapping(*lines: str, access: str = BASIC, watched: str = WATCHED, position: str = "LATEST") -> str:
@@ -455,13 +447,13 @@ def test_two_mappings_may_read_different_collections(folder: Folder) -> None:
         (
             STANDARD,
             WATCHED,
-            "document_db_event_source_config: found a setting of change streams on an SQS standard queue",
+            "document_db_event_source_config: found a setting of DocumentDB clusters on an SQS standard queue",
         ),
-        (KINESIS, BASIC, "source_access_configurations: found a setting of change streams on a Kinesis stream"),
+        (KINESIS, BASIC, "source_access_configurations: found a setting of DocumentDB clusters on a Kinesis stream"),
         (
             KINESIS,
             "connection_uri: mongodb://db",
-            "connection_uri: found a setting of change streams on a Kinesis stream",
+            "connection_uri: found a setting of DocumentDB clusters on a Kinesis stream",
         ),
     ],
 )

@@ -206,7 +206,8 @@ def test_a_function_that_may_run_longer_than_on_lambda_is_noted(folder: Folder, 
         ),
         (
             "starting_position: LATEST",
-            "found a setting of streams and ledgers on an SQS standard queue, expected it on a stream or a ledger only",
+            "found a setting of streams, DocumentDB clusters and ledgers on an SQS standard queue, expected it on a stream, a "
+            "DocumentDB cluster or a ledger only",
         ),
         (
             "topics: [t]",

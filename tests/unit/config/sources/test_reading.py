@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     [
         ("arn:aws:kafka:us-east-1:000000000000:cluster/c/1-2", "found an Amazon MSK (Kafka) source"),
         ("arn:aws:mq:us-east-1:000000000000:broker:b:b-1", "found an Amazon MQ broker"),
-        ("arn:aws:rds:us-east-1:000000000000:cluster:c", "found a DocumentDB cluster"),
+        ("arn:aws:docdb-elastic:us-east-1:000000000000:cluster/c", "found a DocumentDB elastic cluster"),
+        ("arn:aws:rds:us-east-1:000000000000:db:c", "expected a cluster's ARN"),
         ("arn:aws:dynamodb:us-east-1:000000000000:table/users", "LatestStreamArn"),
         ("arn:aws:kinesis:us-east-1:000000000000:clicks", "expected a stream's ARN"),
         ("arn:aws:sqs:us-east-1:000000000000:a/b", "expected a queue's ARN"),
@@ -40,18 +41,13 @@ def test_another_source_is_refused(folder: Folder, arn: str, found: str) -> None
 
 @pytest.mark.parametrize(
     "line",
-    [
-        "topics: [t]",
-        "Queues: [q]",
-        "SelfManagedEventSource: {Endpoints: {a: [b]}}",
-        "DocumentDBEventSourceConfig: {DatabaseName: d}",
-    ],
+    ["topics: [t]", "Queues: [q]", "SelfManagedEventSource: {Endpoints: {a: [b]}}"],
 )
 def test_settings_of_other_sources_are_refused(folder: Folder, line: str) -> None:
-    """Kafka's, MQ's and DocumentDB's settings say that these are not read."""
+    """Kafka's and MQ's settings say that these are not read."""
     (fault,) = folder.mapping_faults(settings(STANDARD, line))
 
-    assert "belongs to a Kafka, Amazon MQ or DocumentDB source" in fault
+    assert "belongs to a Kafka or Amazon MQ source" in fault
 
 
 def test_a_mapping_without_source_is_refused(folder: Folder) -> None:
@@ -60,7 +56,7 @@ def test_a_mapping_without_source_is_refused(folder: Folder) -> None:
 
     assert (
         fault
-        == "event_source_arn is missing, expected the ARN of a queue or a stream (AWS: Unrecognized event source.)"
+        == "event_source_arn is missing, expected the ARN of a queue, a stream or a DocumentDB cluster (AWS: Unrecognized event source.)"
     )
 
 

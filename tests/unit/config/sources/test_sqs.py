@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -155,7 +156,7 @@ REFUSED = [
     (
         STANDARD,
         ["destination_config: {on_failure: {destination: 'arn:aws:s3:::b'}}"],
-        "destination_config: found a setting of streams on an SQS standard queue",
+        "destination_config: found a setting of streams and DocumentDB clusters on an SQS standard queue",
         "Unsupported DestinationConfig parameter for given event source mapping type.",
     ),
 ]
@@ -190,7 +191,7 @@ def test_a_streams_setting_on_a_queue_is_refused(folder: Folder, arn: str, line:
     """Even at a default that says something, as on Lambda."""
     (fault,) = folder.mapping_faults(f"event_source_arn: {arn}\nfunction_name: orders\n{line}")
 
-    assert "found a setting of streams on an SQS" in fault
+    assert re.search(r"found a setting of streams( and DocumentDB clusters)? on an SQS", fault)
 
 
 def test_a_rule_does_not_judge_what_could_not_be_read(folder: Folder) -> None:
