@@ -108,9 +108,9 @@ def _unread(key: str) -> str:
 def _misplaced(setting: str, takers: Sequence[SourceConfig], source: EventSource) -> str:
     words = next((kind.words.elsewhere[setting] for kind in takers if setting in kind.words.elsewhere), "")
     nouns = list(dict.fromkeys(kind.family.noun for kind in takers))
-    owners = " and ".join(f"{noun}s" for noun in nouns)
+    owners, one = registry.all_of(f"{noun}s" for noun in nouns), registry.any_of(f"a {noun}" for noun in nouns)
     aws = f" (AWS: {words})" if words else ""
-    return f"found a setting of {owners} on {source.form.called}, expected it on a {' or a '.join(nouns)} only{aws}"
+    return f"found a setting of {owners} on {source.form.called}, expected it on {one} only{aws}"
 
 
 def _disabled(node: Table) -> str:

@@ -106,6 +106,12 @@ def any_of(texts: Iterable[str]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
+def all_of(texts: Iterable[str]) -> str:
+    """``a, b and c``."""
+    *most, last = texts
+    return f"{', '.join(most)} and {last}" if most else last
+
+
 def any_source() -> str:
     """``a queue or a stream``: a source of any kind."""
     return any_of(f"a {family.noun}" for family in families())

@@ -33,7 +33,8 @@ def test_the_option_table_has_every_option() -> None:
         "`visibility.retry_delay.maximum`",
     ):
         assert f"| {option} |" in table
-    assert "| `batch_size` | integer | SQS: `10`; streams: `100` | 1 to 10000 | all |" in table
+    assert "| `batch_size` | integer | SQS: `10`; streams, DocumentDB: `100` | 1 to 10000 | all |" in table
+    assert "| `connection_uri` | connection URI |  |  | DocumentDB | a MongoDB URI, in place of the cluster's" in table
 
 
 def test_the_table_is_written_between_its_marks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -212,7 +212,7 @@ def test_a_function_that_may_run_longer_than_on_lambda_is_noted(folder: Folder, 
         (
             "topics: [t]",
             f"found topics, which belongs to a {registry.any_of(kind.name for kind in UNREAD[:-1])} source, expected a queue, a "
-            "stream or a ledger: these are not read",
+            "stream, a DocumentDB cluster or a ledger: these are not read",
         ),
     ],
 )
@@ -254,5 +254,6 @@ def test_the_table_of_options_has_its_settings() -> None:
     """Each with the families that take it."""
     table = option_table()
 
-    assert "| `connection_uri` | connection URI |  |  | ledgers | in place of the ledger's endpoint |" in table
+    assert "| `watched_collection.database_name` | text | required |  | ledgers | the database |" in table
+    assert "ledgers: in place of the ledger's endpoint |" in table
     assert "| `parallelization_factor` | integer | `1` | 1 to 10 | streams | batches of one shard at a time" in table
