@@ -45,7 +45,7 @@ class Mapping(Model):
     """What must be installed for it beside Headrace; None where nothing must."""
 
     name: str = Field(description="the mapping's key: its identity in checkpoints, logs and metrics")
-    event_source_arn: str = Field(description="ARN of the queue, the stream or the stream's consumer")
+    event_source_arn: str = Field(description="ARN of the queue, the stream, the stream's consumer or the cluster")
     function_name: Annotated[str, Spellings(("FunctionArn", "function_arn"))] = Field(
         description="name or ARN (full or partial) of a function defined under `functions`"
     )

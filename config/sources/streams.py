@@ -63,7 +63,7 @@ class StreamMapping(Mapping):
 
     batch_size: int = Field(default=100, ge=1, le=10_000, description="records a batch at most")
     starting_position: Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"] = Field(
-        description="where a stream without checkpoint is read from; AT_TIMESTAMP on Kinesis only"
+        description="where a stream without checkpoint is read from; AT_TIMESTAMP not on DynamoDB streams"
     )
     starting_position_timestamp: datetime | None = Field(
         default=None,
