@@ -20,6 +20,8 @@ QUEUE = f"arn:aws:sqs:{ACCOUNT}:jobs"
 FIFO = f"arn:aws:sqs:{ACCOUNT}:jobs.fifo"
 STREAM = f"arn:aws:kinesis:{ACCOUNT}:stream/clicks"
 CONSUMER = f"{STREAM}/consumer/c:1700000000"
+CLUSTER = f"arn:aws:rds:{ACCOUNT}:cluster:shop"
+SECRET = f"arn:aws:secretsmanager:{ACCOUNT}:secret:shop-AbCdEf"
 TABLE = f"arn:aws:dynamodb:{ACCOUNT}:table/t/stream/2026-01-01T00:00:00.000"
 FAILED = (f"arn:aws:sqs:{ACCOUNT}:failed", f"arn:aws:sns:{ACCOUNT}:failed", "arn:aws:s3:::failed")
 TAKEN_AT = 1_750_000_000
@@ -117,6 +119,27 @@ TABLES = _with(
     {**_STREAM, "FilterCriteria": _filters(_IMAGES)},
     StartingPosition=st.sampled_from(["LATEST", "TRIM_HORIZON"]),
 )
+CHANGES = st.builds(
+    lambda mapping, position: {**mapping, **position},
+    _with(
+        CLUSTER,
+        {
+            "Enabled": st.booleans(),
+            "BatchSize": st.integers(1, 10_000),
+            # 0 is also how the default of half a second is told of what is deployed.
+            "MaximumBatchingWindowInSeconds": st.integers(1, 300),
+        },
+        DocumentDBEventSourceConfig=st.fixed_dictionaries(
+            {"DatabaseName": st.just("shop")},
+            optional={
+                "CollectionName": st.sampled_from(["orders", "orders.archive"]),
+                "FullDocument": st.sampled_from(["Default", "UpdateLookup"]),
+            },
+        ),
+        SourceAccessConfigurations=st.just([{"Type": "BASIC_AUTH", "URI": SECRET}]),
+    ),
+    POSITIONS,
+)
 SCHEDULES = st.fixed_dictionaries(
     {
         "ScheduleExpression": st.sampled_from(
@@ -142,4 +165,4 @@ FUNCTIONS = st.fixed_dictionaries(
         "Environment": st.dictionaries(st.sampled_from(["AA", "BB", "C_1"]), TEXTS, max_size=3),
     }
 )
-WANTED = st.builds(Wanted, FUNCTIONS, QUEUES | STREAMS | TABLES, SCHEDULES)
+WANTED = st.builds(Wanted, FUNCTIONS, QUEUES | STREAMS | TABLES | CHANGES, SCHEDULES)

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from tests.unit.importing.account import service
@@ -128,9 +129,11 @@ def sam(wanted: Wanted, language: Language, folder: Path) -> Path:
     """A template of SAM, with Globals and events."""
     settings = dict(wanted.mapping)
     arn = settings.pop("EventSourceArn")
-    kind, source = {"sqs": ("SQS", "Queue"), "kinesis": ("Kinesis", "Stream"), "dynamodb": ("DynamoDB", "Stream")}[
-        arn.split(":")[2]
-    ]
+    kind, source = {
+        **{"sqs": ("SQS", "Queue"), "kinesis": ("Kinesis", "Stream"), "dynamodb": ("DynamoDB", "Stream")},
+        "rds": ("DocumentDB", "Cluster"),
+    }[arn.split(":")[2]]
+    settings |= settings.pop("DocumentDBEventSourceConfig", {})
     schedule, target = _target(wanted, language)
     events = {
         "Mapping": {"Type": kind, "Properties": {source: language.say(arn), **language.say(settings)}},
@@ -185,9 +188,10 @@ _SLS = {
 
 
 def serverless(wanted: Wanted, language: Language, folder: Path) -> Path:
-    """``serverless.yml``, with variables of its own."""
+    """``serverless.yml``, with variables of its own. The framework has no event for change streams."""
     del language
     mapping = wanted.mapping
+    assume(":rds:" not in mapping["EventSourceArn"])
     is_queue = ":sqs:" in mapping["EventSourceArn"]
     event: Settings = {_SLS[key]: value for key, value in mapping.items() if key in _SLS}
     event["arn"] = mapping["EventSourceArn"]
@@ -235,7 +239,13 @@ def _terraform(wanted: Wanted) -> tuple[Settings, Settings, Settings]:
     if "StartingPositionTimestamp" in found:
         when = datetime.fromtimestamp(found["StartingPositionTimestamp"], UTC)
         attributes["starting_position_timestamp"] = when.strftime("%Y-%m-%dT%H:%M:%SZ")
-    written = states.mapping if ":sqs:" in found["EventSourceArn"] else states.stream
+    if "DocumentDBEventSourceConfig" in found:
+        watched = {"collection_name": "", "full_document": "Default"}
+        watched |= {_snake(key): value for key, value in found["DocumentDBEventSourceConfig"].items()}
+        access = [{"type": one["Type"], "uri": one["URI"]} for one in found["SourceAccessConfigurations"]]
+        attributes |= {"document_db_event_source_config": [watched], "source_access_configuration": access}
+        attributes.setdefault("batch_size", 100)
+    written = states.stream if found["EventSourceArn"].split(":")[2] in ("kinesis", "dynamodb") else states.mapping
     return function, written(**attributes), _terraform_schedule(wanted.schedule)
 
 
@@ -292,9 +302,12 @@ def _put(path: Path, document: Settings) -> Path:
 
 def account(wanted: Wanted) -> tuple[Service, Service]:
     """What Lambda and the Scheduler answer."""
-    written = service.mapping if ":sqs:" in wanted.mapping["EventSourceArn"] else service.stream
+    shards = wanted.mapping["EventSourceArn"].split(":")[2] in ("kinesis", "dynamodb")
+    written = service.stream if shards else service.mapping
     enabled = wanted.mapping.get("Enabled", True)
     members = {key: value for key, value in wanted.mapping.items() if key != "Enabled"}
+    if "DocumentDBEventSourceConfig" in members:
+        members.setdefault("BatchSize", 100)
     found = service.account(written(**members, State="Enabled" if enabled else "Disabled"))
     members = {"Timeout": wanted.function["Timeout"], "MemorySize": wanted.function["MemorySize"]}
     if wanted.function["Environment"]:
