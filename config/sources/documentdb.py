@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from config.text.nodes import Node
 
 DEFAULT_WINDOW_SECONDS = 0.5
+_SOURCE_OF_USERS = re.compile(r"(?:^|[&;])authsource=(?!\$external|%24external)", re.IGNORECASE)
+"""Users of ``$external`` have no passwords."""
 LONGEST_TIMEOUT_SECONDS = 14 * 60
 """Of a function, on Lambda (docs/lambda 1.5)."""
 _WATCHED = "document_db_event_source_config"
@@ -109,8 +111,19 @@ class DocumentDBMapping(StreamMapping):
 
     @property
     def secret_arn(self) -> str | None:
-        """The secret of the cluster's user, if any."""
+        """The secret of the user who connects, if any.
+
+        A connection URI is in its place. One that says where users are (``authSource``) and names none leaves the user to the
+        secret, so that no password need be in the environment of who reaches a cluster through a tunnel.
+        """
+        if self.connection_uri is not None and not _leaves_the_user(self.connection_uri):
+            return None
         return next((access.uri for access in self.source_access_configurations), None)
+
+
+def _leaves_the_user(uri: str) -> bool:
+    hosts, _, options = uri.partition("://")[2].partition("?")
+    return "@" not in hosts and _SOURCE_OF_USERS.search(options) is not None
 
 
 def _expected(arn: Arn) -> str:

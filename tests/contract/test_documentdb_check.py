@@ -73,7 +73,7 @@ async def test_a_secret_is_read(ministack: Emulator, secantusdb: Emulator, conte
     """Its content is looked at, and not shown."""
     async with plain_client(ministack, "secretsmanager") as writer:
         arn = (await writer.create_secret(Name=unique("shop"), SecretString=json.dumps(content)))["ARN"]
-    mapping = mapping_of(f"mongodb://reader:y@127.0.0.1:{secantusdb.port}/", arn)
+    mapping = mapping_of(f"mongodb://127.0.0.1:{secantusdb.port}/?authSource=admin", arn)
     found = await found_about(mapping, ministack.endpoint_url)
     assert any(words in one.what for one in found)
 

@@ -139,6 +139,25 @@ def test_a_connection_uri_comes_from_the_environment(folder: Folder, uri: str) -
     assert "s3cret" not in repr(loaded) + str(found) + " ".join(found.particulars())
 
 
+@pytest.mark.parametrize(
+    ("uri", "secret"),
+    [
+        (None, True),
+        ("mongodb://localhost:27017", False),
+        ("mongodb://u:p@db/?authSource=admin", False),
+        ("mongodb://localhost:27017/?tls=true&authSource=admin", True),
+        ("mongodb://localhost:27017/shop?AUTHSOURCE=admin", True),
+        ("mongodb://localhost:27017/?authMechanism=MONGODB-X509&authSource=$external", False),
+        ("mongodb://localhost:27017/?appName=authSource", False),
+    ],
+)
+def test_a_connection_uri_is_in_place_of_the_secret(folder: Folder, uri: str | None, secret: bool) -> None:
+    """So that a server without users can be read on a laptop. One that has users, and names none, leaves them to the secret."""
+    given = [] if uri is None else [f"connection_uri: '{uri}'"]
+
+    assert read(folder.mapping(mapping(*given))).secret_arn == (SECRET if secret else None)
+
+
 def test_a_faulty_connection_uri_is_not_shown(folder: Folder) -> None:
     """Its password may be the part that is wrong."""
     (fault,) = folder.mapping_faults(mapping("connection_uri: mongodb://u:s3@cret@db"))
