@@ -1,4 +1,4 @@
-"""The stream engine on a canned endpoint, put together as ``headrace run`` does."""
+"""The stream engine, put together as ``headrace run`` does."""
 
 from __future__ import annotations
 
@@ -64,11 +64,8 @@ class Engine:
 async def engine(
     source: str, endpoint_url: str, folder: Path, *, batch_size: int, sinks: tuple[Sink, ...] = ()
 ) -> AsyncIterator[Engine]:
-    """An engine whose function is ``handler`` of ``folder/app.py``."""
+    """An engine on a canned endpoint, whose function is ``handler`` of ``folder/app.py``."""
     arn = STREAM_ARNS[source]
-    function = make_function(
-        "bench", models.InProcessFunction(runtime="in_process", code=folder, handler="app.handler", concurrency=2)
-    )
     model = source_of(arn).kind.model
     assert issubclass(model, models.StreamMapping)
     mapping = model(
@@ -78,21 +75,40 @@ async def engine(
         batch_size=batch_size,
         starting_position="TRIM_HORIZON",
     )
+    async with engine_of(mapping, models.Aws(endpoint_url=endpoint_url), folder, sinks=sinks, pace=UNLIMITED) as made:
+        yield made
+
+
+@asynccontextmanager
+async def engine_of(
+    mapping: models.StreamMapping,
+    section: models.Aws,
+    folder: Path,
+    *,
+    sinks: tuple[Sink, ...] = (),
+    pace: Pace | None = None,
+) -> AsyncIterator[Engine]:
+    """An engine for a mapping, with the same function. ``pace``: another than the source's own."""
+    function = make_function(
+        "bench", models.InProcessFunction(runtime="in_process", code=folder, handler="app.handler", concurrency=2)
+    )
     stop, ledger, decoding = Stop(), Ledger(), Decoding()
     async with AsyncExitStack() as stack:
-        aws = await stack.enter_async_context(AwsClients(models.Aws(endpoint_url=endpoint_url)))
+        aws = await stack.enter_async_context(AwsClients(section))
         store = await stack.enter_async_context(SqliteStore(folder / "checkpoints.db"))
         await stack.enter_async_context(function)
         surroundings = Surroundings(function, Permits(2).claim(), Facts("bench", [ledger, *sinks]), bytes, stop)
-        stream = await _source(mapping, aws, decoding)
+        stream = await _source(mapping, aws, decoding, pace)
         tune_gc()
         yield Engine(StreamPoller(mapping, stream, store, None, surroundings), stop, ledger, decoding)
 
 
-async def _source(mapping: models.StreamMapping, aws: AwsClients, decoding: Decoding) -> StreamSource:
-    """The source with its own limits off and its pages noted."""
+async def _source(
+    mapping: models.StreamMapping, aws: AwsClients, decoding: Decoding, pace: Pace | None
+) -> StreamSource:
+    """The source with its pages noted."""
     made = await import_module(f"pollers.sources.{mapping.kind}.kind").make_source(mapping, aws)
-    made.pace = UNLIMITED
+    made.pace = pace or made.pace
     records = made.records
 
     async def noted(iterator: str, limit: int) -> Page:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from config.faults import Finding
 from pollers.engine.kind import Resources, SourceKind
 from pollers.filtering import PatternError, check_filters, compile_filters
+from pollers.sources.documentdb.kind import DOCUMENTDB
 from pollers.sources.dynamodb.kind import DYNAMODB
 from pollers.sources.kinesis.kind import KINESIS
 from pollers.sources.sqs.kind import SQS
@@ -29,7 +30,7 @@ AnyKind: TypeAlias = SourceKind[Any]
 LONG_POLL_SECONDS = 20
 """What SQS allows at most: the cheapest way to wait."""
 
-_KINDS: dict[str, AnyKind] = {kind.name: kind for kind in (SQS, KINESIS, DYNAMODB)}
+_KINDS: dict[str, AnyKind] = {kind.name: kind for kind in (SQS, KINESIS, DYNAMODB, DOCUMENTDB)}
 
 
 def kinds() -> tuple[AnyKind, ...]:

@@ -15,6 +15,7 @@ from tests.pollers.store import WitnessedStore
 from tests.pollers.third_source import FeedMapping
 from tests.pollers.world import Features, Given, Order, Oversized, Partial, Redelivery
 from tests.worlds.memory_aws import MemoryAws
+from tests.worlds.memory_cluster import MemoryCluster
 from tests.worlds.memory_feed import MemoryFeed
 from tests.worlds.memory_sqs import MemorySqs, Queue
 from tests.worlds.memory_streams import MemoryStream
@@ -53,7 +54,7 @@ class StreamWorld:
     features: ClassVar[Features] = STREAM
     needed: ClassVar[tuple[str, ...]] = ("describe", "shards", "iterator", "records")
 
-    def __init__(self, service: MemoryStream | MemoryFeed, model: type[StreamMapping]) -> None:
+    def __init__(self, service: MemoryStream | MemoryFeed | MemoryCluster, model: type[StreamMapping]) -> None:
         self.service = service
         self.on_acknowledged: Callable[[str], None] = lambda value: None
         self.failed = Queue("failed")
@@ -75,6 +76,7 @@ class StreamWorld:
 
     def put(self, value: str, key: str = "k") -> None:
         """See ``World.put``."""
+        assert not isinstance(self.service, MemoryCluster), "its world writes to it in its own way"
         self._left.add(value)
         self._values[self.service.put(key, value)] = value
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec
 import pytest
 import structlog
 
+from tests.pollers.changes import ChangeStream, DocumentDBStream
 from tests.pollers.queues import FifoQueue, StandardQueue
 from tests.pollers.streams import FanOutConsumer, Feed, KinesisStream, TableStream
 from tests.worlds import virtual_time
@@ -19,7 +20,16 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
-WORLDS: tuple[type[World], ...] = (StandardQueue, FifoQueue, KinesisStream, FanOutConsumer, TableStream, Feed)
+WORLDS: tuple[type[World], ...] = (
+    StandardQueue,
+    FifoQueue,
+    KinesisStream,
+    FanOutConsumer,
+    TableStream,
+    Feed,
+    ChangeStream,
+    DocumentDBStream,
+)
 STEP_LIMIT = 200_000
 """Turns of the loop after which a test counts as endless: several times what the longest needs."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from time import thread_time
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 import anyio.lowlevel
@@ -40,10 +40,13 @@ WAIT_SECONDS: Final = 1.0
 """How long the server waits for an event before it answers that there is none."""
 IDLE_SECONDS: Final = 30.0
 """How often the place of an idle stream is told at most, since each may be a write to the checkpoint store."""
-READ_AT_ONCE: Final = 250
-"""Events that are decoded before the event loop gets its turn (about 2 ms)."""
+READ_AT_ONCE: Final = 100
+READ_AT_ONCE_BYTES: Final = 64 * 1024
+"""Events that are read before the event loop gets its turn, and their bytes; one event may have more (about a millisecond)."""
 BEHIND_SECONDS: Final = 0.001
 """How far behind a stream is at least that has just given events: there may be more."""
+OF_INVALIDATE: Final = "260"
+"""MongoDB's code for ``resumeAfter`` with the token of an invalidate event (docs/lambda 4.12)."""
 BATCH_INFO = BatchInfoForm("DocumentDBBatchInfo", whole_seconds)
 PACE = Pace(idle_seconds=0.05, behind_seconds=0.0, page_records=10_000)
 """The server itself waits while there is nothing. An idle server that does not is asked twenty times a second."""
@@ -203,7 +206,13 @@ class DocumentDBSource:
 
     async def _open_place(self, place: Position) -> Opened:
         if place.token is not None and place.time is None:
-            return await self._api.open(Opening(resume_after=place.token))
+            try:
+                return await self._api.open(Opening(resume_after=place.token))
+            except Refused as error:
+                if error.code != OF_INVALIDATE:
+                    raise
+            # A server may give an invalidate event's token as an idle stream's place, too.
+            return await self._api.open(Opening(start_after=place.token))
         if place.token is not None:
             # An invalidate event: resumeAfter is refused, and not every server has startAfter (docs/lambda 4.12).
             try:
@@ -226,7 +235,7 @@ class DocumentDBSource:
         # What the server has sent is not sent again: until all of it has been taken, the cursor is not to be used again.
         reading.usable = False
         changes = await self._api.next(reading.cursor, limit, WAIT_SECONDS)
-        records, longest = await self._read(changes.events)
+        records = await self._read(changes.events)
         reading.ended = changes.ended
         reading.usable = not changes.ended
         return Page(
@@ -234,23 +243,27 @@ class DocumentDBSource:
             iterator,
             self._behind(records),
             size_bytes=changes.size_bytes,
-            decode_seconds=changes.decode_seconds + longest,
+            decode_seconds=changes.decode_seconds,
             continuation=self._continuation(changes, reading),
         )
 
-    async def _read(self, events: Sequence[bytes]) -> tuple[list[ChangeEvent], float]:
-        """The events, and the longest time that reading them held the event loop. Raises Unavailable."""
+    async def _read(self, events: Sequence[bytes]) -> list[ChangeEvent]:
+        """The events, a part at a time, so that no page holds the event loop, whatever its size. Raises Unavailable."""
         changes: list[ChangeEvent] = []
-        longest = 0.0
-        for start in range(0, len(events), READ_AT_ONCE):
-            if start:
+        begin = 0
+        while begin < len(events):
+            if begin:
                 await anyio.lowlevel.checkpoint()
-            begun = thread_time()
+            end = begin + _at_once(events, begin)
             try:
-                changes += map(self._reader.read, events[start : start + READ_AT_ONCE])
+                changes += map(self._reader.read, events[begin:end])
             except NotBson as error:
                 raise Unavailable(INVALID_REPLY, f"a change event cannot be read: {error}") from error
-            longest = max(longest, thread_time() - begun)
+            begin = end
+        self._report_unreadable(changes)
+        return changes
+
+    def _report_unreadable(self, changes: list[ChangeEvent]) -> None:
         for change in changes:
             if not change.readable:
                 log.error(
@@ -258,7 +271,6 @@ class DocumentDBSource:
                     mapping=self._stream.mapping,
                     position=change.position,
                 )
-        return changes, longest
 
     def _behind(self, changes: list[ChangeEvent]) -> float | None:
         """How far behind the stream's end a page ends: at its end where there was nothing, else as old as the last event."""
@@ -306,7 +318,13 @@ class DocumentDBSource:
 
     def keys(self, records: Sequence[Wire]) -> list[bytes]:
         """See ``StreamSource.keys``: there is one lane, for the stream has one order."""
-        return [b""] * len(records)
+        return [change.position.encode() for change in _changes(records)]
+
+
+def _at_once(events: Sequence[bytes], begin: int) -> int:
+    """How many events are read in one turn of the event loop."""
+    sizes = accumulate(map(len, events[begin : begin + READ_AT_ONCE]))
+    return max(1, sum(size <= READ_AT_ONCE_BYTES for size in sizes))
 
 
 def _changes(records: Sequence[Any]) -> Sequence[ChangeEvent]:

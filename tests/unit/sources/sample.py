@@ -39,6 +39,8 @@ class Sample(Generic[M]):
     event: bytes
     payload: bytes
     pattern: Mapping[str, object] | None
+    examined_in: str | None = None
+    """The test that examines the source, where what is examined cannot be in memory."""
 
     def mapping(self, **settings: object) -> M:
         """A mapping of the source."""

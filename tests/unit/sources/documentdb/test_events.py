@@ -110,7 +110,7 @@ def test_a_reader_does_not_remember_without_end() -> None:
         text = reader.read(bson.encode(event)).event
         assert orjson.loads(text)["event"]["ns"]["coll"] == str(number)
     assert len(reader._layouts) <= 1_000
-    assert len(reader._namespaces) <= 1_000
+    assert len(reader._known) <= 1_000
 
 
 def test_the_position_of_an_invalidate_event_has_its_time() -> None:
