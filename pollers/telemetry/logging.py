@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pollers.telemetry.output import Outlet
 
 LEVEL_VARIABLE = "HEADRACE_LOG_LEVEL"
-NOISY = ("botocore", "aiobotocore", "aiohttp", "asyncio", "urllib3")
+NOISY = ("botocore", "aiobotocore", "aiohttp", "asyncio", "pymongo", "urllib3")
 """Libraries whose lines below the level of a warning are left out."""
 
 

@@ -309,6 +309,15 @@ async def test_the_server_says_what_it_is_and_where_its_log_begins(secantusdb: E
         assert 0 < oldest[0] <= time.time()
 
 
+@pytest.mark.parametrize("code", [13, 20, 26])
+async def test_a_user_who_may_not_read_the_log_does_not_learn_where_it_begins(secantusdb: Emulator, code: int) -> None:
+    """Reading a change stream takes no such right."""
+    async with client_of(uri_of(secantusdb)) as client, writer_of(uri_of(secantusdb)) as writer:
+        await client.server()
+        async with failing(writer, 1, failCommands=["find"], errorCode=code):
+            assert await client.oldest() is None
+
+
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     """A server with TLS and one user, whose password tests may change."""

@@ -17,7 +17,7 @@ from bson.errors import BSONError
 from bson.int64 import Int64
 from bson.timestamp import Timestamp
 
-from pollers.aws.errors import AccessDenied, AwsError, IteratorExpired
+from pollers.aws.errors import AccessDenied, AwsError, IteratorExpired, NotFound, Refused
 from pollers.aws.wire.replies import invalid
 from pollers.clocks.clock import loop_time
 from pollers.clocks.service import ServiceClock
@@ -124,7 +124,7 @@ class ChangeStreamClient:
         """
         facts = await self.server()
         if facts.product != "DocumentDB":
-            return await self._asking.ask("find", commands.oldest_entry)
+            return await self._oldest_entry()
         retention = await self._connector.log_retention_seconds()
         if retention is None:
             return None
@@ -134,6 +134,15 @@ class ChangeStreamClient:
     async def aclose(self) -> None:
         """See :class:`pollers.sources.documentdb.api.ChangeStreamApi`."""
         await self._asking.aclose()
+
+    async def _oldest_entry(self) -> OperationTime | None:
+        try:
+            return await self._asking.ask("find", commands.oldest_entry)
+        except (AccessDenied, NotFound, Refused) as error:
+            # Reading a change stream takes no right to read the log itself, and a router of a sharded cluster has none.
+            if error.code in AUTHENTICATION_FAILED:
+                raise
+            return None
 
     async def _open(self, opening: Opening, connection: Connection) -> tuple[OpenStream, Batch]:
         # A cursor belongs to the session that it was made in. One of the driver's own would end with the call.
