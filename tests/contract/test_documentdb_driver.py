@@ -11,7 +11,7 @@ import struct
 import time
 import traceback
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -25,6 +25,7 @@ from pollers.aws.errors import AccessDenied, AwsError, IteratorExpired, Refused,
 from pollers.emulators import SecantusDB
 from pollers.sources.documentdb.api import NOW, Opening
 from pollers.sources.documentdb.client import ChangeStreamClient, Namespace
+from pollers.sources.documentdb.clusters import Cluster
 from pollers.sources.documentdb.connecting import Access, Connector
 from pollers.sources.documentdb.secret import User
 from tests.emulators import NEEDS_SECANTUSDB, running, unique
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
     from pathlib import Path
 
+    from config import Arn
     from pollers.emulators import Emulator
 
 pytestmark = pytest.mark.emulator
@@ -352,6 +354,41 @@ async def test_a_user_of_a_secret_reads_over_tls(guarded: Guarded, database: str
         async with client_of(uri, database, secret=Secret(PASSWORD), environ=given) as client:
             opened = await client.open(NOW)
             assert (await client.next(opened.cursor, 1, 0.01)).events == []
+
+
+class Described:
+    """RDS with one cluster, whose status can be changed. ``asked`` counts how often it was described."""
+
+    def __init__(self, port: int) -> None:
+        self.cluster_now = Cluster("available", "docdb", "5.0.0", "127.0.0.1", port, None)
+        self.asked = 0
+
+    async def cluster(self, arn: Arn) -> Cluster:
+        self.asked += 1
+        return self.cluster_now
+
+    async def log_retention_seconds(self, parameter_group: str) -> float | None:
+        return None
+
+
+@NEEDS_SECANTUSDB
+async def test_a_cluster_is_reached_as_on_aws(guarded: Guarded, database: str) -> None:
+    """By its ARN and its secret, over TLS; while it is stopped that is said, and it is described again each time."""
+    clusters, environ = Described(guarded.server.port), {"AWS_CA_BUNDLE": str(guarded.authorities)}
+    available = clusters.cluster_now
+    connector = Connector(Access(arn=ARN, secret_arn=SECRET, connection_uri=None), clusters, Secret(PASSWORD), environ)
+    client = ChangeStreamClient(Namespace(database, "orders", "Default"), connector)
+    try:
+        clusters.cluster_now = replace(available, status="stopped")
+        with pytest.raises(Unavailable, match=rf"the cluster {ARN} is stopped: start it"):
+            await client.open(NOW)
+        clusters.cluster_now = available
+        opened = await client.open(NOW)
+        await client.next(opened.cursor, 1, 0.01)
+        assert clusters.asked == 2
+        assert (await client.server()).product == "DocumentDB"
+    finally:
+        await client.aclose()
 
 
 @NEEDS_SECANTUSDB

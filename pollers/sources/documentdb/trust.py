@@ -30,11 +30,11 @@ OF_URI: Final = Trust(None, "what connection_uri says about TLS")
 
 
 def trusted(environ: Mapping[str, str], *, amazon: bool) -> Trust:
-    """``AWS_CA_BUNDLE`` where the cluster is Amazon's, then ``SSL_CERT_FILE``, then Amazon's authorities, or the system's.
+    """``AWS_CA_BUNDLE``, then ``SSL_CERT_FILE``; then Amazon's authorities where the cluster is Amazon's, else the system's.
 
     The first that is set counts alone, as it does for the SDK and for OpenSSL.
     """
-    for name in ("AWS_CA_BUNDLE", "SSL_CERT_FILE") if amazon else ("SSL_CERT_FILE",):
+    for name in ("AWS_CA_BUNDLE", "SSL_CERT_FILE"):
         if environ.get(name):
             return Trust(environ[name], f"{name}={environ[name]}")
     return Trust(str(AMAZON), "Amazon's certificate authorities") if amazon else SYSTEM

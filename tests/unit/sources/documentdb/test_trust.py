@@ -29,13 +29,13 @@ REGIONS = """
         ({"SSL_CERT_FILE": "/ssl.pem"}, True, "/ssl.pem"),
         ({"AWS_CA_BUNDLE": "", "SSL_CERT_FILE": ""}, True, str(AMAZON)),
         ({}, True, str(AMAZON)),
-        (BOTH, False, "/ssl.pem"),
-        ({"AWS_CA_BUNDLE": "/aws.pem"}, False, None),
+        (BOTH, False, "/aws.pem"),
+        ({"SSL_CERT_FILE": "/ssl.pem"}, False, "/ssl.pem"),
         ({}, False, None),
     ],
 )
 def test_the_first_that_is_set_counts(environ: Mapping[str, str], amazon: bool, file: str | None) -> None:
-    """AWS_CA_BUNDLE is for AWS alone; SSL_CERT_FILE for everybody; then Amazon's authorities, or the system's."""
+    """AWS_CA_BUNDLE, SSL_CERT_FILE; then Amazon's authorities for Amazon's clusters, the system's for others."""
     assert trusted(environ, amazon=amazon).file == file
 
 
