@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from handlers.copies import Copies
@@ -91,14 +92,18 @@ class ResponseStream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a direct caller gives along with the event.
+    """What a caller gives along with the event.
 
     ``client_context`` is JSON as text. With a ``stream``, a function that streams its response does so into it; one that does
     not, or cannot, is answered as a whole in :attr:`Invocation.result`.
+
+    ``may_begin`` is asked when a worker is there at last, which may have taken long to start, with nothing awaited between it and
+    the event's delivery. When it says no, the function does not run, and the result is an :class:`InfrastructureError`.
     """
 
     client_context: str | None = None
     stream: ResponseStream | None = None
+    may_begin: Callable[[], bool] | None = None
 
 
 PLAIN = Call()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from handlers.function import Call
     from handlers.workers.setup import Setup
 
+TOO_LATE = "it was too late to begin when a worker was there"
 _LOOK_FOR_IDLE_SECONDS = 1.0
 _MEMORY_WATCH_SECONDS = 0.1
 _IDLE_LOOKS = 10  # one in so many looks is at all workers
@@ -89,6 +90,9 @@ class Pool:
                     return Invocation(request_id, granted, self._loop.time() - waiting_since, waiter.log)
                 worker = granted
             if worker.available:  # it may have died between the grant and this turn of the loop
+                if call.may_begin is not None and not call.may_begin():
+                    self.worker_ready(worker)
+                    return Invocation(request_id, InfrastructureError(TOO_LATE), self._loop.time() - waiting_since)
                 return await worker.invoke(event, request_id, call)
         return Invocation(request_id, self._stopping(), 0.0)
 

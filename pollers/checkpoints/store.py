@@ -162,6 +162,7 @@ class Opened:
     ``counts_user_records``: the store wants to be told of aggregates, as ``ShardCheckpoint.user_record``.
     ``window_state_bytes``: how large a window's state may be for the store, None where it may have any size.
     ``adopted``: shards whose checkpoints another consumer wrote (the Kinesis Client Library), as it numbers records.
+    ``shared``: other owners may have shards, and be asked for them.
     """
 
     checkpoints: MappingCheckpoints
@@ -171,6 +172,7 @@ class Opened:
     counts_user_records: bool = False
     window_state_bytes: int | None = None
     adopted: frozenset[str] = frozenset()
+    shared: bool = False
 
 
 class CheckpointStore(Protocol):

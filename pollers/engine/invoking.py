@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from handlers.function import FunctionError, Payload, Throttle
+from handlers.function import PLAIN, FunctionError, Payload, Throttle
 from pollers.engine.responses import SUCCESS, Verdict
 from pollers.telemetry.facts import NOT_RUN, Invoked, Invoking, Outcome
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from random import Random
     from typing import TypeAlias
 
-    from handlers.function import Invocation
+    from handlers.function import Call, Invocation
     from pollers.engine.poller import Surroundings
     from pollers.engine.stop import Stop
     from pollers.telemetry.payloads import PayloadStart
@@ -88,7 +88,9 @@ def new_request_id(random: Random) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-async def invoke(attempt: Attempt, judge: Judge, surroundings: Surroundings, stop: Stop, now: float) -> Ended:
+async def invoke(
+    attempt: Attempt, judge: Judge, surroundings: Surroundings, stop: Stop, now: float, call: Call = PLAIN
+) -> Ended:
     """Bring ``attempt`` to the function once, with a permit that the caller holds. A hurried ``stop`` abandons it.
 
     ``now`` is ``anyio.current_time()``, which the caller has just read: that takes a microsecond, and each batch comes by here.
@@ -116,7 +118,7 @@ async def invoke(attempt: Attempt, judge: Judge, surroundings: Surroundings, sto
     invocation: Invocation | None = None
     try:
         with stop.running():
-            invocation = await surroundings.function.invoke(attempt.event, request_id=request_id)
+            invocation = await surroundings.function.invoke(attempt.event, request_id=request_id, call=call)
         if invocation is not None:
             ended = _judged(invocation, attempt.ids, judge)
     finally:

@@ -106,7 +106,7 @@ class DynamoStore:
     def _opened(
         self, checkpoints: SharedCheckpoints, replica: Replica, stale: list[LeaseItem], *, fresh: bool
     ) -> Opened:
-        found = Opened(checkpoints, fresh, counts_user_records=True, window_state_bytes=STATE_LIMIT_BYTES)
+        found = Opened(checkpoints, fresh, counts_user_records=True, window_state_bytes=STATE_LIMIT_BYTES, shared=True)
         if not fresh:
             adopted = [item.shard_id for item in replica.current.values() if item.own.stamp is None]
             return replace(found, adopted=frozenset(adopted))

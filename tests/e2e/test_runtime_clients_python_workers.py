@@ -12,7 +12,7 @@ import anyio
 import pytest
 import uvloop
 
-from handlers.function import FunctionError, InfrastructureError, Invocation
+from handlers.function import Call, FunctionError, InfrastructureError, Invocation
 from tests.e2e.functions import (
     alive,
     exists,
@@ -61,6 +61,22 @@ async def test_no_more_workers_than_concurrency_and_no_fewer_than_needed(tmp_pat
         assert function.status().workers == 2
     assert len(set(pids)) == 2
     assert took >= 0.6
+
+
+async def test_what_may_not_begin_any_more_when_its_worker_is_there_does_not_run(tmp_path: Path) -> None:
+    """It is asked then, and not before the worker's start; the worker is kept for the next one."""
+    async with python_function(tmp_path / "code", ECHO) as function:
+        asked: list[int] = []
+
+        def too_late() -> bool:
+            asked.append(function.status().workers)
+            return False
+
+        late = await function.invoke(b'"event"', request_id="r", call=Call(may_begin=too_late))
+        assert isinstance(late.result, InfrastructureError)
+        assert asked == [1]
+        assert value(await run(function, "next")) == "next"
+        assert function.status().started_total == 1
 
 
 async def test_idle_workers_are_stopped(tmp_path: Path) -> None:

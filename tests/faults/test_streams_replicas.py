@@ -6,9 +6,12 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import pytest
 
+from handlers.errors import FunctionUnusable
 from handlers.function import Payload, Result
 from pollers.checkpoints.store import ShardCheckpoint
+from pollers.sources.streams.poller import WARM_SECONDS
 from pollers.storage.errors import StoreError, StoreUnwritable
 from pollers.telemetry.facts import Checkpointed, Invoked, Outcome, Returned, State
 from tests.worlds import virtual_time
@@ -387,3 +390,76 @@ async def test_an_end_that_another_owner_took_back_is_taken_back_by_all() -> Non
         table.expire(shard.shard_id)
         await eventually(lambda: table.rows[shard.shard_id].checkpoint.ended, within=60)
     assert [*one.accepted, *other.accepted] == ["1", "1"]
+
+
+class Slow:
+    """A function whose first worker takes its time to start, or fails to."""
+
+    def __init__(self, rig: Rig, seconds: float, error: Exception | None = None) -> None:
+        self._rig = rig
+        self._seconds = seconds
+        self._error = error
+        self.asked = 0
+        rig.function.prove = self.prove  # type: ignore[attr-defined]
+
+    async def prove(self) -> None:
+        """See ``Provable.prove``."""
+        self.asked += 1
+        await anyio.sleep(self._seconds)
+        if self._error is not None:
+            raise self._error
+
+
+@virtual_time.test
+async def test_a_newcomer_takes_and_asks_for_shards_when_its_function_is_warm() -> None:
+    """Until then whoever has them reads on."""
+    table = SharedTable()
+    rig = Rig(store=table.replica("one"))
+    slow = Slow(rig, seconds=5)
+    async with rig.running():
+        await anyio.sleep(4)
+        assert table.takes == []
+        await eventually(lambda: rig.state(rig.only_shard.shard_id) is State.POLLING, within=3)
+    assert slow.asked == 1
+
+
+@pytest.mark.parametrize("slow", [(900.0, None), (1.0, FunctionUnusable("no such module"))])
+@virtual_time.test
+async def test_a_function_that_does_not_start_keeps_no_shard_from_being_read(
+    slow: tuple[float, FunctionUnusable | None],
+) -> None:
+    """What it answers to its batches says what is wrong."""
+    table = SharedTable()
+    rig = Rig(store=table.replica("one"))
+    Slow(rig, *slow)
+    async with rig.running():
+        await eventually(lambda: rig.state(rig.only_shard.shard_id) is State.POLLING, within=WARM_SECONDS + 3)
+
+
+@virtual_time.test
+async def test_a_stop_does_not_wait_for_a_function_to_start() -> None:
+    """Nothing is held yet."""
+    table = SharedTable()
+    rig = Rig(store=table.replica("one"))
+    Slow(rig, seconds=900)
+    async with rig.running():
+        await anyio.sleep(4)
+        began = anyio.current_time()
+    assert anyio.current_time() - began < 1
+    assert table.takes == []
+
+
+@virtual_time.test
+async def test_a_lane_tells_its_function_whether_the_lease_is_in_time_when_a_worker_is_there() -> None:
+    """A worker may take longer to start than a lease lasts."""
+    table = SharedTable()
+    rig = Rig(store=table.replica("one"))
+    rig.put("1")
+    async with rig.running():
+        await eventually(lambda: rig.accepted == ["1"])
+        (call,) = rig.function.calls
+        assert call.may_begin is not None
+        assert call.may_begin()
+        table.lease(rig.only_shard.shard_id).fall_behind()
+        assert not call.may_begin()
+        table.lease(rig.only_shard.shard_id).renew()

@@ -226,7 +226,12 @@ class SharedStore:
     async def open(self, mapping: str, identity: str) -> Opened:
         """See ``CheckpointStore.open``: takes no lease of anybody's."""
         checkpoints = SharedCheckpoints(self._table, self._owner, self._most)
-        return Opened(checkpoints, fresh=not self._table.pinned, counts_user_records=self._table.counts_user_records)
+        return Opened(
+            checkpoints,
+            fresh=not self._table.pinned,
+            counts_user_records=self._table.counts_user_records,
+            shared=True,
+        )
 
     async def __aenter__(self) -> SharedStore:
         return self

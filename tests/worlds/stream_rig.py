@@ -50,6 +50,7 @@ class RigFunction:
         self.concurrency = concurrency
         self.handler: Callable[[dict[str, Any]], Awaitable[Result]] = accept
         self.events: list[dict[str, Any]] = []
+        self.calls: list[Call] = []
         self.sizes: list[int] = []
         self.began: list[float] = []
         self.finished: list[list[str]] = []
@@ -59,6 +60,7 @@ class RigFunction:
         """See ``Function.invoke``."""
         parsed = orjson.loads(event)
         self.events.append(parsed)
+        self.calls.append(call)
         self.sizes.append(len(event))
         self.began.append(anyio.current_time())
         self.busy += 1

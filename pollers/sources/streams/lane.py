@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
-from handlers.function import PAYLOAD_LIMIT_BYTES
+from handlers.function import PAYLOAD_LIMIT_BYTES, Call
 from pollers.destinations import UNHANDLED
 from pollers.engine.batching import Limits, join_event
 from pollers.engine.invoking import Attempt, invoke
@@ -86,6 +86,7 @@ class Lane:
         self._done_upto: str | None = None
         self._closes_window = False
         self._permit = False
+        self._call = Call(may_begin=lambda: shard.lease_time.left)
         self.invoking = False
         self._cut_at = anyio.current_time()
         self._gather_seconds = 0.0
@@ -221,7 +222,7 @@ class Lane:
             if not await self._shard.lease_time.wait(self.task):
                 return False
         else:
-            # Nothing is awaited between the look at the lease and the function (docs/streams, Replicas).
+            # The lease is looked at again when a worker is there, with nothing awaited after it (docs/streams, Replicas).
             await self._invoke(work, step)
         self._shard.progressed()
         return True
@@ -277,7 +278,7 @@ class Lane:
         self.invoking = True
         now = anyio.current_time()
         try:
-            ended = await invoke(attempt, judgement.of, self._surroundings, self._shard.stop, now)
+            ended = await invoke(attempt, judgement.of, self._surroundings, self._shard.stop, now, self._call)
         finally:
             self.invoking = False
             self._give_back()

@@ -95,6 +95,7 @@ class OpenStream:
     tips: dict[str, str] = field(default_factory=dict)
     counts_user_records: bool = False
     window_state_bytes: int | None = None
+    shared: bool = False
 
 
 async def open_stream(
@@ -123,7 +124,14 @@ async def open_stream(
         tips = await _pin(opened.start or configured_start(mapping), opened.checkpoints, patience)
     if tips is None:
         return None
-    return OpenStream(description, opened.checkpoints, tips, opened.counts_user_records, opened.window_state_bytes)
+    return OpenStream(
+        description,
+        opened.checkpoints,
+        tips,
+        opened.counts_user_records,
+        opened.window_state_bytes,
+        opened.shared,
+    )
 
 
 async def _readable(patience: Patience) -> StreamDescription | None:

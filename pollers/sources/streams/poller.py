@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import anyio
+import structlog
 
+from handlers.errors import FunctionUnusable
+from handlers.function import Provable
 from pollers.aws.errors import AwsError
 from pollers.engine.failures import CollectedFailures
 from pollers.sources.streams.checkpointing import CheckpointWriter
@@ -32,9 +35,13 @@ if TYPE_CHECKING:
     from pollers.sources.streams.intake import RecordMatcher
     from pollers.sources.streams.source import StreamSource
 
+log = structlog.stdlib.get_logger(__name__)
+
 READ_AHEAD_RECORDS = 20_000
 READ_AHEAD_BYTES = 32 * 1024 * 1024
 """What all shards of a mapping hold together (see ReadAhead); more records where full batches need them."""
+WARM_SECONDS = 10.0
+"""How long a first worker is waited for: what Lambda gives a function to initialise."""
 WRITER_TASK = "checkpoints"
 KEEPER_TASK = "leases"
 
@@ -111,6 +118,8 @@ class StreamPoller:
         writer = self._writer(opened.checkpoints)
         context = self._context(stream, reports, opened)
         self._shards = shards = ShardSupervisor(context, writer, discovery, opened, tasks, stop, self._fail)
+        if opened.shared:
+            await self._warm()
         if stop.requested:
             shards.stop()
         tasks.start_soon(self._guarded, writer.run)
@@ -119,6 +128,20 @@ class StreamPoller:
         tasks.start_soon(self._guarded, lambda: discovery.run(shards.start_readable))
         await shards.finish()
         await opened.checkpoints.depart()
+
+    async def _warm(self) -> None:
+        """Start a worker before shards are taken, and asked for: while it starts, whoever has them reads on.
+
+        A function that cannot be started is no reason to read nothing: what it says to its batches is the answer.
+        """
+        function = self._surroundings.function
+        if not isinstance(function, Provable) or function.status().workers:
+            return
+        with self._stop.waiting(), anyio.move_on_after(WARM_SECONDS):
+            try:
+                await function.prove()
+            except FunctionUnusable as error:
+                log.warning("the function could not be started", mapping=self._mapping.name, error=str(error))
 
     def _writer(self, checkpoints: MappingCheckpoints) -> CheckpointWriter:
         interval_seconds = self._store.least_interval_seconds
