@@ -98,6 +98,24 @@ def test_sams_event_becomes_a_mapping(tmp_path: Path) -> None:
     assert only(found, LOGIN_ARN=SECRET).secret_arn == SECRET
 
 
+def test_a_deployed_stack_tells_the_cluster_and_the_secret(tmp_path: Path) -> None:
+    """Nothing is left to ask for."""
+    (tmp_path / "src").mkdir()
+    arn = "arn:aws:cloudformation:eu-west-1:123456789012:stack/shop/5f"
+    resources = [
+        {"StackId": arn, "LogicalResourceId": "Shop", "PhysicalResourceId": "shop-shop-1abc"},
+        {"StackId": arn, "LogicalResourceId": "Login", "PhysicalResourceId": SECRET},
+    ]
+    stack = tmp_path / "stack.json"
+    stack.write_text(json.dumps({"StackResources": resources}))
+    text = SAM.replace("{DBClusterIdentifier: shop}", "{}") % "BatchSize: 10"
+    found = imported(tmp_path, text, stacks=[stack])
+
+    assert found.variables == ()
+    assert only(found).event_source_arn == CLUSTER.replace(":shop", ":shop-shop-1abc")
+    assert only(found).secret_arn == SECRET
+
+
 def test_a_filter_that_sam_passes_on_is_left_out_with_a_note(tmp_path: Path) -> None:
     """Lambda does not filter change events."""
     (tmp_path / "src").mkdir()
