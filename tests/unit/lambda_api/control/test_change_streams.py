@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from config.models import Aws, Config, DocumentDBMapping, EndpointUrls
-from config.sources import registry
-from config.sources.documentdb import DOCUMENTDB
-from pollers.engine.kind import Names
-from pollers.sources.documentdb.reported import change_stream_settings
-from pollers.sources.registry import registered
-from pollers.sources.streams.kind import stream_kind
-from pollers.telemetry.payloads import json_member
 from tests.unit.lambda_api.control.rig import ARN, NOW, Answer, Rig
 from tests.unit.lambda_api.control.test_mappings import PATH, applying, same, state
 from tests.worlds import virtual_time
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 CLUSTER = "arn:aws:rds:us-east-1:000000000000:cluster:shop"
 SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:shop"
@@ -32,33 +22,6 @@ CHANGES: dict[str, Any] = {
     "DocumentDBEventSourceConfig": WATCHED,
     "SourceAccessConfigurations": ACCESS,
 }
-
-
-@pytest.fixture(autouse=True)
-def _known(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    if DOCUMENTDB in registry.KINDS:
-        yield
-        return
-    monkeypatch.setattr(registry, "KINDS", (*registry.KINDS, DOCUMENTDB))
-    names: Names[DocumentDBMapping] = Names(
-        source=lambda one: one.name, trace_system="x", form=lambda _: "x", label=lambda _: "X"
-    )
-    kind = stream_kind(
-        DocumentDBMapping,
-        services=(),
-        make_source=_never,
-        settings=change_stream_settings,
-        patterns=None,
-        names=names,
-        first_payload=json_member("fullDocument"),
-        examine=_never,
-    )
-    with registered(kind):
-        yield
-
-
-def _never(*_: object) -> Any:  # noqa: ANN401 - it never returns
-    raise AssertionError("nothing is read")
 
 
 async def made(rig: Rig, **settings: object) -> str:
