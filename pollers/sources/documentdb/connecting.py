@@ -13,7 +13,7 @@ import anyio
 from anyio import to_thread
 
 from pollers.aws.errors import AwsError, Refused, Unavailable
-from pollers.sources.documentdb.trust import AMAZON, OF_URI, Trust, trusted
+from pollers.sources.documentdb.trust import OF_URI, Trust, trusted
 from pollers.sources.documentdb.unreachable import explanation
 from pollers.sources.documentdb.uri import UriUnusable, read_uri
 
@@ -138,9 +138,7 @@ class Connection:
         """The error for servers that could not be reached, with what to do about it."""
         servers = self.client.topology_description.server_descriptions().values()
         causes = [_cause(server.error) for server in servers if server.error is not None] or [str(error)]
-        place = self.place
-        said = explanation(place.where, causes, place.trust, str(AMAZON), tls=place.tls)
-        return Unavailable(type(error).__name__, said, operation=operation)
+        return Unavailable(type(error).__name__, explanation(self.place, causes), operation=operation)
 
     async def aclose(self) -> None:
         """Close every connection; bounded, raises nothing."""

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pollers.sources.documentdb.trust import AMAZON
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pollers.sources.documentdb.trust import Trust
+    from pollers.sources.documentdb.connecting import Place
 
 _TEXT_LIMIT = 200
 _NO_TLS: Final = (
     "does not speak TLS: Lambda reads clusters with TLS only (the cluster's parameter tls); for other servers give "
     "connection_uri"
 )
-_NETWORK: Final = (
-    "check host and port, and that this machine can reach them: a DocumentDB cluster has addresses inside its VPC only, and its "
-    "security group must let port {port} in"
-)
+_NETWORK: Final = "check host and port, and that this machine can reach them{vpc}"
+_VPC: Final = ": a DocumentDB cluster has addresses inside its VPC only, and its security group must let port {port} in"
 _CAUSES: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     (
         ("CERTIFICATE_VERIFY_FAILED", "certificate verify failed", "doesn't match", "Hostname mismatch"),
@@ -53,15 +53,20 @@ _CLOSED: Final = {
 }
 
 
-def explanation(where: str, causes: Iterable[str], trust: Trust, amazon_file: str, *, tls: bool) -> str:
+def explanation(place: Place, causes: Iterable[str]) -> str:
     """What is said of servers that cannot be reached. ``causes``: what went wrong at each, in the driver's words."""
     cause = "; ".join(dict.fromkeys(map(_short, causes))) or "no server answered in time"
     advice = next((advice for words, advice in _CAUSES if any(word in cause for word in words)), _NETWORK)
-    port = where.rpartition(":")[2] if where.rpartition(":")[2].isdigit() else "27017"
+    port = place.where.rpartition(":")[2]
+    vpc = _VPC.format(port=port if port.isdigit() else "27017") if place.amazon else ""
     said = advice.format(
-        trust=trust.source, amazon=amazon_file, closed=_CLOSED[tls].format(port=port), mute=_MUTE[tls], port=port
+        trust=place.trust.source,
+        amazon=AMAZON,
+        closed=_CLOSED[place.tls].format(vpc=vpc),
+        mute=_MUTE[place.tls],
+        vpc=vpc,
     )
-    return f"{where} cannot be reached ({cause}): {said}"
+    return f"{place.where} cannot be reached ({cause}): {said}"
 
 
 def _short(cause: str) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ARN = parse_arn("arn:aws:rds:us-east-1:000000000000:cluster:shop")
 HOST = "shop.cluster-c.us-east-1.docdb.amazonaws.com"
 CLUSTER = Cluster("available", "docdb", "5.0.0", HOST, 27017, "group")
+PLACE = place_of_cluster(ARN, CLUSTER, {})
 MARKER = "Marker-pass-word-7"
 
 
@@ -156,10 +157,17 @@ def test_calls_stay_on_one_server_for_as_long_as_it_serves() -> None:
 )
 def test_what_keeps_a_cluster_from_being_reached_says_what_to_do(cause: str, tls: bool, words: str) -> None:
     """Host and port, the driver's cause without its settings, and advice."""
-    said = explanation("h:27018", [cause, cause], SYSTEM, "amazon.pem", tls=tls)
+    said = explanation(replace(PLACE, where="h:27018", tls=tls), [cause, cause])
     assert said.startswith("h:27018 cannot be reached (")
     assert words in said
     assert "configured timeouts" not in said
     assert "full error" not in said
     assert "Topology" not in said
     assert said.count(cause[:10]) == 1
+
+
+def test_only_amazons_clusters_are_inside_a_vpc() -> None:
+    """Another server may be anywhere."""
+    causes = ["h:1: timed out"]
+    assert "VPC" in explanation(PLACE, causes)
+    assert "VPC" not in explanation(replace(PLACE, amazon=False), causes)
