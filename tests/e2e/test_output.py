@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(300)
 
 BOUND_SECONDS = 25.0
-ROUNDS = 150
+ROUNDS = 60
 """So many messages are handled after the log has stalled; each writes more than a hundred bytes of it, and a pipe takes 4,096."""
 ENDLESS = {
     **service.SQS,
