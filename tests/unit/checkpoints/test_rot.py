@@ -29,6 +29,7 @@ from pollers.checkpoints.contents import Contents
 from pollers.checkpoints.inspection import inspect, reset
 from pollers.storage import database, files
 from pollers.storage.lock import OwnerLock
+from tests.worlds.seeds import EFFORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,7 +109,7 @@ async def test_no_flipped_bit_is_believed() -> None:
         folder = Path(name)
         await bit_rot.make(folder)
         for kind, files_of in (("closed", 2), ("killed", 3)):
-            found = await bit_rot.try_all(kind, folder, sample=150)
+            found = await bit_rot.try_all(kind, folder, sample=60 * EFFORT)
             assert len(found) == files_of
             for file, counts in found.items():
                 assert set(counts) <= {"harmless", "refused"}, (kind, file, counts)
