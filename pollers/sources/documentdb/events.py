@@ -31,7 +31,6 @@ from pollers.sources.documentdb.extended_json import (
     DOCUMENT,
     INT32,
     LEAST_BYTES,
-    STRING,
     TIMESTAMP,
     TIMESTAMP_KIND,
     NotBson,
@@ -40,7 +39,7 @@ from pollers.sources.documentdb.extended_json import (
     datetime_text,
     document_text,
     id_text,
-    string,
+    part,
     text,
     timestamp_text,
     value_text,
@@ -48,17 +47,19 @@ from pollers.sources.documentdb.extended_json import (
 from pollers.sources.documentdb.tokens import spelled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pollers.sources.documentdb.api import OperationTime
 
-INVALIDATE: Final = b"invalidate"
+INVALIDATE: Final = b'"invalidate"'
 _HEX_TOKEN: Final = b"\x02_data\0"
 _KEY_OF_ID: Final = b"\x16\0\0\0\x07_id\0"
 """How a document begins that has an ObjectId as ``_id`` and nothing else."""
 _KNOWN: Final = 1_000
-"""Layouts and names of collections that are remembered at most."""
+"""Layouts that are remembered at most."""
 _SUBTYPE_0: Final = 0
+_NOTHING: Final = 0
+_CLUSTER_TIME: Final = bytes([TIMESTAMP_KIND]) + b"clusterTime\0"
 _EPOCH_YEAR: Final = 1970
 
 # Naive datetimes are UTC; what has no datetime becomes a type that the fast way does not know.
@@ -86,10 +87,27 @@ class ChangeEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Layout(msgspec.Struct, frozen=True, gc=False):
-    """Events whose members have the same names in the same order: the text around their values, and the values' order in it."""
+    """Events that have the same members in the same order, with the same operation and collection.
 
+    Their resume token comes first. ``steps``: for each member what stands there, how long that is, and what follows (the type of
+    its value; ``_NOTHING`` where the whole member is the same each time). ``template``: the event around the values of those that
+    differ, which ``ordered`` puts in the order of the event.
+    """
+
+    steps: tuple[tuple[bytes, int, int], ...]
     template: bytes
     ordered: Callable[[list[bytes]], tuple[bytes, ...]]
+
+
+class _Member(msgspec.Struct, frozen=True, gc=False):
+    """A member of an event: where it begins, where its value does, where it ends, and its value as JSON."""
+
+    name: bytes
+    kind: int
+    begin: int
+    start: int
+    end: int
+    value: bytes
 
 
 def document_json(raw: bytes) -> bytes:
@@ -135,94 +153,135 @@ def _extended(value: Any) -> Any:  # noqa: ANN401 - any BSON value, and what JSO
 
 
 class ChangeReader:
-    """Reads the change events of one stream. What it remembers are texts that come again and again."""
+    """Reads the change events of one stream.
+
+    Most events are of the operation, the collection and the form of the one before: such a one is read along what is known of that,
+    which takes half the time. Any other is read member by member.
+    """
 
     def __init__(self) -> None:
         self._layouts: dict[tuple[bytes, ...], _Layout] = {}
-        self._known: dict[bytes, bytes] = {}
+        self._last: _Layout | None = None
 
     def read(self, raw: bytes) -> ChangeEvent:
         """A change event. One that is no BSON is given as its bytes, if it can be told which it is; else NotBson is raised."""
         try:
-            return self._read(raw)
+            if len(raw) < LEAST_BYTES or INT32(raw, 0)[0] != len(raw) or raw[-1]:
+                raise NotBson("the event has another length than it says")
+            known = None if self._last is None else _read_along(raw, self._last)
+            return known or self._read(raw)
         except (NotBson, CutShort, IndexError, RecursionError):
             return _unreadable(raw)
 
     def _read(self, raw: bytes) -> ChangeEvent:
-        last = len(raw) - 1
-        if last < LEAST_BYTES or INT32(raw, 0)[0] != last + 1 or raw[last]:
-            raise NotBson("the event has another length than it says")
-        names: list[bytes] = []
-        values: list[bytes] = []
-        token, data, operation, time = b"", None, b"", None
-        at, find = 4, raw.find
-        while at < last:
-            kind = raw[at]
-            start = find(0, at) + 1
-            name = raw[at + 1 : start - 1]
-            names.append(name)
-            if kind == DOCUMENT:
-                at = start + INT32(raw, start)[0]
-                document = raw[start:at]
-                if name == b"_id":
-                    token, data = document, _data(document)
-                    values.append(document_json(document) if data is None else b'{"_data":"%b"}' % data)
-                elif name == b"ns":
-                    values.append(self._known.get(document) or self._remembered(document, document_json(document)))
-                elif document.startswith(_KEY_OF_ID):
-                    values.append(b'{"_id":{"$oid":"%b"}}' % document[9:21].hex().encode())
-                else:
-                    values.append(document_json(document))
-                if at <= start:
-                    raise NotBson("a document is shorter than its length")
-            elif kind == TIMESTAMP_KIND:
-                increment, seconds = TIMESTAMP(raw, start)
-                if name == b"clusterTime":
-                    time = seconds, increment
-                values.append(b'{"$timestamp":{"t":%d,"i":%d}}' % (seconds, increment))
-                at = start + 8
-            elif name == b"operationType" and kind == STRING:
-                operation, at = string(raw, start)
-                values.append(self._known.get(operation) or self._remembered(operation, text(operation)))
-            else:
-                value, at = value_text(raw, kind, start)
-                values.append(value)
-        if at != last:
-            raise NotBson("a value is longer than its event")
-        layout = self._layouts.get(known := tuple(names)) or self._layout(known)
-        if data is not None and operation != INVALIDATE:
-            position = data.decode()
-        else:
-            position = _position_of(token, time if operation == INVALIDATE else None)
-        return ChangeEvent(position, None if time is None else time[0], layout.template % layout.ordered(values))
+        # Of members of equal names the last counts, in the place of the first, as in documents.
+        members = {member.name: member for member in _members(raw)}
+        token, operation, time = members.get(b"_id"), members.get(b"operationType"), members.get(b"clusterTime")
+        if token is None or token.kind != DOCUMENT:
+            raise NotBson("the event has no resume token")
+        when = None
+        if time is not None and time.kind == TIMESTAMP_KIND:
+            increment, seconds = TIMESTAMP(raw, time.start)
+            when = seconds, increment
+        invalidates = operation is not None and operation.value == INVALIDATE
+        position = _position_of(raw[token.start : token.end], when if invalidates else None)
+        event = b",".join([b"%b:%b" % (text(name), members[name].value) for name in sorted(members)])
+        if not invalidates and _data(raw, token.start) is not None:
+            self._last = self._layout(raw, members)
+        return ChangeEvent(position, None if when is None else when[0], b'{"event":{%b}}' % event)
 
-    def _layout(self, names: tuple[bytes, ...]) -> _Layout:
-        """The template of events with these members."""
-        # Of members of equal names the last counts, as in documents.
-        places = {name: place for place, name in enumerate(names)}
-        ordered = sorted(places)
-        members = [b"%b:" % text(name).replace(b"%", b"%%") + b"%b" for name in ordered]
-        template = b'{"event":{%b}}' % b",".join(members)
-        indices = [places[name] for name in ordered]
-        if len(self._layouts) >= _KNOWN:
-            self._layouts.clear()
-        get = itemgetter(*indices) if len(indices) > 1 else lambda values: (values[indices[0]],) if indices else ()
-        layout = self._layouts[names] = _Layout(template, get)
+    def _layout(self, raw: bytes, members: dict[bytes, _Member]) -> _Layout | None:
+        """What is known of events that are like this one. None where its members are not simply in a row."""
+        found = list(members.values())
+        if found[0].name != b"_id" or [member.begin for member in found] != [4, *(member.end for member in found[:-1])]:
+            return None
+        key = tuple(raw[member.begin : member.end if _same_each_time(member) else member.start] for member in found)
+        layout = self._layouts.get(key)
+        if layout is None:
+            if len(self._layouts) >= _KNOWN:
+                self._layouts.clear()
+            kinds = [_NOTHING if _same_each_time(member) else member.kind for member in found]
+            layout = self._layouts[key] = _Layout(
+                tuple((there, len(there), kind) for there, kind in zip(key, kinds, strict=True)), *_template(found)
+            )
         return layout
 
-    def _remembered(self, raw: bytes, spelled_value: bytes) -> bytes:
-        """The JSON of what comes again: names of collections, which are documents, and of operations, which are texts."""
-        if len(self._known) >= _KNOWN:
-            self._known.clear()
-        self._known[raw] = spelled_value
-        return spelled_value
+
+def _same_each_time(member: _Member) -> bool:
+    return member.name == b"operationType" or (member.name == b"ns" and member.kind == DOCUMENT)
 
 
-def _data(token: bytes) -> bytes | None:
-    """The hexadecimal digits that are all that a token has; None: it has something else."""
-    if not token.startswith(_HEX_TOKEN, 4) or len(token) != INT32(token, 11)[0] + 16:
+def _template(members: list[_Member]) -> tuple[bytes, Callable[[list[bytes]], tuple[bytes, ...]]]:
+    """The event around its values, and what puts the values that are given in its members' order in the event's."""
+    differing = [member.name for member in members if not _same_each_time(member)]
+    parts = []
+    for member in sorted(members, key=lambda member: member.name):
+        name = text(member.name).replace(b"%", b"%%")
+        parts.append(name + b":" + (member.value.replace(b"%", b"%%") if _same_each_time(member) else b"%b"))
+    indices = [differing.index(name) for name in sorted(differing)]
+    template = b'{"event":{%b}}' % b",".join(parts)
+    return template, itemgetter(*indices) if len(indices) > 1 else tuple
+
+
+def _read_along(raw: bytes, layout: _Layout) -> ChangeEvent | None:
+    """The event, if it is as ``layout`` says; None: it is another. Raises what :meth:`ChangeReader.read` knows."""
+    at, data, seconds = 4, b"", None
+    values: list[bytes] = []
+    for there, size, kind in layout.steps:
+        if not raw.startswith(there, at):
+            return None
+        at += size
+        if kind == _NOTHING:
+            continue
+        if kind == DOCUMENT:
+            begin, at = at, at + INT32(raw, at)[0]
+            if not data:  # the first document is the token
+                found = _data(raw, begin)
+                if found is None:
+                    return None
+                data = found
+                values.append(b'{"_data":"%b"}' % data)
+            elif raw.startswith(_KEY_OF_ID, begin):
+                values.append(b'{"_id":{"$oid":"%b"}}' % raw[begin + 9 : begin + 21].hex().encode())
+            else:
+                values.append(document_json(raw[begin:at]))
+        elif kind == TIMESTAMP_KIND and there == _CLUSTER_TIME:
+            increment, seconds = TIMESTAMP(raw, at)
+            values.append(b'{"$timestamp":{"t":%d,"i":%d}}' % (seconds, increment))
+            at += 8
+        else:
+            value, at = value_text(raw, kind, at)
+            values.append(value)
+    if at != len(raw) - 1:
         return None
-    data = token[15:-2]
+    return ChangeEvent(data.decode(), seconds, layout.template % layout.ordered(values))
+
+
+def _members(raw: bytes) -> Iterator[_Member]:
+    """The members of an event. Raises NotBson, and what ``value_text`` does."""
+    at, last = 4, len(raw) - 1
+    while at < last:
+        name, start = cstring(raw, at + 1)
+        kind = raw[at]
+        if kind == DOCUMENT:
+            document, end = part(raw, start, INT32(raw, start)[0])
+            value = document_json(document)
+        else:
+            value, end = value_text(raw, kind, start)
+        yield _Member(name, kind, at, start, end, value)
+        at = end
+    if at != last:
+        raise NotBson("a value is longer than its event")
+
+
+def _data(raw: bytes, at: int) -> bytes | None:
+    """The hexadecimal digits that are all that a token has, which is a document at this place; None: it has something else."""
+    if not raw.startswith(_HEX_TOKEN, at + 4):
+        return None
+    size = INT32(raw, at + 11)[0]
+    if INT32(raw, at)[0] != size + 16:
+        return None
+    data = raw[at + 15 : at + 14 + size]
     try:
         return data if unhexlify(data) else None
     except ValueError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from datetime import datetime, timedelta
+from functools import lru_cache
 from math import isfinite, isnan
 from struct import Struct
 from struct import error as CutShort  # noqa: N812 - what it says here
@@ -84,7 +85,14 @@ def date_text(milliseconds: int) -> bytes:
     """A time since the epoch. Years that ISO 8601 does not spell, and those before 1970, are numbers."""
     if not 0 <= milliseconds < _YEAR_10000:
         return b'{"$date":{"$numberLong":"%d"}}' % milliseconds
-    return datetime_text(_EPOCH + timedelta(0, 0, 0, milliseconds))
+    seconds, rest = divmod(milliseconds, 1000)
+    return _second(seconds) + (b'.%03dZ"}' % rest if rest else b'Z"}')
+
+
+@lru_cache(maxsize=64)
+def _second(seconds: int) -> bytes:
+    """A second's text as far as it has no fraction. Most dates of a stream are of a few."""
+    return b'{"$date":%b' % orjson.dumps(_EPOCH + timedelta(seconds=seconds))[:-1]
 
 
 def datetime_text(moment: datetime) -> bytes:
