@@ -38,6 +38,7 @@ Simulations: one seed is one long story with crashes and stops, and a list of wh
     ``async_simulation`` of the asynchronous queue
     ``sqs_simulation``   of a queue
     ``stream_simulation``  of a stream; ``stream_watch`` is what must hold
+    ``change_simulation``  of a change stream
     ``replica_simulation``  of several replicas that share a stream; ``replica`` is one, ``replica_faults`` is what happens to them,
                             ``replica_watch`` is what must hold; ``replica_hand_overs`` is the same while nothing fails but they
     ``wire_sqs``, ``wire_streams``, ``wire_transport``  the same stories through the real clients, with mutated replies
