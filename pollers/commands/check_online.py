@@ -57,7 +57,7 @@ async def findings(config: Config) -> list[Finding]:
         found = await examine(config, aws)
         found += await examine_targets(config, aws, partial(arn_in, config, profile=profile))
         enabled = [mapping for mapping in config.event_source_mappings.values() if mapping.enabled]
-        urls = sorted({_endpoint(service, one, aws) for one in enabled for service in kind_of(one).services})
+        urls = sorted({_endpoint(service, one, aws) for one in enabled for service in kind_of(one).services(one)})
         return [*found, *skew_findings(await clock_skews(urls))]
 
 

@@ -126,8 +126,8 @@ class SourceKind(Generic[M]):
 
     model: type[M]
     """The model of its mappings, which has the kind's name (``kind``)."""
-    services: tuple[AwsService[Any], ...]
-    """The services of AWS that its pollers call."""
+    services: Callable[[M], tuple[AwsService[Any], ...]]
+    """The services of AWS that a mapping's poller calls."""
     polling: Polling[M]
     patterns: Patterns[M] | None
     """None: events of this kind cannot be filtered."""

@@ -101,7 +101,7 @@ class StreamWorld:
 
     async def make_poller(self, mapping: Mapping, surroundings: Surroundings) -> Poller:
         """See ``World.make_poller``."""
-        streams = dict.fromkeys((service.name for service in kind_of(mapping).services), self.service)
+        streams = dict.fromkeys((service.name for service in kind_of(mapping).services(mapping)), self.service)
         aws = MemoryAws({**streams, SQS.name: MemorySqs(self.failed)})
         return await make_poller(mapping, aws, self.store, surroundings)
 

@@ -153,7 +153,7 @@ async def examine(mapping: FeedMapping, aws: Aws) -> AsyncIterator[Finding]:
 
 FEED = stream_kind(
     FeedMapping,
-    services=(FEEDS,),
+    services=lambda _: (FEEDS,),
     make_source=make_source,
     examine=examine,
     settings=stream_settings,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from config.models import DocumentDBMapping
 from pollers.engine.kind import Names
@@ -14,7 +14,7 @@ from pollers.telemetry.payloads import json_member
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from pollers.aws.api import Aws
+    from pollers.aws.api import Aws, AwsService
     from pollers.aws.findings import Finding
     from pollers.sources.streams.source import StreamSource
 
@@ -37,6 +37,13 @@ def _examine(mapping: DocumentDBMapping, aws: Aws) -> AsyncIterator[Finding]:
     return examine(mapping, aws)
 
 
+def _services(mapping: DocumentDBMapping) -> tuple[AwsService[Any], ...]:
+    """A connection URI is in place of what RDS says."""
+    cluster = (RDS,) if mapping.connection_uri is None else ()
+    secret = () if mapping.secret_arn is None else (SECRETS_MANAGER,)
+    return (*cluster, *secret)
+
+
 def _watched(mapping: DocumentDBMapping) -> str:
     watched, cluster = mapping.document_db_event_source_config, mapping.arn.resource.removeprefix("cluster:")
     collection = "" if watched.collection_name is None else f".{watched.collection_name}"
@@ -45,7 +52,7 @@ def _watched(mapping: DocumentDBMapping) -> str:
 
 DOCUMENTDB = stream_kind(
     DocumentDBMapping,
-    services=(RDS, SECRETS_MANAGER),
+    services=_services,
     make_source=make_source,
     settings=change_stream_settings,
     patterns=None,

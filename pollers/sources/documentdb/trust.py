@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 AMAZON: Final = Path(__file__).with_name("amazon-rds-ca.pem")
-"""The authorities of RDS and DocumentDB in every region, and Amazon's public ones."""
+"""The authorities of RDS and DocumentDB in the 27 regions that the test names, and Amazon's public ones.
+
+Those of China, of GovCloud and of newer regions are not in it: there a file must be named.
+"""
 
 
 @dataclass(frozen=True, slots=True)

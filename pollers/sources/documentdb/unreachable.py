@@ -22,8 +22,8 @@ _CAUSES: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     (
         ("CERTIFICATE_VERIFY_FAILED", "certificate verify failed", "doesn't match", "Hostname mismatch"),
         "its certificate is not signed by anybody who is trusted, or is another host's; trusted are {trust}. Amazon's authorities "
-        "are in {amazon}: add them to the file that is named by AWS_CA_BUNDLE or SSL_CERT_FILE, or unset the variable; for another "
-        "server give tlsCAFile in connection_uri",
+        "are in {amazon}: add them to the file that AWS_CA_BUNDLE or SSL_CERT_FILE names, or unset the variable. For others, as "
+        "in China, GovCloud and newer regions, name their file by AWS_CA_BUNDLE, or as tlsCAFile in connection_uri",
     ),
     (
         ("WRONG_VERSION_NUMBER", "wrong version number", "UNEXPECTED_EOF", "EOF occurred", "record layer failure"),

@@ -36,7 +36,7 @@ def examine(mapping: DynamoDBMapping, aws: Aws) -> AsyncIterator[Finding]:
 
 DYNAMODB = stream_kind(
     DynamoDBMapping,
-    services=(services.DYNAMODB_STREAMS,),
+    services=lambda _: (services.DYNAMODB_STREAMS,),
     make_source=make_source,
     settings=sharded_settings,
     patterns=Patterns(wire_view=filtering.wire_view, event_view=filtering.EVENT_VIEW),

@@ -36,7 +36,7 @@ def examine(mapping: KinesisMapping, aws: Aws) -> AsyncIterator[Finding]:
 
 KINESIS = stream_kind(
     KinesisMapping,
-    services=(services.KINESIS,),
+    services=lambda _: (services.KINESIS,),
     make_source=make_source,
     settings=sharded_settings,
     patterns=Patterns(wire_view=filtering.wire_view, event_view=filtering.EVENT_VIEW),

@@ -86,7 +86,7 @@ def missing(_mapping: SqsMapping) -> str:
 
 SQS = SourceKind(
     model=SqsMapping,
-    services=(services.SQS,),
+    services=lambda _: (services.SQS,),
     polling=Polling(make_poller=make_poller, keeps_checkpoints=False, concurrency_limit=concurrency_limit),
     patterns=Patterns(wire_view=filtering.wire_view, event_view=filtering.EVENT_VIEW),
     names=Names(

@@ -24,7 +24,7 @@ S = TypeVar("S", bound=StreamMapping)
 def stream_kind(
     model: type[S],
     *,
-    services: tuple[AwsService[Any], ...],
+    services: Callable[[S], tuple[AwsService[Any], ...]],
     make_source: Callable[[S, Aws], Awaitable[StreamSource]],
     settings: Callable[[S], dict[str, Any]],
     patterns: Patterns[S] | None,

@@ -121,7 +121,7 @@ def test_a_mapping_leads_to_its_kind(sample: Sample[Any]) -> None:
 @KINDS
 def test_a_poller_is_made(sample: Sample[Any]) -> None:
     """Of the services that the kind names alone; it holds nothing yet."""
-    named = {service.name for service in sample.kind.services}
+    named = {service.name for service in sample.kind.services(sample.mapping())}
 
     async def make() -> Poller:
         found = sample.services()
@@ -155,8 +155,9 @@ def test_a_mapping_without_limits_has_its_functions(sample: Sample[Any]) -> None
 @KINDS
 def test_a_services_endpoint_can_be_configured(sample: Sample[Any]) -> None:
     """By options that there are."""
-    assert sample.kind.services
-    for service in sample.kind.services:
+    services = sample.kind.services(sample.mapping())
+    assert services
+    for service in services:
         assert service.host
         assert set(service.endpoint_options) <= set(EndpointUrls.model_fields)
 

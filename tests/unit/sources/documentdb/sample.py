@@ -10,7 +10,7 @@ from bson.timestamp import Timestamp
 
 from pollers.sources.documentdb.events import ChangeReader
 from pollers.sources.documentdb.kind import DOCUMENTDB
-from pollers.sources.documentdb.services import RDS, SECRETS_MANAGER
+from pollers.sources.documentdb.services import RDS
 from tests.unit.sources.sample import Sample
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ SAMPLE = Sample(
         "starting_position": "LATEST",
         "document_db_event_source_config": {"database_name": "shop", "collection_name": "orders"},
     },
-    services=lambda: {RDS.name: object(), SECRETS_MANAGER.name: object()},
+    services=lambda: {RDS.name: object()},
     wire=cast("Wire", CHANGE),
     event=CHANGE.event,
     payload=b'{"_id":{"_data":"0163eeb6e7',
