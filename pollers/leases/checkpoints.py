@@ -13,6 +13,7 @@ from pollers.checkpoints.errors import LeaseLost
 from pollers.leases.adopting import adopted
 from pollers.leases.errors import store_error
 from pollers.leases.items import PENDING, STATE_LIMIT_BYTES, children_of, expected, progress
+from pollers.leases.owning import give, save
 from pollers.leases.table import ConditionFailed
 from pollers.leases.taking import take_lease
 from pollers.leases.token import SharedLease
@@ -97,7 +98,7 @@ class SharedCheckpoints:
     async def save(self, lease: Lease, checkpoint: ShardCheckpoint) -> None:
         """See ``MappingCheckpoints.save``. Renews the lease as well."""
         self._refuse_large(checkpoint)
-        await self._replica.save(_shared(lease), lambda item: self._moved(item, checkpoint))
+        await save(self._replica, _shared(lease), lambda item: self._moved(item, checkpoint))
 
     def _moved(self, item: LeaseItem, checkpoint: ShardCheckpoint) -> Change:
         kept, text = item.checkpoint, None
@@ -128,7 +129,7 @@ class SharedCheckpoints:
             raise LeaseLost(f"the lease of shard {token.shard_id} was taken by another owner, or given up")
         await self._pinning.add(children)
         put = progress(replace(checkpoint, ended=True), replica.stamp)
-        await replica.give(token, (put | children_of(children), PENDING))
+        await give(replica, token, (put | children_of(children), PENDING))
 
     async def release(self, leases: Collection[Lease]) -> None:
         """See ``MappingCheckpoints.release``. Each is given to a live replica by name, where there is one."""
@@ -146,7 +147,7 @@ class SharedCheckpoints:
         item = replica.items.get(token.shard_id)
         to = None if item is not None and item.checkpoint.ended else replica.leases.successor(token.shard_id)
         try:
-            await replica.give(token, to=to)
+            await give(replica, token, to=to)
         except LeaseLost:
             return
         except StoreUnwritable as error:

@@ -11,6 +11,7 @@ import structlog
 from pollers.checkpoints.errors import LeaseLost
 from pollers.leases.errors import OwnersElsewhere
 from pollers.leases.leases import Take
+from pollers.leases.owning import renew, unsaid
 from pollers.leases.taking import ask_for, pass_on
 from pollers.storage.errors import StoreError, StoreUnwritable
 
@@ -116,7 +117,7 @@ class Keeper:
         async with anyio.create_task_group() as tasks:
             while True:
                 now = replica.clock()
-                for shard_id in [*leases.due(now), *sorted(filter(replica.unsaid, leases.mine))]:
+                for shard_id in [*leases.due(now), *(name for name in sorted(leases.mine) if unsaid(replica, name))]:
                     if shard_id not in self._renewing:
                         self._start_renewal(tasks, shard_id)
                 self._renew = anyio.Event()
@@ -131,7 +132,7 @@ class Keeper:
 
     async def _renewal(self, shard_id: str) -> None:
         try:
-            await self._replica.renew(shard_id)
+            await renew(self._replica, shard_id)
         except LeaseLost as lost:
             log.debug("a lease was lost", shard=shard_id, error=str(lost))
         except StoreUnwritable as error:

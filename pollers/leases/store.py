@@ -21,6 +21,7 @@ from pollers.leases.items import STATE_LIMIT_BYTES, expected, read_lease
 from pollers.leases.keeper import Keeper
 from pollers.leases.leases import Leases
 from pollers.leases.own_part import Stamp
+from pollers.leases.owning import give
 from pollers.leases.pinning import Pinning
 from pollers.leases.replica import Replica
 from pollers.leases.seen import OURS
@@ -198,7 +199,7 @@ class DynamoStore:
         for token in tokens:
             replica.tokens[token.shard_id] = token
             try:
-                await replica.give(token)
+                await give(replica, token)
             except (StoreUnwritable, StoreError) as error:
                 log.debug("a lease could not be given up: it will expire", shard=token.shard_id, error=str(error))
         replica.tokens.clear()

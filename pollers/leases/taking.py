@@ -22,6 +22,7 @@ from pollers.leases.items import (
     read_lease,
 )
 from pollers.leases.leases import Take
+from pollers.leases.owning import marked
 from pollers.leases.table import ConditionFailed
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ async def pass_on(replica: Replica, take: Take) -> None:
     try:
         item: Item | None = await replica.table.update(
             take.shard_id,
-            put=replica.marked(known, {COUNTER: {"N": str(take.counter + 1)}, **owner}),
+            put=marked(replica, known, {COUNTER: {"N": str(take.counter + 1)}, **owner}),
             remove=none,
             expected=expected(take.counter, take.owner),
         )

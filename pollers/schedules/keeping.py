@@ -11,6 +11,7 @@ import anyio
 import structlog
 
 from pollers.checkpoints.errors import LeaseLost
+from pollers.leases.owning import give, save
 from pollers.schedules import rows
 from pollers.schedules.record import change_of, recorded
 from pollers.storage.errors import StoreUnwritable
@@ -122,7 +123,7 @@ class Keeping:
     async def _write(self, one: OneSchedule, hold: Hold) -> None:
         changes = hold.changes
         change = change_of(self._record(one), self._replica.stamp)
-        await self._replica.save(hold.lease, lambda _item: change)
+        await save(self._replica, hold.lease, lambda _item: change)
         hold.wrote(changes)
         self._changed()
 
@@ -134,7 +135,7 @@ class Keeping:
         change: Change = ({}, ())
         if hold.adopted:
             change = change_of(self._record(one), self._replica.stamp, ended=ended)
-        await self._replica.give(hold.lease, change, to=to)
+        await give(self._replica, hold.lease, change, to=to)
         hold.lease.lose()
 
     def _record(self, one: OneSchedule) -> Record:

@@ -19,7 +19,7 @@ from tests.worlds.replica import Replica
 from tests.worlds.replica_faults import CALM, Disturbances, bad_rates
 from tests.worlds.replica_watch import Log, ReplicaWatch, owner_id
 from tests.worlds.stopped_processes import PROCESS, Processes
-from tests.worlds.stream_faults import RandomFaults
+from tests.worlds.stream_faults import FalseEnds, RandomFaults
 from tests.worlds.stream_simulation import spelling
 from tests.worlds.stream_watch import SimulatedDestination
 from tests.worlds.unread_logs import logs_of
@@ -65,6 +65,11 @@ class ReplicaSimulation:
         self.watch = ReplicaWatch(self.stream, self._mapping(kind), chance, trouble=chance.choice((0.0, 0.05, 0.2)))
         self.watch.filters = chance.random() < 0.1
         self.stream.faults = RandomFaults(self.watch, chance.choice((0.0, 0.0, 0.02)))
+        # Drawn from numbers of their own: other seeds tell what they told before.
+        also = random.Random(f"{seed} stream")
+        false_ends = FalseEnds(self.watch, also.choice((0.0, 0.0, 0.02)))
+        self.stream.tampered, self.stream.tampered_event = false_ends.page, false_ends.event
+        self._trims = also.choice((0.0, 0.0, 0.03))
         self.table = MemoryLeaseTable(
             exists=chance.random() < 0.5, indexed=chance.random() < 0.7, page_items=chance.choice((2, 1_000)), seed=seed
         )
@@ -148,7 +153,14 @@ class ReplicaSimulation:
                 self._reshard()
             if chance.random() < 0.01:
                 self.stream.expire_iterators()
+            if self._trims and self.watch.pinned and chance.random() < self._trims:
+                self._trim()
             await anyio.sleep(chance.choice((0.0, pause, pause)))
+
+    def _trim(self) -> None:
+        gone = self.stream.trim(self.service_clock.time() - self.random.choice((5.0, 30.0)))
+        self.watch.tell("stream", f"keeps {' '.join(gone) or 'nothing'} no longer")
+        self.watch.trimmed(gone)
 
     def _reshard(self) -> None:
         chance, shards = self.random, self.stream.open_shards()
@@ -214,12 +226,16 @@ class ReplicaSimulation:
         )
 
     def _all_ended(self) -> bool:
-        """Whether the table has every open shard, and every closed one as ended; nobody puts back what ended and was deleted."""
+        """Whether the table has every open shard, and every closed one that is listed as ended.
+
+        Nobody puts back what ended and was deleted, and what is not listed any more is forgotten.
+        """
         items = self.table.items
         ends = {key for key, item in items.items() if item["checkpoint"]["S"] == "SHARD_END"}
         ends |= self.watch.deleted - items.keys()
         shards = self.stream.shards_by_id
-        return all(shard.shard_id in (items if shard.closed_at is None else ends) for shard in shards.values())
+        ends |= {name for name, shard in shards.items() if not shard.listed and name not in items}
+        return all(name in (items if shard.closed_at is None else ends) for name, shard in shards.items())
 
     def _even(self) -> bool:
         shares = self.watch.shares(self._working(), self.table.items)
