@@ -33,7 +33,8 @@ FIND_SECONDS: Final = 12
 """How long a server is looked for: longer than a connection may take, so that there is a cause to tell."""
 REPLY_SECONDS: Final = 30
 """How long a reply may take: much longer than a wait for events."""
-CLOSE_SECONDS: Final = 2
+CLOSE_SECONDS: Final = 0.5
+"""For all that is done when a connection is closed."""
 _OPTIONS: Final[Mapping[str, Any]] = {
     "appname": "headrace",
     "retryWrites": False,

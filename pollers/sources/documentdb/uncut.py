@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-END_SECONDS = 2.0
-"""How long calls may still take at the end."""
+END_SECONDS = 1.1
+"""How long calls may still take at the end: a wait for events, and with the closing of the connection no more than a stop waits
+for what does not answer (``QUIET_SECONDS`` of the shutdown)."""
 
 
 class Uncut:
