@@ -96,14 +96,18 @@ def place_of_cluster(arn: Arn, cluster: Cluster, environ: Mapping[str, str]) -> 
     return Place(f"mongodb://{where}/", where, amazon=True, tls=True, trust=trust, has_user=False, secret=False)
 
 
-def place_of_uri(text: str, environ: Mapping[str, str]) -> Place:
-    """Where a URI leads (decider). Raises Refused."""
+def place_of_uri(text: str, environ: Mapping[str, str], *, secret: bool) -> Place:
+    """Where a URI leads (decider). Raises Refused.
+
+    ``secret``: the user is one of a secret. Behind a port of this machine there is a cluster of Amazon's then, through a tunnel.
+    """
     try:
         uri = read_uri(text)
     except UriUnusable as error:
         raise Refused("UnusableUri", str(error), operation=_OPERATION) from None
-    trust = OF_URI if uri.own_trust or not uri.tls else trusted(environ, amazon=uri.amazon)
-    return Place(text, ", ".join(uri.hosts), uri.amazon, uri.tls, trust, uri.has_user, uri.secret, uri.options)
+    amazon = uri.amazon or (secret and uri.loopback)
+    trust = OF_URI if uri.own_trust or not uri.tls else trusted(environ, amazon=amazon)
+    return Place(text, ", ".join(uri.hosts), amazon, uri.tls, trust, uri.has_user, uri.secret, uri.options)
 
 
 class Sticky:
@@ -173,7 +177,8 @@ class Connector:
         if cluster is not None:
             place = place_of_cluster(self._access.arn, cluster, self._environ)
         else:
-            place = place_of_uri(self._access.connection_uri or "", self._environ)
+            secret = self._access.secret_arn is not None
+            place = place_of_uri(self._access.connection_uri or "", self._environ, secret=secret)
         user = None if place.has_user else await self.user()
         return await self.made(place, user, cluster)
 

@@ -13,6 +13,7 @@ _SCHEMES: Final = ("mongodb://", "mongodb+srv://")
 _OWN_TRUST: Final = frozenset(
     {"tlscafile", "ssl_ca_certs", "tlsinsecure", "tlsallowinvalidcertificates", "ssl_cert_reqs"}
 )
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _YES: Final = ("true", "1")
 FORM: Final = (
     "it must be mongodb://USER:PASSWORD@HOST:PORT,.../?OPTION=VALUE&... (or mongodb+srv://), with every special character of user "
@@ -44,6 +45,11 @@ class Uri:
     def amazon(self) -> bool:
         """Whether all hosts are those of Amazon DocumentDB."""
         return all(is_amazon(host) for host in self.hosts)
+
+    @property
+    def loopback(self) -> bool:
+        """Whether all hosts are this machine, as the near end of a tunnel is."""
+        return all(host.rpartition(":")[0] in _LOOPBACK or host in _LOOPBACK for host in self.hosts)
 
 
 def is_amazon(host: str) -> bool:

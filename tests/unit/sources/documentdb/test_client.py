@@ -66,7 +66,7 @@ class Scripted:
 
     def __init__(self, server: Server, host: str, retention: float | None) -> None:
         self._server = server
-        self._place = place_of_uri(f"mongodb://{host}/", {})
+        self._place = place_of_uri(f"mongodb://{host}/", {}, secret=False)
         self._retention = retention
 
     async def connect(self) -> Connection:

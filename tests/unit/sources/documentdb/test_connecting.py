@@ -77,7 +77,7 @@ def test_another_engine_is_refused() -> None:
 )
 def test_a_uri_leads_somewhere(uri: str, where: str, amazon: bool, tls: bool, file: str | None) -> None:
     """Hosts, whether they are Amazon's, and TLS."""
-    place = place_of_uri(uri, {})
+    place = place_of_uri(uri, {}, secret=False)
     assert (place.where, place.amazon, place.tls, place.trust.file) == (where, amazon, tls, file)
     assert MARKER not in repr(Access(arn=ARN, secret_arn=None, connection_uri=f"mongodb://u:{MARKER}@h/"))
 
@@ -85,9 +85,28 @@ def test_a_uri_leads_somewhere(uri: str, where: str, amazon: bool, tls: bool, fi
 def test_what_a_uri_says_about_trust_counts_alone() -> None:
     """Also where the environment names a file."""
     environ = {"SSL_CERT_FILE": "/ssl.pem"}
-    assert place_of_uri("mongodb://h/?tls=true&tlsInsecure=true", environ).trust is OF_URI
-    assert place_of_uri("mongodb://h/?tls=true", environ).trust.file == "/ssl.pem"
-    assert place_of_uri("mongodb://h/?tls=true", {}).trust is SYSTEM
+    assert place_of_uri("mongodb://h/?tls=true&tlsInsecure=true", environ, secret=False).trust is OF_URI
+    assert place_of_uri("mongodb://h/?tls=true", environ, secret=False).trust.file == "/ssl.pem"
+    assert place_of_uri("mongodb://h/?tls=true", {}, secret=False).trust is SYSTEM
+
+
+@pytest.mark.parametrize(
+    ("host", "secret", "amazon"),
+    [
+        ("localhost:27018", True, True),
+        ("127.0.0.1", True, True),
+        ("[::1]:27018", True, True),
+        ("localhost:27018", False, False),
+        ("mongo.example.net:27018", True, False),
+        ("localhost:27018,mongo.example.net", True, False),
+    ],
+)
+def test_a_tunnel_with_a_secrets_user_leads_to_amazons_cluster(host: str, secret: bool, amazon: bool) -> None:
+    """Its certificate is Amazon's, though its name is not."""
+    place = place_of_uri(
+        f"mongodb://{host}/?tls=true&tlsAllowInvalidHostnames=true&authSource=admin", {}, secret=secret
+    )
+    assert (place.amazon, place.trust.file) == (amazon, str(AMAZON) if amazon else None)
 
 
 @pytest.mark.parametrize(
