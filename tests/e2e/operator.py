@@ -40,9 +40,9 @@ class Operator:
         self.http: dict[str, Any] = {"port": port, **({"token": token} if token else {})}
         self.token = token
 
-    async def run(self, *arguments: str, token: str | None = None) -> Told:
-        """Run one command to its end."""
-        environment = {**os.environ, "HEADRACE_URL": self.url}
+    async def run(self, *arguments: str, token: str | None = None, variables: dict[str, str] | None = None) -> Told:
+        """Run one command to its end, with these environment variables besides."""
+        environment = {**os.environ, "HEADRACE_URL": self.url, **(variables or {})}
         given = token or self.token
         if given is not None:
             environment["HEADRACE_TOKEN"] = given
