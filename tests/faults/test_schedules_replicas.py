@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from tests.unit.schedules.fakes import config, due, schedule
 from tests.unit.schedules.replicas import FAILOVER, Replicas
 from tests.worlds import virtual_time
-from tests.worlds.lease_table import Rates
+from tests.worlds.lease_handle import Rates
 from tests.worlds.seeds import in_slices, replayable
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ Services
     ``stream_records``   their records, as they are sent and as functions get them
     ``memory_feed``      a change feed that no AWS service has: resume tokens without an order, one shard without an end
     ``memory_cluster``   databases and their log, as MongoDB and DocumentDB keep it; ``memory_changes`` are its change streams
-    ``lease_table``      a lease table that replicas share, each cut off, throttled and late by itself, by seed
+    ``lease_table``      a lease table that replicas share: ``lease_handle`` is the way of each, cut off, throttled and late by
+                         itself, by seed; ``lease_requests`` and ``lease_units`` are what is asked of it, and what that costs
     ``inline_state``     the real state file, without its thread
     ``async_world``      an asynchronous queue, with functions and targets that do as they are told
     ``memory_aws``       a region that gives these services to whatever asks for clients

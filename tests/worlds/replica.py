@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pollers.clocks.service import ServiceClock
     from pollers.leases.table import LeaseTable
     from pollers.telemetry.facts import Fact
-    from tests.worlds.lease_table import TableHandle
+    from tests.worlds.lease_handle import TableHandle
     from tests.worlds.memory_streams import MemoryStream
     from tests.worlds.replica_watch import ReplicaWatch, Running
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from tests.worlds.lease_table import Rates
+from tests.worlds.lease_handle import Rates
 
 if TYPE_CHECKING:
     import random

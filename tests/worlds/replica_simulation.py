@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from tests.worlds.lease_table import Rates
+    from tests.worlds.lease_handle import Rates
 
 PATIENCE_SECONDS = 3_600.0
 """Virtual time after which, all faults over, everything must be done."""

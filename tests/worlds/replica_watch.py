@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from handlers.function import Payload
     from pollers.checkpoints.store import Lease
     from pollers.leases.table import Item
-    from tests.worlds.lease_table import Logged
+    from tests.worlds.lease_requests import Logged
 
 LINES = 4_000
 """Of the timeline, the last ones."""

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from pollers.checkpoints.store import Lease, MappingCheckpoints, Opened
     from pollers.leases import LeaseTable
-    from tests.worlds.lease_table import MemoryLeaseTable, Rates, TableHandle
+    from tests.worlds.lease_handle import Rates, TableHandle
+    from tests.worlds.lease_table import MemoryLeaseTable
 
 IDENTITY = "arn:aws:kinesis:us-east-1:000000000000:stream/clicks@1700000000"
 FAILOVER = 10.0

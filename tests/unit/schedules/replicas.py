@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from pollers.clocks.clock import loop_time
 from pollers.schedules.sharing import SharedSchedules
 from tests.unit.schedules.fakes import World
-from tests.worlds.lease_table import MemoryLeaseTable, Rates
+from tests.worlds.lease_table import MemoryLeaseTable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from config.models import Config
     from pollers.leases import Item, LeaseTable
+    from tests.worlds.lease_handle import Rates
 
 FAILOVER = 10.0
 

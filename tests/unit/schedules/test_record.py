@@ -13,7 +13,7 @@ from pollers.schedules.one_schedule import plan_of
 from pollers.schedules.record import ATTRIBUTE, KEPT_SECONDS, Record, change_of, digest_of, read_record, recorded, seen
 from pollers.storage.errors import StoreUnreadable
 from tests.unit.schedules.fakes import NOW, schedule
-from tests.worlds.lease_table import size_of
+from tests.worlds.lease_units import size_of
 
 STAMP = Stamp("schedules", "schedules")
 MINUTELY = schedule("cron(* * * * ? *)")

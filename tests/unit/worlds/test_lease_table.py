@@ -10,11 +10,13 @@ import pytest
 from pollers.aws.errors import AwsError, Throttled, Unavailable
 from pollers.leases import ConditionFailed
 from tests.worlds import virtual_time
-from tests.worlds.lease_table import MemoryLeaseTable, Rates, size_of
+from tests.worlds.lease_handle import Rates
+from tests.worlds.lease_table import MemoryLeaseTable
+from tests.worlds.lease_units import size_of
 
 if TYPE_CHECKING:
     from pollers.leases import Item
-    from tests.worlds.lease_table import TableHandle
+    from tests.worlds.lease_handle import TableHandle
 
 
 def lease(key: str = "a", counter: int = 0, owner: str | None = None) -> Item:
