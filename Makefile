@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # More workers than cores: half of the time of the end-to-end tests is waiting for processes, timeouts and emulators.
 WORKERS := 4
 
-.PHONY: demo test test-newest constraints lint types unit bench clean
+.PHONY: demo example-documentdb test test-newest constraints lint types unit bench clean
 
 # Exact versions, also of pip and of what builds: what works today works on any day.
 $(STAMP): pyproject.toml constraints.txt
@@ -24,6 +24,10 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP)
 	$(BIN)/headrace demo
+
+# A change stream on a server that is installed for it.
+example-documentdb: $(STAMP)
+	$(BIN)/python examples/documentdb/run.py
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS)
