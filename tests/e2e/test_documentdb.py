@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -14,17 +17,17 @@ from pymongo import AsyncMongoClient
 
 from pollers.emulators import SecantusDB
 from tests.e2e.documentdb import CLUSTER, LOG_ENTRIES, READING, SECRET, USER, aws, orders, serving
-from tests.e2e.harness import Workplace, ended, terminate, until
+from tests.e2e.harness import PATIENCE_SECONDS, Workplace, ended, terminate, until
 from tests.e2e.operator import Operator
 from tests.e2e.streams import by_key, checkpoints, first_acceptances
 from tests.emulators import NEEDS_SECANTUSDB, NO_SECANTUSDB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.e2e.documentdb import Orders, Server
 
+ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.emulator, pytest.mark.timeout(300)]
 
 ACCEPT = (
@@ -267,6 +270,15 @@ async def test_a_cluster_is_reached_as_on_aws_and_its_password_may_change(tmp_pa
     told = workplace.log.read_text() + checked.out + checked.err
     assert old not in told
     assert new not in told
+
+
+@NEEDS_SECANTUSDB
+def test_the_example_runs_and_its_books_balance() -> None:
+    """As a user starts it, on a server of its own."""
+    command = [sys.executable, str(ROOT / "examples" / "documentdb" / "run.py")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "the books balance"
 
 
 # -- what several tests need -----------------------------------------------------------------------------------------------
