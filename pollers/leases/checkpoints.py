@@ -151,6 +151,7 @@ class SharedCheckpoints:
         except LeaseLost:
             return
         except StoreUnwritable as error:
+            replica.leases.keeps(token.shard_id)
             refused.append(error)
             return
         token.lose()
@@ -172,9 +173,15 @@ class SharedCheckpoints:
         return self._replica.leases.elsewhere(shard_ids)
 
     async def forget(self, shard_ids: Collection[str]) -> None:
-        """See ``MappingCheckpoints.forget``. Leases that another live owner has are left alone."""
+        """See ``MappingCheckpoints.forget``. Leases that another live owner has are left alone, until a later time.
+
+        So are those of shards that have ended lately: a replica that has not seen the end when the lease goes takes it for deleted
+        by hand, and puts it back.
+        """
         replica = self._replica
-        for shard_id in sorted(frozenset(shard_ids) & replica.items.keys() - replica.leases.elsewhere(shard_ids)):
+        known = frozenset(shard_ids) & replica.items.keys() - replica.leases.elsewhere(shard_ids)
+        unseen = {name for name in known if replica.items[name].checkpoint.ended and not replica.leases.quiet(name)}
+        for shard_id in sorted(known - unseen):
             at, item = replica.clock(), replica.items[shard_id]
             try:
                 await replica.table.delete(shard_id, expected=expected(item.counter, item.owner))

@@ -163,6 +163,10 @@ class Leases:
             name for name in shard_ids if name not in mine and self._view.owner(name) not in (None, self.me)
         )
 
+    def quiet(self, shard_id: str) -> bool:
+        """Whether its counter was seen to stand still for a failover, so that everybody has seen what was written last."""
+        return self._view.quiet(shard_id)
+
     def foreign(self) -> tuple[str, ...]:
         """Owners that are not replicas of Headrace and are alive: a counter of theirs was seen to move."""
         return self._view.foreign()
@@ -265,6 +269,10 @@ class Leases:
         if chosen:
             self._view.promised[shard_id] = chosen
         return chosen
+
+    def keeps(self, shard_id: str) -> None:
+        """It stays mine, or is mine again: the release was refused, and nobody gets what a successor was named for."""
+        self._view.promised.pop(shard_id, None)
 
     def _next_owner(self, shard_id: str) -> str | None:
         one = self._view.watched.get(shard_id)

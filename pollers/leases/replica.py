@@ -162,6 +162,7 @@ class Replica:
         """A new token for a lease that was just taken, by a request made at ``at``; an earlier token is lost."""
         self.keep(lease, at)
         self.leases.took(lease.seen, at, self.clock())
+        self.leases.keeps(lease.shard_id)
         earlier = self.tokens.get(lease.shard_id)
         self.tokens[lease.shard_id] = token = SharedLease(lease.shard_id, self.leases, self.clock)
         if earlier is not None:

@@ -124,6 +124,11 @@ class View:
             and self.owner(name) in (None, self.me)
         ]
 
+    def quiet(self, shard_id: str) -> bool:
+        """Whether its counter was not seen to move for a failover."""
+        watched = self.watched.get(shard_id)
+        return watched is not None and watched.silent_seconds >= self.failover
+
     def unsure(self, readable: Iterable[str], silent_seconds: float) -> bool:
         """Whether one of these shards is free or only given, or its owner was not seen to renew for so long, or expired."""
         for name in readable:

@@ -221,6 +221,17 @@ def test_a_leaver_takes_nothing_and_passes_on_what_it_is_given() -> None:
     assert one.successor("s1") == THIRD
 
 
+def test_what_could_not_be_given_counts_as_mine_again() -> None:
+    """Or a replica would go on asking for more than its share."""
+    one = leases(Seen("s1", 4), Seen("s2", 4), Seen("s3", 4, YOU), Seen("s4", 4, YOU))
+    names = ["s1", "s2", "s3", "s4"]
+    take_all(one, names, 0.2)
+    assert one.successor("s1") == YOU
+    assert len(one.asks(names, 0.5)) == 1
+    one.keeps("s1")
+    assert one.asks(names, 1.0) == []
+
+
 def test_what_was_given_to_a_leaver_is_taken_by_others_at_once() -> None:
     """It takes nothing any more, and may be gone."""
     one = leases(Seen("s1", 4, YOU, given=True), Seen("s2", 4, YOU, leaving=YOU))

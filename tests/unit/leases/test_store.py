@@ -247,3 +247,17 @@ async def test_the_dead_are_followed_where_the_table_is_large_and_leases_are_sho
         async with replica(table, "a", failover_seconds=3.0) as a:
             await eventually(lambda: len(a.held) == len(b.held) == 60, within=30)
         await eventually(lambda: len(b.held) == 120, within=9)
+
+
+@virtual_time.test
+async def test_an_ended_shard_is_forgotten_when_all_have_seen_its_end() -> None:
+    """One that has not would put the lease back, as if somebody had deleted it."""
+    table = MemoryLeaseTable()
+    async with replica(table, "a", shards=2) as a:
+        await eventually(lambda: len(a.held) == 2, within=1)
+        await a.checkpoints.end(a.held.pop("shard-0"), ShardCheckpoint("5"), {})
+        await a.checkpoints.forget(["shard-0"])
+        assert sorted(table.items) == ["shard-0", "shard-1"]
+        await anyio.sleep(FAILOVER + 1)
+        await a.checkpoints.forget(["shard-0"])
+        assert sorted(table.items) == ["shard-1"]
