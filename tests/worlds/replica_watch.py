@@ -264,7 +264,9 @@ class ReplicaWatch(Watch):
         elif after is not None:
             self._check_write(entry, before, after)
         if after is None:
-            self._moved(entry.key, None)
+            # An ended shard that the stream does not list any more is forgotten: nobody is to read it.
+            if before is not None and before[CHECKPOINT]["S"] != SHARD_END:
+                self._moved(entry.key, None)
             self.owners.pop(entry.key, None)
         elif _owner(after) != self.owners.get(entry.key):
             self._moved(entry.key, _owner(after))
