@@ -14,6 +14,7 @@ import orjson
 from handlers.function import PLAIN, Call, Invocation, Payload
 from pollers.aws.errors import Unavailable
 from pollers.checkpoints.store import Opened
+from pollers.engine.failures import taken_apart
 from pollers.engine.permits import Permits
 from pollers.engine.poller import Surroundings
 from pollers.engine.stop import Stop
@@ -151,7 +152,10 @@ class Replica:
         self.poller = StreamPoller(mapping, source, store, destination, surroundings, record_filter)
         try:
             await self.poller.run()
-        except StoreUnwritable as error:
+        except (StoreUnwritable, ExceptionGroup) as error:
+            found = taken_apart(error)
+            if not all(isinstance(one, StoreUnwritable) for one in (found.cause, *found.siblings)):
+                raise
             watch.tell(self.name, f"its store refuses: {error}")
             late = watch.calm and virtual_time.current_loop().time() > watch.calm_since + LATE_SECONDS
             watch.require(not late or self.stop.requested, f"{self.name}: {error} while it is calm")
