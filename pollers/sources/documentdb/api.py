@@ -88,8 +88,8 @@ class ChangeStreamApi(Protocol):
 
     Calls raise :class:`pollers.aws.errors.AwsError` and nothing else for what the server or the network does: ``Unavailable`` for
     what a new try may cure, ``AccessDenied``, ``Trimmed`` when the place asked for has left the log, ``IteratorExpired`` when the
-    server does not know the cursor (any more), ``NotFound`` when there is no such cluster, ``Refused`` for the rest. An error's
-    ``code`` is the server's number as text, ``message`` its own words.
+    server does not know the cursor (any more), ``NotFound`` when there is no such cluster, ``Refused`` for the rest. The
+    ``code`` of an error that the server told is its number as text, ``message`` its own words.
 
     Any call may be cancelled; a cursor whose call was cut short is dead, and says IteratorExpired from then on.
     """

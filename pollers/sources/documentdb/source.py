@@ -15,12 +15,12 @@ from pollers.clocks.clock import loop_time
 from pollers.destinations.record import BatchInfoForm, whole_seconds
 from pollers.engine.batching import Envelope
 from pollers.events.encoding import json_bytes
-from pollers.sources.documentdb.api import NOW, Opening
+from pollers.sources.documentdb.api import NOW
 from pollers.sources.documentdb.events import ChangeEvent, ChangeReader
 from pollers.sources.documentdb.extended_json import NotBson
-from pollers.sources.documentdb.horizon import open_at_horizon
 from pollers.sources.documentdb.losses import lost
-from pollers.sources.documentdb.tokens import TokenPositions, parse, spelled, time_text
+from pollers.sources.documentdb.opening import open_at
+from pollers.sources.documentdb.tokens import TokenPositions, spelled, time_text
 from pollers.sources.streams.pacing import Pace
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from pollers.aws.errors import AwsError
     from pollers.clocks.service import ServiceClock
     from pollers.events.encoding import PageEncoder
-    from pollers.sources.documentdb.api import Changes, ChangeStreamApi, Cursor, Opened, ResumeToken
-    from pollers.sources.documentdb.tokens import Position
+    from pollers.sources.documentdb.api import Changes, ChangeStreamApi, Cursor, ResumeToken
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -45,8 +44,6 @@ READ_AT_ONCE_BYTES: Final = 64 * 1024
 """Events that are read before the event loop gets its turn, and their bytes; one event may have more (about a millisecond)."""
 BEHIND_SECONDS: Final = 0.001
 """How far behind a stream is at least that has just given events: there may be more."""
-OF_INVALIDATE: Final = "260"
-"""MongoDB's code for ``resumeAfter`` with the token of an invalidate event (docs/lambda 4.12)."""
 BATCH_INFO = BatchInfoForm("DocumentDBBatchInfo", whole_seconds)
 PACE = Pace(idle_seconds=0.05, behind_seconds=0.0, page_records=10_000)
 """The server itself waits while there is nothing. An idle server that does not is asked twenty times a second."""
@@ -141,7 +138,7 @@ class DocumentDBSource:
         """See ``StreamSource.iterator``: opens the stream there."""
         await self._leave()
         self._at_horizon = start.kind == "TRIM_HORIZON"
-        opened = await self._open(start)
+        opened = await open_at(self._api, start, self._stream.mapping)
         self._opened += 1
         self._reading = _Reading(f"{SHARD_ID}-{self._opened}", opened.cursor, opened.token)
         return self._reading.iterator
@@ -158,7 +155,7 @@ class DocumentDBSource:
 
     async def history_lost(self, position: str | None, error: AwsError) -> str | None:
         """See ``StreamSource.history_lost``: the mapping stops, as on AWS (docs/lambda 4.12)."""
-        if self._at_horizon:
+        if position is None and self._at_horizon:
             return None  # the log has lost what was its beginning: nothing was read yet, and it has another now
         return await lost(self._stream.mapping, self._stream.name, position, error, self._api)
 
@@ -166,64 +163,6 @@ class DocumentDBSource:
         reading, self._reading = self._reading, None
         if reading is not None and not reading.ended:
             await self._api.close_cursor(reading.cursor)
-
-    async def _open(self, start: StartAt) -> Opened:
-        match start.kind:
-            case "LATEST":
-                return await self._api.open(NOW)
-            case "TRIM_HORIZON":
-                return await open_at_horizon(self._api)
-            case "AT_TIMESTAMP" if start.timestamp is not None:
-                return await self._api.open(Opening(at_operation_time=(int(start.timestamp), 1)))
-            case "AFTER_SEQUENCE_NUMBER" if start.sequence_number is not None:
-                return await self._open_behind(start.sequence_number)
-        raise ValueError(f"a change stream cannot be opened at {start}")
-
-    async def _open_behind(self, position: str) -> Opened:
-        try:
-            place = parse(position)
-        except ValueError as error:
-            raise Refused("InvalidPosition", f"{error}; {self._advice}") from error
-        try:
-            return await self._open_place(place)
-        except Refused as error:
-            if place.token is None:
-                raise
-            # Such as a token of another cluster.
-            raise Refused(
-                error.code,
-                f"the server does not take the checkpoint's resume token: {error.message}; {self._advice}",
-                status=error.status,
-                operation=error.operation,
-            ) from error
-
-    @property
-    def _advice(self) -> str:
-        return (
-            "if the checkpoint is of another stream or cluster, forget it: "
-            f"headrace checkpoints reset CONFIG {self._stream.mapping}"
-        )
-
-    async def _open_place(self, place: Position) -> Opened:
-        if place.token is not None and place.time is None:
-            try:
-                return await self._api.open(Opening(resume_after=place.token))
-            except Refused as error:
-                if error.code != OF_INVALIDATE:
-                    raise
-            # A server may give an invalidate event's token as an idle stream's place, too.
-            return await self._api.open(Opening(start_after=place.token))
-        if place.token is not None:
-            # An invalidate event: resumeAfter is refused, and not every server has startAfter (docs/lambda 4.12).
-            try:
-                return await self._api.open(Opening(start_after=place.token))
-            except Refused as error:
-                log.debug("a change stream is opened behind an invalidate event by its time", error=str(error))
-        if place.time is None:
-            raise ValueError("a position says something")
-        seconds, increment = place.time
-        # One above: at the time itself the server would give the same again, an invalidate event for ever.
-        return await self._api.open(Opening(at_operation_time=(seconds, increment + 1)))
 
     # -- reading ---------------------------------------------------------------------------------------------------------
 
@@ -237,6 +176,9 @@ class DocumentDBSource:
         changes = await self._api.next(reading.cursor, limit, WAIT_SECONDS)
         records = await self._read(changes.events)
         reading.ended = changes.ended
+        if changes.ended and not records:
+            # No page: behind one that is empty reading goes on at once, and would open the stream again and again.
+            raise IteratorExpired("CursorEnded", "the server has ended the change stream without an event")
         reading.usable = not changes.ended
         return Page(
             cast("list[Wire]", records),

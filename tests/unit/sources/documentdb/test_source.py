@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import anyio
 import anyio.lowlevel
 import orjson
 import pytest
+from bson.timestamp import Timestamp
 
 from pollers.aws.api import StartAt
 from pollers.aws.errors import IteratorExpired, Refused, Trimmed, Unavailable
@@ -452,3 +454,54 @@ async def test_others_get_their_turn_while_a_large_page_is_read() -> None:
         tasks.cancel_scope.cancel()
     assert len(page.records) == 2_000
     assert turns >= 7
+
+
+@pytest.mark.parametrize("moment", [-315_619_200.0, -0.5, 2.0**33])
+def test_a_time_that_no_log_has_is_asked_for_as_the_next_that_one_may_have(moment: float) -> None:
+    """Servers count seconds from 0 on, in 32 bits: the driver raises for others, which nobody would understand."""
+
+    @virtual_time.test
+    async def trial() -> None:
+        reading = Reading()
+        with suppress(Trimmed):
+            await reading.source.iterator(SHARD_ID, StartAt("AT_TIMESTAMP", timestamp=moment))
+        assert Timestamp(*(reading.api.openings[-1].at_operation_time or ())).time in (0, 2**32 - 1)
+
+    trial()
+
+
+@virtual_time.test
+async def test_behind_the_last_operation_of_a_second_comes_the_next_second() -> None:
+    """An increment has 32 bits."""
+    reading = Reading(OLD_DOCUMENTDB)
+    with suppress(Trimmed):
+        await reading.source.iterator(SHARD_ID, after(f"@5.{2**32 - 1}"))
+    assert reading.api.openings[-1].at_operation_time == (6, 0)
+
+
+@virtual_time.test
+async def test_a_stream_that_a_server_ends_without_an_event_counts_as_a_failed_call() -> None:
+    """Else it would be opened again and again without a pause."""
+
+    class Ending(MemoryChanges):
+        async def next(self, cursor: Cursor, limit: int, wait_seconds: float) -> Changes:
+            return Changes([], None, ended=True)
+
+    reading = Reading()
+    source = DocumentDBSource(reading.stream, Ending(reading.cluster))
+    iterator = await source.iterator(SHARD_ID, LATEST)
+    with pytest.raises(IteratorExpired, match="ended"):
+        await source.records(iterator, 10)
+
+
+@virtual_time.test
+async def test_only_a_servers_own_refusal_is_one_of_the_token() -> None:
+    """Whoever is told to forget a checkpoint because a secret is unusable loses events."""
+    reading = Reading()
+    tip = await reading.source.tip(SHARD_ID)
+    assert tip is not None
+    reading.cluster.faults = Failing(Refused("UnusableSecret", "it has no password"), "open")
+    with pytest.raises(Refused) as refused:
+        await reading.source.iterator(SHARD_ID, tip)
+    assert "reset" not in str(refused.value)
+    assert "it has no password" in str(refused.value)
