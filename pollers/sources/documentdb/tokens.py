@@ -28,6 +28,7 @@ _TEXT = re.compile(
     re.DOTALL,
 )
 _TIME = re.compile(r"@[0-9.]+\Z")
+_NOT_PLAIN = re.compile(r"[@{]")
 _MOST = 2**32 - 1
 """The greatest number in a BSON timestamp."""
 _TIMED = re.compile(r"(?:82|01)([0-9A-Fa-f]{8})[0-9A-Fa-f]{8}")
@@ -116,6 +117,12 @@ def time_of(position: str) -> int | None:
     return None if found is None else int(found[1], 16)
 
 
+def _identifier(position: str) -> str:
+    text = _TIME.sub("", position)
+    data = _document(position, text).get(DATA) if text.startswith("{") else text
+    return data if isinstance(data, str) else text
+
+
 class TokenPositions:
     """How the positions of a change stream compare: not at all; implements ``Positions``."""
 
@@ -131,10 +138,13 @@ class TokenPositions:
         return True
 
     def identifiers(self, positions: Sequence[str]) -> Sequence[str]:
-        """See ``Positions.identifiers``: the events' ``_id._data``, which an invalidate event's position has more than."""
-        if "@" not in "".join(positions):
+        """See ``Positions.identifiers``: the events' ``_id._data``, than which some positions have more.
+
+        A token whose ``_data`` is no text is named by its position.
+        """
+        if not _NOT_PLAIN.search("".join(positions)):
             return positions
-        return [_TIME.sub("", position) for position in positions]
+        return [_identifier(position) for position in positions]
 
     def order(self, position: str) -> None:
         """See ``Positions.order``."""

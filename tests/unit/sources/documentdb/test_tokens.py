@@ -107,10 +107,11 @@ def test_positions_have_no_order() -> None:
 
 
 def test_functions_name_events_by_their_tokens_alone() -> None:
-    """Also an invalidate event, wherever in a batch."""
+    """Also an invalidate event, wherever in a batch, and one whose token has more than digits, as MongoDB's may."""
     identifiers = TokenPositions().identifiers
     assert identifiers(["01", "02@5.6", "03"]) == ["01", "02", "03"]
-    assert identifiers(["01", '{"_data": "a@b"}']) == ["01", '{"_data": "a@b"}']
+    odd = [spelled({"_data": "01", "_typeBits": b"@"}), spelled({"_data": "a@b"}, (5, 6)), spelled({"_data": b"x"})]
+    assert identifiers(["01", *odd]) == ["01", "01", "a@b", odd[2]]
     assert identifiers([]) == []
 
 
