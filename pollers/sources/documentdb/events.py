@@ -4,44 +4,34 @@ The members of a change event stand in alphabetical order, as published; inside 
 Values are relaxed extended JSON, version 2 (:mod:`extended_json`).
 
 The members of the event itself are read off its bytes: their names and forms are few, and all but the documents among them are
-short. Documents are decoded by pymongo's C code and encoded by orjson, some 5 µs for 300 B, unless something is in them that one
-of the two would spell wrong or not at all. Then, and for whatever fails, the exact way is taken from the start.
+short. Documents among them are :mod:`documents`' to spell.
 """
 
 from __future__ import annotations
 
-import re
 from binascii import unhexlify
-from datetime import datetime
 from operator import itemgetter
 from struct import error as CutShort  # noqa: N812 - what it says here
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import bson
 import msgspec
-import orjson
-from bson.codec_options import CodecOptions, DatetimeConversion
-from bson.decimal128 import Decimal128
 from bson.errors import BSONError
-from bson.int64 import Int64
-from bson.objectid import ObjectId
-from bson.timestamp import Timestamp
 
+from pollers.sources.documentdb.documents import document_json
 from pollers.sources.documentdb.extended_json import (
     DOCUMENT,
     INT32,
     LEAST_BYTES,
+    SUBTYPE_0,
     TIMESTAMP,
     TIMESTAMP_KIND,
     NotBson,
     binary_text,
     cstring,
-    datetime_text,
     document_text,
-    id_text,
     part,
     text,
-    timestamp_text,
     value_text,
 )
 from pollers.sources.documentdb.tokens import spelled
@@ -53,24 +43,14 @@ if TYPE_CHECKING:
 
 INVALIDATE: Final = b'"invalidate"'
 _HEX_TOKEN: Final = b"\x02_data\0"
+_ENDS: Final = b"\0\0"
+"""Of the text, and of the token."""
 _KEY_OF_ID: Final = b"\x16\0\0\0\x07_id\0"
 """How a document begins that has an ObjectId as ``_id`` and nothing else."""
 _KNOWN: Final = 1_000
 """Layouts that are remembered at most."""
-_SUBTYPE_0: Final = 0
 _NOTHING: Final = 0
 _CLUSTER_TIME: Final = bytes([TIMESTAMP_KIND]) + b"clusterTime\0"
-_EPOCH_YEAR: Final = 1970
-
-# Naive datetimes are UTC; what has no datetime becomes a type that the fast way does not know.
-_CODEC: Final[CodecOptions[dict[str, Any]]] = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
-_OPTIONS: Final = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
-_SYMBOL: Final = re.compile(rb"\x0e[^\x00-\x1f]*\x00..[\x00\x01]\x00", re.DOTALL)
-"""A symbol, which the driver would make a text; its name has no control characters."""
-_UNDEFINED: Final = re.compile(rb"\x06(?:[^\x00]|\x00[^\x00]|\x00\x00[^\x00])")
-"""Undefined, which the driver makes null. One passes for null: of empty name, the last of a document that is its parent's last."""
-_NOT_FINITE: Final = re.compile(rb"[\xf0-\xff][\x7f\xff]")
-"""The last two bytes of a double that JSON has no number for, and orjson makes null of."""
 
 
 class ChangeEvent(msgspec.Struct, frozen=True, gc=False):
@@ -108,48 +88,6 @@ class _Member(msgspec.Struct, frozen=True, gc=False):
     start: int
     end: int
     value: bytes
-
-
-def document_json(raw: bytes) -> bytes:
-    """A BSON document as JSON. Raises NotBson."""
-    try:
-        fast = orjson.dumps(bson.decode(raw, _CODEC), _extended, _OPTIONS)
-    except (BSONError, TypeError, ValueError, RecursionError):
-        # Text that is no UTF-8, deeper than orjson goes, a type that is rare, or no BSON at all.
-        return document_text(raw)
-    return document_text(raw) if _is_misspelled(raw, fast) else fast
-
-
-def _is_misspelled(raw: bytes, fast: bytes) -> bool:
-    """Whether the fast way may have made something else of a value. To look for one byte takes 0.04 µs, for more ten times that."""
-    if (0x7F in raw or 0xFF in raw) and b"null" in fast and _NOT_FINITE.search(raw):
-        return True
-    if 0x06 in raw and _UNDEFINED.search(raw) and b"null" in fast:
-        return True
-    if 0x0E in raw and _SYMBOL.search(raw):
-        return True
-    # What looks like a DBRef becomes one, with its members in another order.
-    return 0x24 in raw and b"$ref" in raw
-
-
-def _extended(value: Any) -> Any:  # noqa: ANN401 - any BSON value, and what JSON makes of it
-    """What orjson does not know and is not rare. Raises TypeError for the rest."""
-    kind = type(value)
-    if kind is ObjectId:
-        return orjson.Fragment(id_text(value.binary))
-    if kind is Int64:
-        return int(value)
-    if kind is datetime:
-        if value.year < _EPOCH_YEAR:
-            raise TypeError("a date that is spelled as a number")
-        return orjson.Fragment(datetime_text(value))
-    if kind is Decimal128:
-        return {"$numberDecimal": str(value)}
-    if kind is bytes:
-        return orjson.Fragment(binary_text(value, _SUBTYPE_0))
-    if kind is Timestamp:
-        return orjson.Fragment(timestamp_text(value.time, value.inc))
-    raise TypeError(kind.__name__)
 
 
 class ChangeReader:
@@ -241,7 +179,7 @@ def _read_along(raw: bytes, layout: _Layout) -> ChangeEvent | None:
                     return None
                 data = found
                 values.append(b'{"_data":"%b"}' % data)
-            elif raw.startswith(_KEY_OF_ID, begin):
+            elif raw.startswith(_KEY_OF_ID, begin) and not raw[at - 1]:
                 values.append(b'{"_id":{"$oid":"%b"}}' % raw[begin + 9 : begin + 21].hex().encode())
             else:
                 values.append(document_json(raw[begin:at]))
@@ -281,6 +219,8 @@ def _data(raw: bytes, at: int) -> bytes | None:
     size = INT32(raw, at + 11)[0]
     if INT32(raw, at)[0] != size + 16:
         return None
+    if not raw.startswith(_ENDS, at + 14 + size):
+        return None
     data = raw[at + 15 : at + 14 + size]
     try:
         return data if unhexlify(data) else None
@@ -305,7 +245,7 @@ def _unreadable(raw: bytes) -> ChangeEvent:
         raise NotBson(f"the event has no resume token: {error}") from error
     if name != b"_id":
         raise NotBson("the event does not begin with its resume token")
-    member = binary_text(raw, _SUBTYPE_0)[1:]
+    member = binary_text(raw, SUBTYPE_0)[1:]
     return ChangeEvent(
         _position_of(token, None), None, b'{"event":{"_id":%b,%b}' % (document_text(token), member), readable=False
     )

@@ -1,13 +1,13 @@
 """BSON as relaxed extended JSON, version 2, exactly: every type as MongoDB's specification spells it, read off the bytes.
 
 The specification is "Extended JSON" of MongoDB's driver specifications; what AWS writes beyond the published event is not known
-(docs/differences). This is the slow way, some 0.5 µs for each member, which :mod:`events` takes for what the fast one cannot spell.
-Members stand in the order in which the server sent them; of members of equal names the last counts, in the place of the first.
+(docs/differences). This is the slow way, some 0.5 µs for each member, which :mod:`documents` takes for what the fast one cannot
+spell. Members stand in the order in which the server sent them; of members of equal names the last counts, in the place of the
+first.
 """
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -30,6 +30,8 @@ TIMESTAMP: Final = Struct("<II").unpack_from
 DOUBLE_KIND, STRING, DOCUMENT, ARRAY, BINARY, UNDEFINED, OBJECT_ID, BOOLEAN, DATE, NULL = range(1, 11)
 REGEX, POINTER, CODE, SYMBOL, SCOPED_CODE, INT32_KIND, TIMESTAMP_KIND, INT64_KIND, DECIMAL = range(11, 20)
 MAX_KEY, MIN_KEY = 127, 255
+SUBTYPE_0: Final = 0
+"""Of binary data that is nothing in particular."""
 OLD_BINARY = 2
 """A subtype whose bytes begin with their length once more."""
 LEAST_BYTES: Final = 5
@@ -69,16 +71,8 @@ def value_text(raw: bytes, kind: int, at: int) -> tuple[bytes, int]:
 
 
 def text(raw: bytes) -> bytes:
-    """UTF-8 as a JSON text. Half of a surrogate pair, which UTF-8 does not allow, is written as JSON can; other bytes that are no
-    UTF-8 become U+FFFD."""
-    try:
-        return orjson.dumps(raw.decode())
-    except UnicodeDecodeError:
-        pass
-    try:
-        return json.dumps(raw.decode("utf-8", "surrogatepass")).encode()
-    except UnicodeDecodeError:
-        return orjson.dumps(raw.decode("utf-8", "replace"))
+    """UTF-8 as a JSON text. Bytes that are none, which half of a surrogate pair is, too, become U+FFFD."""
+    return orjson.dumps(raw.decode("utf-8", "replace"))
 
 
 def date_text(milliseconds: int) -> bytes:

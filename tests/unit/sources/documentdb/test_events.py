@@ -14,7 +14,7 @@ from bson.timestamp import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pollers.sources.documentdb.events import ChangeReader
+from pollers.sources.documentdb.events import ChangeEvent, ChangeReader
 from pollers.sources.documentdb.extended_json import NotBson, document_text
 from pollers.sources.documentdb.tokens import parse
 from tests.unit.sources.documentdb.documents import documents, raw, string
@@ -188,6 +188,33 @@ def test_an_event_without_a_readable_token_is_refused(data: bytes) -> None:
     """Nobody could say how far the stream has been read."""
     with pytest.raises(NotBson):
         ChangeReader().read(data)
+
+
+@given(st.data())
+def test_a_damaged_event_is_read_as_if_it_were_the_first(chosen: st.DataObject) -> None:
+    """What is known of the one before makes nothing valid."""
+    reader, data = ChangeReader(), bytearray(bson.encode(INSERT))
+    reader.read(bytes(data))
+    data[chosen.draw(st.integers(0, len(data) - 1))] = chosen.draw(st.integers(0, 255))
+    assert read_or_refused(reader, bytes(data)) == read_or_refused(ChangeReader(), bytes(data))
+
+
+@pytest.mark.parametrize("end", [b"e1\0\0", b"\xd7\0\x03"])
+def test_an_event_whose_documents_do_not_end_is_not_read_along(end: bytes) -> None:
+    """That of the token, and of a key: its bytes would be given as if they were BSON."""
+    reader, data = ChangeReader(), bson.encode(INSERT)
+    reader.read(data)
+    at = data.index(end) + end.index(b"\0")
+    damaged = data[:at] + b"f" + data[at + 1 :]
+    assert read_or_refused(reader, damaged) == read_or_refused(ChangeReader(), damaged)
+
+
+def read_or_refused(reader: ChangeReader, data: bytes) -> ChangeEvent | None:
+    """The event; None where it is refused."""
+    try:
+        return reader.read(data)
+    except NotBson:
+        return None
 
 
 @given(st.data())

@@ -15,7 +15,7 @@ from bson.json_util import RELAXED_JSON_OPTIONS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pollers.sources.documentdb.events import document_json
+from pollers.sources.documentdb.documents import document_json
 from pollers.sources.documentdb.extended_json import NotBson, document_text
 from tests.unit.sources.documentdb.documents import PLAIN, documents, raw, string
 
@@ -115,6 +115,13 @@ def test_a_reference_keeps_its_members_and_their_order() -> None:
         assert json.loads(document_json(data), object_pairs_hook=list) == [("r", list(reference.items()))]
 
 
+def test_undefined_of_no_name_is_not_null() -> None:
+    """Wherever a document ends with it."""
+    last = (6, b"", b"")
+    for members in ((last,), ((10, b"a", b""), last), ((3, b"d", raw((3, b"e", raw(last)))),)):
+        assert document_json(raw(*members)) == document_text(raw(*members))
+
+
 def test_of_members_of_one_name_the_last_counts() -> None:
     """In the place of the first, whichever way is taken."""
     for other in ((16, b"o", struct.pack("<i", 1)), (1, b"o", struct.pack("<d", float("nan")))):
@@ -124,9 +131,10 @@ def test_of_members_of_one_name_the_last_counts() -> None:
 
 
 def test_text_that_is_no_utf_8_becomes_what_json_can_say() -> None:
-    """Names and values: a lone surrogate is escaped, anything else replaced; two names that then look alike are both kept."""
+    """Names and values: such bytes are replaced, for not every reader of JSON takes half of a surrogate pair. Two names that then
+    look alike are both kept."""
     data = raw((2, b"s", string(b"\xed\xa0\x80")), (2, b"\xff", string(b"a\xffb")), (10, b"\xfe", b""))
-    assert document_json(data) == '{"s":"\\ud800","�":"a�b","�":null}'.encode()
+    assert document_json(data) == '{"s":"���","�":"a�b","�":null}'.encode()
 
 
 def test_a_text_with_zeros_and_quotes_is_escaped() -> None:
