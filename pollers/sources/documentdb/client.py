@@ -166,7 +166,12 @@ class ChangeStreamClient:
         }
 
         async def get(connection: Connection) -> bytes:
-            return await commands.raw_reply(connection, self._namespace.database, command, stream.session)
+            try:
+                return await commands.raw_reply(connection, self._namespace.database, command, stream.session)
+            except BaseException:
+                # Nobody asks on this cursor again, and a session that is not ended stays on the server for half an hour.
+                await stream.session.end_session()
+                raise
 
         async def left(_: bytes) -> None:
             await self._kill(stream)
@@ -189,9 +194,11 @@ class ChangeStreamClient:
         command = {"killCursors": stream.collection, "cursors": [Int64(stream.cursor_id)]}
 
         async def kill(connection: Connection) -> None:
-            if stream.cursor_id:
-                await commands.raw_reply(connection, self._namespace.database, command, stream.session)
-            await stream.session.end_session()
+            try:
+                if stream.cursor_id:
+                    await commands.raw_reply(connection, self._namespace.database, command, stream.session)
+            finally:
+                await stream.session.end_session()
 
         try:
             await self._asking.ask_on(stream.connection, "killCursors", kill)

@@ -10,6 +10,7 @@ import bson
 import pytest
 from bson import DatetimeMS, Int64, Timestamp
 from bson.raw_bson import RawBSONDocument
+from pymongo.errors import OperationFailure
 
 from pollers.aws.errors import IteratorExpired, Unavailable
 from pollers.sources.documentdb.api import NOW, Opening
@@ -31,6 +32,7 @@ class Server:
     answers: list[dict[str, Any]]
     commands: list[dict[str, Any]] = field(default_factory=list)
     sessions_ended: int = 0
+    failure: Exception | None = None
     read_preference: None = None
     topology_description: Any = field(default_factory=lambda: SimpleNamespace(server_descriptions=dict))
 
@@ -52,6 +54,8 @@ class Server:
         **_: object,
     ) -> Any:  # noqa: ANN401 - any BSON
         self.commands.append(command)
+        if self.failure is not None:
+            raise self.failure
         answer = bson.encode({"ok": 1.0, **self.answers.pop(0)})
         if codec_options.document_class is RawBSONDocument:
             return RawBSONDocument(answer)
@@ -170,6 +174,20 @@ async def test_a_closed_stream_is_freed_on_the_server_once() -> None:
     await client.close_cursor(stream.cursor)
     await client.close_cursor(stream.cursor)
     assert server.commands[1:] == [{"killCursors": "orders", "cursors": [9]}]
+    assert server.sessions_ended == 1
+    await client.aclose()
+
+
+@pytest.mark.parametrize("operation", ["next", "close_cursor"])
+async def test_the_session_of_a_call_that_fails_is_ended(operation: str) -> None:
+    """Else one is left behind for each time that the stream is opened anew; servers keep them for half an hour."""
+    client, server = client_of(opened())
+    stream = await client.open(NOW)
+    server.failure = OperationFailure("gone", 43, {"ok": 0, "code": 43, "errmsg": "gone"})
+    if operation == "next":
+        with pytest.raises(IteratorExpired):
+            await client.next(stream.cursor, 10, 1.0)
+    await client.close_cursor(stream.cursor)
     assert server.sessions_ended == 1
     await client.aclose()
 
