@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
+import msgspec
 from awslambdaric.lambda_runtime_exception import FaultException
 from awslambdaric.lambda_runtime_marshaller import LambdaMarshaller
 
@@ -89,17 +89,14 @@ class Call:
 
 
 def parse(event: bytes) -> Any:  # noqa: ANN401 - an event is JSON of any kind
-    """The event as Lambda's Python runtime gives it to a handler.
+    """The event as Lambda's Python runtime gives it to a handler: as ``json.loads`` reads it, with integers of any size.
 
-    orjson, much the fastest, reads integers over 64 bits as floats. Raises ``FaultException`` for what is not JSON.
+    Raises ``FaultException`` for what is not JSON.
     """
-    # For speed alone: what begins and ends so is a plain batch of SQS, Kinesis or DynamoDB, whose records have no such integer
-    # outside strings. Any other event (a window's state, another kind's envelope, an event by hand) goes through ``json``.
-    if event.startswith(b'{"Records":[') and event.endswith(b"]}"):
-        try:
-            return orjson.loads(event)
-        except orjson.JSONDecodeError:
-            pass  # it is stricter than Lambda's parser, with lone surrogates for one
+    try:
+        return msgspec.json.decode(event)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        pass  # it takes half the time and reads what it accepts alike, but is stricter: with lone surrogates, NaN and 1e400
     try:
         return json.loads(event)
     except (ValueError, RecursionError) as error:
