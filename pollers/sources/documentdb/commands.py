@@ -23,8 +23,8 @@ _DECODED: Final[CodecOptions[dict[str, Any]]] = CodecOptions(
 )
 LISTED_AT_ONCE: Final = 10_000
 """More than a cluster has collections with change streams enabled one by one."""
-_ROUTER: Final = "Mongos"
-"""The driver's word for the router of a sharded cluster."""
+_ROUTER: Final = "isdbgrid"
+"""What the router of a sharded cluster greets with."""
 
 
 async def raw_reply(
@@ -47,21 +47,22 @@ async def reply(connection: Connection, database: str, command: Mapping[str, Any
 async def server_facts(connection: Connection) -> ServerFacts:
     """What the server says of itself."""
     build = await reply(connection, "admin", {"buildInfo": 1})
-    # The driver has greeted every server already.
-    servers = connection.client.topology_description.server_descriptions().values()
-    known = [server for server in servers if server.is_server_type_known]
-    set_name = next((server.replica_set_name for server in known if server.replica_set_name), None)
-    if any(server.server_type_name == _ROUTER for server in known):
-        set_name = "a sharded cluster"
+    # It is asked, though the driver has greeted it, too: in the middle of a failover the driver knows nothing of any server.
+    greeting = await greeted(connection)
+    set_name = greeting.get("setName") or ("a sharded cluster" if greeting.get("msg") == _ROUTER else None)
     product = "DocumentDB" if connection.place.amazon else "MongoDB"
-    wire_version = max((server.max_wire_version for server in known), default=0)
-    return ServerFacts(str(build.get("version", "")), wire_version, set_name, product)
+    return ServerFacts(str(build.get("version", "")), int(greeting.get("maxWireVersion", 0)), set_name, product)
+
+
+async def greeted(connection: Connection) -> dict[str, Any]:
+    """What the server answers to a greeting."""
+    # The older name of ``hello``, which every server knows.
+    return await reply(connection, "admin", {"isMaster": 1})
 
 
 async def server_time(connection: Connection) -> float:
     """The server's own clock, in seconds since the epoch."""
-    # The older name of ``hello``, which every server knows.
-    return float(int((await reply(connection, "admin", {"isMaster": 1}))["localTime"])) / 1000
+    return float(int((await greeted(connection))["localTime"])) / 1000
 
 
 async def oldest_entry(connection: Connection) -> OperationTime | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import bson
@@ -13,7 +12,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.errors import OperationFailure
 
 from pollers.aws.errors import IteratorExpired, Unavailable
-from pollers.sources.documentdb.api import NOW, Opening
+from pollers.sources.documentdb.api import NOW, Opening, ServerFacts
 from pollers.sources.documentdb.client import ChangeStreamClient, Namespace
 from pollers.sources.documentdb.connecting import Connection, Connector, place_of_uri
 from pollers.sources.documentdb.greetings import Greetings
@@ -34,7 +33,6 @@ class Server:
     sessions_ended: int = 0
     failure: Exception | None = None
     read_preference: None = None
-    topology_description: Any = field(default_factory=lambda: SimpleNamespace(server_descriptions=dict))
 
     def __getitem__(self, database: str) -> Server:
         return self
@@ -192,22 +190,34 @@ async def test_the_session_of_a_call_that_fails_is_ended(operation: str) -> None
     await client.aclose()
 
 
+@pytest.mark.parametrize(
+    ("greeting", "set_name"),
+    [({"setName": "rs0"}, "rs0"), ({"msg": "isdbgrid"}, "a sharded cluster"), ({}, None)],
+)
+async def test_a_server_says_itself_whether_it_has_change_streams(
+    greeting: dict[str, Any], set_name: str | None
+) -> None:
+    """In the middle of a failover the driver knows of no server what it is: that would be no replica set, and end the mapping."""
+    client, _ = client_of({"version": "5.0.0"}, {"maxWireVersion": 13, **greeting})
+    assert await client.server() == ServerFacts("5.0.0", 13, set_name, "DocumentDB")
+
+
 async def test_documentdbs_log_reaches_back_as_far_as_its_retention() -> None:
     """By the server's own clock; it has no log that could be read."""
     build, greeting = {"version": "5.0.0"}, {"localTime": DatetimeMS(1796055767_500)}
-    client, server = client_of(build, greeting, retention=10_800.0)
+    client, server = client_of(build, greeting, greeting, retention=10_800.0)
     assert await client.oldest() == (1796055767 - 10_800, 1)
-    assert [next(iter(command)) for command in server.commands] == ["buildInfo", "isMaster"]
+    assert [next(iter(command)) for command in server.commands] == ["buildInfo", "isMaster", "isMaster"]
 
 
 async def test_a_retention_that_rds_does_not_tell_is_not_known() -> None:
     """Whoever asks finds out otherwise."""
-    client, _ = client_of({"version": "5.0.0"})
+    client, _ = client_of({"version": "5.0.0"}, {})
     assert await client.oldest() is None
 
 
 @pytest.mark.parametrize(("entries", "oldest"), [([{"ts": Timestamp(7, 8)}], (7, 8)), ([], None)])
 async def test_mongodbs_log_says_where_it_begins(entries: list[dict[str, Any]], oldest: tuple[int, int] | None) -> None:
     """By its first entry."""
-    client, _ = client_of({"version": "8.0.0"}, {"cursor": {"firstBatch": entries}}, host="localhost")
+    client, _ = client_of({"version": "8.0.0"}, {}, {"cursor": {"firstBatch": entries}}, host="localhost")
     assert await client.oldest() == oldest
