@@ -31,8 +31,11 @@ if TYPE_CHECKING:
 CONNECT_SECONDS: Final = 5
 FIND_SECONDS: Final = 12
 """How long a server is looked for: longer than a connection may take, so that there is a cause to tell."""
-REPLY_SECONDS: Final = 30
-"""How long a reply may take: much longer than a wait for events."""
+REPLY_SECONDS: Final = 600
+"""How long a reply may take: as long as a server searches its log behind an old place, for who gives up begins again at that place.
+
+One that is gone without a word is found out much sooner, by the driver's monitor, which asks every ten seconds and ends what waits.
+"""
 CLOSE_SECONDS: Final = 0.5
 """For all that is done when a connection is closed."""
 _OPTIONS: Final[Mapping[str, Any]] = {
