@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from dns.exception import DNSException
 from pymongo.errors import ConfigurationError, ServerSelectionTimeoutError
 
 from pollers.aws.errors import AccessDenied, AwsError, Refused
@@ -82,13 +83,18 @@ class Asking:
             return await call(connection)
         except AwsError:
             raise
-        except ServerSelectionTimeoutError as error:
+        except (ServerSelectionTimeoutError, ConfigurationError) as error:
+            if isinstance(error, ConfigurationError) and not _of_dns(error):
+                raise _configuration(connection, error, operation) from error
             await self._connection.drop(connection)
             raise connection.unreachable(error, operation) from error
-        except ConfigurationError as error:
-            raise _configuration(connection, error, operation) from error
         except Exception as error:
             raise failure(error, operation) from error
+
+
+def _of_dns(error: ConfigurationError) -> bool:
+    """Whether it is of a name that could not be looked up, which the driver does itself for mongodb+srv. That may pass."""
+    return isinstance(error.__cause__, DNSException)
 
 
 def _configuration(connection: Connection, error: ConfigurationError, operation: str) -> Refused:

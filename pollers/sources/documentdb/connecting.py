@@ -143,9 +143,14 @@ class Connection:
     cluster: Cluster | None
 
     def unreachable(self, error: Exception, operation: str) -> Unavailable:
-        """The error for servers that could not be reached, with what to do about it."""
-        servers = self.client.topology_description.server_descriptions().values()
-        causes = [_cause(server.error) for server in servers if server.error is not None] or [str(error)]
+        """The error for servers that could not be reached, or whose names could not be looked up, with what to do about it."""
+        from pymongo.errors import ServerSelectionTimeoutError
+
+        causes: list[str] = []
+        if isinstance(error, ServerSelectionTimeoutError):
+            servers = self.client.topology_description.server_descriptions().values()
+            causes = [_cause(server.error) for server in servers if server.error is not None]
+        causes = causes or [str(error)]
         return Unavailable(type(error).__name__, explanation(self.place, causes), operation=operation)
 
     async def aclose(self) -> None:

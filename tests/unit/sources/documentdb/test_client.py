@@ -9,9 +9,10 @@ import bson
 import pytest
 from bson import DatetimeMS, Int64, Timestamp
 from bson.raw_bson import RawBSONDocument
-from pymongo.errors import OperationFailure
+from dns.resolver import NoNameservers
+from pymongo.errors import ConfigurationError, OperationFailure
 
-from pollers.aws.errors import IteratorExpired, Unavailable
+from pollers.aws.errors import IteratorExpired, Refused, Unavailable
 from pollers.sources.documentdb.api import NOW, Opening, ServerFacts
 from pollers.sources.documentdb.client import ChangeStreamClient, Namespace
 from pollers.sources.documentdb.connecting import Connection, Connector, place_of_uri
@@ -173,6 +174,25 @@ async def test_a_closed_stream_is_freed_on_the_server_once() -> None:
     await client.close_cursor(stream.cursor)
     assert server.commands[1:] == [{"killCursors": "orders", "cursors": [9]}]
     assert server.sessions_ended == 1
+    await client.aclose()
+
+
+async def test_a_name_that_dns_does_not_tell_now_is_a_passing_failure() -> None:
+    """That of mongodb+srv, which the driver looks up itself. It says that with the error of a wrong setting."""
+    client, server = client_of()
+    server.failure = ConfigurationError("All nameservers failed to answer the query _mongodb._tcp.shop. IN SRV")
+    server.failure.__cause__ = NoNameservers()  # type: ignore[no-untyped-call]
+    with pytest.raises(Unavailable, match="its name is not known here"):
+        await client.open(NOW)
+    await client.aclose()
+
+
+async def test_a_setting_that_the_driver_refuses_does_not_pass() -> None:
+    """Though it has the same error."""
+    client, server = client_of()
+    server.failure = ConfigurationError("it is wrong")
+    with pytest.raises(Refused, match="it is wrong"):
+        await client.open(NOW)
     await client.aclose()
 
 

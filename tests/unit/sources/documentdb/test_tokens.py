@@ -38,7 +38,7 @@ def test_a_plain_token_is_its_own_position(data: str, invalidated: tuple[int, in
     assert place.time == invalidated
 
 
-@given(ODD, st.none() | TIMES)
+@given(ODD | st.fixed_dictionaries({"_data": DATA, "_typeBits": st.binary()}), st.none() | TIMES)
 def test_any_other_token_is_kept_as_a_document(token: dict[str, Any], invalidated: tuple[int, int] | None) -> None:
     """With the types of its values, as the server sent them."""
     place = parse(spelled(token, invalidated))
