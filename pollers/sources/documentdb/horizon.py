@@ -21,21 +21,33 @@ if TYPE_CHECKING:
 log = structlog.stdlib.get_logger(__name__)
 
 TRIES: Final = 5
+MOST_TRIES: Final = 10
+"""After which no place is tried that is still later: a quarter of an hour behind the beginning."""
 SEARCHED_SECONDS: Final = 30 * 86_400
 """How old the log can be: Amazon DocumentDB keeps seven days at most, and more while there is space (docs/lambda 4.12)."""
 
 
-async def open_at_horizon(api: ChangeStreamApi) -> Opened:
-    """The stream from the oldest operation on. Raises AwsError."""
-    for tries in range(TRIES):
+async def open_at_horizon(api: ChangeStreamApi, lost: int = 0) -> Opened:
+    """The stream from the oldest operation on. Raises AwsError.
+
+    ``lost``: how often a stream that was opened there had lost its place when it was read.
+    """
+    for tries in range(lost, lost + TRIES):
         oldest = await api.oldest()
         seconds, increment = (await _found(api), 1) if oldest is None else oldest
         try:
             # Later at each try: the log loses its oldest operations meanwhile.
-            return await api.open(Opening(at_operation_time=(seconds + 2**tries - 1, increment)))
+            later = 2 ** min(tries, MOST_TRIES) - 1
+            return await api.open(Opening(at_operation_time=(_until_now(api, seconds, later), increment)))
         except Trimmed as error:
             log.debug("the log has lost the place at which it began", error=str(error))
     raise Unavailable("HorizonMoved", "the log loses its oldest operations faster than a stream is opened there")
+
+
+def _until_now(api: ChangeStreamApi, seconds: int, later: int) -> int:
+    """So much later, but not later than now, as far as that is known: what is written from now on is to be read."""
+    known = api.service_clock.at_least(loop_time())
+    return seconds + later if known is None else max(seconds, min(seconds + later, int(known)))
 
 
 async def _found(api: ChangeStreamApi) -> int:

@@ -24,13 +24,16 @@ _MOST: Final = 2**32 - 1
 """The greatest number in an operation time."""
 
 
-async def open_at(api: ChangeStreamApi, start: StartAt, mapping: str) -> Opened:
-    """The stream from there on. Raises AwsError; ``mapping`` is whose checkpoint is to be forgotten if the server refuses it."""
+async def open_at(api: ChangeStreamApi, start: StartAt, mapping: str, lost: int = 0) -> Opened:
+    """The stream from there on. Raises AwsError.
+
+    ``mapping`` is whose checkpoint is to be forgotten if the server refuses it; ``lost`` as :func:`open_at_horizon` has it.
+    """
     match start.kind:
         case "LATEST":
             return await api.open(NOW)
         case "TRIM_HORIZON":
-            return await open_at_horizon(api)
+            return await open_at_horizon(api, lost)
         case "AT_TIMESTAMP" if start.timestamp is not None:
             # There is no log of other times: before them the server says that the place is lost, behind them it waits or refuses.
             return await api.open(Opening(at_operation_time=(min(max(int(start.timestamp), 0), _MOST), 1)))

@@ -109,6 +109,7 @@ class DocumentDBSource:
         self._reading: _Reading | None = None
         self._opened = 0
         self._at_horizon = False
+        self._horizons_lost = 0
         self._idle_told = float("-inf")
 
     @property
@@ -138,7 +139,7 @@ class DocumentDBSource:
         """See ``StreamSource.iterator``: opens the stream there."""
         await self._leave()
         self._at_horizon = start.kind == "TRIM_HORIZON"
-        opened = await open_at(self._api, start, self._stream.mapping)
+        opened = await open_at(self._api, start, self._stream.mapping, self._horizons_lost)
         self._opened += 1
         self._reading = _Reading(f"{SHARD_ID}-{self._opened}", opened.cursor, opened.token)
         return self._reading.iterator
@@ -156,7 +157,9 @@ class DocumentDBSource:
     async def history_lost(self, position: str | None, error: AwsError) -> str | None:
         """See ``StreamSource.history_lost``: the mapping stops, as on AWS (docs/lambda 4.12)."""
         if position is None and self._at_horizon:
-            return None  # the log has lost what was its beginning: nothing was read yet, and it has another now
+            # The log has lost what was its beginning: nothing was read yet, and it has another now.
+            self._horizons_lost += 1
+            return None
         return await lost(self._stream.mapping, self._stream.name, position, error, self._api)
 
     async def _leave(self) -> None:
@@ -174,6 +177,7 @@ class DocumentDBSource:
         # What the server has sent is not sent again: until all of it has been taken, the cursor is not to be used again.
         reading.usable = False
         changes = await self._api.next(reading.cursor, limit, WAIT_SECONDS)
+        self._horizons_lost = 0
         records = await self._read(changes.events)
         reading.ended = changes.ended
         if changes.ended and not records:

@@ -15,7 +15,7 @@ from bson.timestamp import Timestamp
 from pollers.aws.api import StartAt
 from pollers.aws.errors import IteratorExpired, Refused, Trimmed, Unavailable
 from pollers.checkpoints.store import TRIM_HORIZON
-from pollers.sources.documentdb.api import Changes, ServerFacts
+from pollers.sources.documentdb.api import Changes, Opened, Opening, ServerFacts
 from pollers.sources.documentdb.source import IDLE_SECONDS, SHARD_ID, WAIT_SECONDS, DocumentDBSource, Stream
 from tests.worlds import virtual_time
 from tests.worlds.call_faults import AtOnce, Failing
@@ -328,6 +328,51 @@ async def test_a_log_that_moves_on_at_the_beginning_is_read_from_where_it_begins
     with pytest.raises(Trimmed) as trimmed:
         await reading.page(iterator)
     assert await reading.source.history_lost(None, trimmed.value) is None
+
+
+class StrictLog(MemoryChanges):
+    """Of a server that loses all that is older than its retention at once, and looks at its log no sooner than it reads it."""
+
+    kept_seconds = 5.0
+
+    async def oldest(self) -> tuple[int, int]:
+        return int(self._cluster.now() - self.kept_seconds), 1
+
+    async def open(self, opening: Opening) -> Opened:
+        self.openings.append(opening)
+        return Opened(opening, None, None)
+
+    async def next(self, cursor: Cursor, limit: int, wait_seconds: float) -> Changes:
+        if (self.openings[-1].at_operation_time or (0, 0))[0] < self._cluster.now() - self.kept_seconds:
+            raise Trimmed("136", "gone")
+        return Changes([], None)
+
+    async def close_cursor(self, cursor: Cursor) -> None:
+        """Nobody counts them."""
+
+
+@pytest.mark.parametrize("kept_seconds", [5.0, 0.0])
+def test_a_beginning_that_is_lost_whenever_it_is_read_is_gone_past(kept_seconds: float) -> None:
+    """But no place is tried that is later than now: what is written meanwhile is to be read."""
+
+    @virtual_time.test
+    async def trial() -> None:
+        reading = Reading()
+        await anyio.sleep(60.5)
+        api = StrictLog(reading.cluster)
+        api.kept_seconds = kept_seconds
+        api.service_clock.read_arrival(reading.cluster.now(), anyio.current_time())
+        source, lost = DocumentDBSource(reading.stream, api), 0
+        for _ in range(8):
+            iterator = await source.iterator(SHARD_ID, TRIM_HORIZON)
+            try:
+                await source.records(iterator, 10)
+            except Trimmed as error:
+                lost += await source.history_lost(None, error) is None
+        assert 0 < lost < 8 if kept_seconds else lost == 8
+        assert all((opening.at_operation_time or (0, 0))[0] <= reading.cluster.now() for opening in api.openings)
+
+    trial()
 
 
 @virtual_time.test
