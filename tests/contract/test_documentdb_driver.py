@@ -223,7 +223,7 @@ async def test_calls_that_are_cut_at_any_moment_leave_no_connection_open(secantu
     gc.collect()
 
 
-async def test_an_open_that_is_cut_leaves_no_cursor_on_the_server(secantusdb: Emulator, database: str) -> None:
+async def test_a_call_that_is_cut_leaves_no_cursor_on_the_server(secantusdb: Emulator, database: str) -> None:
     """Nobody would ever read it."""
     async with client_of(uri_of(secantusdb), database) as client, writer_of(uri_of(secantusdb)) as writer:
         await client.server()
@@ -232,12 +232,21 @@ async def test_an_open_that_is_cut_leaves_no_cursor_on_the_server(secantusdb: Em
         async with failing(writer, 1, **data):
             with anyio.move_on_after(0.05):
                 await client.open(NOW)
-        with anyio.fail_after(10):
-            while client._asking._calls._running:
-                await anyio.sleep(0.02)
+        await at_rest(client)
         assert await open_cursors(writer) == before
-        await client.open(NOW)
+        opened = await client.open(NOW)
         assert await open_cursors(writer) == before + 1
+        with anyio.move_on_after(0.05):
+            await client.next(opened.cursor, 10, WAIT)
+        await at_rest(client)
+        assert await open_cursors(writer) == before
+
+
+async def at_rest(client: ChangeStreamClient) -> None:
+    """Until no call goes on that was cut."""
+    with anyio.fail_after(10):
+        while client._asking._calls._running:
+            await anyio.sleep(0.02)
 
 
 async def unreachable(client: ChangeStreamClient, pattern: str) -> str:

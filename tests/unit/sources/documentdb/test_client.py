@@ -39,6 +39,8 @@ class Server:
         return self
 
     def start_session(self, *, causal_consistency: bool) -> Server:
+        # Else each command would ask for what DocumentDB does not know, a read concern behind an operation time.
+        assert not causal_consistency
         return self
 
     async def end_session(self) -> None:
