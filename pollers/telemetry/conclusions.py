@@ -20,12 +20,23 @@ UNSEEN_SECONDS = 60.0
 
 
 def conclusions(moments: Sequence[Moment], now: float) -> Iterator[str]:
-    """The conclusions from a timeline, in sentences. ``now`` is seconds since the epoch."""
+    """The conclusions from a timeline, in sentences. ``now`` is seconds since the epoch.
+
+    Where several mappings read a stream, each has received its records once: what follows is told for each by itself.
+    """
     if not moments:
         return
     if any(moment.what in OWN_WORDS for moment in moments):
         yield from async_conclusions(moments, now)
         return
+    mappings = list(dict.fromkeys(moment.mapping for moment in moments))
+    for mapping in mappings:
+        prefix = f"{mapping}: " if len(mappings) > 1 else ""
+        for sentence in _of_one_mapping([moment for moment in moments if moment.mapping == mapping], now):
+            yield prefix + sentence
+
+
+def _of_one_mapping(moments: Sequence[Moment], now: float) -> Iterator[str]:
     yield from _why_twice(moments)
     yield from _why_late(moments)
     yield from _where(moments, now)

@@ -208,6 +208,17 @@ def test_why_twice_names_the_cause_before_the_second_receive() -> None:
     ]
 
 
+def test_each_mapping_of_a_stream_has_conclusions_of_its_own() -> None:
+    """Two mappings that read one record have received it once each; what one still waits for is said with its name."""
+    done = [Moment(100.0 + n, "one", what, "") for n, what in enumerate(("received", "accepted", "checkpointed"))]
+    also = [Moment(moment.at, "two", moment.what, "") for moment in done]
+    both = sorted([*done, *also], key=lambda moment: moment.at)
+    assert list(conclusions(both, 200.0)) == []
+    assert list(conclusions([*done, Moment(103.0, "two", "received", "")], 104.0)) == [
+        "two: not accepted yet: last received, 1.0 s ago"
+    ]
+
+
 def test_why_late_names_the_longest_wait() -> None:
     """Between which moments the time went."""
     moments = [
