@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pymongo import AsyncMongoClient
 
 from config.models import Aws as AwsModel
 from config.models import DocumentDBMapping
@@ -43,7 +44,10 @@ async def found_about(mapping: DocumentDBMapping, endpoint_url: str) -> list[Fin
 
 async def test_a_server_that_is_reached_by_a_uri_is_connected_to_and_read(secantusdb: Emulator) -> None:
     """RDS and Secrets Manager are not asked, so there need be none."""
-    found = await found_about(mapping_of(f"mongodb://127.0.0.1:{secantusdb.port}/"), "http://127.0.0.1:1")
+    uri = f"mongodb://127.0.0.1:{secantusdb.port}/"
+    async with AsyncMongoClient[dict[str, Any]](uri) as client:
+        await client["shop"]["orders"].insert_one({})
+    found = await found_about(mapping_of(uri), "http://127.0.0.1:1")
     assert [one.level for one in found] == [Level.OK] * len(found)
     said = "\n".join(one.what for one in found)
     for words in (
@@ -75,7 +79,28 @@ async def test_a_secret_is_read(ministack: Emulator, secantusdb: Emulator, conte
         arn = (await writer.create_secret(Name=unique("shop"), SecretString=json.dumps(content)))["ARN"]
     mapping = mapping_of(f"mongodb://127.0.0.1:{secantusdb.port}/?authSource=admin", arn)
     found = await found_about(mapping, ministack.endpoint_url)
-    assert any(words in one.what for one in found)
+    assert [words in one.what for one in found].count(True) == 1
+    assert "change stream needs" not in "".join(one.fix for one in found)
+
+
+async def test_a_name_that_no_collection_has_is_noted(secantusdb: Emulator) -> None:
+    """It is read once it is made, but is often a wrong one."""
+    uri = f"mongodb://127.0.0.1:{secantusdb.port}/"
+    mapping = mapping_of(uri)
+    database, collection = unique("shop"), "orders"
+    for watched in ({"database_name": database}, {"database_name": database, "collection_name": collection}):
+        config = mapping.document_db_event_source_config.model_copy(update={"collection_name": None, **watched})
+        named = mapping.model_copy(update={"document_db_event_source_config": config})
+        assert "no collection" in _notes(await found_about(named, "http://127.0.0.1:1"))
+        async with AsyncMongoClient[dict[str, Any]](uri) as client:
+            await client[database][collection].insert_one({})
+            assert not _notes(await found_about(named, "http://127.0.0.1:1"))
+            await client[database][collection].drop()
+
+
+def _notes(found: list[Finding]) -> str:
+    assert not [one for one in found if one.level is Level.FAULT], found
+    return "\n".join(one.what for one in found if one.level is Level.NOTE)
 
 
 async def test_a_cluster_says_its_status_and_engine(ministack: Emulator) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pollers.aws.errors import AccessDenied, AwsError, Refused, Unavailable
 from pollers.aws.findings import Finding, Level
 from pollers.sources.documentdb import driver
 from pollers.sources.documentdb.api import NOW
+from pollers.telemetry.durations import age
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
@@ -33,6 +35,8 @@ async def examine(mapping: DocumentDBMapping, aws: Aws) -> AsyncIterator[Finding
     connector = await making.connector(mapping, aws)
     async for finding in _cluster(mapping, connector):
         yield finding
+        if finding.level is Level.FAULT:
+            return
     client = making.client(mapping, connector)
     try:
         async for finding in _stream(mapping, client):
@@ -58,7 +62,7 @@ async def _cluster(mapping: DocumentDBMapping, connector: Connector) -> AsyncIte
         try:
             await connector.user()
         except Refused as error:
-            fix = "make it JSON with username and password, or name another in source_access_configurations"
+            fix = "correct the secret, or name another in source_access_configurations"
             yield Finding(mapping.name, Level.FAULT, str(error), fix)
         else:
             yield Finding(mapping.name, Level.OK, "the secret can be read, and has username and password")
@@ -84,11 +88,31 @@ async def _stream(mapping: DocumentDBMapping, client: ChangeStreamClient) -> Asy
     await client.next(opened.cursor, 1, 0.001)
     await client.close_cursor(opened.cursor)
     yield Finding(mapping.name, Level.OK, "the change stream can be opened and read")
+    if (nothing := await _nothing_there(mapping, client)) is not None:
+        yield nothing
     yield await _enabled(mapping, client, amazon=facts.product == "DocumentDB")
+
+
+async def _nothing_there(mapping: DocumentDBMapping, client: ChangeStreamClient) -> Finding | None:
+    """A name that no collection has is often a wrong one; servers let streams of it be opened, since it may be made later."""
+    from pollers.sources.documentdb import commands
+
+    watched = mapping.document_db_event_source_config
+    named = partial(commands.has_collection, database=watched.database_name, collection=watched.collection_name)
+    try:
+        if await client.ask("listCollections", named):
+            return None
+    except AwsError:
+        return None  # a user may read without being told of names
+    what = f"the database {watched.database_name} has no collection"
+    if watched.collection_name is not None:
+        what = f"there is no collection {watched.database_name}.{watched.collection_name}"
+    return Finding(mapping.name, Level.NOTE, f"{what} now", "see whether the name is right; it is read once it is made")
 
 
 def _failed(mapping: DocumentDBMapping, error: AwsError) -> Finding:
     """What the server said, or that none did; its own fixes, since it knows nothing of AWS's permissions."""
+    from pollers.sources.documentdb.connecting import UNSUITABLE
     from pollers.sources.documentdb.errors import AUTHENTICATION_FAILED
 
     if error.code in AUTHENTICATION_FAILED:
@@ -98,8 +122,12 @@ def _failed(mapping: DocumentDBMapping, error: AwsError) -> Finding:
         fix = f'let the user read: db.grantRolesToUser("USER", [{{role: "read", db: "{database}"}}])'
     elif isinstance(error, Unavailable):
         fix = "connect to it from this machine by another program, such as mongosh, to see whether it is Headrace"
-    else:
+    elif error.code.isdigit():
         fix = "the server does not take what a change stream needs"
+    elif error.code in UNSUITABLE:
+        fix = "name another cluster in event_source_arn"
+    else:
+        fix = "correct connection_uri (or aws.endpoint_urls.documentdb), or the files that it names"
     return Finding(mapping.name, Level.FAULT, str(error), fix)
 
 
@@ -157,4 +185,4 @@ async def _oldest(mapping: DocumentDBMapping, client: ChangeStreamClient, fix: s
     if oldest is None:
         return Finding(mapping.name, Level.NOTE, "how long the log keeps events cannot be seen", fix)
     now = await client.ask("isMaster", commands.server_time)
-    return Finding(mapping.name, Level.OK, f"the log reaches back {max(now - oldest[0], 0) / 3600:.1f} h")
+    return Finding(mapping.name, Level.OK, f"the log reaches back {age(max(now - oldest[0], 0))}")

@@ -72,6 +72,13 @@ async def oldest_entry(connection: Connection) -> OperationTime | None:
     return (found[0]["ts"].time, found[0]["ts"].inc) if found else None
 
 
+async def has_collection(connection: Connection, database: str, collection: str | None) -> bool:
+    """Whether a collection is there now; ``collection`` None: any of the database."""
+    named = {} if collection is None else {"name": collection}
+    command = {"listCollections": 1, "filter": named, "nameOnly": True, "authorizedCollections": True}
+    return bool((await reply(connection, database, command))["cursor"]["firstBatch"])
+
+
 async def listed_streams(connection: Connection) -> list[tuple[str, str]]:
     """What change streams are enabled for, as DocumentDB lists it: databases with collections, an empty name for every one."""
     command = {"aggregate": 1, "pipeline": [{"$listChangeStreams": 1}], "cursor": {"batchSize": LISTED_AT_ONCE}}

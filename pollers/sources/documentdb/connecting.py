@@ -15,7 +15,7 @@ from anyio import to_thread
 from pollers.aws.errors import AwsError, Refused, Unavailable
 from pollers.sources.documentdb.trust import OF_URI, Trust, trusted
 from pollers.sources.documentdb.unreachable import explanation
-from pollers.sources.documentdb.uri import UriUnusable, read_uri
+from pollers.sources.documentdb.uri import UriUnusable, is_secret, read_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,6 +54,8 @@ ENGINE: Final = "docdb"
 _COMING: Final = frozenset({"creating", "starting"})
 _STOPPED: Final = frozenset({"stopped", "stopping", "inaccessible-encryption-credentials-recoverable"})
 _GONE: Final = frozenset({"deleting"})
+UNSUITABLE: Final = frozenset({"Engine", "Status"})
+"""Codes of a cluster that is not read, as it is: of another engine, or in a state without an end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,8 @@ class Place:
     secret: bool
     given: frozenset[str] = frozenset()
     """Options that the URI gives itself, in lower case."""
+    of_uri: bool = True
+    """Whether it was given as a URI; else RDS has told it."""
 
 
 def place_of_cluster(arn: Arn, cluster: Cluster, environ: Mapping[str, str]) -> Place:
@@ -96,7 +100,9 @@ def place_of_cluster(arn: Arn, cluster: Cluster, environ: Mapping[str, str]) -> 
         raise Unavailable("Status", why, operation=_OPERATION)
     where = f"{cluster.endpoint}:{cluster.port}"
     trust = trusted(environ, amazon=True)
-    return Place(f"mongodb://{where}/", where, amazon=True, tls=True, trust=trust, has_user=False, secret=False)
+    return Place(
+        f"mongodb://{where}/", where, amazon=True, tls=True, trust=trust, has_user=False, secret=False, of_uri=False
+    )
 
 
 def place_of_uri(text: str, environ: Mapping[str, str], *, secret: bool) -> Place:
@@ -227,7 +233,6 @@ def _client(place: Place, user: User | None, greetings: Greetings) -> AsyncMongo
     from bson.errors import BSONError
     from pymongo import AsyncMongoClient
     from pymongo.errors import PyMongoError
-    from pymongo.uri_parser import parse_uri
 
     options: dict[str, Any] = {name: value for name, value in _OPTIONS.items() if name.lower() not in place.given}
     options |= {"server_selector": Sticky(), "event_listeners": [greetings]}
@@ -237,14 +242,41 @@ def _client(place: Place, user: User | None, greetings: Greetings) -> AsyncMongo
         options["tlsCAFile"] = place.trust.file
     if user is not None:
         options |= {"username": user.name, "password": user.password}
+    if (why := _unusable_options(place.uri.partition("?")[2])) is not None:
+        # The options have nothing of user and password in them, but for those whose values are not told.
+        raise Refused("ConfigurationError", f"connection_uri cannot be used: {why}", operation=_OPERATION)
     try:
-        # By itself the driver only warns of options that it does not know or understand, and goes on without them.
-        parse_uri(f"mongodb://localhost/?{place.uri.partition('?')[2]}", warn=False)
         return AsyncMongoClient(place.uri, **options)
     except (PyMongoError, BSONError, ValueError, TypeError, OSError) as error:
         name, words = type(error).__name__, str(error)
     # Raised outside the handler: the driver's own error, which may quote the password, would be this one's context.
     raise _unusable(place, name, words)
+
+
+def _unusable_options(query: str) -> str | None:
+    """What is wrong with the options of a URI; None: nothing.
+
+    By itself the driver only warns of options that it does not know or understand, and goes on without them.
+    """
+    whole = _option_fault(query)
+    if whole is None:
+        return None
+    for option in query.replace(";", "&").split("&"):
+        if (why := _option_fault(option)) is not None:
+            name = option.partition("=")[0]
+            return f"its option {name} is not valid" if is_secret(name) else f"its option {name}: {why}"
+    return whole
+
+
+def _option_fault(query: str) -> str | None:
+    from pymongo.errors import PyMongoError
+    from pymongo.uri_parser import parse_uri
+
+    try:
+        parse_uri(f"mongodb://localhost/?{query}", warn=False)
+    except (PyMongoError, ValueError, TypeError) as error:
+        return str(error)
+    return None
 
 
 def _unusable(place: Place, name: str, words: str) -> Refused:

@@ -12,22 +12,28 @@ if TYPE_CHECKING:
     from pollers.sources.documentdb.connecting import Place
 
 _TEXT_LIMIT = 200
-_NO_TLS: Final = (
-    "does not speak TLS: Lambda reads clusters with TLS only (the cluster's parameter tls); for other servers give "
-    "connection_uri"
-)
+_NO_TLS: Final = {
+    True: "does not speak TLS: leave tls out of connection_uri, or let the server speak it",
+    False: "does not speak TLS: Lambda reads clusters with TLS only (the cluster's parameter tls); for other servers give "
+    "connection_uri",
+}
+"""Of a place that a URI gives, and of a cluster that RDS has told."""
+_AUTHORITIES: Final = {
+    True: "Amazon's are in {amazon}: add them to the file that AWS_CA_BUNDLE or SSL_CERT_FILE names, or unset that. In China, "
+    "GovCloud and newer regions name the region's file so, or as tlsCAFile",
+    False: "name the file of its authority as tlsCAFile in connection_uri, or by AWS_CA_BUNDLE or SSL_CERT_FILE",
+}
+"""Of Amazon's clusters, and of others."""
 _NETWORK: Final = "check host and port, and that this machine can reach them{vpc}"
 _VPC: Final = ": a DocumentDB cluster has addresses inside its VPC only, and its security group must let port {port} in"
 _CAUSES: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     (
         ("CERTIFICATE_VERIFY_FAILED", "certificate verify failed", "doesn't match", "Hostname mismatch"),
-        "its certificate is not signed by anybody who is trusted, or is another host's; trusted are {trust}. Amazon's authorities "
-        "are in {amazon}: add them to the file that AWS_CA_BUNDLE or SSL_CERT_FILE names, or unset the variable. For others, as "
-        "in China, GovCloud and newer regions, name their file by AWS_CA_BUNDLE, or as tlsCAFile in connection_uri",
+        "its certificate is not signed by anybody who is trusted, or is another host's; trusted are {trust}. {authorities}",
     ),
     (
         ("WRONG_VERSION_NUMBER", "wrong version number", "UNEXPECTED_EOF", "EOF occurred", "record layer failure"),
-        "it " + _NO_TLS,
+        "it {no_tls}",
     ),
     (
         (
@@ -47,9 +53,13 @@ _CAUSES: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
         "it closed the connection: {closed}",
     ),
     (("No servers found yet",), "it does not answer, or {mute}"),
+    (
+        ("for replica set name",),
+        "no server says that it is one of that set: see whether replicaSet in connection_uri is right; during a failover it passes",
+    ),
     (("No replica set members", "No primary"), "no server is the primary now, as during a failover, which passes"),
 )
-_MUTE: Final = {True: _NO_TLS, False: "waits to be spoken to with TLS (tls=true in connection_uri)"}
+_WANTS_TLS: Final = "waits to be spoken to with TLS (tls=true in connection_uri)"
 _CLOSED: Final = {
     True: _NETWORK,
     False: "a server that wants TLS does so when it is spoken to without (tls=true in connection_uri)",
@@ -64,9 +74,10 @@ def explanation(place: Place, causes: Iterable[str]) -> str:
     vpc = _VPC.format(port=port if port.isdigit() else "27017") if place.amazon else ""
     said = advice.format(
         trust=place.trust.source,
-        amazon=AMAZON,
+        authorities=_AUTHORITIES[place.amazon].format(amazon=AMAZON),
+        no_tls=_NO_TLS[place.of_uri],
         closed=_CLOSED[place.tls].format(vpc=vpc),
-        mute=_MUTE[place.tls],
+        mute=_NO_TLS[place.of_uri] if place.tls else _WANTS_TLS,
         vpc=vpc,
     )
     return f"{place.where} cannot be reached ({cause}): {said}"

@@ -58,6 +58,11 @@ def is_amazon(host: str) -> bool:
     return (".docdb." in name or ".docdb-elastic." in name) and (name.endswith((".amazonaws.com", ".amazonaws.com.cn")))
 
 
+def is_secret(option: str) -> bool:
+    """Whether the value of an option, by its name, may hold what must not be shown."""
+    return "password" in option.lower() or option.lower() == "authmechanismproperties"
+
+
 def read_uri(text: str) -> Uri:
     """What the URI says. Raises UriUnusable."""
     scheme = next((one for one in _SCHEMES if text.startswith(one)), None)
@@ -75,7 +80,7 @@ def read_uri(text: str) -> Uri:
         bool(has_user) or options.get("authmechanism", "").upper() in ("MONGODB-X509", "MONGODB-AWS", "MONGODB-OIDC"),
         encrypted.lower() in _YES or any(name.startswith("tls") and name != "tls" for name in options),
         not _OWN_TRUST.isdisjoint(options),
-        bool(has_user) or any("password" in name or name == "authmechanismproperties" for name in options),
+        bool(has_user) or any(map(is_secret, options)),
         frozenset(options),
     )
 

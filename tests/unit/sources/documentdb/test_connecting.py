@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config import parse_arn
-from pollers.aws.errors import AwsError, Refused, Unavailable
+from pollers.aws.errors import TEXT_LIMIT, AwsError, Refused, Unavailable
 from pollers.sources.documentdb.clusters import Cluster
-from pollers.sources.documentdb.connecting import Access, Sticky, place_of_cluster, place_of_uri
+from pollers.sources.documentdb.connecting import Access, Sticky, _client, place_of_cluster, place_of_uri
+from pollers.sources.documentdb.greetings import Greetings
 from pollers.sources.documentdb.trust import AMAZON, OF_URI, SYSTEM
 from pollers.sources.documentdb.unreachable import explanation
 from pollers.sources.documentdb.uri import UriUnusable, read_uri
@@ -171,6 +172,7 @@ def test_calls_stay_on_one_server_for_as_long_as_it_serves() -> None:
         ("h:1: connection closed", True, "security group"),
         ("No servers found yet, Timeout: 12s, Topology Description: <...>", True, "does not answer"),
         ("No replica set members match selector Primary()", True, "during a failover"),
+        ('No replica set members available for replica set name "nope"', True, "whether replicaSet in connection_uri"),
         ("No primary: not primary, full error: {...}", True, "during a failover"),
     ],
 )
@@ -183,6 +185,44 @@ def test_what_keeps_a_cluster_from_being_reached_says_what_to_do(cause: str, tls
     assert "full error" not in said
     assert "Topology" not in said
     assert said.count(cause[:10]) == 1
+
+
+@pytest.mark.parametrize("cause", ["h:1: [SSL: WRONG_VERSION_NUMBER] wrong version number", "No servers found yet"])
+def test_a_server_without_tls_is_told_by_how_it_was_named(cause: str) -> None:
+    """Who has given a URI is not told to give one."""
+    assert "Lambda reads clusters with TLS only" in explanation(PLACE, [cause])
+    said = explanation(place_of_uri("mongodb://h/?tls=true", {}, secret=False), [cause])
+    assert "Lambda" not in said
+    assert "leave tls out of connection_uri" in said
+
+
+@pytest.mark.parametrize("environ", [{}, {"AWS_CA_BUNDLE": "/etc/ssl/certs/" + "x" * 60}])
+def test_whom_a_certificate_must_be_of_is_told_for_each_kind_of_server_and_whole(environ: dict[str, str]) -> None:
+    """Amazon's authorities are of no use to others; and an error keeps as much text as this."""
+    cause = f"{HOST}:27017: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate"
+    amazons = explanation(place_of_cluster(ARN, CLUSTER, environ), [cause])
+    own = explanation(place_of_uri(f"mongodb://h.{'x' * 40}/?tls=true", environ, secret=False), [cause])
+    assert "GovCloud" in amazons
+    assert "Amazon" not in own
+    assert own.endswith("or SSL_CERT_FILE")
+    assert len(own) < TEXT_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("nosuchoption=1&replicaSet=rs0", "its option nosuchoption: Unknown option"),
+        ("replicaSet=rs0&tls=maybe", "its option tls: The value of tls must be 'true' or 'false'"),
+        (f"authMechanismProperties={MARKER}:x", "its option authMechanismProperties is not valid"),
+    ],
+)
+def test_an_option_that_the_driver_does_not_take_is_named(options: str, words: str) -> None:
+    """Also where the URI has a user; but never the value of a secret one."""
+    place = place_of_uri(f"mongodb://user:{MARKER}@h/?{options}", {}, secret=False)
+    with pytest.raises(Refused) as refused:
+        _client(place, None, Greetings())
+    assert words in str(refused.value)
+    assert MARKER not in str(refused.value)
 
 
 def test_only_amazons_clusters_are_inside_a_vpc() -> None:
