@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import struct
 from typing import Any
 
@@ -11,7 +12,7 @@ import orjson
 import pytest
 from bson.objectid import ObjectId
 from bson.timestamp import Timestamp
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pollers.sources.documentdb.events import ChangeEvent, ChangeReader
@@ -102,13 +103,66 @@ def test_a_reader_knows_layouts_again_and_apart() -> None:
         assert orjson.loads(text)["event"]["ns"] == named["ns"]
 
 
+TOKEN = raw((2, b"_data", string(DATA.encode())))
+OTHER = raw((2, b"_data", string(b"00ff")))
+
+
 def test_an_event_may_begin_with_something_else_than_its_token() -> None:
-    """Also after others that begin so."""
-    reader, event = ChangeReader(), {"documentKey": {"_data": "00"}, "_id": {"_data": DATA}, "operationType": "insert"}
+    """Also after others that begin so. (The driver's encoder would put the token first.)"""
+    reader, data = ChangeReader(), raw((3, b"documentKey", OTHER), (3, b"_id", TOKEN), (8, b"x", b"\1"))
     for _ in range(3):
-        change = reader.read(bson.encode(event))
+        change = reader.read(data)
         assert change.position == DATA
-        assert orjson.loads(change.event) == {"event": event}
+        assert (
+            change.event == b'{"event":{"_id":{"_data":"%b"},"documentKey":{"_data":"00ff"},"x":true}}' % DATA.encode()
+        )
+
+
+MEMBERS = st.sampled_from(
+    [
+        (2, b"operationType", string(b"insert")),
+        (2, b"operationType", string(b"invalidate")),
+        (17, b"clusterTime", struct.pack("<II", 9, 1676588775)),
+        (16, b"clusterTime", struct.pack("<i", 5)),
+        (3, b"ns", raw((2, b"db", string(b"100%b")))),
+        (3, b"ns", raw((2, b"db", string(b"100%b")), (2, b"coll", string(b"c")))),
+        (2, b"ns", string(b"none")),
+        (3, b"documentKey", bson.encode(KEY)),
+        (3, b"documentKey", OTHER),
+        (3, b"_id", OTHER),
+        (3, b"fullDocument", raw((1, b"n", struct.pack("<d", float("nan"))))),
+        (10, b"fullDocument", b""),
+        (2, b"100%b", string(b"%%")),
+        (8, b"\xff", b"\1"),
+        (8, b"", b"\0"),
+    ]
+)
+"""Members of events, of which some have the same name."""
+
+
+AT_ODDS = [
+    (17, b"clusterTime", struct.pack("<II", 9, 1676588775)),
+    (17, b"wallTime", struct.pack("<II", 1, 2)),
+    (3, b"ns", raw((2, b"db", string(b"100%b")))),
+    (3, b"documentKey", OTHER),
+    (2, b"100%b", string(b"%%")),
+]
+"""Members in no order, of which some look like what counts in others."""
+
+
+@given(st.lists(st.tuples(st.lists(MEMBERS, max_size=6), st.integers(0, 6), MEMBERS), min_size=1, max_size=4))
+@example([(AT_ODDS, 0, (8, b"", b"\0"))])
+def test_events_are_read_along_no_other_that_is_like_them(chosen: list[tuple[list[Any], int, Any]]) -> None:
+    """In whatever order their members stand, with one more or less than the one before, and with members of one name."""
+    reader = ChangeReader()
+    for members, at, more in chosen:
+        whole = [*members[:at], (3, b"_id", TOKEN), *members[at:]]
+        for event in (whole, whole, [*whole, more], whole, [more, *whole], [*whole[:-1], more]):
+            data = raw(*event)
+            change = read_or_refused(reader, data)
+            assert change == read_or_refused(ChangeReader(), data)
+            if change is not None:
+                assert json.loads(change.event)["event"] == json.loads(document_text(data))
 
 
 @given(st.lists(documents(), min_size=2, max_size=4))
@@ -149,9 +203,6 @@ def test_a_token_that_is_no_digits_is_kept_whole() -> None:
 def test_an_event_without_a_time_has_none() -> None:
     """Nothing is made up."""
     assert ChangeReader().read(bson.encode({"_id": {"_data": DATA}, "operationType": "insert"})).seconds is None
-
-
-TOKEN = raw((2, b"_data", string(DATA.encode())))
 
 
 @pytest.mark.parametrize(
