@@ -142,9 +142,8 @@ class Recorder:
 class _Unwritten:
     """The shards in which the event was received and that no checkpoint has moved past it yet.
 
-    A checkpoint names only its last record, so whether it covers an earlier event follows from comparing numbers. Positions that
-    are not numbers cannot be compared here. The checkpoint then covers the event if it names a record that was received with the
-    event or after it: a shard's records are received in their order.
+    A checkpoint names only its last record. It covers the event if that was received with the event or after it, for a shard's
+    records are received in their order. Where it was not received, numbers are compared, and other positions cannot be.
     """
 
     def __init__(self, identifier: str) -> None:
@@ -157,7 +156,7 @@ class _Unwritten:
         where = (mapping, fact.source)
         if self._identifier in fact.ids:
             self._followers[where] = set()
-        if where in self._followers and fact.source and self._number is None:
+        if where in self._followers and fact.source:
             begin = fact.ids.index(self._identifier) if self._identifier in fact.ids else 0
             self._followers[where].update(fact.ids[begin:])
 
@@ -171,9 +170,7 @@ class _Unwritten:
 
     def _passed_by(self, position: str, followers: set[str]) -> bool:
         upto = _number(position)
-        if upto is None or self._number is None:
-            return position in followers
-        return upto >= self._number
+        return position in followers or (upto is not None and self._number is not None and upto >= self._number)
 
 
 def _number(text: str) -> int | None:

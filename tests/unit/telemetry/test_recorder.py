@@ -134,6 +134,17 @@ def test_a_checkpoint_at_a_resume_token_passes_what_was_received_before_its_reco
     assert [moment.what for moment in told(facts[:6], "bb")] == ["received", "received"]
 
 
+def test_a_resume_token_of_decimal_digits_alone_is_no_number_among_others() -> None:
+    """One hexadecimal token in some dozens is such a one."""
+    facts: list[Fact] = [
+        Received("feed", ["09", "10", "1b"], 10),
+        Checkpointed("feed", 1, "09"),
+        Checkpointed("feed", 2, "1b"),
+    ]
+    assert [moment.what for moment in told(facts, "10")] == ["received", "checkpointed"]
+    assert [moment.what for moment in told(facts[:2], "10")] == ["received"]
+
+
 def test_the_oldest_go_first_and_what_is_left_is_said() -> None:
     """Ids are what memory is counted in."""
     assert Recorder().since is None
