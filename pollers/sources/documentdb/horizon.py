@@ -37,8 +37,8 @@ async def open_at_horizon(api: ChangeStreamApi, lost: int = 0) -> Opened:
         seconds, increment = (await _found(api), 1) if oldest is None else oldest
         try:
             # Later at each try: the log loses its oldest operations meanwhile.
-            later = 2 ** min(tries, MOST_TRIES) - 1
-            return await api.open(Opening(at_operation_time=(_until_now(api, seconds, later), increment)))
+            begin = _until_now(api, seconds, 2 ** min(tries, MOST_TRIES) - 1)
+            return await api.open(Opening(at_operation_time=(begin, increment if begin == seconds else 1)))
         except Trimmed as error:
             log.debug("the log has lost the place at which it began", error=str(error))
     raise Unavailable("HorizonMoved", "the log loses its oldest operations faster than a stream is opened there")

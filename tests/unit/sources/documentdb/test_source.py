@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
+import bson
 import orjson
 import pytest
 from bson.timestamp import Timestamp
@@ -16,6 +17,7 @@ from pollers.aws.api import StartAt
 from pollers.aws.errors import IteratorExpired, Refused, Trimmed, Unavailable
 from pollers.checkpoints.store import TRIM_HORIZON
 from pollers.sources.documentdb.api import Changes, Opened, Opening, ServerFacts
+from pollers.sources.documentdb.events import ChangeReader
 from pollers.sources.documentdb.source import IDLE_SECONDS, SHARD_ID, WAIT_SECONDS, DocumentDBSource, Stream
 from tests.worlds import virtual_time
 from tests.worlds.call_faults import AtOnce, Failing
@@ -336,7 +338,7 @@ class StrictLog(MemoryChanges):
     kept_seconds = 5.0
 
     async def oldest(self) -> tuple[int, int]:
-        return int(self._cluster.now() - self.kept_seconds), 1
+        return int(self._cluster.now() - self.kept_seconds), 7
 
     async def open(self, opening: Opening) -> Opened:
         self.openings.append(opening)
@@ -370,9 +372,43 @@ def test_a_beginning_that_is_lost_whenever_it_is_read_is_gone_past(kept_seconds:
             except Trimmed as error:
                 lost += await source.history_lost(None, error) is None
         assert 0 < lost < 8 if kept_seconds else lost == 8
+        begun = [opening.at_operation_time for opening in api.openings]
+        assert begun[0] == (int(reading.cluster.now() - kept_seconds), 7)
+        # A second that is gone past to is read from its first operation on.
+        assert set(begun) <= {begun[0], *((begun[0][0] + later, 1) for later in range(1, 6))}
         assert all((opening.at_operation_time or (0, 0))[0] <= reading.cluster.now() for opening in api.openings)
 
     trial()
+
+
+@virtual_time.test
+async def test_a_beginning_that_could_be_read_is_no_longer_gone_past() -> None:
+    """The next one is what the log has then."""
+    reading = Reading()
+    source = reading.source
+    for _ in range(2):
+        assert await source.iterator(SHARD_ID, TRIM_HORIZON)
+        assert await source.history_lost(None, Trimmed("136", "gone")) is None
+    await anyio.sleep(100)
+    reading.api.service_clock.read_arrival(reading.cluster.now(), anyio.current_time())
+    iterator = await source.iterator(SHARD_ID, TRIM_HORIZON)
+    assert reading.api.openings[-1].at_operation_time == (reading.cluster.oldest()[0] + 3, 1)
+    await source.records(iterator, 10)
+    await source.iterator(SHARD_ID, TRIM_HORIZON)
+    assert reading.api.openings[-1].at_operation_time == reading.cluster.oldest()
+
+
+@virtual_time.test
+async def test_events_arrive_when_they_happened() -> None:
+    """By the cluster's time in them, from which ages are counted; those that have none arrive now."""
+    reading = Reading()
+    iterator = await reading.source.iterator(SHARD_ID, LATEST)
+    await anyio.sleep(10)
+    happened = float(reading.cluster.insert({"_id": 1})[0])
+    await anyio.sleep(50)
+    records = list((await reading.page(iterator)).records)
+    timeless: Any = ChangeReader().read(bson.encode({"_id": {"_data": "01"}, "operationType": "insert"}))
+    assert reading.source.arrivals([*records, timeless], 7.5) == [happened, 7.5]
 
 
 @virtual_time.test
