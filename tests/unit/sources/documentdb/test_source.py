@@ -277,6 +277,18 @@ async def test_an_idle_stream_behind_an_invalidate_event_does_not_tell_that_even
 
 
 @virtual_time.test
+async def test_the_token_of_an_invalidate_event_alone_opens_the_stream_where_the_server_can() -> None:
+    """A server may have given it as an idle place, and an event that has no time has no other."""
+    reading = Reading(MONGODB)
+    iterator = await reading.source.iterator(SHARD_ID, LATEST)
+    reading.cluster.drop()
+    page = await reading.page(iterator)
+    token = reading.source.sequence_numbers(page.records)[-1].partition("@")[0]
+    reading.cluster.insert({"_id": 2})
+    assert kinds(await reading.following(token, 1)) == ["insert"]
+
+
+@virtual_time.test
 async def test_a_page_with_events_has_no_other_place() -> None:
     """Its last event is the place, and only quiet counts as idle."""
     reading = Reading()
