@@ -64,7 +64,8 @@ class MemoryStream:
 
     ``number`` spells sequence numbers (leading zeros, long ones). ``clock`` stamps arrivals. ``empty_pages`` is how often a page is
     short or empty before the tip. A new shard is not known everywhere for ``lag_seconds``, nor is a closed one listed as closed.
-    ``dates``: replies tell the service's time. ``tampered`` and ``tampered_event`` are what becomes of replies on their way.
+    ``dates``: replies tell the service's time. ``cut_short``: the last page had not all that there was to read. ``tampered`` and
+    ``tampered_event`` are what becomes of replies on their way.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class MemoryStream:
         self.retention_seconds = retention_seconds
         self.service_clock = ServiceClock()
         self.dates = True
+        self.cut_short = False
         self.calls: dict[str, int] = {}
         self.tampered: Callable[[Page], Page] = lambda page: page
         self.tampered_event: Callable[[Pushed], Pushed] = lambda pushed: pushed
@@ -228,7 +230,8 @@ class MemoryStream:
             most = self._random.choice((0, 1, most))
         stored = waiting[:most]
         after = stored[-1].number if stored else found.after
-        ended = len(stored) == len(waiting) and shard.closed_at is not None
+        self.cut_short = len(stored) < len(waiting)
+        ended = not self.cut_short and shard.closed_at is not None
         behind = None if self.kind == "dynamodb" else self._behind(waiting[most:])
         return Page(
             records=[wire_record(self.kind, one, self._number(one.number)) for one in stored],

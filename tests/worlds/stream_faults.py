@@ -55,7 +55,8 @@ class FalseEnds:
     """Replies that lack what says that the shard goes on, and perhaps their records; none while it is calm.
 
     ``rate`` is how often such a spell begins; it lasts for some replies. A long one that also took the records from the beginning
-    of a shard that has ended could not be told from the end of an empty one.
+    of a shard that has ended could not be told from the end of an empty one. Nor could a page that the service has cut short
+    behind the last record read, where it does not tell how much there is behind that: so none of those lies.
     """
 
     def __init__(self, watch: Watch, rate: float) -> None:
@@ -67,7 +68,8 @@ class FalseEnds:
 
     def page(self, page: Page) -> Page:
         """A reply to GetRecords."""
-        if not self._due():
+        untold = page.behind_seconds is None and self._watch.stream.cut_short
+        if untold or not self._due():
             return page
         return replace(page, next_iterator=None, children=self._children(), records=self._records(page))
 
