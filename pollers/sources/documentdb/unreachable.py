@@ -18,18 +18,18 @@ _NO_TLS: Final = {
     "connection_uri",
 }
 """Of a place that a URI gives, and of a cluster that RDS has told."""
-_AUTHORITIES: Final = {
-    True: "Amazon's are in {amazon}: add them to the file that AWS_CA_BUNDLE or SSL_CERT_FILE names, or unset that. In China, "
-    "GovCloud and newer regions name the region's file so, or as tlsCAFile",
-    False: "name the file of its authority as tlsCAFile in connection_uri, or by AWS_CA_BUNDLE or SSL_CERT_FILE",
-}
-"""Of Amazon's clusters, and of others."""
+_AMAZONS: Final = (
+    "China, GovCloud and newer regions have others: name their file by AWS_CA_BUNDLE or SSL_CERT_FILE, or as tlsCAFile in "
+    "connection_uri"
+)
+_OTHERS_FOR_AMAZON: Final = "unset that, or add Amazon's authorities to it, from {amazon}"
+_OWN: Final = "name the file of its authority as tlsCAFile in connection_uri, or by AWS_CA_BUNDLE or SSL_CERT_FILE"
 _NETWORK: Final = "check host and port, and that this machine can reach them{vpc}"
 _VPC: Final = ": a DocumentDB cluster has addresses inside its VPC only, and its security group must let port {port} in"
 _CAUSES: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     (
         ("CERTIFICATE_VERIFY_FAILED", "certificate verify failed", "doesn't match", "Hostname mismatch"),
-        "its certificate is not signed by anybody who is trusted, or is another host's; trusted are {trust}. {authorities}",
+        "its certificate is another host's, or not of an authority that is trusted; trusted are {trust}: {authorities}",
     ),
     (
         ("WRONG_VERSION_NUMBER", "wrong version number", "UNEXPECTED_EOF", "EOF occurred", "record layer failure"),
@@ -68,19 +68,26 @@ _CLOSED: Final = {
 
 def explanation(place: Place, causes: Iterable[str]) -> str:
     """What is said of servers that cannot be reached. ``causes``: what went wrong at each, in the driver's words."""
-    cause = "; ".join(dict.fromkeys(map(_short, causes))) or "no server answered in time"
+    said = (_short(cause).removeprefix(f"{place.where}: ") for cause in causes)
+    cause = "; ".join(dict.fromkeys(said)) or "no server answered in time"
     advice = next((advice for words, advice in _CAUSES if any(word in cause for word in words)), _NETWORK)
     port = place.where.rpartition(":")[2]
     vpc = _VPC.format(port=port if port.isdigit() else "27017") if place.amazon else ""
-    said = advice.format(
+    what_to_do = advice.format(
         trust=place.trust.source,
-        authorities=_AUTHORITIES[place.amazon].format(amazon=AMAZON),
+        authorities=_authorities(place),
         no_tls=_NO_TLS[place.of_uri],
         closed=_CLOSED[place.tls].format(vpc=vpc),
         mute=_NO_TLS[place.of_uri] if place.tls else _WANTS_TLS,
         vpc=vpc,
     )
-    return f"{place.where} cannot be reached ({cause}): {said}"
+    return f"{place.where} cannot be reached ({cause}): {what_to_do}"
+
+
+def _authorities(place: Place) -> str:
+    if not place.amazon:
+        return _OWN
+    return _AMAZONS if place.trust.file == str(AMAZON) else _OTHERS_FOR_AMAZON.format(amazon=AMAZON)
 
 
 def _short(cause: str) -> str:
