@@ -271,7 +271,7 @@ MAPPING_TASK = "mapping"
 RECEIVE_TASK = "receive"
 """The task that receives from a queue, whose polls name no source. A stream has one task for each shard, with the shard's id."""
 OPENING_TASK = "stream"
-"""The task that opens a stream and lists its shards: it ends after each wait, with or without success."""
+"""The task that opens a stream and lists its shards: it ends with an answer, and while it lists after each wait, too."""
 
 
 @dataclass(slots=True)

@@ -435,7 +435,7 @@ async def test_an_authority_that_is_not_trusted_is_told_with_what_to_do(guarded:
     trustme.CA().cert_pem.write_to_path(other)
     uri = guarded.uri("tls=true&serverSelectionTimeoutMS=300")
     async with client_of(uri, secret=Secret(PASSWORD), environ={"SSL_CERT_FILE": str(other)}) as client:
-        said = await unreachable(client, r"not signed by anybody who is trusted.*SSL_CERT_FILE=.*other\.pem")
+        said = await unreachable(client, r"not of an authority that is trusted.*SSL_CERT_FILE=.*other\.pem")
     assert str(guarded.server.port) in said
     assert "amazon-rds-ca.pem" in said
 

@@ -16,9 +16,10 @@ from pymongo.errors import (
     WaitQueueTimeoutError,
 )
 
-from pollers.aws.errors import AccessDenied, Refused, Throttled
+from pollers.aws.errors import AccessDenied, Refused, Throttled, Unavailable
 from pollers.sources.documentdb.errors import failure
 from pollers.supervisor.mapping import MappingState
+from pollers.telemetry.facts import OPENING_TASK, Doing, State
 from tests.faults.change_trial import EACH_SERVER, ChangeTrial, runs
 from tests.pollers.function import takes
 from tests.worlds import virtual_time
@@ -200,3 +201,24 @@ async def test_a_read_that_is_refused_stops_the_mapping_until_it_is_not(code: in
         assert trial.accepted == []
         trial.world.faults = NoFaults()
         await trial.finish()
+
+
+@runs
+async def test_while_a_server_is_looked_for_the_reason_of_the_last_failure_stands() -> None:
+    """A try takes many seconds, and the wait between two less than one: who asks in between is told why nothing is read."""
+    trial = ChangeTrial(MONGODB)
+
+    class Away(NoFaults):
+        """Nobody answers, as the driver finds out after some seconds."""
+
+        async def before(self, operation: str) -> None:
+            await anyio.sleep(12)
+            raise Unavailable("ServerSelectionTimeoutError", "h:1 cannot be reached")
+
+    trial.world.faults = Away()
+    async with trial.running():
+        await anyio.sleep(20)
+        assert [(fact.task, fact.state) for fact in trial.of(Doing)] == [(OPENING_TASK, State.BACKING_OFF)]
+        trial.world.faults = NoFaults()
+        await trial.until_caught_up()
+        assert [fact.state for fact in trial.of(Doing) if fact.task == OPENING_TASK][-1] is State.ENDED

@@ -274,7 +274,7 @@ def _option_fault(query: str) -> str | None:
 
     try:
         parse_uri(f"mongodb://localhost/?{query}", warn=False)
-    except (PyMongoError, ValueError, TypeError) as error:
+    except (PyMongoError, ValueError, TypeError, OSError) as error:
         return str(error)
     return None
 

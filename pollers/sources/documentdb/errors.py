@@ -64,7 +64,10 @@ def failure(error: Exception, operation: str) -> AwsError:
         told = getattr(error, "details", None)
         details = told if isinstance(told, Mapping) else {}
         code = details.get("code")
-        return Unavailable(name if code is None else str(code), _words(details) or str(error), operation=operation)
+        words = (
+            _words(details) or str(error).partition(" (configured timeouts")[0]
+        )  # the driver adds settings of its own
+        return Unavailable(name if code is None else str(code), words, operation=operation)
     if isinstance(error, BSONError):
         return Unavailable(INVALID_REPLY, f"the reply is no BSON: {error}", operation=operation)
     if isinstance(error, InvalidOperation | OSError):

@@ -46,25 +46,34 @@ class Patience:
         self.surroundings = surroundings
         self.stop = stop
         self._backoff = Backoff(surroundings.random, initial=0.5, maximum=20.0)
+        self._hindered = False
 
     async def ask(self, call: Callable[[], Awaitable[T]]) -> T | None:
         """The answer, or None when stopped before there was one. Raises SourceUnusable."""
-        while not self.stop.requested:
-            try:
-                with self.stop.waiting():
-                    answer = await call()
-                    self._backoff.reset()
-                    return answer
-            except AwsError as error:
-                refuse(self.source, error)
-                await self.wait(str(error), self._backoff.next())
-        return None
+        try:
+            while not self.stop.requested:
+                try:
+                    with self.stop.waiting():
+                        answer = await call()
+                        self._backoff.reset()
+                        return answer
+                except AwsError as error:
+                    refuse(self.source, error)
+                    await self.wait(str(error), self._backoff.next())
+            return None
+        finally:
+            self._over()
 
     async def wait(self, why: str, seconds: float) -> None:
-        """Report why, and wait."""
+        """Report why, and wait. The reason stands until there is an answer: a try may take much longer than the wait."""
+        self._hindered = True
         self.surroundings.facts.emit(Doing(OPENING_TASK, State.BACKING_OFF, why, seconds))
         await self.stop.sleep(seconds)
-        self.surroundings.facts.emit(Doing(OPENING_TASK, State.ENDED))
+
+    def _over(self) -> None:
+        if self._hindered:
+            self._hindered = False
+            self.surroundings.facts.emit(Doing(OPENING_TASK, State.ENDED))
 
 
 def refuse(source: StreamSource, error: AwsError) -> None:

@@ -100,3 +100,11 @@ def test_an_error_of_ours_is_not_hidden() -> None:
         failure(ZeroDivisionError(), "getMore")
     known = Trimmed("286")
     assert failure(known, "getMore") is known
+
+
+def test_settings_that_the_driver_adds_to_its_words_are_left_out() -> None:
+    """Nobody has given them."""
+    said = failure(
+        driver.AutoReconnect("h:1: connection closed (configured timeouts: socketTimeoutMS: 30000.0ms)"), "getMore"
+    )
+    assert str(said) == "getMore: AutoReconnect: h:1: connection closed"
