@@ -96,6 +96,16 @@ def test_a_reply_without_what_it_must_have_is_no_answer(given: dict[str, Any]) -
     assert refused.value.code == INVALID_REPLY
 
 
+def test_an_event_that_is_longer_than_its_batch_is_refused() -> None:
+    """What stands behind the batch is no part of it."""
+    event = bson.encode({"marker": 1})
+    data = bytearray(bson.encode(reply(nextBatch=[{"marker": 1}])))
+    at = data.index(event)
+    data[at] += 4
+    with pytest.raises(Unavailable):
+        read_batch(bytes(data), "getMore")
+
+
 @given(EVENTS.filter(bool), st.data())
 def test_damaged_bytes_are_refused_or_read_and_never_hang(events: list[dict[str, Any]], data: st.DataObject) -> None:
     """One byte is another, or the end is missing: no other error comes out, and no event is longer than the reply."""
