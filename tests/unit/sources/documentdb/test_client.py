@@ -32,6 +32,7 @@ class Server:
     answers: list[dict[str, Any]]
     commands: list[dict[str, Any]] = field(default_factory=list)
     sessions_ended: int = 0
+    connected: int = 0
     failure: Exception | None = None
     read_preference: None = None
 
@@ -75,6 +76,7 @@ class Scripted:
         self._retention = retention
 
     async def connect(self) -> Connection:
+        self._server.connected += 1
         client = cast("AsyncMongoClient[dict[str, Any]]", self._server)
         return Connection(client, Greetings(), self._place, None, None)
 
@@ -180,12 +182,16 @@ async def test_a_closed_stream_is_freed_on_the_server_once() -> None:
 
 
 async def test_a_name_that_dns_does_not_tell_now_is_a_passing_failure() -> None:
-    """That of mongodb+srv, which the driver looks up itself. It says that with the error of a wrong setting."""
-    client, server = client_of()
+    """That of mongodb+srv, which the driver looks up itself. It says that with the error of a wrong setting. The next call looks it
+    up anew."""
+    client, server = client_of(opened())
     server.failure = ConfigurationError("All nameservers failed to answer the query _mongodb._tcp.shop. IN SRV")
     server.failure.__cause__ = NoNameservers()  # type: ignore[no-untyped-call]
     with pytest.raises(Unavailable, match="its name is not known here"):
         await client.open(NOW)
+    server.failure = None
+    await client.open(NOW)
+    assert server.connected == 2
     await client.aclose()
 
 
