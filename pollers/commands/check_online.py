@@ -16,6 +16,7 @@ from handlers.environment import arn_in, read_profile
 from pollers.aws.findings import Finding, Level
 from pollers.aws.services.clients import AwsClients
 from pollers.clocks.skew import DOUBTFUL_SECONDS, REFUSED_SECONDS, clock_skews
+from pollers.commands.lease_tables import examine_tables
 from pollers.commands.remote import on_terminal
 from pollers.commands.unshared import surroundings, unshared
 from pollers.destinations.checking import examine_targets
@@ -55,6 +56,8 @@ async def findings(config: Config) -> list[Finding]:
     async with AwsClients(config.aws) as aws:
         profile = await to_thread.run_sync(read_profile)
         found = await examine(config, aws)
+        if config.runtime.sqlite_path is None:
+            found += await examine_tables(config, aws)
         found += await examine_targets(config, aws, partial(arn_in, config, profile=profile))
         enabled = [mapping for mapping in config.event_source_mappings.values() if mapping.enabled]
         urls = sorted({_endpoint(service, one, aws) for one in enabled for service in kind_of(one).services(one)})

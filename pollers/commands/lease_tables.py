@@ -1,14 +1,17 @@
-"""What ``headrace checkpoints`` and ``headrace leases`` do with checkpoints in DynamoDB."""
+"""What ``headrace checkpoints``, ``headrace leases`` and ``headrace check --online`` do with checkpoints in DynamoDB."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
 from pollers.aws.services.clients import AwsClients
+from pollers.commands.configuration import stream_mappings
+from pollers.leases.checking import examine_table
 from pollers.leases.inspection import Observed, leases_of, observe, reset_table
 from pollers.leases.store import boot_time
 from pollers.storage.errors import StoreError
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     from config.models import Config
     from pollers.aws.api import StartAt
+    from pollers.aws.findings import Finding
     from pollers.leases import LeaseTable
     from pollers.leases.items import LeaseItem
 
@@ -60,6 +64,23 @@ async def _table(config: Config, aws: AwsClients, name: str) -> LeaseTable:
     if name == SCHEDULES:
         return await schedules_table(config, aws)
     return await lease_table(config, aws, name, config.event_source_mappings[name].arn.region)
+
+
+async def examine_tables(config: Config, aws: AwsClients) -> list[Finding]:
+    """What is found of the lease tables of every stream mapping that is enabled, and of that of schedules."""
+    mappings = config.event_source_mappings
+    found: dict[str, list[Finding]] = {name: [] for name in stream_mappings(config) if mappings[name].enabled}
+    if config.schedules:
+        found[SCHEDULES] = []
+
+    async def one(name: str) -> None:
+        of, mapping = ("schedules", None) if name == SCHEDULES else (name, name)
+        found[name] = [finding async for finding in examine_table(await _table(config, aws, name), of, mapping=mapping)]
+
+    async with anyio.create_task_group() as group:
+        for name in found:
+            group.start_soon(one, name)
+    return list(chain.from_iterable(found.values()))
 
 
 def show_tables(config: Config, mappings: Iterable[str]) -> dict[str, list[LeaseItem]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -79,3 +80,34 @@ async def test_a_sound_configuration_exits_0_and_leaves_no_trace(tmp_path: Path,
             )
         )["Messages"]
         assert message["Attributes"]["ApproximateReceiveCount"] == "1"
+
+
+async def test_lease_tables_are_looked_at_and_not_made(tmp_path: Path, ministack: Emulator) -> None:
+    """One is not there yet, one may be used, and one is no lease table; no item is left in any."""
+    workplace = Workplace(tmp_path, ministack)
+    workplace.function(NOTHING)
+    prefix = unique("check")
+    async with AsyncExitStack() as stack:
+        dynamodb = await stack.enter_async_context(plain_client(ministack, "dynamodb"))
+        streams = {name: await stack.enter_async_context(stream(ministack)) for name in ("sound", "other", "none")}
+        for name, key in (("sound", "leaseKey"), ("other", "id")):
+            await dynamodb.create_table(
+                TableName=f"{prefix}-{name}",
+                KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+                BillingMode="PAY_PER_REQUEST",
+            )
+        workplace.configure(
+            {name: {"event_source_arn": one.arn, "starting_position": "LATEST"} for name, one in streams.items()},
+            runtime={"checkpoints": f"dynamodb:{prefix}-{{mapping}}"},
+        )
+        told = await Operator().run("check", "--online", str(workplace.folder / "headrace.yaml"))
+        assert told.code == 1, told.out
+        lines = told.out.splitlines()
+        assert f"ok    sound: the lease table {prefix}-sound has 0 leases" in lines
+        assert "ok    sound: GetItem, UpdateItem and DeleteItem are permitted" in lines
+        assert any(line.startswith(f"note  none: the lease table {prefix}-none does not exist yet") for line in lines)
+        [fault] = [line for line in lines if line.startswith("FAULT")]
+        assert fault.startswith(f"FAULT other: table {prefix}-other: found the key id (S, HASH)")
+        assert f"{prefix}-none" not in (await dynamodb.list_tables())["TableNames"]
+        assert (await dynamodb.scan(TableName=f"{prefix}-sound"))["Count"] == 0
