@@ -62,7 +62,7 @@ def _header(head: bytes, name: bytes) -> bytes:
     return head[start : end if end >= 0 else len(head)].strip()
 
 
-def serve(protocol: Callable[[], CannedEndpoint]) -> None:
+def serve(protocol: Callable[[], asyncio.Protocol]) -> None:
     """Serve on a free port of 127.0.0.1, which is printed, until standard input ends."""
 
     async def main() -> None:

@@ -23,6 +23,11 @@ class Meter:
         self._started: tuple[int, float, float] | None = None
         self.result: tuple[int, float, float] | None = None
 
+    @property
+    def started(self) -> bool:
+        """Whether the clocks run."""
+        return self._started is not None
+
     def seen(self, records: int) -> bool:
         """So many more are done; whether it is enough."""
         self._counted += records

@@ -9,6 +9,7 @@ first.
 from __future__ import annotations
 
 from base64 import b64encode
+from binascii import hexlify
 from datetime import datetime, timedelta
 from functools import lru_cache
 from math import isfinite, isnan
@@ -103,7 +104,7 @@ def timestamp_text(seconds: int, increment: int) -> bytes:
 
 def id_text(raw: bytes) -> bytes:
     """An ObjectId's 12 bytes."""
-    return b'{"$oid":"%b"}' % raw.hex().encode()
+    return b'{"$oid":"%b"}' % hexlify(raw)
 
 
 def binary_text(raw: bytes, subtype: int) -> bytes:

@@ -269,7 +269,10 @@ class DocumentDBSource:
 
 def _at_once(events: Sequence[bytes], begin: int) -> int:
     """How many events are read in one turn of the event loop."""
-    sizes = accumulate(map(len, events[begin : begin + READ_AT_ONCE]))
+    next_events = events[begin : begin + READ_AT_ONCE]
+    if sum(map(len, next_events)) <= READ_AT_ONCE_BYTES:
+        return len(next_events)
+    sizes = accumulate(map(len, next_events))
     return max(1, sum(size <= READ_AT_ONCE_BYTES for size in sizes))
 
 
