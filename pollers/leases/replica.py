@@ -57,6 +57,15 @@ class Replica:
         """Whether a lease says how far this mapping is on this stream."""
         return not item.own.reset and item.own.stamp in (None, self.stamp)
 
+    @property
+    def taken_away(self) -> dict[str, LeaseItem]:
+        """Every lease as it was known last, if any left the table, or could not be given back, while its shard was being read.
+
+        Of a replica that has ended. None are, where all were given back: what becomes of the table then is meant.
+        """
+        deleted = any(not item.checkpoint.ended for item in self.gone.values())
+        return {**self.gone, **self.items} if deleted or self.tokens else {}
+
     # -- looking ---------------------------------------------------------------------------------------------------------
 
     async def look(self) -> None:

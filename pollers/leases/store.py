@@ -84,7 +84,7 @@ class DynamoStore:
         """See ``CheckpointStore.open``. Raises StoreUnreadable for a table that is another's, and OwnersElsewhere."""
         if not self._entered:
             raise StoreError("the store of checkpoints is not open")
-        await self._close(mapping)
+        before = await self._close(mapping)
         table = await self._table_of(mapping)
         try:
             await table.ensure()
@@ -92,12 +92,16 @@ class DynamoStore:
             raise store_error(error, table.name) from error
         leases = Leases(self._owner(), self._failover, self._rng, with_kcl=self._with_kcl)
         replica = Replica(table, leases, Stamp(mapping, identity), self._clock)
+        replica.gone.update(before)
         await replica.look()
         stale = self._stale(replica)
         if any(item.seen.holder for item in stale):
             await self._wait_for_silence(replica)
             stale = self._stale(replica)
-        fresh = not replica.current
+        # A table that was deleted while it was in use is filled again from what is known: begun afresh at LATEST, shards would skip
+        # what has been written since.
+        emptied = not replica.items and any(map(replica.is_current, before.values()))
+        fresh = not replica.current and not emptied
         keeper = Keeper(replica, self._rng, with_kcl=self._with_kcl)
         checkpoints = SharedCheckpoints(replica, Pinning(replica, time.time, fresh=fresh), keeper)
         self._open[mapping] = (replica, checkpoints)
@@ -188,12 +192,16 @@ class DynamoStore:
                 "a lease of a deleted mapping has changed, and is kept", table=table.name, lease=str(failed.item)
             )
 
-    async def _close(self, mapping: str) -> None:
-        """Fence what was opened before: its holders learn it, and its leases are free for the next opening."""
+    async def _close(self, mapping: str) -> dict[str, LeaseItem]:
+        """Fence what was opened before: its holders learn it, and its leases are free for the next opening.
+
+        Returns the leases that were taken away from it (:attr:`pollers.leases.replica.Replica.taken_away`).
+        """
         opened = self._open.pop(mapping, None)
         if opened is None:
-            return
+            return {}
         replica, checkpoints = opened
+        taken_away = replica.taken_away
         tokens = list(replica.tokens.values())
         checkpoints.fence()
         for token in tokens:
@@ -203,6 +211,7 @@ class DynamoStore:
             except (StoreUnwritable, StoreError) as error:
                 log.debug("a lease could not be given up: it will expire", shard=token.shard_id, error=str(error))
         replica.tokens.clear()
+        return taken_away
 
     async def __aenter__(self) -> DynamoStore:
         self._entered = True

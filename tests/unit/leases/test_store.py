@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import anyio
 import pytest
 from structlog.testing import capture_logs
 
+from pollers.aws.api import StartAt
 from pollers.checkpoints.store import ShardCheckpoint
 from pollers.clocks.clock import loop_time
 from pollers.leases.errors import OwnersElsewhere
@@ -14,6 +18,10 @@ from tests.unit.leases.replicas import FAILOVER, IDENTITY, replica, store_on
 from tests.worlds import virtual_time
 from tests.worlds.lease_table import MemoryLeaseTable
 from tests.worlds.virtual_time import eventually
+
+if TYPE_CHECKING:
+    from pollers.checkpoints.store import Lease, MappingCheckpoints
+    from pollers.leases.store import DynamoStore
 
 SECOND = "arn:aws:kinesis:us-east-1:000000000000:stream/clicks@1800000000"
 
@@ -261,3 +269,40 @@ async def test_an_ended_shard_is_forgotten_when_all_have_seen_its_end() -> None:
         await anyio.sleep(FAILOVER + 1)
         await a.checkpoints.forget(["shard-0"])
         assert sorted(table.items) == ["shard-1"]
+
+
+async def held_and_saved(store: DynamoStore) -> tuple[MappingCheckpoints, Lease]:
+    """A mapping whose one shard is done up to 7, and is held."""
+    opened = await store.open("clicks", IDENTITY)
+    assert opened.fresh
+    first = ShardCheckpoint(start=StartAt("AT_TIMESTAMP", timestamp=1_700_000_000.0))
+    await opened.checkpoints.pin({"shard-0": first})
+    [lease] = (await opened.checkpoints.take_leases(["shard-0"])).values()
+    await opened.checkpoints.save(lease, replace(first, sequence_number="7"))
+    return opened.checkpoints, lease
+
+
+@virtual_time.test
+async def test_a_table_that_is_emptied_or_deleted_is_no_first_start_to_whoever_read_by_it() -> None:
+    """Begun again at LATEST, what was written since the last checkpoint would be skipped. Each lease is put back as it was."""
+    table = MemoryLeaseTable()
+    async with store_on(table.handle("a")) as store:
+        await held_and_saved(store)
+        table.delete_by_hand("shard-0")
+        again = await store.open("clicks", IDENTITY)
+        assert not again.fresh
+        await again.checkpoints.pin({"shard-0": ShardCheckpoint()})
+        [kept] = (await again.checkpoints.load()).values()
+        assert kept.sequence_number == "7"
+        assert await again.checkpoints.take_leases(["shard-0"])
+
+
+@virtual_time.test
+async def test_a_table_that_is_deleted_while_nobody_reads_is_a_first_start() -> None:
+    """Whoever stopped a mapping and deleted its table means to start over."""
+    table = MemoryLeaseTable()
+    async with store_on(table.handle("a")) as store:
+        checkpoints, lease = await held_and_saved(store)
+        await checkpoints.release([lease])
+        table.delete_by_hand("shard-0")
+        assert (await store.open("clicks", IDENTITY)).fresh
