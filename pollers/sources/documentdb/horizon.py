@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 log = structlog.stdlib.get_logger(__name__)
 
 TRIES: Final = 5
-MOST_TRIES: Final = 10
-"""After which no place is tried that is still later: a quarter of an hour behind the beginning."""
+BELIEVED_TRIES: Final = 3
+"""Tries at which the beginning that the log has then is taken at its word, since what it still holds is to be read."""
+MOST_STEPS: Final = 10
+"""Beyond which no place is tried that is still later: a quarter of an hour behind the beginning."""
 SEARCHED_SECONDS: Final = 30 * 86_400
 """How old the log can be: Amazon DocumentDB keeps seven days at most, and more while there is space (docs/lambda 4.12)."""
 
@@ -36,12 +38,19 @@ async def open_at_horizon(api: ChangeStreamApi, lost: int = 0) -> Opened:
         oldest = await api.oldest()
         seconds, increment = (await _found(api), 1) if oldest is None else oldest
         try:
-            # Later at each try: the log loses its oldest operations meanwhile.
-            begin = _until_now(api, seconds, 2 ** min(tries, MOST_TRIES) - 1)
+            begin = _until_now(api, seconds, _later(tries))
             return await api.open(Opening(at_operation_time=(begin, increment if begin == seconds else 1)))
         except Trimmed as error:
             log.debug("the log has lost the place at which it began", error=str(error))
     raise Unavailable("HorizonMoved", "the log loses its oldest operations faster than a stream is opened there")
+
+
+def _later(tries: int) -> int:
+    """How many seconds behind its beginning a log is read whose beginning has been lost so often, without a single read between.
+
+    Each time the beginning is asked for anew. Where it is lost again and again, it is told wrongly, or goes faster than it is read.
+    """
+    return int(2 ** min(max(tries - BELIEVED_TRIES, 0), MOST_STEPS)) - 1
 
 
 def _until_now(api: ChangeStreamApi, seconds: int, later: int) -> int:

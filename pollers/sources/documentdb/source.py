@@ -157,8 +157,9 @@ class DocumentDBSource:
     async def history_lost(self, position: str | None, error: AwsError) -> str | None:
         """See ``StreamSource.history_lost``: the mapping stops, as on AWS (docs/lambda 4.12)."""
         if position is None and self._at_horizon:
-            # The log has lost what was its beginning: nothing was read yet, and it has another now.
-            self._horizons_lost += 1
+            # The log has lost what was its beginning: nothing was read yet, and it has another now. Only a stream that was open had
+            # lost it when it was read.
+            self._horizons_lost += self._reading is not None
             return None
         return await lost(self._stream.mapping, self._stream.name, position, error, self._api)
 

@@ -110,11 +110,25 @@ def test_a_beginning_that_is_lost_whenever_it_is_read_is_gone_past(kept_seconds:
 
 
 @virtual_time.test
+async def test_a_beginning_that_is_lost_a_few_times_is_not_gone_past() -> None:
+    """What the log still has is read, from its first operation on."""
+    reading = Reading()
+    await anyio.sleep(60.5)
+    reading.api.service_clock.read_arrival(reading.cluster.now(), anyio.current_time())
+    for _ in range(4):
+        assert await reading.source.iterator(SHARD_ID, TRIM_HORIZON)
+        assert reading.api.openings[-1].at_operation_time == reading.cluster.oldest()
+        assert await reading.source.history_lost(None, Trimmed("136", "gone")) is None
+    assert await reading.source.iterator(SHARD_ID, TRIM_HORIZON)
+    assert reading.api.openings[-1].at_operation_time == (reading.cluster.oldest()[0] + 1, 1)
+
+
+@virtual_time.test
 async def test_a_beginning_that_could_be_read_is_no_longer_gone_past() -> None:
     """The next one is what the log has then."""
     reading = Reading()
     source = reading.source
-    for _ in range(2):
+    for _ in range(5):
         assert await source.iterator(SHARD_ID, TRIM_HORIZON)
         assert await source.history_lost(None, Trimmed("136", "gone")) is None
     await anyio.sleep(100)
