@@ -57,6 +57,7 @@ types: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.sqs_throughput
 	$(BIN)/python -m benchmarks.streams
+	$(BIN)/python -m benchmarks.documentdb
 	$(BIN)/python -m benchmarks.invocations
 	$(BIN)/python -m benchmarks.filters
 	$(BIN)/python -m benchmarks.invoke_api

@@ -32,6 +32,7 @@ FIRST: Final = (
     "tests/e2e/test_function_logs.py",
     "tests/e2e/test_console.py",
     "tests/e2e/test_replicas_schedules.py",
+    "tests/e2e/test_documentdb.py",
     "tests/e2e/test_kinesis.py",
     "tests/e2e/test_sqs.py",
     "tests/e2e/test_kinesis_ends.py",
