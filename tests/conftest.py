@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.emulators import ENVIRONMENT, kinesis_local, localstack, ministack, secantusdb
+from tests.named_connections import let_connections_name_their_tests
 from tests.reproducible import let_one_seed_rule
 from tests.run_logging import as_it_was, let_loggers_look_anew
 from tests.scheduling import LOCALSTACK, place, scheduler, unit_of
@@ -47,6 +48,7 @@ settings.load_profile("any machine")
 
 let_loggers_look_anew()
 let_one_seed_rule()
+let_connections_name_their_tests()
 
 
 @pytest.fixture(autouse=True)
